@@ -1,1 +1,59 @@
-//! placeholder
+//! How does an iteration end? Fixed points and linear systems on batched rows, with an outcome for every row.
+//!
+//! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)` for a
+//! [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application. Nothing here
+//! differentiates, and a numerical failure is a value ([`Outcome`]), not an error.
+//!
+//! ```
+//! use banach_solve::{Settings, fixed_point};
+//! use burn::tensor::{DType, Device, Tensor};
+//!
+//! // Two rows: x = cos(x) from two places.
+//! let device = Device::flex();
+//! let x0 = Tensor::<2>::from_data([[0.0], [1.0]], (&device, DType::F64));
+//! let solution = fixed_point(&|x: &Tensor<2>| x.clone().cos(), &x0, &Settings::default())?;
+//!
+//! assert!(solution.converged());
+//! assert!(solution.statistics.evaluations < 10);
+//! let x: Vec<f64> = solution.into_converged()?.into_data().iter::<f64>().collect();
+//! assert!((x[0] - 0.7390851332151607).abs() < 1e-4);
+//! # Ok::<(), banach_solve::Error>(())
+//! ```
+//!
+//! | question | file |
+//! | :-- | :-- |
+//! | What is iterated? | [`Map`] in `map` |
+//! | On what? | [`Rows`] in `rows` |
+//! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
+//! | What can be set? | [`Settings`] in `settings` |
+//! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
+//! | Who watches? | [`Observe`] in `observe` |
+//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
+//! | How does the state move? | [`Picard`] and [`Anderson`] in `fixed_point` |
+//! | How are linear systems solved? | [`Neumann`] and [`Gmres`] in `linear` |
+//! | What is impossible? | [`Error`] in `error` |
+
+mod error;
+mod fixed_point;
+mod iterate;
+mod ledger;
+mod linear;
+mod map;
+mod observe;
+mod rows;
+mod settings;
+mod solution;
+mod tolerance;
+
+pub use error::Error;
+pub use fixed_point::{
+    Anderson, AndersonMemory, FixedPointSolver, Picard, Solver, Visit, fixed_point, fixed_point_observed,
+    fixed_point_with,
+};
+pub use linear::{Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
+pub use map::Map;
+pub use observe::{Observe, Progress, Unobserved};
+pub use rows::Rows;
+pub use settings::Settings;
+pub use solution::{Outcome, Record, Solution, Statistics};
+pub use tolerance::{Budget, Patience, Tolerance};

@@ -1,0 +1,73 @@
+//! What can go wrong for a user, and what does each failure tell them to do?
+
+use std::path::{Path, PathBuf};
+
+/// A failure of the command: one line for the user, and an exit code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum Error {
+    /// The command line does not parse.
+    #[error("{0}")]
+    Usage(String),
+    /// Options that contradict each other, or a value that means nothing.
+    #[error("found {found}, expected {expected}; {advice}")]
+    Setting { found: String, expected: String, advice: String },
+    /// A file that cannot be read.
+    #[error("found no readable file at {}: {reason}; {advice}", path.display())]
+    Read { path: PathBuf, reason: String, advice: String },
+    /// A line of a data file that does not mean what it should.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Line { path: PathBuf, line: usize, reason: String },
+    /// A data file that is well-formed, but not the one expected.
+    #[error("{}: {reason}", path.display())]
+    Data { path: PathBuf, reason: String },
+    /// A file or folder that cannot be written.
+    #[error("cannot write {}: {reason}; choose a folder you may write to with --out", path.display())]
+    Write { path: PathBuf, reason: String },
+    /// `--resume` where there is nothing to continue from.
+    #[error("found no checkpoint in {}; start without --resume, or name the run's folder with --out", path.display())]
+    NoCheckpoint { path: PathBuf },
+    /// A checkpoint that cannot be read back.
+    #[error("found a broken checkpoint at {}: {reason}; start again without --resume", path.display())]
+    BrokenCheckpoint { path: PathBuf, reason: String },
+    /// `--resume` with other settings than those of the run.
+    #[error(
+        "found {name} = {found}, but the checkpoint in {} was made with {expected}; repeat its settings, or start without --resume", path.display()
+    )]
+    OtherSettings { path: PathBuf, name: String, found: String, expected: String },
+    /// Training itself broke off.
+    #[error("training stopped: {0}")]
+    Training(String),
+    /// The user interrupted the run.
+    #[error("interrupted; {0}")]
+    Interrupted(String),
+}
+
+impl Error {
+    /// 2 for what the user can put right, 130 for an interruption, 1 for the rest.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Training(_) => 1,
+            Self::Interrupted(_) => 130,
+            Self::Usage(_)
+            | Self::Setting { .. }
+            | Self::Read { .. }
+            | Self::Line { .. }
+            | Self::Data { .. }
+            | Self::Write { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::BrokenCheckpoint { .. }
+            | Self::OtherSettings { .. } => 2,
+        }
+    }
+
+    /// Wraps what a fixed-point layer refuses.
+    pub(crate) fn layer(error: banach::Error) -> Self {
+        Self::Training(error.to_string().replace('\n', " "))
+    }
+
+    /// Wraps an input/output failure met while writing `path`.
+    pub(crate) fn write(path: &Path, reason: impl ToString) -> Self {
+        Self::Write { path: path.to_path_buf(), reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,189 @@
+//! How does the Bibtex experiment run from its arguments to its report?
+
+mod checkpoint;
+mod course;
+mod display;
+mod evaluation;
+mod gauge;
+mod history;
+mod network;
+mod settings;
+mod step;
+mod summary;
+mod tally;
+
+use crate::command::BibtexArguments;
+use crate::dataset::batches::Batches;
+use crate::dataset::bibtex::{self, Bibtex};
+use crate::error::Error;
+use crate::report::file;
+use crate::{device, interruption};
+use burn::lr_scheduler::constant::ConstantLr;
+use burn::module::Module;
+use burn::optim::AdamConfig;
+use burn::tensor::Device;
+use burn::train::checkpoint::KeepLastNCheckpoints;
+use burn::train::logger::FileMetricLogger;
+use burn::train::{Learner, SupervisedTraining, TrainingStrategy};
+use checkpoint::{Ledger, State};
+use course::{Course, End};
+use display::Display;
+use gauge::Gauge;
+use history::{History, Patience};
+use network::Network;
+use settings::Settings;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Runs `banach train bibtex`.
+pub(crate) fn train(arguments: &BibtexArguments) -> Result<(), Error> {
+    settings::check(arguments)?;
+    let device = device::named(&arguments.device)?;
+    let data = bibtex::load(&arguments.data, arguments.seed)?;
+    let settings = Settings::new(arguments, &data.fingerprint)?;
+    let default = format!("out/bibtex-{}-seed{}", arguments.layer.as_str(), arguments.seed);
+    let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(default));
+    let mut state = State { layer: arguments.layer, seed: arguments.seed, settings, epochs: Vec::new() };
+    if arguments.resume {
+        let earlier = checkpoint::load(&folder.join("checkpoint"))?;
+        earlier.check_same(&state, &folder)?;
+        state.epochs = earlier.epochs;
+    }
+    prepare(&folder, arguments.resume)?;
+    let network = Network::new(state.layer, state.seed, &state.settings, &device.clone().autodiff())?;
+    let (history, parameters) = (History::new(state.epochs.clone()), network.num_params());
+    let finished = state.epochs.len();
+    let end = if finished >= state.settings.epochs || history.is_exhausted(state.settings.patience) {
+        End::Finished
+    } else {
+        let run = Run { folder: &folder, state: &state, history: &history, device: &device };
+        run.launch(network, &data, Display::choose(arguments.quiet))?
+    };
+    state.epochs = history.epochs();
+    let best = history.best();
+    if let Some(best) = &best {
+        summary::write(&folder, &state, Some(best), parameters)?;
+    }
+    match (end, best) {
+        (End::Failed(reason), _) => Err(Error::Training(reason)),
+        (End::Interrupted, _) => Err(Error::Interrupted(advice(state.epochs.len(), &folder))),
+        (End::Finished, Some(best)) => {
+            println!("{}\nresults are in {}", summary::table(&state, &best, parameters), folder.display());
+            Ok(())
+        }
+        (End::Finished, None) => Err(Error::Training("no epoch was trained".into())),
+    }
+}
+
+/// Runs `banach show bibtex`.
+pub(crate) fn show() -> Result<(), Error> {
+    println!("{}", network::program(settings::BATCH, &Device::flex())?);
+    Ok(())
+}
+
+fn advice(finished: usize, folder: &Path) -> String {
+    if finished == 0 {
+        return "no epoch was finished, so start again without --resume".into();
+    }
+    format!(
+        "{finished} finished epochs are kept in {}; repeat the command with --resume to continue",
+        folder.display()
+    )
+}
+
+/// Makes the results folder; a new run removes what an older one left in it.
+fn prepare(folder: &Path, resume: bool) -> Result<(), Error> {
+    file::make_folder(folder)?;
+    if !resume {
+        for old in ["checkpoint", "metrics"] {
+            match std::fs::remove_dir_all(folder.join(old)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::write(&folder.join(old), error));
+                }
+                _ => {}
+            }
+        }
+        for old in ["report.json", "curves.svg", "best.bpk"] {
+            let _ = std::fs::remove_file(folder.join(old));
+        }
+    }
+    file::make_folder(&folder.join("checkpoint"))
+}
+
+/// A run that is ready to train.
+struct Run<'a> {
+    folder: &'a Path,
+    state: &'a State,
+    history: &'a History,
+    device: &'a Device,
+}
+
+impl Run<'_> {
+    /// Trains through burn-train, from the last checkpoint if there is one.
+    fn launch(&self, network: Network, data: &Bibtex, display: Display) -> Result<End, Error> {
+        let interrupter = interruption::listen()?;
+        let course = self.course(data, display);
+        let ledger = Ledger::new(&self.folder.join("checkpoint"), self.state.clone(), self.history.clone());
+        let [model, optimizer, schedule] = ledger.parts();
+        let finished = self.state.epochs.len();
+        let train = Batches::in_order(data.train.clone(), settings::BATCH, &course.device);
+        let train = Arc::new(train.shuffled(self.state.seed, finished));
+        let mut training = SupervisedTraining::new(self.folder, train, Arc::new(course.validation.clone()))
+            .num_epochs(self.state.settings.epochs)
+            .with_training_strategy(TrainingStrategy::Custom(Arc::new(course.clone())))
+            .with_custom_checkpointers(model, optimizer, schedule)
+            .with_checkpointing_strategy(KeepLastNCheckpoints::new(checkpoint::KEPT))
+            .early_stopping(Patience { history: self.history.clone(), epochs: self.state.settings.patience })
+            .with_metric_logger(FileMetricLogger::new(self.folder.join("metrics")))
+            .with_application_logger(None)
+            .renderer(display.renderer(&interrupter, finished))
+            .with_interrupter(interrupter.clone());
+        training = gauges(training, self.state);
+        if finished > 0 {
+            training = training.checkpoint(finished);
+        }
+        let learner =
+            Learner::new(network, AdamConfig::new().init(), ConstantLr::new(settings::LEARNING_RATE));
+        // The dashboard's "stop immediately" ends burn-train with a panic of its own.
+        match catch_unwind(AssertUnwindSafe(|| drop(training.launch(learner)))) {
+            Ok(()) => Ok(course.end()),
+            Err(panic) if was_killed(&*panic) => Ok(End::Interrupted),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
+    fn course(&self, data: &Bibtex, display: Display) -> Course {
+        let plain = |examples: &Arc<[bibtex::Example]>| {
+            Batches::in_order(examples.clone(), settings::BATCH, self.device)
+        };
+        Course {
+            device: self.device.clone().autodiff(),
+            validation: plain(&data.validation),
+            test: plain(&data.test),
+            history: self.history.clone(),
+            best: self.folder.join("best.bpk"),
+            display,
+            end: Arc::default(),
+        }
+    }
+}
+
+fn was_killed(panic: &(dyn std::any::Any + Send)) -> bool {
+    panic.downcast_ref::<&str>().is_some_and(|message| message.contains("from user input"))
+}
+
+/// Registers what the dashboard draws.
+fn gauges(training: SupervisedTraining<Network>, state: &State) -> SupervisedTraining<Network> {
+    let training = training
+        .metric_train_numeric(Gauge::loss())
+        .metric_valid_numeric(Gauge::loss())
+        .metric_valid_numeric(Gauge::f1_at_half());
+    match state.layer {
+        crate::command::LayerName::Feedforward => training,
+        crate::command::LayerName::FpiNn => training
+            .metric_train_numeric(Gauge::forward_steps())
+            .metric_train_numeric(Gauge::adjoint_steps())
+            .metric_train_numeric(Gauge::unconverged_rows()),
+    }
+}

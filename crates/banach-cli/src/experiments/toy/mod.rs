@@ -1,0 +1,103 @@
+//! How does the toy run: learn the solution map of a box-constrained problem with a fixed point, and without?
+
+mod network;
+mod problem;
+mod training;
+
+use crate::command::{LayerName, ToyArguments};
+use crate::error::Error;
+use crate::interruption;
+use crate::random::Generator;
+use crate::report::curves::{self, Curve, Panel};
+use crate::report::{file, table};
+use problem::{BOUNDS, Problem, Samples};
+use serde::Serialize;
+use training::{Course, Curves};
+
+const TRAIN_ROWS: usize = 2000;
+const TEST_ROWS: usize = 500;
+const PROBLEM_STREAM: u64 = 11;
+
+/// The contents of `report.json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    experiment: &'static str,
+    seed: u64,
+    settings: Settings,
+    layers: Layers<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Settings {
+    dimension: usize,
+    epochs: usize,
+    train_samples: usize,
+    test_samples: usize,
+    lower_bound: f64,
+    upper_bound: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Layers<'a> {
+    #[serde(rename = "fpi-nn")]
+    fixed_point: &'a Curves,
+    feedforward: &'a Curves,
+}
+
+/// Runs `banach train toy`.
+pub(crate) fn train(arguments: &ToyArguments) -> Result<(), Error> {
+    file::make_folder(&arguments.out)?;
+    let mut generator = Generator::new(arguments.seed, PROBLEM_STREAM);
+    let problem = Problem::random(arguments.dimension, &mut generator);
+    let course = Course {
+        train: Samples::draw(&problem, TRAIN_ROWS, &mut generator),
+        test: Samples::draw(&problem, TEST_ROWS, &mut generator),
+        dimension: arguments.dimension,
+        epochs: arguments.epochs,
+        seed: arguments.seed,
+        quiet: arguments.quiet,
+        interrupter: interruption::listen()?,
+    };
+    let feedforward = course.train(LayerName::Feedforward)?;
+    let fixed_point = course.train(LayerName::FpiNn)?;
+    let layers = Layers { fixed_point: &fixed_point, feedforward: &feedforward };
+    write(arguments, layers)?;
+    println!("{}\nresults are in {}", closing_table(&fixed_point, &feedforward), arguments.out.display());
+    Ok(())
+}
+
+type Losses = fn(&Curves) -> &Vec<f64>;
+
+fn write(arguments: &ToyArguments, layers: Layers<'_>) -> Result<(), Error> {
+    let plots: [(&str, &str, Losses); 2] = [
+        ("train_loss.svg", "mean squared error, training samples", |curves| &curves.train_loss),
+        ("test_loss.svg", "mean squared error, test samples", |curves| &curves.test_loss),
+    ];
+    for (name, title, values) in plots {
+        let curves = [("fpi-nn", layers.fixed_point), ("feedforward", layers.feedforward)]
+            .map(|(name, curves)| Curve { name, values: values(curves).clone() })
+            .to_vec();
+        curves::draw(&arguments.out.join(name), &[Panel { title, logarithmic: true, curves }])?;
+    }
+    let settings = Settings {
+        dimension: arguments.dimension,
+        epochs: arguments.epochs,
+        train_samples: TRAIN_ROWS,
+        test_samples: TEST_ROWS,
+        lower_bound: BOUNDS.0,
+        upper_bound: BOUNDS.1,
+    };
+    let report = Report { experiment: "toy", seed: arguments.seed, settings, layers };
+    file::write_json(&arguments.out.join("report.json"), &report)
+}
+
+fn closing_table(fixed_point: &Curves, feedforward: &Curves) -> String {
+    let last = |losses: &[f64]| losses.last().map_or("none".into(), |loss| format!("{loss:.3e}"));
+    let row = |name: &str, curves: &Curves| {
+        let parameters = curves.parameters.to_string();
+        let seconds = format!("{:.1}", curves.seconds);
+        vec![name.to_string(), parameters, last(&curves.train_loss), last(&curves.test_loss), seconds]
+    };
+    let rows = [row("fpi-nn", fixed_point), row("feedforward", feedforward)];
+    table::lined_up(&["toy", "parameters", "train loss", "test loss", "seconds"], &rows)
+}

@@ -1,0 +1,80 @@
+//! Does an interrupted run continue to the very numbers of one that was left alone?
+#![cfg(unix)]
+
+use crate::stage::{Stage, text};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+
+const LINE: &str = "train bibtex --data data --layer feedforward --seed 3";
+
+/// Starts a run that would last, waits for `lines` finished epochs, sends a signal; gives the exit code and the rest
+/// of the standard error.
+fn stopped_after(stage: &Stage, lines: usize, signal: &str, extra: &str) -> (Option<i32>, String) {
+    let arguments = format!("{LINE} --epochs 500 --patience 500 --out stopped {extra}");
+    let mut child = stage.command(arguments.split_whitespace()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut messages = BufReader::new(child.stderr.take().unwrap());
+    for _ in 0..lines {
+        let mut line = String::new();
+        messages.read_line(&mut line).unwrap();
+        assert!(line.starts_with("epoch"), "{line}");
+    }
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let mut rest = Vec::new();
+    messages.read_to_end(&mut rest).unwrap();
+    (child.wait().unwrap().code(), text(&rest))
+}
+
+/// The report without what differs between any two runs.
+fn numbers(mut report: Value) -> Value {
+    let fields = report.as_object_mut().unwrap();
+    fields.remove("peak_memory_bytes");
+    for epoch in fields["epochs"].as_array_mut().unwrap() {
+        epoch.as_object_mut().unwrap().remove("seconds");
+    }
+    report
+}
+
+#[test]
+fn a_run_stopped_by_control_c_and_resumed_equals_one_left_alone() {
+    let stage = Stage::with_data();
+    let (code, message) = stopped_after(&stage, 2, "-INT", "");
+    assert_eq!(code, Some(130), "{message}");
+    assert!(message.trim_end().lines().last().unwrap().contains("--resume"), "{message}");
+    let finished = stage.json("stopped/report.json")["epochs"].as_array().unwrap().len();
+    let epochs = finished + 2;
+    let (_, progress) =
+        stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out stopped --resume"));
+    assert_eq!(progress.lines().count(), 2, "{progress}");
+    stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out alone --quiet"));
+    assert_eq!(numbers(stage.json("stopped/report.json")), numbers(stage.json("alone/report.json")));
+    let best = |folder: &str| std::fs::read(stage.path(folder).join("best.bpk")).unwrap().len();
+    assert_eq!(best("stopped"), best("alone"));
+}
+
+#[test]
+fn a_killed_run_resumes_from_its_last_complete_checkpoint() {
+    let stage = Stage::with_data();
+    let (code, _) = stopped_after(&stage, 3, "-KILL", "");
+    assert_eq!(code, None);
+    let finished = stage.json("stopped/checkpoint/state.json")["epochs"].as_array().unwrap().len();
+    assert!(finished >= 1);
+    let epochs = finished + 1;
+    let (_, progress) =
+        stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out stopped --resume"));
+    assert_eq!(progress.lines().count(), 1, "{progress}");
+    stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out alone --quiet"));
+    assert_eq!(numbers(stage.json("stopped/report.json")), numbers(stage.json("alone/report.json")));
+}
+
+#[test]
+fn resuming_a_finished_run_only_reports_it_again() {
+    let stage = Stage::with_data();
+    let line = format!("{LINE} --epochs 2 --out run");
+    stage.succeed(&line);
+    let report = numbers(stage.json("run/report.json"));
+    let (table, progress) = stage.succeed(&format!("{line} --resume"));
+    assert!(progress.is_empty() && table.contains("test F1"), "{progress}{table}");
+    assert_eq!(report, numbers(stage.json("run/report.json")));
+}

@@ -1,0 +1,86 @@
+//! Does every mistake of a user end with one line that helps, and with exit code 2?
+
+use crate::stage::{Stage, arff, text};
+
+/// Runs `line`, and checks that it fails with one line holding each of `parts`.
+fn refused(stage: &Stage, line: &str, parts: &[&str]) {
+    let output = stage.run(line);
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{line}: {message}");
+    assert_eq!(message.trim_end().lines().count(), 1, "{line}: {message}");
+    assert!(message.starts_with("error: ") && text(&output.stdout).is_empty(), "{line}: {message}");
+    assert!(!message.contains("panicked"), "{line}: {message}");
+    for part in parts {
+        assert!(message.contains(part), "{line}: {message}");
+    }
+}
+
+#[test]
+fn wrong_arguments_are_refused() {
+    let stage = Stage::new();
+    refused(&stage, "", &["banach --help"]);
+    refused(&stage, "sing", &["sing"]);
+    refused(&stage, "train bibtex", &["--data"]);
+    refused(&stage, "train bibtex --data . --colour red", &["--colour"]);
+    refused(&stage, "train bibtex --data . --epoch 3", &["--epochs"]);
+    refused(&stage, "train bibtex --data . --epochs 0", &["--epochs", "at least 1"]);
+    refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "above 0"]);
+    refused(&stage, "train bibtex --data . --tolerance nan", &["--tolerance"]);
+    refused(&stage, "train bibtex --data . --max-steps 0", &["--max-steps"]);
+    refused(&stage, "train bibtex --data . --layer conv", &["fpi-nn, feedforward"]);
+    refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
+    refused(&stage, "train toy --dimension 0", &["--dimension"]);
+    refused(&stage, "train toy --seed -1", &["-1"]);
+}
+
+#[test]
+fn solver_options_that_would_be_ignored_are_refused() {
+    let stage = Stage::with_data();
+    for option in ["--solver picard", "--adjoint gmres", "--tolerance 1e-3", "--max-steps 5"] {
+        let line = format!("train bibtex --data data --layer feedforward {option}");
+        refused(&stage, &line, &["feedforward", option.split(' ').next().unwrap()]);
+    }
+}
+
+#[test]
+fn wrong_paths_are_refused() {
+    let stage = Stage::with_data();
+    refused(&stage, "train bibtex --data nowhere", &["nowhere", "--data"]);
+    refused(&stage, "train bibtex --data .", &["bibtex-train.arff", "--data"]);
+    std::fs::write(stage.path("file"), "").unwrap();
+    refused(&stage, "train bibtex --data data --out file/inside", &["file/inside", "--out"]);
+    refused(&stage, "train toy --out file/inside", &["file/inside", "--out"]);
+}
+
+#[test]
+fn a_broken_line_is_named() {
+    let stage = Stage::with_data();
+    let good = arff(30);
+    let broken = |from: &str, to: &str| {
+        std::fs::write(stage.path("data/bibtex-test.arff"), good.replace(from, to)).unwrap()
+    };
+    let line = "train bibtex --data data";
+    broken("{3 1,10 1,103 1", "{3 1,10 7,103 1");
+    refused(&stage, line, &["bibtex-test.arff", "line 2001", "`7`"]);
+    broken("{3 1,10 1,103 1", "{3 1,1995 1,103 1");
+    refused(&stage, line, &["line 2001", "1995"]);
+    broken("@attribute a5 {0,1}\n", "");
+    refused(&stage, line, &["1994 attributes", "1995"]);
+    broken("@data\n", "");
+    refused(&stage, line, &["line 1997", "@data"]);
+    std::fs::write(stage.path("data/bibtex-test.arff"), "@attribute a {0,1}\n@data\n{0 1}\n").unwrap();
+    refused(&stage, line, &["1 attributes", "1995"]);
+}
+
+#[test]
+fn a_resume_without_a_checkpoint_or_with_other_settings_is_refused() {
+    let stage = Stage::with_data();
+    let line = "train bibtex --data data --layer feedforward --out run --quiet --epochs 1";
+    refused(&stage, &format!("{line} --resume"), &["no checkpoint", "--resume"]);
+    stage.succeed(line);
+    refused(&stage, &format!("{line} --resume --seed 2"), &["seed"]);
+    refused(&stage, &format!("{line} --resume --patience 3"), &["patience", "30"]);
+    refused(&stage, "train bibtex --data data --out run --resume --quiet", &["layer", "fpi-nn"]);
+    std::fs::write(stage.path("run/checkpoint/model-1.bpk"), "nonsense").unwrap();
+    refused(&stage, &format!("{line} --resume"), &["broken checkpoint", "model-1.bpk"]);
+}

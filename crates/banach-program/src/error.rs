@@ -1,0 +1,75 @@
+//! What can be asked of this crate that is impossible, and what should the user do instead?
+
+/// An impossible request, with what was found and what to write instead.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The traced code uses an operation outside the closed set of primitives.
+    #[error("operation {position} of the traced code, `{operation}`, is not supported: {hint}")]
+    Unsupported {
+        /// The operation, in Burn's name for it.
+        operation: String,
+        /// Where it stands among the recorded operations, from 0.
+        position: usize,
+        /// What to write instead.
+        hint: String,
+    },
+    /// The traced code read a tensor's numbers, which do not exist while it is traced.
+    #[error(
+        "the traced code reads a tensor's value ({found}); while it is traced there are no values: replace \
+         `into_data`, `into_scalar` and `if` on numbers by tensor operations such as `mask_where`"
+    )]
+    HostRead {
+        /// What the read said.
+        found: String,
+    },
+    /// The traced code panicked.
+    #[error("the traced code panicked: {message}")]
+    Panicked {
+        /// The message of the panic.
+        message: String,
+    },
+    /// A tensor reached the trace that does not live on the tracing device.
+    #[error(
+        "the traced code mixes in a tensor from another device ({found}): pass it as an input, or make it a `Param` \
+         of the module"
+    )]
+    ForeignTensor {
+        /// What Burn said.
+        found: String,
+    },
+    /// A trace could not be finished.
+    #[error("the trace could not be finished: {found}")]
+    Trace {
+        /// What Burn said.
+        found: String,
+    },
+    /// The wrong number of tensors was given.
+    #[error("{what}: found {found} tensors, expected {expected}")]
+    Count {
+        /// Where.
+        what: String,
+        /// How many were found.
+        found: usize,
+        /// How many were expected.
+        expected: usize,
+    },
+    /// A tensor of the wrong shape or dtype was given.
+    #[error("{what}: found {found}, expected {expected}")]
+    Mismatch {
+        /// Which tensor.
+        what: String,
+        /// The type that was found.
+        found: String,
+        /// The type that was expected.
+        expected: String,
+    },
+    /// A program is not well formed: a bug in whatever built it.
+    #[error("malformed program at {place}: {found}")]
+    Malformed {
+        /// Which equation or boundary.
+        place: String,
+        /// What is wrong there.
+        found: String,
+    },
+}

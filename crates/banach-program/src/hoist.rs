@@ -1,0 +1,127 @@
+//! What does a loop compute only once? Everything that does not depend on the inputs that change.
+
+use crate::primitive::{Bilinear, Primitive, Structure};
+use crate::program::{Builder, Equation, Program, Var};
+use crate::simplify;
+use crate::transpose::spans_along;
+
+/// A program split for a loop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hoisted {
+    /// Runs once: the fixed inputs (in their order) to the values the body needs.
+    pub prologue: Program,
+    /// Runs every time: the changing inputs (in their order), then the prologue's outputs, to the program's outputs.
+    pub body: Program,
+}
+
+/// Splits a program whose inputs at the positions given change from one run to the next.
+///
+/// A product or convolution of a concatenation of changing and fixed parts is split first, so that
+/// `linear(cat([z, x]))` pays for `z` once.
+pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
+    let program = &split_concatenations(program, &varying(program, changing));
+    let varies = varying(program, changing);
+    let (mut prologue, mut body) = (Builder::new(), Builder::new());
+    let mut once = vec![None; program.variables()];
+    let mut again = vec![None; program.variables()];
+    for &input in program.inputs().iter().filter(|input| !varies[input.0]) {
+        once[input.0] = Some(prologue.input(program.type_of(input).clone()));
+    }
+    for &position in changing {
+        let input = program.inputs()[position];
+        again[input.0] = Some(body.input(program.type_of(input).clone()));
+    }
+    let mut carried = vec![];
+    // Inputs come first in a program, so what crosses the border is collected before the body is written.
+    let readers = program.equations().iter().filter(|equation| varies[equation.result.0]);
+    let crossing = readers.flat_map(|equation| &equation.operands).chain(program.outputs());
+    for &var in crossing.filter(|var| !varies[var.0]) {
+        if again[var.0].is_none() {
+            again[var.0] = Some(body.input(program.type_of(var).clone()));
+            carried.push(var);
+        }
+    }
+    for equation in program.equations() {
+        let (builder, here) =
+            if varies[equation.result.0] { (&mut body, &mut again) } else { (&mut prologue, &mut once) };
+        let operands: Vec<Var> = equation.operands.iter().filter_map(|operand| here[operand.0]).collect();
+        here[equation.result.0] = Some(builder.push(equation.primitive.clone(), &operands));
+    }
+    let known = |here: &[Option<Var>], vars: &[Var]| vars.iter().filter_map(|var| here[var.0]).collect();
+    let prologue = prologue.finish(known(&once, &carried));
+    let body = body.finish(known(&again, program.outputs()));
+    Hoisted { prologue: simplify(&prologue), body: simplify(&body) }
+}
+
+/// Which variables depend on the inputs that change.
+fn varying(program: &Program, changing: &[usize]) -> Vec<bool> {
+    let mut varies = vec![false; program.variables()];
+    for &position in changing {
+        varies[program.inputs()[position].0] = true;
+    }
+    for equation in program.equations() {
+        varies[equation.result.0] = equation.operands.iter().any(|operand| varies[operand.0]);
+    }
+    varies
+}
+
+/// `[a, b] w = a w₁ + b w₂` where one of a, b changes and the other does not.
+fn split_concatenations(program: &Program, varies: &[bool]) -> Program {
+    let mut builder = Builder::new();
+    let mut here = vec![Var(usize::MAX); program.variables()];
+    for &input in program.inputs() {
+        here[input.0] = builder.input(program.type_of(input).clone());
+    }
+    let mut source: Vec<Option<&Equation>> = vec![None; program.variables()];
+    for equation in program.equations() {
+        source[equation.result.0] = Some(equation);
+        let operands: Vec<Var> = equation.operands.iter().map(|operand| here[operand.0]).collect();
+        let concatenation = equation.operands.first().and_then(|left| source[left.0]);
+        let mixed = concatenation.filter(|concatenation| {
+            let changing = concatenation.operands.iter().filter(|part| varies[part.0]).count();
+            changing > 0 && changing < concatenation.operands.len()
+        });
+        let split = mixed.and_then(|concatenation| {
+            let Primitive::Concat(axis) = concatenation.primitive else { return None };
+            let weight_axis = weight_axis(&equation.primitive, axis, builder.type_of(operands[0]).shape.len())?;
+            let parts: Vec<Var> = concatenation.operands.iter().map(|part| here[part.0]).collect();
+            Some(split(&mut builder, &equation.primitive, &parts, axis, operands[1], weight_axis))
+        });
+        here[equation.result.0] =
+            split.unwrap_or_else(|| builder.push(equation.primitive.clone(), &operands));
+    }
+    let outputs = program.outputs().iter().map(|output| here[output.0]).collect();
+    builder.finish(outputs)
+}
+
+/// The axis of the second operand that is summed against the concatenated axis of the first, if it is.
+fn weight_axis(primitive: &Primitive, axis: usize, rank: usize) -> Option<usize> {
+    match primitive {
+        Primitive::Bilinear(Bilinear::Matmul([false, turned])) if axis == rank - 1 => {
+            Some(if *turned { rank - 1 } else { rank - 2 })
+        }
+        Primitive::Bilinear(Bilinear::Convolution(window)) if axis == 1 && window.groups == 1 => Some(1),
+        _ => None,
+    }
+}
+
+fn split(
+    builder: &mut Builder,
+    primitive: &Primitive,
+    parts: &[Var],
+    axis: usize,
+    weight: Var,
+    weight_axis: usize,
+) -> Var {
+    let mut start = 0;
+    let mut sum = None;
+    for &part in parts {
+        let size = builder.type_of(part).shape[axis];
+        let spans = spans_along(&builder.shape(weight), weight_axis, start, size);
+        let own = builder.structure(Structure::Slice(spans), weight);
+        let product = builder.push(primitive.clone(), &[part, own]);
+        sum = Some(sum.map_or(product, |sum| builder.add(sum, product)));
+        start += size;
+    }
+    sum.unwrap_or(weight)
+}

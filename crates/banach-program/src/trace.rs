@@ -1,0 +1,117 @@
+//! How does a closure become a program? It runs once on a device that records instead of computing.
+
+use crate::error::Error;
+use crate::lower::lower;
+use crate::primitive::Type;
+use crate::program::Program;
+use crate::simplify;
+use crate::value::Value;
+use burn::backend::ir::TensorId;
+use burn::tensor::Device;
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, Once};
+
+/// Records what a closure does with tensors of the given types.
+///
+/// The closure gets placeholders on the recording device; modules used inside must have their parameters there too
+/// (take `value.device()`), which is what makes them inputs. `like` is the device the program is meant for: the
+/// recording device takes over its default dtypes.
+///
+/// # Errors
+/// Typed errors for operations outside the primitives, reads of values, foreign tensors and panics of the closure.
+pub fn trace(
+    like: &Device,
+    inputs: &[Type],
+    closure: impl FnOnce(&[Value]) -> Result<Vec<Value>, Error>,
+) -> Result<Program, Error> {
+    let recorder = Recorder::take(like);
+    let mut boundary: Result<(Vec<TensorId>, Vec<TensorId>), Error> = Ok((vec![], vec![]));
+    let captured = quietly(|| {
+        recorder.device.capture_scope(|scope| {
+            let placeholders: Vec<Value> = inputs.iter().map(|ty| Value::full(ty, 0.0, &recorder.device)).collect();
+            boundary = closure(&placeholders).and_then(|outputs| {
+                let ids = |values: Vec<Value>| values.into_iter().map(identity).collect::<Result<Vec<_>, _>>();
+                Ok((ids(placeholders)?, ids(outputs)?))
+            });
+            scope.complete([], [])
+        })
+    });
+    let captured = captured.map_err(explained)?.map_err(|found| Error::Trace { found: found.to_string() })?;
+    let (ids, outputs) = boundary?;
+    let inputs: Vec<(TensorId, Type)> = ids.into_iter().zip(inputs.iter().cloned()).collect();
+    lower(&captured.graph, captured.values, &inputs, &outputs).map(|program| simplify(&program))
+}
+
+/// A recording device; they are reused, because their number is limited.
+struct Recorder {
+    device: Device,
+}
+
+static IDLE: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+
+impl Recorder {
+    fn take(like: &Device) -> Self {
+        let mut idle = IDLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let wanted = like.settings();
+        let fits = |device: &Device| {
+            let settings = device.settings();
+            settings.float_dtype == wanted.float_dtype && settings.int_dtype == wanted.int_dtype
+        };
+        if let Some(position) = idle.iter().position(fits) {
+            return Recorder { device: idle.swap_remove(position) };
+        }
+        let mut device = Device::capture();
+        // A device that cannot take over the defaults still records, with single precision as default.
+        let _ = device.configure((wanted.float_dtype, wanted.int_dtype));
+        Recorder { device }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let mut idle = IDLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        idle.push(self.device.clone());
+    }
+}
+
+fn identity(value: Value) -> Result<TensorId, Error> {
+    let found = value.ty().to_string();
+    value.recorded_id().map_err(|error| Error::ForeignTensor { found: format!("{found}: {error}") })
+}
+
+/// What a panic inside the traced code means.
+fn explained(payload: Box<dyn Any + Send>) -> Error {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
+    let has = |part: &str| message.contains(part);
+    if has("no concrete value") || has("has no initialized value") {
+        return Error::HostRead { found: message.replace('\n', " ") };
+    }
+    if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
+        return Error::ForeignTensor { found: message };
+    }
+    Error::Panicked { message }
+}
+
+thread_local! {
+    static TRACING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a closure whose panics become values; while it runs they are not printed.
+fn quietly<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !TRACING.get() {
+                previous(info);
+            }
+        }));
+    });
+    let before = TRACING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(closure));
+    TRACING.set(before);
+    result
+}

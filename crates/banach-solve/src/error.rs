@@ -1,0 +1,70 @@
+//! Which requests are impossible?
+
+use crate::Outcome;
+
+/// A request that cannot be met. Numerical failure is an [`Outcome`] and becomes an error only where one is asked for,
+/// by [`Solution::into_converged`](crate::Solution::into_converged).
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value with no meaning.
+    #[error("`{setting}` is {found}, expected {expected}; {remedy}")]
+    Setting {
+        /// The full name of the setting.
+        setting: &'static str,
+        /// The value it has.
+        found: String,
+        /// The values it may have.
+        expected: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// The map changed the shape of the state.
+    #[error(
+        "the map returned shape {found:?}, expected the state's {expected:?}; an update must keep its shape"
+    )]
+    Shape {
+        /// Rows and width of the image.
+        found: [usize; 2],
+        /// Rows and width of the state.
+        expected: [usize; 2],
+    },
+    /// At least one row did not converge, and only converged rows were asked for.
+    #[error(
+        "{failed} of {rows} rows did not converge; the first, row {row}, ended as {outcome} after {steps} steps with \
+         residual {residual:.3e} (relative {relative:.3e}): {}", outcome.advice()
+    )]
+    Unconverged {
+        /// The first row that failed.
+        row: usize,
+        /// How it ended.
+        outcome: Outcome,
+        /// Its steps.
+        steps: usize,
+        /// Its smallest residual `‖g(x) - x‖`.
+        residual: f64,
+        /// That residual relative to what the tolerance measures it against.
+        relative: f64,
+        /// How many rows failed.
+        failed: usize,
+        /// How many rows there are.
+        rows: usize,
+    },
+}
+
+impl Error {
+    /// An error about the setting unless `valid`.
+    pub(crate) fn unless(
+        valid: bool,
+        setting: &'static str,
+        found: impl ToString,
+        expected: &'static str,
+        remedy: &'static str,
+    ) -> Result<(), Self> {
+        if valid {
+            Ok(())
+        } else {
+            Err(Self::Setting { setting, found: found.to_string(), expected, remedy })
+        }
+    }
+}

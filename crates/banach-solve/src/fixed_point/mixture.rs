@@ -1,0 +1,112 @@
+//! Which mixture of past changes cancels the residual of one row?
+
+/// The inner products of one row: of past changes of the residual, and of these with the residual itself.
+#[derive(Debug)]
+pub(super) struct Products {
+    /// `⟨ΔFᵢ, ΔFⱼ⟩`, row after row, the newest change first.
+    pub(super) gram: Vec<f64>,
+    /// `⟨ΔFᵢ, F⟩`.
+    pub(super) right: Vec<f64>,
+    /// `‖F‖`.
+    pub(super) residual: f64,
+}
+
+/// How much to trust the inner products.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Trust {
+    /// Added to the diagonal of the Gram matrix of unit vectors.
+    pub(super) ridge: f64,
+    /// The squared sine of the smallest angle at which a change is still new.
+    pub(super) floor: f64,
+    /// The precision of the products.
+    pub(super) precision: f64,
+}
+
+impl Products {
+    /// `γ` that minimizes `‖F - Σ γᵢ ΔFᵢ‖² + ridge Σ (γᵢ ‖ΔFᵢ‖)²`; all zero where there is no sound answer.
+    ///
+    /// Changes are scaled to unit length, so that the ridge and the floor keep their meaning however small residuals
+    /// become. A change that (almost) lies in the span of newer ones is left out.
+    pub(super) fn mixture(&self, trust: Trust) -> Vec<f64> {
+        let count = self.right.len();
+        let length = |i: usize| self.gram[i * count + i].sqrt();
+        let mut kept: Vec<usize> = Vec::new();
+        let mut factor: Vec<Vec<f64>> = Vec::new();
+        let mut solved: Vec<f64> = Vec::new();
+        for i in (0..count).filter(|i| length(*i) > trust.precision * self.residual) {
+            let mut line: Vec<f64> = Vec::new();
+            for (k, j) in kept.iter().enumerate() {
+                let cosine = self.gram[i * count + j] / (length(i) * length(*j));
+                line.push((cosine - dot(&factor[k], &line)) / factor[k][k]);
+            }
+            let pivot = 1.0 - dot(&line, &line);
+            if pivot.is_nan() || pivot <= trust.floor {
+                continue;
+            }
+            let root = (pivot + trust.ridge).sqrt();
+            solved.push((self.right[i] / length(i) - dot(&line, &solved)) / root);
+            line.push(root);
+            factor.push(line);
+            kept.push(i);
+        }
+        for k in (0..kept.len()).rev() {
+            let later: f64 = (k + 1..kept.len()).map(|l| factor[l][k] * solved[l]).sum();
+            solved[k] = (solved[k] - later) / factor[k][k];
+        }
+        let mut mixture = vec![0.0; count];
+        kept.iter().zip(solved).for_each(|(i, value)| mixture[*i] = value / length(*i));
+        let sound = mixture.iter().all(|value| value.abs() * trust.precision < 1.0);
+        if sound { mixture } else { vec![0.0; count] }
+    }
+}
+
+/// The inner product over the length of the shorter.
+fn dot(left: &[f64], right: &[f64]) -> f64 {
+    left.iter().zip(right).map(|(left, right)| left * right).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRUST: Trust = Trust { ridge: 0.0, floor: 1e-12, precision: f64::EPSILON };
+
+    fn products(changes: &[[f64; 3]], residual: [f64; 3]) -> Products {
+        Products {
+            gram: changes.iter().flat_map(|a| changes.iter().map(|b| dot(a, b))).collect(),
+            right: changes.iter().map(|change| dot(change, &residual)).collect(),
+            residual: dot(&residual, &residual).sqrt(),
+        }
+    }
+
+    #[test]
+    fn a_combination_of_changes_is_found_again_at_any_scale() {
+        for scale in [1.0, 1e-9, 1e9] {
+            let changes = [[1.0, 2.0, 0.0].map(|v| v * scale), [0.0, 1.0, -1.0].map(|v| v * 1e-3 * scale)];
+            let residual = [0.5, 1.25, -0.25].map(|v| v * scale);
+            let mixture = products(&changes, residual).mixture(TRUST);
+            assert!((mixture[0] - 0.5).abs() < 1e-9 && (mixture[1] - 250.0).abs() < 1e-6, "{mixture:?}");
+        }
+    }
+
+    #[test]
+    fn a_repeated_change_is_left_out() {
+        let mixture = products(&[[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]], [3.0, 0.0, 0.0]).mixture(TRUST);
+        assert_eq!(mixture, [3.0, 0.0]);
+    }
+
+    #[test]
+    fn what_is_not_a_number_mixes_nothing() {
+        assert_eq!(products(&[[f64::NAN; 3], [0.0; 3]], [1.0, 0.0, 0.0]).mixture(TRUST), [0.0, 0.0]);
+        assert_eq!(products(&[[1.0, 0.0, 0.0]], [f64::NAN, 0.0, 0.0]).mixture(TRUST), [0.0]);
+    }
+
+    #[test]
+    fn the_ridge_is_relative() {
+        let trust = Trust { ridge: 1.0, ..TRUST };
+        for scale in [1.0, 1e-6] {
+            let mixture = products(&[[scale, 0.0, 0.0]], [scale, 0.0, 0.0]).mixture(trust);
+            assert!((mixture[0] - 0.5).abs() < 1e-12, "{mixture:?}");
+        }
+    }
+}

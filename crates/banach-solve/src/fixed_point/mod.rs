@@ -1,0 +1,117 @@
+//! How is `x = g(x)` solved? A solver is memory and a step; the loop does the rest.
+
+mod anderson;
+mod mixture;
+mod picard;
+
+pub use anderson::{Anderson, AndersonMemory};
+pub use picard::Picard;
+
+use crate::iterate::iterate;
+use crate::{Error, Map, Observe, Rows, Settings, Solution, Unobserved};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A point the loop has already paid for.
+#[derive(Debug)]
+pub struct Visit<'a, R> {
+    /// The state, `[rows, n]`.
+    pub x: &'a R,
+    /// Its image `g(x)`, `[rows, n]`.
+    pub gx: &'a R,
+    /// `g(x) - x`, `[rows, n]`.
+    pub difference: &'a R,
+    /// `‖g(x) - x‖` of every row.
+    pub residuals: &'a [f64],
+    /// Which rows are under way; what a step says about the others is ignored.
+    pub active: &'a [bool],
+}
+
+/// How to move on from a visited point. Stopping, freezing and failing are not its concern.
+pub trait Solver<R: Rows> {
+    /// What the solver remembers between steps.
+    type Memory;
+
+    /// The memory before the first step.
+    fn start(&self, x0: &R) -> Self::Memory;
+
+    /// The next state, `[rows, n]`.
+    fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R;
+}
+
+/// The solvers of `x = g(x)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum FixedPointSolver {
+    /// Plain or damped iteration.
+    Picard(Picard),
+    /// Anderson acceleration, the default.
+    Anderson(Anderson),
+}
+
+impl Default for FixedPointSolver {
+    fn default() -> Self {
+        Self::Anderson(Anderson::default())
+    }
+}
+
+impl FixedPointSolver {
+    /// Refuses settings with no meaning.
+    pub fn validate(&self) -> Result<(), Error> {
+        match self {
+            Self::Picard(picard) => picard.validate(),
+            Self::Anderson(anderson) => anderson.validate(),
+        }
+    }
+}
+
+impl fmt::Display for FixedPointSolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Picard(_) => "picard",
+            Self::Anderson(_) => "anderson",
+        })
+    }
+}
+
+/// Solves `x = map(x)` in every row, from `x0` of shape `[rows, n]`.
+///
+/// # Errors
+///
+/// [`Error::Setting`] for settings with no meaning, [`Error::Shape`] for a map that changes the shape. That a row does
+/// not converge is no error: see [`Solution::outcomes`].
+pub fn fixed_point<R: Rows>(
+    map: &(impl Map<R> + ?Sized),
+    x0: &R,
+    settings: &Settings<FixedPointSolver>,
+) -> Result<Solution<R>, Error> {
+    fixed_point_observed(map, x0, settings, &mut Unobserved)
+}
+
+/// [`fixed_point`], with an observer that is called after every step and may end it.
+pub fn fixed_point_observed<R: Rows>(
+    map: &(impl Map<R> + ?Sized),
+    x0: &R,
+    settings: &Settings<FixedPointSolver>,
+    observer: &mut dyn Observe,
+) -> Result<Solution<R>, Error> {
+    settings.solver.validate()?;
+    match &settings.solver {
+        FixedPointSolver::Picard(picard) => fixed_point_with(map, x0, picard, settings, observer),
+        FixedPointSolver::Anderson(anderson) => fixed_point_with(map, x0, anderson, settings, observer),
+    }
+}
+
+/// [`fixed_point_observed`] with a [`Solver`] of your own in place of the one that `settings` names.
+pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
+    map: &(impl Map<R> + ?Sized),
+    x0: &R,
+    solver: &S,
+    settings: &Settings<T>,
+    observer: &mut dyn Observe,
+) -> Result<Solution<R>, Error> {
+    let rules = settings.rules();
+    rules.validate()?;
+    iterate(map, x0, solver, None, rules, observer)
+}

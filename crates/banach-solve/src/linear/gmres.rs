@@ -1,0 +1,213 @@
+//! How small can the residual be made in a Krylov space?
+
+use super::hessenberg::Hessenberg;
+use crate::iterate::same_shape;
+use crate::ledger::Ledger;
+use crate::settings::Rules;
+use crate::{Error, Map, Observe, Outcome, Rows, Solution};
+use serde::{Deserialize, Serialize};
+
+/// GMRES with restarts: every row minimizes its own residual over `v, A v, A² v, ...`.
+///
+/// **When.** `A` contracts slowly or not at all; the default. **Cost.** One application a step and one more a cycle, `restart`
+/// states of memory, a small triangular problem a row on the host. **Needs.** `I - A` regular, or at least `v` in its range;
+/// a singular row ends as [`Stalled`](Outcome::Stalled) with its least residual.
+///
+/// Vectors are made orthogonal by the Gram-Schmidt process done twice: as accurate as the modified process, with three
+/// reads from the device a step however long the cycle. The true residual is computed at the end of every cycle, and it
+/// alone decides.
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | [`restart`](Self::restart) | `30` | `>= 1` | steps in a cycle: more converge faster and hold more memory |
+///
+/// Reference: Y. Saad and M. Schultz, GMRES, SIAM J. Sci. Stat. Comput. 7 (1986).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Gmres {
+    /// The number of steps in a cycle.
+    pub restart: usize,
+}
+
+impl Default for Gmres {
+    fn default() -> Self {
+        Self { restart: 30 }
+    }
+}
+
+impl Gmres {
+    /// Refuses an empty cycle.
+    pub fn validate(&self) -> Result<(), Error> {
+        Error::unless(self.restart > 0, "gmres.restart", self.restart, "at least 1", "the default is 30")
+    }
+
+    pub(super) fn solve<R: Rows>(
+        &self,
+        map: &(impl Map<R> + ?Sized),
+        v: &R,
+        rules: Rules,
+        observer: &mut dyn Observe,
+    ) -> Result<Solution<R>, Error> {
+        let mut c = v.zeros();
+        let mut ledger = Ledger::new(&c, rules);
+        if ledger.finished() {
+            return Ok(ledger.close());
+        }
+        let mut remainder = v.clone();
+        let mut residuals = R::norms(&[v]).swap_remove(0);
+        let sizes = residuals.clone();
+        let mut steps = vec![0; v.rows()];
+        ledger.visit(&steps, &c, &residuals, &sizes);
+        ledger.report(0, &residuals, observer);
+        ledger.enforce();
+        while !ledger.finished() {
+            let mut cycle = Cycle::start(&ledger, &remainder, &residuals, steps);
+            let wanted: Vec<f64> = sizes.iter().map(|size| rules.tolerance.threshold(*size)).collect();
+            while cycle.goes_on(self.restart) && !last_evaluation(&ledger, rules) {
+                cycle.step(map, &mut ledger, &wanted, rules.budget.steps)?;
+                if ledger.report(cycle.longest(), &cycle.estimates(), observer) {
+                    break;
+                }
+            }
+            c = ledger.freeze(&cycle.improve(&c));
+            remainder = v.minus(&apply_shifted(map, &c, &mut ledger)?);
+            let before = std::mem::replace(&mut residuals, R::norms(&[&remainder]).swap_remove(0));
+            ledger.visit(&cycle.steps, &c, &residuals, &sizes);
+            cycle.judge(&mut ledger, &before, &residuals);
+            ledger.enforce();
+            steps = cycle.steps;
+        }
+        Ok(ledger.close())
+    }
+}
+
+/// `c - A c`, which is one evaluation.
+fn apply_shifted<R: Rows>(map: &(impl Map<R> + ?Sized), c: &R, ledger: &mut Ledger<R>) -> Result<R, Error> {
+    let image = map.apply(c);
+    ledger.evaluations += 1;
+    same_shape(&image, c)?;
+    Ok(c.minus(&image))
+}
+
+/// Whether the only evaluation left is the one for the true residual.
+fn last_evaluation<R: Rows>(ledger: &Ledger<R>, rules: Rules) -> bool {
+    rules.budget.evaluations.is_some_and(|limit| ledger.evaluations + 1 >= limit)
+}
+
+/// The Krylov space of every row between two restarts.
+struct Cycle<R> {
+    /// Orthonormal vectors; zero in rows that have closed.
+    basis: Vec<R>,
+    small: Vec<Hessenberg>,
+    /// Which rows still extend their space.
+    open: Vec<bool>,
+    /// How a row closed, where the loop must know.
+    closed: Vec<Option<Outcome>>,
+    /// Steps each row has taken, over all cycles.
+    steps: Vec<usize>,
+}
+
+impl<R: Rows> Cycle<R> {
+    fn start(ledger: &Ledger<R>, remainder: &R, residuals: &[f64], steps: Vec<usize>) -> Self {
+        let open = ledger.actives();
+        Self {
+            basis: vec![normalized(remainder, residuals, &open)],
+            small: residuals.iter().map(|residual| Hessenberg::new(*residual)).collect(),
+            closed: vec![None; open.len()],
+            open,
+            steps,
+        }
+    }
+
+    fn goes_on(&self, restart: usize) -> bool {
+        self.basis.len() <= restart && self.open.contains(&true)
+    }
+
+    /// The most steps of any row.
+    fn longest(&self) -> usize {
+        self.steps.iter().max().copied().unwrap_or(0)
+    }
+
+    fn estimates(&self) -> Vec<f64> {
+        self.small.iter().map(Hessenberg::residual).collect()
+    }
+
+    /// One more vector (Arnoldi), and one more column for every open row.
+    fn step(
+        &mut self,
+        map: &(impl Map<R> + ?Sized),
+        ledger: &mut Ledger<R>,
+        wanted: &[f64],
+        limit: usize,
+    ) -> Result<(), Error> {
+        let newest = &self.basis[self.basis.len() - 1];
+        let precision = newest.precision();
+        let image = apply_shifted(map, newest, ledger)?;
+        let (first, once, length) = self.orthogonalize(&image);
+        let (second, next, _) = self.orthogonalize(&once);
+        let below = R::norms(&[&next]).swap_remove(0);
+        for row in 0..below.len() {
+            if !self.open[row] {
+                continue;
+            }
+            self.steps[row] += 1;
+            let column: Vec<f64> = first.iter().zip(&second).map(|(a, b)| a[row] + b[row]).collect();
+            if !(below[row].is_finite() && column.iter().all(|entry| entry.is_finite())) {
+                (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
+                continue;
+            }
+            let exhausted = below[row] <= 32.0 * precision * length[row];
+            self.small[row].push(column, if exhausted { 0.0 } else { below[row] });
+            if exhausted {
+                self.closed[row] = Some(Outcome::Stalled);
+            }
+            let done = self.small[row].residual() <= wanted[row];
+            self.open[row] = !(exhausted || done || self.steps[row] >= limit);
+        }
+        self.basis.push(normalized(&next, &below, &self.open));
+        Ok(())
+    }
+
+    /// Components along the basis, what is left without them, and the length before.
+    fn orthogonalize(&self, w: &R) -> (Vec<Vec<f64>>, R, Vec<f64>) {
+        let pairs: Vec<(&R, &R)> = self.basis.iter().chain([w]).map(|vector| (w, vector)).collect();
+        let mut components = R::dots(&pairs);
+        let length = components.pop().unwrap_or_default().iter().map(|square| square.sqrt()).collect();
+        let negative: Vec<Vec<f64>> =
+            components.iter().map(|row| row.iter().map(|value| -value).collect()).collect();
+        let terms: Vec<(&[f64], &R)> = negative.iter().map(Vec::as_slice).zip(&self.basis).collect();
+        (components, w.add_scaled(&terms), length)
+    }
+
+    /// `c` plus the best combination of the basis.
+    fn improve(&self, c: &R) -> R {
+        let precision = c.precision();
+        let mut factors = vec![vec![0.0; self.small.len()]; self.basis.len()];
+        for (row, small) in self.small.iter().enumerate() {
+            for (i, value) in small.combination(precision).into_iter().enumerate() {
+                factors[i][row] = value;
+            }
+        }
+        let terms: Vec<(&[f64], &R)> = factors.iter().map(Vec::as_slice).zip(&self.basis).collect();
+        c.add_scaled(&terms)
+    }
+
+    /// Ends rows whose space is exhausted without success, or in which the map failed.
+    fn judge(&self, ledger: &mut Ledger<R>, before: &[f64], after: &[f64]) {
+        for row in 0..after.len() {
+            match self.closed[row] {
+                Some(Outcome::NonFinite) => ledger.end(row, Outcome::NonFinite),
+                // Rounding may ask for another cycle; a cycle that does not help will never help.
+                Some(_) if after[row] > 0.5 * before[row] => ledger.end(row, Outcome::Stalled),
+                Some(_) | None => {}
+            }
+        }
+    }
+}
+
+/// Open rows scaled to unit length, zeros elsewhere.
+fn normalized<R: Rows>(w: &R, lengths: &[f64], open: &[bool]) -> R {
+    let factor = |(length, open): (&f64, &bool)| if *open { length.recip() } else { 0.0 };
+    let scaled = w.scaled(&lengths.iter().zip(open).map(factor).collect::<Vec<_>>());
+    if open.contains(&false) { R::select(open, &scaled, &scaled.zeros()) } else { scaled }
+}

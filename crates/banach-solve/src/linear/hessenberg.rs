@@ -1,0 +1,84 @@
+//! Which combination of Krylov vectors leaves the least residual in one row?
+
+/// The least-squares problem of one row in one GMRES cycle, kept triangular by rotations.
+#[derive(Debug, Clone)]
+pub(super) struct Hessenberg {
+    /// Columns of the triangular factor.
+    columns: Vec<Vec<f64>>,
+    /// Cosine and sine of every rotation.
+    rotations: Vec<(f64, f64)>,
+    /// The rotated right-hand side; its last entry is the residual.
+    right: Vec<f64>,
+}
+
+impl Hessenberg {
+    /// Before the first column, with the residual the cycle starts from.
+    pub(super) fn new(residual: f64) -> Self {
+        Self { columns: Vec::new(), rotations: Vec::new(), right: vec![residual] }
+    }
+
+    /// The norm of the residual that the best combination leaves.
+    pub(super) fn residual(&self) -> f64 {
+        self.right.last().map_or(0.0, |last| last.abs())
+    }
+
+    /// Adds a column of the Hessenberg matrix and the entry `below` its diagonal.
+    pub(super) fn push(&mut self, mut column: Vec<f64>, below: f64) {
+        for (i, (cosine, sine)) in self.rotations.iter().enumerate() {
+            let (upper, lower) = (column[i], column[i + 1]);
+            column[i] = cosine * upper + sine * lower;
+            column[i + 1] = cosine * lower - sine * upper;
+        }
+        let last = column.len() - 1;
+        let length = column[last].hypot(below);
+        let (cosine, sine) = if length > 0.0 { (column[last] / length, below / length) } else { (0.0, 1.0) };
+        column[last] = length;
+        let residual = self.right[last];
+        self.right[last] = cosine * residual;
+        self.right.push(-sine * residual);
+        self.rotations.push((cosine, sine));
+        self.columns.push(column);
+    }
+
+    /// The best combination. Directions in which the system is singular to this precision are left out.
+    pub(super) fn combination(&self, precision: f64) -> Vec<f64> {
+        let count = self.columns.len();
+        let largest = (0..count).fold(0.0_f64, |largest, i| largest.max(self.columns[i][i].abs()));
+        let mut solved = self.right[..count].to_vec();
+        for i in (0..count).rev() {
+            let known: f64 = (i + 1..count).map(|j| self.columns[j][i] * solved[j]).sum();
+            let pivot = self.columns[i][i];
+            let regular = pivot.abs() > 16.0 * precision * largest;
+            solved[i] = if regular { (solved[i] - known) / pivot } else { 0.0 };
+        }
+        solved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn least_squares_of_a_small_hessenberg_matrix() {
+        // Columns (1, 2, 0) and (3, 4, 5) against (7, 0, 0): the normal equations give (287/145, 49/145).
+        let mut small = Hessenberg::new(7.0);
+        small.push(vec![1.0], 2.0);
+        small.push(vec![3.0, 4.0], 5.0);
+        let y = small.combination(f64::EPSILON);
+        let residual = [7.0 - y[0] - 3.0 * y[1], -2.0 * y[0] - 4.0 * y[1], -5.0 * y[1]];
+        let normal =
+            [residual[0] + 2.0 * residual[1], 3.0 * residual[0] + 4.0 * residual[1] + 5.0 * residual[2]];
+        assert!(normal.iter().all(|value| value.abs() < 1e-12), "{normal:?}");
+        let norm = residual.iter().map(|value| value * value).sum::<f64>().sqrt();
+        assert!((norm - small.residual()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_singular_column_is_left_out() {
+        let mut small = Hessenberg::new(1.0);
+        small.push(vec![0.0], 0.0);
+        assert_eq!(small.combination(f64::EPSILON), [0.0]);
+        assert_eq!(small.residual(), 1.0);
+    }
+}

@@ -1,0 +1,189 @@
+//! What came out, row by row, and what can be done about it?
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How a row ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The residual meets the tolerance.
+    Converged,
+    /// The budget of steps is spent.
+    StepLimit,
+    /// The budget of evaluations is spent.
+    EvaluationLimit,
+    /// The residual no longer falls, or a linear system is singular.
+    Stalled,
+    /// The residual grew beyond all bounds.
+    Diverged,
+    /// A number became infinite or NaN.
+    NonFinite,
+    /// An observer asked to stop.
+    Stopped,
+}
+
+impl Outcome {
+    /// Whether this is [`Converged`](Self::Converged).
+    pub fn is_converged(self) -> bool {
+        self == Self::Converged
+    }
+
+    /// What to do, in words that name real settings.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Converged => "nothing to do.",
+            Self::StepLimit => {
+                "raise `budget.steps`, loosen `tolerance.relative`, or use a faster solver (Anderson, GMRES)."
+            }
+            Self::EvaluationLimit => "raise `budget.evaluations`, or use a solver that needs fewer of them.",
+            Self::Stalled => {
+                "the residual no longer falls: if it is near the precision of the state, loosen `tolerance` or use \
+                 f64; if not, the update may have no fixed point nearby (or I - A is singular); try Anderson, a \
+                 larger `window` or `restart`, or give it more `patience`."
+            }
+            Self::Diverged => {
+                "the update expands here: use Anderson in place of Picard, GMRES in place of Neumann, lower \
+                 `damping` or `mixing`, start nearer, or make the update contract (smaller weights)."
+            }
+            Self::NonFinite => {
+                "the update returned infinity or NaN: look for overflow, division by zero, or roots and logarithms \
+                 of negative numbers in it, start elsewhere, or lower `damping` or `mixing`."
+            }
+            Self::Stopped => "the observer ended it; let it continue for longer if that was too early.",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Converged => "converged",
+            Self::StepLimit => "step limit",
+            Self::EvaluationLimit => "evaluation limit",
+            Self::Stalled => "stalled",
+            Self::Diverged => "diverged",
+            Self::NonFinite => "non-finite",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+/// The residuals after one step.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Record {
+    /// Steps taken; the start is step 0.
+    pub step: usize,
+    /// Calls of the map so far.
+    pub evaluations: usize,
+    /// The residual of every row, as in [`Progress::residuals`](crate::Progress::residuals).
+    pub residuals: Vec<f64>,
+}
+
+/// What it took, and how good the returned point is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Calls of the map, each on the whole batch.
+    pub evaluations: usize,
+    /// Steps each row took until it ended.
+    pub steps: Vec<usize>,
+    /// The residual of each row at the returned point; NaN where no point had a finite one.
+    pub residuals: Vec<f64>,
+    /// The same, relative to the size the tolerance measures it against.
+    pub relative: Vec<f64>,
+    /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
+    pub trace: Option<Vec<Record>>,
+}
+
+/// The best point of every row, with how the row ended and what it took.
+#[derive(Debug, Clone)]
+#[must_use = "rows may not have converged"]
+#[non_exhaustive]
+pub struct Solution<R> {
+    /// For each row, the visited point with the smallest residual, `[rows, n]`.
+    pub value: R,
+    /// How each row ended.
+    pub outcomes: Vec<Outcome>,
+    /// What it took.
+    pub statistics: Statistics,
+}
+
+impl<R> Solution<R> {
+    pub(crate) fn new(value: R, outcomes: Vec<Outcome>, statistics: Statistics) -> Self {
+        Self { value, outcomes, statistics }
+    }
+
+    /// Whether every row converged.
+    pub fn converged(&self) -> bool {
+        self.unconverged() == 0
+    }
+
+    /// How many rows did not converge.
+    pub fn unconverged(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| !outcome.is_converged()).count()
+    }
+
+    /// How many rows ended in this way.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.outcomes.iter().filter(|found| **found == outcome).count()
+    }
+
+    /// The value if every row converged, else [`Error::Unconverged`] about the first row that did not.
+    pub fn into_converged(self) -> Result<R, Error> {
+        let Some(row) = self.outcomes.iter().position(|outcome| !outcome.is_converged()) else {
+            return Ok(self.value);
+        };
+        Err(Error::Unconverged {
+            row,
+            outcome: self.outcomes[row],
+            steps: self.statistics.steps[row],
+            residual: self.statistics.residuals[row],
+            relative: self.statistics.relative[row],
+            failed: self.unconverged(),
+            rows: self.outcomes.len(),
+        })
+    }
+
+    /// The story in a few sentences: how many rows converged, what it took, and advice for each kind of failure.
+    pub fn explain(&self) -> String {
+        let rows = self.outcomes.len();
+        let statistics = &self.statistics;
+        let most = statistics.steps.iter().max().copied().unwrap_or(0);
+        let least = statistics.steps.iter().min().copied().unwrap_or(0);
+        let converged = self.count(Outcome::Converged);
+        let evaluations = statistics.evaluations;
+        let mut text = format!(
+            "{converged} of {rows} rows converged; {least} to {most} steps, {evaluations} evaluations."
+        );
+        let mut told = vec![Outcome::Converged];
+        for outcome in &self.outcomes {
+            if told.contains(outcome) {
+                continue;
+            }
+            told.push(*outcome);
+            let count = self.count(*outcome);
+            let row = self.worst(*outcome);
+            let (residual, relative) = (statistics.residuals[row], statistics.relative[row]);
+            let advice = outcome.advice();
+            text += &format!(
+                " {count} {outcome}; the worst is row {row}, residual {residual:.3e} (relative {relative:.3e}): {advice}"
+            );
+        }
+        text
+    }
+
+    /// The row with the largest relative residual among those that ended in this way; NaN is the largest.
+    fn worst(&self, outcome: Outcome) -> usize {
+        let relative = |row: &usize| self.statistics.relative[*row];
+        let rows = (0..self.outcomes.len()).filter(|row| self.outcomes[*row] == outcome);
+        rows.max_by(|a, b| {
+            let (a, b) = (relative(a), relative(b));
+            a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b))
+        })
+        .unwrap_or(0)
+    }
+}

@@ -1,0 +1,136 @@
+//! When is a row converged, and when is enough enough?
+
+use crate::Error;
+use serde::{Deserialize, Serialize};
+
+/// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
+///
+/// The residual is that of the map itself, in the Euclidean norm, whatever damping or mixing the solver uses. For
+/// `(I - A) c = v` the residual is `‖v - (c - A c)‖` and it is measured against `‖v‖`.
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | [`absolute`](Self::absolute) | `1e-6` | `>= 0` | decides where the state is near zero |
+/// | [`relative`](Self::relative) | `1e-4` | `>= 0` | decides elsewhere; the default suits training in `f32`, use `1e-10` in `f64` |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tolerance {
+    /// The residual that always suffices.
+    pub absolute: f64,
+    /// The residual that suffices, as a part of the size of the state.
+    pub relative: f64,
+}
+
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self { absolute: 1e-6, relative: 1e-4 }
+    }
+}
+
+impl Tolerance {
+    /// The same number for both parts.
+    pub fn both(tolerance: f64) -> Self {
+        Self { absolute: tolerance, relative: tolerance }
+    }
+
+    /// The largest residual that counts as converged for a row of this size.
+    pub fn threshold(&self, size: f64) -> f64 {
+        self.absolute + self.relative * size
+    }
+
+    /// Whether a row with this residual and size is converged; never for NaN.
+    pub fn met(&self, residual: f64, size: f64) -> bool {
+        residual <= self.threshold(size)
+    }
+
+    /// Refuses negative, infinite and NaN tolerances.
+    pub fn validate(&self) -> Result<(), Error> {
+        let remedy = "zero is allowed, and asks for as much as the precision gives";
+        for (setting, value) in [("tolerance.absolute", self.absolute), ("tolerance.relative", self.relative)]
+        {
+            Error::unless(value >= 0.0 && value.is_finite(), setting, value, "a finite number >= 0", remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// How much work may be spent.
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | [`steps`](Self::steps) | `200` | `>= 1` | a row ends with [`StepLimit`](crate::Outcome::StepLimit) after so many steps |
+/// | [`evaluations`](Self::evaluations) | none | `>= 1` | all rows end with [`EvaluationLimit`](crate::Outcome::EvaluationLimit) after so many calls of the map |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Budget {
+    /// The most steps of one row; the point reached by the last step is still looked at.
+    pub steps: usize,
+    /// The most calls of the map, each on the whole batch.
+    pub evaluations: Option<usize>,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { steps: 200, evaluations: None }
+    }
+}
+
+impl Budget {
+    /// So many steps, with no limit on evaluations.
+    pub fn steps(steps: usize) -> Self {
+        Self { steps, evaluations: None }
+    }
+
+    /// Refuses budgets that allow nothing.
+    pub fn validate(&self) -> Result<(), Error> {
+        let remedy = "allow at least one";
+        Error::unless(self.steps > 0, "budget.steps", self.steps, "at least 1", remedy)?;
+        let evaluations = self.evaluations.unwrap_or(1);
+        Error::unless(evaluations > 0, "budget.evaluations", evaluations, "none or at least 1", remedy)
+    }
+}
+
+/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled).
+///
+/// The defaults let a contraction of rate 0.9999 pass, and end a rotation after 50 steps.
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | [`steps`](Self::steps) | `50` | `>= 1` | how long to wait |
+/// | [`improvement`](Self::improvement) | `0.001` | `[0, 1)` | the part by which the best residual must fall in that time |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Patience {
+    /// The steps to wait for an improvement.
+    pub steps: usize,
+    /// The relative decrease of the best residual that counts as one.
+    pub improvement: f64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { steps: 50, improvement: 1e-3 }
+    }
+}
+
+impl Patience {
+    /// Refuses to wait for nothing, or for what cannot happen.
+    pub fn validate(&self) -> Result<(), Error> {
+        let remedy = "set `patience` to none to wait for ever";
+        Error::unless(self.steps > 0, "patience.steps", self.steps, "at least 1", remedy)?;
+        let valid = (0.0..1.0).contains(&self.improvement);
+        Error::unless(valid, "patience.improvement", self.improvement, "a number in [0, 1)", remedy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_a_number_is_never_converged() {
+        assert!(!Tolerance::default().met(f64::NAN, 1.0));
+        assert!(!Tolerance::default().met(0.0, f64::NAN));
+        assert!(Tolerance { absolute: 0.0, relative: 0.0 }.met(0.0, 0.0));
+    }
+}

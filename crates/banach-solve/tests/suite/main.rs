@@ -1,0 +1,54 @@
+//! Does every iteration end as it should? One binary, a module for each question.
+
+mod linear;
+mod outcomes;
+mod rows;
+mod settings;
+mod table;
+mod values;
+mod work;
+
+use banach_solve::{Anderson, FixedPointSolver, Picard, Settings, Tolerance};
+use banach_zoo::Problem;
+use burn::tensor::{DType, Device, Tensor, TensorData};
+
+/// A tensor `[rows, n]` in double precision.
+fn tensor(rows: usize, values: &[f64]) -> Tensor<2> {
+    tensor_in(DType::F64, rows, values)
+}
+
+fn tensor_in(dtype: DType, rows: usize, values: &[f64]) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [rows, values.len() / rows]), (&Device::flex(), dtype))
+}
+
+fn values(x: &Tensor<2>) -> Vec<f64> {
+    x.clone().into_data().iter::<f64>().collect()
+}
+
+/// The problem as a map, with its start, in double precision.
+fn posed(problem: &Problem) -> (impl Fn(&Tensor<2>) -> Tensor<2>, Tensor<2>) {
+    let device = Device::flex();
+    let z = problem.z(&device, DType::F64);
+    (move |x: &Tensor<2>| problem.update(x, &z), problem.x0(&device, DType::F64))
+}
+
+fn zoo(name: &str) -> Problem {
+    banach_zoo::named(name).expect("the zoo has this problem")
+}
+
+fn picard() -> Settings {
+    Settings::new(FixedPointSolver::Picard(Picard::default()))
+}
+
+fn damped(damping: f64) -> Settings {
+    Settings::new(FixedPointSolver::Picard(Picard { damping }))
+}
+
+fn anderson() -> Settings {
+    Settings::new(FixedPointSolver::Anderson(Anderson::default()))
+}
+
+/// As tight as double precision comfortably gives.
+fn tight(settings: Settings) -> Settings {
+    settings.with_tolerance(Tolerance::both(1e-10))
+}

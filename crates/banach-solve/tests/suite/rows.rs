@@ -1,0 +1,107 @@
+//! Is the result of a row the same, bit for bit, alone and in a batch?
+
+use crate::{anderson, damped, picard, tensor_in, values};
+use banach_solve::{Budget, LinearSolver, Neumann, Outcome, Settings, Tolerance, fixed_point, solve_linear};
+use burn::tensor::{DType, Tensor};
+
+const ROWS: usize = 6;
+const WIDTH: usize = 37;
+
+/// Slopes from contracting to expanding, different in every row.
+fn slopes(row: usize) -> Vec<f64> {
+    (0..WIDTH).map(|k| (0.3 + 0.25 * row as f64) * f64::sin(1.7 * k as f64 + row as f64)).collect()
+}
+
+fn inputs(row: usize) -> Vec<f64> {
+    (0..WIDTH).map(|k| f64::cos(0.9 * k as f64 + 2.0 * row as f64)).collect()
+}
+
+/// These rows of `x = tanh(a x + 0.2 reversed(x) + z)` with its first row made to fail.
+fn update(dtype: DType, rows: &[usize]) -> impl Fn(&Tensor<2>) -> Tensor<2> {
+    let gather = |of: fn(usize) -> Vec<f64>| {
+        tensor_in(dtype, rows.len(), &rows.iter().flat_map(|row| of(*row)).collect::<Vec<_>>())
+    };
+    let (a, z) = (gather(slopes), gather(inputs));
+    let fail = tensor_in(
+        dtype,
+        rows.len(),
+        &rows.iter().map(|row| if *row == 0 { 0.5 } else { 99.0 }).collect::<Vec<_>>(),
+    );
+    move |x: &Tensor<2>| {
+        let image = (a.clone() * x.clone() + x.clone().flip([1]) * 0.2 + z.clone()).tanh();
+        // The root is NaN where the state has grown past the threshold of its row.
+        image + (fail.clone() - x.clone()).sqrt() * 0.001
+    }
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn a_fixed_point_does_not_depend_on_its_neighbours() {
+    for dtype in [DType::F32, DType::F64] {
+        for settings in [picard(), damped(0.7), anderson()] {
+            let settings = settings.with_tolerance(Tolerance::both(1e-5)).with_budget(Budget::steps(60));
+            let every: Vec<usize> = (0..ROWS).collect();
+            let zeros = tensor_in(dtype, ROWS, &[0.0; ROWS * WIDTH]);
+            let batch = fixed_point(&update(dtype, &every), &zeros, &settings).unwrap();
+            assert_eq!(batch.outcomes[0], Outcome::NonFinite);
+            assert!(batch.count(Outcome::Converged) > 0, "{}", batch.explain());
+            let together = values(&batch.value);
+            for row in every {
+                let zeros = tensor_in(dtype, 1, &[0.0; WIDTH]);
+                let alone = fixed_point(&update(dtype, &[row]), &zeros, &settings).unwrap();
+                let name = format!("{dtype:?} {} row {row}", settings.solver);
+                assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
+                assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
+                assert_eq!(bits(&values(&alone.value)), bits(&together[row * WIDTH..][..WIDTH]), "{name}");
+                assert_eq!(
+                    alone.statistics.residuals[0].to_bits(),
+                    batch.statistics.residuals[row].to_bits(),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_linear_solution_does_not_depend_on_its_neighbours() {
+    for dtype in [DType::F32, DType::F64] {
+        for solver in [LinearSolver::default(), LinearSolver::Neumann(Neumann::default())] {
+            let settings = Settings::new(solver).with_tolerance(Tolerance::both(1e-5));
+            let map = |rows: Vec<usize>| {
+                let slopes = rows.iter().flat_map(|row| slopes(*row)).collect::<Vec<_>>();
+                let a = tensor_in(dtype, rows.len(), &slopes);
+                move |c: &Tensor<2>| a.clone() * c.clone() + c.clone().flip([1]) * 0.1
+            };
+            let v: Vec<f64> = (0..ROWS).flat_map(inputs).collect();
+            let batch =
+                solve_linear(&map((0..ROWS).collect()), &tensor_in(dtype, ROWS, &v), &settings).unwrap();
+            assert!(batch.count(Outcome::Converged) > 1, "{}", batch.explain());
+            let together = values(&batch.value);
+            for row in 0..ROWS {
+                let alone =
+                    solve_linear(&map(vec![row]), &tensor_in(dtype, 1, &inputs(row)), &settings).unwrap();
+                let name = format!("{dtype:?} {} row {row}", settings.solver);
+                assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
+                assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
+                assert_eq!(bits(&values(&alone.value)), bits(&together[row * WIDTH..][..WIDTH]), "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_that_has_ended_is_frozen() {
+    // The quick row would go on to change in its last bits.
+    let rates = tensor_in(DType::F64, 2, &[0.1, 0.99]);
+    let map = |x: &Tensor<2>| x.clone() * rates.clone() + 1.0;
+    let settings = picard().with_tolerance(Tolerance::both(1e-3)).with_budget(Budget::steps(2000));
+    let solution = fixed_point(&map, &tensor_in(DType::F64, 2, &[0.0, 0.0]), &settings).unwrap();
+    assert!(solution.converged());
+    assert_eq!(solution.statistics.steps[0], 3);
+    assert!((values(&solution.value)[0] - 1.11).abs() < 1e-14);
+    assert!(solution.statistics.steps[1] > 100);
+}

@@ -1,0 +1,81 @@
+//! Are settings read, written and refused as they should be?
+
+use crate::{anderson, picard};
+use banach_solve::{
+    Anderson, Budget, Error, FixedPointSolver, Gmres, LinearSolver, Neumann, Patience, Picard, Settings,
+    Tolerance,
+};
+
+#[test]
+fn settings_survive_a_round_trip() {
+    for settings in [picard(), Settings { patience: None, divergence: None, trace: true, ..anderson() }] {
+        let text = serde_json::to_string(&settings).unwrap();
+        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+    }
+    let linear = Settings::<LinearSolver>::default();
+    let text = serde_json::to_string(&linear).unwrap();
+    assert_eq!(serde_json::from_str::<Settings<LinearSolver>>(&text).unwrap(), linear);
+}
+
+#[test]
+fn what_is_not_said_has_its_default_and_what_is_not_known_is_refused() {
+    assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default());
+    let text = r#"{"solver": {"anderson": {"window": 3}}, "tolerance": {"relative": 1e-6}}"#;
+    let settings: Settings = serde_json::from_str(text).unwrap();
+    assert_eq!(settings.solver, FixedPointSolver::Anderson(Anderson { window: 3, ..Anderson::default() }));
+    assert_eq!(settings.tolerance, Tolerance { relative: 1e-6, ..Tolerance::default() });
+    for text in [
+        r#"{"max_iter": 3}"#,
+        r#"{"tolerance": {"rtol": 1e-6}}"#,
+        r#"{"solver": {"anderson": {"m": 3}}}"#,
+        r#"{"solver": {"newton": {}}}"#,
+        r#"{"budget": {"step": 3}}"#,
+        r#"{"patience": {"stps": 3}}"#,
+    ] {
+        assert!(serde_json::from_str::<Settings>(text).is_err(), "{text}");
+    }
+}
+
+/// The setting that is complained about.
+fn refused(result: Result<(), Error>) -> &'static str {
+    match result {
+        Err(Error::Setting { setting, .. }) => setting,
+        other => panic!("expected a refused setting, found {other:?}"),
+    }
+}
+
+#[test]
+fn values_without_meaning_are_refused_by_name() {
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        let tolerance = Tolerance { absolute: bad, relative: 0.0 };
+        assert_eq!(refused(anderson().with_tolerance(tolerance).validate()), "tolerance.absolute");
+        let tolerance = Tolerance { absolute: 0.0, relative: bad };
+        assert_eq!(refused(anderson().with_tolerance(tolerance).validate()), "tolerance.relative");
+        let settings = Settings { divergence: Some(bad), ..anderson() };
+        assert_eq!(refused(settings.validate()), "divergence");
+        assert_eq!(refused(Anderson { ridge: bad, ..Anderson::default() }.validate()), "anderson.ridge");
+        assert_eq!(
+            refused(Anderson { condition: bad, ..Anderson::default() }.validate()),
+            "anderson.condition"
+        );
+        assert_eq!(refused(Anderson { growth: bad, ..Anderson::default() }.validate()), "anderson.growth");
+    }
+    for bad in [0.0, -0.5, 1.5, f64::NAN] {
+        assert_eq!(refused(Picard { damping: bad }.validate()), "picard.damping");
+        assert_eq!(refused(Neumann { damping: bad }.validate()), "neumann.damping");
+        assert_eq!(refused(Anderson { mixing: bad, ..Anderson::default() }.validate()), "anderson.mixing");
+    }
+    assert_eq!(refused(Anderson { window: 0, ..Anderson::default() }.validate()), "anderson.window");
+    assert_eq!(refused(Gmres { restart: 0 }.validate()), "gmres.restart");
+    assert_eq!(refused(anderson().with_budget(Budget::steps(0)).validate()), "budget.steps");
+    let budget = Budget { steps: 1, evaluations: Some(0) };
+    assert_eq!(refused(anderson().with_budget(budget).validate()), "budget.evaluations");
+    assert_eq!(refused(Patience { steps: 0, improvement: 0.1 }.validate()), "patience.steps");
+    assert_eq!(refused(Patience { steps: 1, improvement: 1.0 }.validate()), "patience.improvement");
+}
+
+#[test]
+fn a_refusal_says_what_was_found_and_what_was_expected() {
+    let text = Picard { damping: 1.5 }.validate().unwrap_err().to_string();
+    assert_eq!(text, "`picard.damping` is 1.5, expected a number in (0, 1]; use 1 for no damping");
+}

@@ -1,0 +1,106 @@
+//! How do your tensors become one state `[rows, n]`, and back?
+
+use crate::error::Error;
+use banach_program::{Builder, Primitive, Program, Rows, Span, Structure, Type, Value, Var, rows};
+
+/// How the states of an update lie side by side in one matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layout {
+    states: Vec<Type>,
+    rows: usize,
+}
+
+impl Layout {
+    /// The layout of a traced update whose first inputs are the states: a row for every sample, or one row for all if
+    /// samples depend on one another.
+    pub(crate) fn of(program: &Program, count: usize) -> Result<Self, Error> {
+        let states: Vec<Type> = program.input_types().take(count).cloned().collect();
+        let kind = states.first().map(|ty| ty.kind);
+        let uniform = kind.is_some_and(|kind| kind.is_float()) && states.iter().all(|ty| Some(ty.kind) == kind);
+        if !uniform {
+            let found: Vec<String> = states.iter().map(ToString::to_string).collect();
+            let found = if found.is_empty() { "no tensor".into() } else { found.join(", ") };
+            return Err(Error::StateKind { found });
+        }
+        for (position, (found, returned)) in states.iter().zip(program.output_types()).enumerate() {
+            if found != returned {
+                let (found, returned) = (found.to_string(), returned.to_string());
+                return Err(Error::State { position, found, returned });
+            }
+        }
+        let batch = states[0].shape.first().copied().unwrap_or(1);
+        let changing: Vec<usize> = (0..count).collect();
+        let independent = rows(program, &changing) == Rows::Independent && !states[0].shape.is_empty();
+        Ok(Layout { states, rows: if independent { batch } else { 1 } })
+    }
+
+    /// How many problems there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn width(&self, state: &Type) -> usize {
+        state.len().checked_div(self.rows).unwrap_or(0)
+    }
+
+    /// The type of the flat state.
+    fn flat(&self) -> Type {
+        let width = self.states.iter().map(|state| self.width(state)).sum();
+        Type::new([self.rows, width], self.states[0].kind)
+    }
+
+    /// The same update on the flat state: `(flat x, z, θ) -> flat g`.
+    pub(crate) fn flattened(&self, program: &Program) -> Program {
+        let mut builder = Builder::new();
+        let flat = builder.input(self.flat());
+        let mut inputs = self.split(&mut builder, flat);
+        let rest = program.input_types().skip(self.states.len());
+        inputs.extend(rest.map(|ty| builder.input(ty.clone())));
+        let outputs = builder.inline(program, &inputs);
+        let joined = self.join(&mut builder, &outputs);
+        banach_program::simplify(&builder.finish(vec![joined]))
+    }
+
+    fn split(&self, builder: &mut Builder, flat: Var) -> Vec<Var> {
+        let mut start = 0;
+        let mut states = vec![];
+        for state in &self.states {
+            let width = self.width(state);
+            let columns = Span { start, end: start + width, step: 1 };
+            let spans = vec![Span { start: 0, end: self.rows, step: 1 }, columns];
+            let part = builder.structure(Structure::Slice(spans), flat);
+            states.push(builder.reshape(part, &state.shape));
+            start += width;
+        }
+        states
+    }
+
+    fn join(&self, builder: &mut Builder, states: &[Var]) -> Var {
+        let parts = states.iter().zip(&self.states);
+        let parts: Vec<Var> =
+            parts.map(|(&var, state)| builder.reshape(var, &[self.rows, self.width(state)])).collect();
+        if parts.len() == 1 { parts[0] } else { builder.push(Primitive::Concat(1), &parts) }
+    }
+
+    /// The program that packs states into the flat one.
+    pub(crate) fn packing(&self) -> Program {
+        let mut builder = Builder::new();
+        let states: Vec<Var> = self.states.iter().map(|state| builder.input(state.clone())).collect();
+        let flat = self.join(&mut builder, &states);
+        builder.finish(vec![flat])
+    }
+
+    /// The program that unpacks the flat state.
+    pub(crate) fn unpacking(&self) -> Program {
+        let mut builder = Builder::new();
+        let flat = builder.input(self.flat());
+        let states = self.split(&mut builder, flat);
+        banach_program::simplify(&builder.finish(states))
+    }
+}
+
+/// Runs a program with one output.
+pub(crate) fn run_single(program: &Program, inputs: Vec<Value>) -> Result<Value, Error> {
+    let mut outputs = banach_program::evaluate(program, inputs)?;
+    Ok(outputs.remove(0))
+}

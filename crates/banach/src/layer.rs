@@ -1,0 +1,187 @@
+//! What do I put into my network? A Burn module whose forward is the fixed point of another module.
+
+use crate::attach::attach;
+use crate::error::Error;
+use crate::flatten::run_single;
+use crate::implicit::{Adjoint, chosen, solve_forward};
+use crate::parameters::Parameters;
+use crate::report::{Report, Solution, Statistics, locked};
+use crate::settings::{FixedPointConfig, OnFailure};
+use crate::traced::{TracedUpdate, types_of};
+use crate::update::Update;
+use banach_program::{Program, Tensors, Type, Value, evaluate};
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+use std::sync::{Arc, Mutex};
+
+/// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
+///
+/// Gradients are those of the implicit function theorem, so they depend on `x̂` alone; they reach z and every
+/// parameter of the update, in training and in eval mode, and memory does not grow with the number of iterations.
+/// The layer is a Burn module: put it anywhere in a network, several times if you like, save and load it with the
+/// rest. Programs are traced once for each set of shapes; clones share them, and the statistics.
+///
+/// See the [crate's page](crate) for an example.
+#[derive(Module, Debug)]
+pub struct FixedPoint<M: Module> {
+    update: M,
+    #[module(skip)]
+    config: FixedPointConfig,
+    #[module(skip)]
+    shared: Arc<Shared>,
+}
+
+/// What clones of a layer have in common.
+#[derive(Debug, Default)]
+struct Shared {
+    traced: Mutex<Vec<(Vec<Type>, Arc<TracedUpdate>)>>,
+    statistics: Mutex<Statistics>,
+}
+
+/// Programs kept per layer; a network sees few sets of shapes.
+const KEPT: usize = 16;
+
+impl<M: Module> FixedPoint<M> {
+    pub(crate) fn new(update: M, config: FixedPointConfig) -> Self {
+        FixedPoint { update, config, shared: Arc::default() }
+    }
+
+    /// The module whose fixed point this is.
+    pub fn update(&self) -> &M {
+        &self.update
+    }
+
+    /// The module alone.
+    pub fn into_update(self) -> M {
+        self.update
+    }
+
+    /// How it solves.
+    pub fn config(&self) -> &FixedPointConfig {
+        &self.config
+    }
+
+    /// The same parameters, solved in another way.
+    ///
+    /// # Errors
+    /// [`Error::Solve`] for settings with no meaning.
+    pub fn with_config(self, config: FixedPointConfig) -> Result<Self, Error> {
+        config.forward.validate()?;
+        config.adjoint.validate()?;
+        Ok(FixedPoint { config, ..self })
+    }
+
+    /// What this layer and its clones did since the last call of [`take_statistics`](Self::take_statistics).
+    pub fn statistics(&self) -> Statistics {
+        locked(&self.shared.statistics).clone()
+    }
+
+    /// The same, and starts counting anew.
+    pub fn take_statistics(&self) -> Statistics {
+        std::mem::take(&mut locked(&self.shared.statistics))
+    }
+}
+
+impl<M: Module + Update> FixedPoint<M> {
+    /// The fixed point from [`Update::start`]: the layer as a function, for training.
+    ///
+    /// # Panics
+    /// Where [`solve`](Self::solve) gives an error.
+    pub fn forward(&self, z: M::Input) -> M::State {
+        self.solve(z).unwrap_or_else(|error| panic!("{error}")).into_value()
+    }
+
+    /// The fixed point from [`Update::start`], with its report.
+    ///
+    /// # Errors
+    /// An update that cannot be traced, a state that changes its shape, and, with [`OnFailure::Error`], rows that do
+    /// not converge.
+    pub fn solve(&self, z: M::Input) -> Result<Solution<M::State>, Error> {
+        let x0 = self.update.start(&z);
+        self.solve_from(x0, z)
+    }
+
+    /// The fixed point from a given start, with its report. No gradient reaches `x0`: x̂ does not depend on it.
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve).
+    pub fn solve_from(&self, x0: M::State, z: M::Input) -> Result<Solution<M::State>, Error> {
+        let call = Call::new(self, &x0, &z)?;
+        let solution = solve_forward(&call.traced, &call.x0, &call.fixed, &self.config)?;
+        let report = Report::new(&solution);
+        locked(&self.shared.statistics).count(&report);
+        if self.config.on_failure == OnFailure::Error && !solution.converged() {
+            return Err(Error::Solve(solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!())));
+        }
+        let flat = if call.tape.is_some() { self.on_tape(&call, solution.value, &report)? } else { solution.value };
+        let states = evaluate(&call.traced.unpacking, vec![flat.into()])?;
+        Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, report))
+    }
+
+    /// The update as a program, for tensors like these.
+    ///
+    /// # Errors
+    /// An update that cannot be traced.
+    pub fn program(&self, z: M::Input) -> Result<Program, Error> {
+        let x0 = self.update.start(&z);
+        Ok(Call::new(self, &x0, &z)?.traced.program.clone())
+    }
+
+    /// One application of g at x̂ on the tape, behind a node that turns the incoming v into the adjoint c; the tape
+    /// then carries c to z and θ.
+    fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
+        let point: Vec<Value> = std::iter::once(x.clone().into()).chain(call.fixed.iter().cloned()).collect();
+        let adjoint = Adjoint { traced: Arc::clone(&call.traced), config: self.config.clone(), point };
+        let mut inputs = vec![Value::from(x.clone())];
+        inputs.extend(call.tape.iter().flatten().cloned());
+        let y: Tensor<2> = run_single(&call.traced.flat, inputs)?.try_into_tensor()?;
+        let (shared, log) = (Arc::clone(&self.shared), report.adjoint_log());
+        let y = attach(y, move |v| {
+            let (c, report) = adjoint.solve(&v).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
+            locked(&shared.statistics).count_adjoint(&report);
+            locked(&log).push(report);
+            c
+        });
+        // A row without any finite residual has no g(x̂) to differentiate: it keeps its point and gets no gradient.
+        let lost: Vec<bool> = report.residuals.iter().map(|residual| !residual.is_finite()).collect();
+        Ok(if lost.contains(&true) { chosen(&lost, x, y) } else { y })
+    }
+}
+
+/// The tensors of one call, traced and bound.
+pub(crate) struct Call {
+    pub(crate) traced: Arc<TracedUpdate>,
+    pub(crate) x0: Tensor<2>,
+    /// z and θ off the tape.
+    pub(crate) fixed: Vec<Value>,
+    /// z and θ on the tape, if there is one.
+    tape: Option<Vec<Value>>,
+}
+
+impl Call {
+    pub(crate) fn new<M: Module + Update>(layer: &FixedPoint<M>, x0: &M::State, z: &M::Input) -> Result<Self, Error> {
+        let parameters = Parameters::of(&layer.update)?;
+        let live: Vec<Value> = z.clone().into_values().into_iter().chain(parameters.values.iter().cloned()).collect();
+        let states: Vec<Value> = x0.clone().into_values().into_iter().map(Value::detached).collect();
+        let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
+        let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
+        let device = states.first().map_or_else(Device::default, Value::device);
+        let mut known = locked(&layer.shared.traced);
+        let found = known.iter().find(|(kept, _)| *kept == types).map(|(_, traced)| Arc::clone(traced));
+        let traced = match found {
+            Some(traced) => traced,
+            None => {
+                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &types, &device)?;
+                let new = Arc::new(new);
+                known.truncate(KEPT - 1);
+                known.insert(0, (types, Arc::clone(&new)));
+                new
+            }
+        };
+        drop(known);
+        let x0 = run_single(&traced.packing, states)?.try_into_tensor()?;
+        let tracked = live.iter().any(|value| value.device().is_autodiff());
+        let tape = tracked.then_some(live);
+        Ok(Call { traced, x0, fixed, tape })
+    }
+}

@@ -1,0 +1,102 @@
+//! What is θ? The parameters of a module in visiting order, each once, whatever it is used for.
+
+use crate::error::Error;
+use banach_program::Value;
+use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
+use burn::tensor::{Bool, Int, Tensor};
+use std::collections::HashMap;
+
+/// The parameters of a module: live tensors, tracked if the module's are.
+#[derive(Debug, Default)]
+pub(crate) struct Parameters {
+    pub(crate) ids: Vec<ParamId>,
+    pub(crate) values: Vec<Value>,
+    inside: Vec<String>,
+    /// A layer in training mode that is no function.
+    unsteady: Option<String>,
+}
+
+impl Parameters {
+    /// Collects the parameters of an update.
+    pub(crate) fn of<M: Module>(module: &M) -> Result<Self, Error> {
+        let mut parameters = Parameters::default();
+        module.visit(&mut parameters);
+        let training = parameters.values.iter().any(|value| value.device().is_autodiff());
+        match parameters.unsteady.take().filter(|_| training) {
+            Some(found) => Err(Error::NoFunction { found }),
+            None => Ok(parameters),
+        }
+    }
+
+    fn add(&mut self, id: ParamId, value: Value) {
+        if !self.ids.contains(&id) {
+            self.ids.push(id);
+            self.values.push(value);
+        }
+    }
+}
+
+impl ModuleVisitor for Parameters {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.add(param.id, param.val().into());
+    }
+
+    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
+        self.add(param.id, param.val().into());
+    }
+
+    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
+        self.add(param.id, param.val().into());
+    }
+
+    fn visit_flag(&mut self, flag: &Param<Flag>) {
+        let unsteady = ["Struct:Dropout", "Struct:BatchNorm"];
+        if let Some(layer) = self.inside.iter().find(|layer| unsteady.contains(&layer.as_str()))
+            && flag.is_enabled()
+        {
+            self.unsteady = Some(layer.trim_start_matches("Struct:").into());
+        }
+    }
+
+    fn enter_module(&mut self, _name: &str, container_type: &str) {
+        self.inside.push(container_type.into());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.inside.pop();
+    }
+}
+
+/// Replaces the parameters of a module by others of the same shapes.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    values: HashMap<ParamId, Value>,
+}
+
+impl Replacement {
+    pub(crate) fn new(ids: &[ParamId], values: &[Value]) -> Self {
+        Replacement { values: ids.iter().copied().zip(values.iter().cloned()).collect() }
+    }
+
+    fn take(&self, id: ParamId) -> Value {
+        let value = self.values.get(&id).cloned();
+        value.unwrap_or_else(|| panic!("parameter {id} is mapped but was not visited: Module::map and visit differ"))
+    }
+}
+
+impl ModuleMapper for Replacement {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let tensor = self.take(param.id).try_into_tensor();
+        Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
+        let tensor = self.take(param.id).try_into_int();
+        Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
+        let tensor = self.take(param.id).try_into_bool();
+        Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
+    }
+}

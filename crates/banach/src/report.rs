@@ -1,0 +1,192 @@
+//! Did it converge, and what did it take? For one solve, for its backward pass, and for a layer over time.
+
+use banach_solve::{LinearSolver, Outcome};
+use burn::tensor::Tensor;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The value of a fixed point with the report of its solve.
+#[derive(Debug, Clone)]
+#[must_use = "rows may not have converged"]
+pub struct Solution<S> {
+    value: S,
+    report: Report,
+}
+
+impl<S> Solution<S> {
+    pub(crate) fn new(value: S, report: Report) -> Self {
+        Solution { value, report }
+    }
+
+    /// x̂, on the tape where the layer or its input is.
+    pub fn value(&self) -> &S {
+        &self.value
+    }
+
+    /// x̂ alone.
+    pub fn into_value(self) -> S {
+        self.value
+    }
+
+    /// How it went.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// How one forward solve went, and, once `backward` has run, its adjoint solve.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// How each row ended.
+    pub outcomes: Vec<Outcome>,
+    /// Steps of each row.
+    pub steps: Vec<usize>,
+    /// `‖g(x̂) - x̂‖` of each row.
+    pub residuals: Vec<f64>,
+    /// Calls of g on the whole batch.
+    pub evaluations: usize,
+    explanation: String,
+    adjoint: Arc<Mutex<Vec<AdjointReport>>>,
+}
+
+impl Report {
+    pub(crate) fn new(solution: &banach_solve::Solution<Tensor<2>>) -> Self {
+        Report {
+            outcomes: solution.outcomes.clone(),
+            steps: solution.statistics.steps.clone(),
+            residuals: solution.statistics.residuals.clone(),
+            evaluations: solution.statistics.evaluations,
+            explanation: solution.explain(),
+            adjoint: Arc::default(),
+        }
+    }
+
+    /// Whether every row converged.
+    pub fn converged(&self) -> bool {
+        self.outcomes.iter().all(|outcome| outcome.is_converged())
+    }
+
+    /// The story in words, with advice where rows failed.
+    pub fn explain(&self) -> &str {
+        &self.explanation
+    }
+
+    /// How the adjoint solves went: one for every backward pass through this solution.
+    pub fn adjoint(&self) -> Vec<AdjointReport> {
+        locked(&self.adjoint).clone()
+    }
+
+    pub(crate) fn adjoint_log(&self) -> Arc<Mutex<Vec<AdjointReport>>> {
+        Arc::clone(&self.adjoint)
+    }
+}
+
+/// How one adjoint solve went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdjointReport {
+    /// How each row ended, after escalation.
+    pub outcomes: Vec<Outcome>,
+    /// Steps of each row, of all solvers together.
+    pub steps: Vec<usize>,
+    /// `‖v - (c - Jᵀ c)‖` of each row.
+    pub residuals: Vec<f64>,
+    /// Applications of Jᵀ to the whole batch.
+    pub evaluations: usize,
+    /// The solvers that ran, in order; a second one says that the first left rows unsolved.
+    pub solvers: Vec<String>,
+    /// Why a second solver ran.
+    pub escalation: Option<String>,
+}
+
+impl AdjointReport {
+    pub(crate) fn new(solver: &LinearSolver, solution: &banach_solve::Solution<Tensor<2>>) -> Self {
+        AdjointReport {
+            outcomes: solution.outcomes.clone(),
+            steps: solution.statistics.steps.clone(),
+            residuals: solution.statistics.residuals.clone(),
+            evaluations: solution.statistics.evaluations,
+            solvers: vec![solver.to_string()],
+            escalation: None,
+        }
+    }
+
+    /// Takes over the rows that a second solver left with a smaller residual, and says which.
+    pub(crate) fn escalate(
+        &mut self,
+        solver: &LinearSolver,
+        second: &banach_solve::Solution<Tensor<2>>,
+    ) -> Vec<bool> {
+        let failed = self.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
+        let name = self.solvers.join(", ");
+        self.escalation = Some(format!("{name} left {failed} of {} rows unsolved", self.outcomes.len()));
+        self.solvers.push(solver.to_string());
+        self.evaluations += second.statistics.evaluations;
+        let mut better = vec![false; self.outcomes.len()];
+        for (row, better) in better.iter_mut().enumerate() {
+            self.steps[row] += second.statistics.steps[row];
+            let (old, new) = (self.residuals[row], second.statistics.residuals[row]);
+            if !self.outcomes[row].is_converged() && (old.is_nan() || new < old) {
+                self.outcomes[row] = second.outcomes[row];
+                self.residuals[row] = new;
+                *better = true;
+            }
+        }
+        better
+    }
+}
+
+/// What a layer did since the last look: sums over its solves and adjoint solves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Forward solves.
+    pub solves: usize,
+    /// Rows of all forward solves.
+    pub rows: usize,
+    /// Steps of all rows.
+    pub forward_steps: usize,
+    /// Rows that did not converge; non-finite ones included.
+    pub unconverged_rows: usize,
+    /// Rows whose update gave a number that is not finite.
+    pub non_finite_rows: usize,
+    /// Rows of all adjoint solves.
+    pub adjoint_rows: usize,
+    /// Steps of all rows of all adjoint solves.
+    pub adjoint_steps: usize,
+    /// Rows whose adjoint did not converge.
+    pub adjoint_unconverged_rows: usize,
+    /// Adjoint solves in which a second solver was tried.
+    pub escalations: usize,
+}
+
+impl Statistics {
+    /// Steps of a row on average, forward.
+    pub fn mean_forward_steps(&self) -> f64 {
+        self.forward_steps as f64 / self.rows.max(1) as f64
+    }
+
+    /// Steps of a row on average, backward.
+    pub fn mean_adjoint_steps(&self) -> f64 {
+        self.adjoint_steps as f64 / self.adjoint_rows.max(1) as f64
+    }
+
+    pub(crate) fn count(&mut self, report: &Report) {
+        self.solves += 1;
+        self.rows += report.outcomes.len();
+        self.forward_steps += report.steps.iter().sum::<usize>();
+        self.unconverged_rows += report.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
+        self.non_finite_rows +=
+            report.outcomes.iter().filter(|outcome| **outcome == Outcome::NonFinite).count();
+    }
+
+    pub(crate) fn count_adjoint(&mut self, report: &AdjointReport) {
+        self.adjoint_rows += report.outcomes.len();
+        self.adjoint_steps += report.steps.iter().sum::<usize>();
+        self.adjoint_unconverged_rows +=
+            report.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
+        self.escalations += usize::from(report.escalation.is_some());
+    }
+}
+
+/// The lock, also where another thread panicked while it held it: the counts stay counts.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,108 @@
+//! What can be set for a layer, and what is set if nothing is said?
+
+use crate::error::Error;
+use crate::layer::FixedPoint;
+use crate::update::Update;
+use banach_solve::{Budget, FixedPointSolver, LinearSolver, Settings, Tolerance};
+use burn::module::Module;
+use serde::{Deserialize, Serialize};
+
+/// What a layer does about rows that do not converge. They are counted and reported in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Go on with the best point the row visited; a row without any finite residual gets no gradient.
+    #[default]
+    Best,
+    /// Refuse: [`Error::Solve`] names the first row.
+    Error,
+}
+
+/// How a [`FixedPoint`] layer solves forward and backward.
+///
+/// | setting | default | effect |
+/// | :-- | :-- | :-- |
+/// | `forward` | Anderson, `1e-6 + 1e-4 · size`, 200 steps | the solve of `x = g(x, z)` |
+/// | `adjoint` | GMRES, `1e-6 + 1e-4 · size`, 200 steps | the solve of `c = Jᵀ c + v` |
+/// | `escalate` | `true` | rows the adjoint solver leaves unsolved are tried with the other one |
+/// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FixedPointConfig {
+    /// The solve of `x = g(x, z)`.
+    pub forward: Settings<FixedPointSolver>,
+    /// The solve of `c = Jᵀ c + v`.
+    pub adjoint: Settings<LinearSolver>,
+    /// Whether rows that one adjoint solver leaves unsolved are tried with the other.
+    pub escalate: bool,
+    /// What happens with rows that do not converge.
+    pub on_failure: OnFailure,
+}
+
+impl Default for FixedPointConfig {
+    fn default() -> Self {
+        let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
+        FixedPointConfig { forward, adjoint, escalate: true, on_failure: OnFailure::Best }
+    }
+}
+
+impl FixedPointConfig {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Another forward solver.
+    #[must_use]
+    pub fn with_solver(mut self, solver: FixedPointSolver) -> Self {
+        self.forward.solver = solver;
+        self
+    }
+
+    /// Another adjoint solver.
+    #[must_use]
+    pub fn with_adjoint(mut self, solver: LinearSolver) -> Self {
+        self.adjoint.solver = solver;
+        self
+    }
+
+    /// The same tolerance forward and backward.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.forward.tolerance = tolerance;
+        self.adjoint.tolerance = tolerance;
+        self
+    }
+
+    /// The same number of steps forward and backward.
+    #[must_use]
+    pub fn with_max_steps(mut self, steps: usize) -> Self {
+        self.forward.budget = Budget { steps, ..self.forward.budget };
+        self.adjoint.budget = Budget { steps, ..self.adjoint.budget };
+        self
+    }
+
+    /// What happens with rows that do not converge.
+    #[must_use]
+    pub fn with_on_failure(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = on_failure;
+        self
+    }
+
+    /// Whether the other adjoint solver is tried where the first fails.
+    #[must_use]
+    pub fn with_escalate(mut self, escalate: bool) -> Self {
+        self.escalate = escalate;
+        self
+    }
+
+    /// The layer over a module.
+    ///
+    /// # Errors
+    /// [`Error::Solve`] for settings with no meaning.
+    pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
+        self.forward.validate()?;
+        self.adjoint.validate()?;
+        Ok(FixedPoint::new(update, self.clone()))
+    }
+}

@@ -1,0 +1,25 @@
+//! What does a user write? The update `g(x, z)` and where the iteration starts.
+
+use banach_program::Tensors;
+
+/// An update `g(x, z; θ)` whose fixed point `x = g(x, z; θ)` is wanted. Implement it for a Burn module; its
+/// parameters are θ.
+///
+/// The first axis of every state is the batch, and every row is solved for itself. An update that mixes rows (a mean
+/// over the batch, say) is found out and solved as one problem.
+///
+/// An update is a function: it must give the same result for the same arguments. Dropout and batch statistics inside
+/// it are refused; `if` on tensor values becomes `mask_where`.
+pub trait Update {
+    /// The state x: a tensor, or a tuple, array or `Vec` of tensors.
+    type State: Tensors;
+
+    /// The input z: any number of tensors of any shapes; `()` for none.
+    type Input: Tensors;
+
+    /// Where the iteration starts, usually zeros; the shape of the state comes from here.
+    fn start(&self, z: &Self::Input) -> Self::State;
+
+    /// One application of g.
+    fn update(&self, x: Self::State, z: Self::Input) -> Self::State;
+}
