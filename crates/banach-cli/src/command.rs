@@ -136,7 +136,7 @@ pub(crate) struct ToyArguments {
     #[arg(long, value_name = "N", default_value = "20", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) dimension: usize,
     /// Epochs to train each network.
-    #[arg(long, value_name = "N", default_value = "100", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "200", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) epochs: usize,
     /// Fixes the problem, the samples and the starting weights.
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]

@@ -62,9 +62,13 @@ impl Recorder {
         if let Some(position) = idle.iter().position(fits) {
             return Recorder { device: idle.swap_remove(position) };
         }
-        let mut device = Device::capture();
-        // A device that cannot take over the defaults still records, with single precision as default.
-        let _ = device.configure((wanted.float_dtype, wanted.int_dtype));
+        let device = Device::capture();
+        let mut own = device.clone();
+        // Defaults can be set only while something is recorded, and only once.
+        let _ = device.capture_scope(|scope| {
+            let _ = own.configure((wanted.float_dtype, wanted.int_dtype));
+            scope.complete([], [])
+        });
         Recorder { device }
     }
 }

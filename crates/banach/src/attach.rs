@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// What happens to the cotangent on its way back.
 #[derive(Clone)]
-pub struct Pullback(Arc<dyn Fn(Tensor<2>) -> Tensor<2> + Send + Sync>);
+pub(crate) struct Pullback(Arc<dyn Fn(Tensor<2>) -> Tensor<2> + Send + Sync>);
 
 impl Debug for Pullback {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
@@ -31,7 +31,7 @@ pub(crate) fn attach(
 
 /// The node, for every backend the crate is built with.
 #[backend_extension(Flex, Cube: cfg(feature = "cuda"), Autodiff)]
-pub trait SolutionNode: Backend {
+pub(crate) trait SolutionNode: Backend {
     /// The identity, whose backward goes through `pullback`.
     fn solution(y: FloatTensor<Self>, pullback: Pullback) -> FloatTensor<Self>;
     /// The cotangent after `pullback`.

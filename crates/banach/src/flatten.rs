@@ -34,11 +34,6 @@ impl Layout {
         Ok(Layout { states, rows: if independent { batch } else { 1 } })
     }
 
-    /// How many problems there are.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
     fn width(&self, state: &Type) -> usize {
         state.len().checked_div(self.rows).unwrap_or(0)
     }

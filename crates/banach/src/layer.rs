@@ -4,6 +4,7 @@ use crate::attach::attach;
 use crate::error::Error;
 use crate::flatten::run_single;
 use crate::implicit::{Adjoint, chosen, solve_forward};
+use crate::lost::StandIns;
 use crate::parameters::Parameters;
 use crate::report::{Report, Solution, Statistics, locked};
 use crate::settings::{FixedPointConfig, OnFailure};
@@ -130,11 +131,24 @@ impl<M: Module + Update> FixedPoint<M> {
     /// One application of g at x̂ on the tape, behind a node that turns the incoming v into the adjoint c; the tape
     /// then carries c to z and θ.
     fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
-        let point: Vec<Value> = std::iter::once(x.clone().into()).chain(call.fixed.iter().cloned()).collect();
-        let adjoint = Adjoint { traced: Arc::clone(&call.traced), config: self.config.clone(), point };
-        let mut inputs = vec![Value::from(x.clone())];
-        inputs.extend(call.tape.iter().flatten().cloned());
-        let y: Tensor<2> = run_single(&call.traced.flat, inputs)?.try_into_tensor()?;
+        let stand_ins = StandIns::new(&report.residuals);
+        if stand_ins.is_none() && report.residuals.iter().any(|residual| !residual.is_finite()) {
+            return Ok(x); // Every row is lost: there is nothing to differentiate.
+        }
+        let given = |fixed: &[Value]| {
+            let values = std::iter::once(x.clone().into()).chain(fixed.iter().cloned()).collect();
+            match &stand_ins {
+                Some(rows) => rows.placed(&call.traced, values),
+                None => Ok(values),
+            }
+        };
+        let adjoint = Adjoint {
+            traced: Arc::clone(&call.traced),
+            config: self.config.clone(),
+            point: given(&call.fixed)?,
+        };
+        let tracked: Vec<Value> = given(call.tape.as_deref().unwrap_or_default())?;
+        let y: Tensor<2> = run_single(&call.traced.flat, tracked)?.try_into_tensor()?;
         let (shared, log) = (Arc::clone(&self.shared), report.adjoint_log());
         let y = attach(y, move |v| {
             let (c, report) = adjoint.solve(&v).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
@@ -142,9 +156,10 @@ impl<M: Module + Update> FixedPoint<M> {
             locked(&log).push(report);
             c
         });
-        // A row without any finite residual has no g(x̂) to differentiate: it keeps its point and gets no gradient.
-        let lost: Vec<bool> = report.residuals.iter().map(|residual| !residual.is_finite()).collect();
-        Ok(if lost.contains(&true) { chosen(&lost, x, y) } else { y })
+        Ok(match stand_ins {
+            Some(rows) => chosen(&rows.lost, x, y),
+            None => y,
+        })
     }
 }
 

@@ -61,6 +61,7 @@ mod error;
 mod flatten;
 mod implicit;
 mod layer;
+mod lost;
 mod parameters;
 mod report;
 mod settings;

@@ -4,7 +4,9 @@ use crate::error::Error;
 use crate::flatten::Layout;
 use crate::parameters::{Parameters, Replacement};
 use crate::update::Update;
-use banach_program::{Builder, Hoisted, Program, Tensors, Type, Value, Var, hoist, linearize, simplify, trace, transpose};
+use banach_program::{
+    Builder, Hoisted, Program, Rows, Tensors, Type, Value, Var, hoist, linearize, rows, simplify, trace, transpose,
+};
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::OnceLock;
@@ -14,11 +16,12 @@ use std::sync::OnceLock;
 pub(crate) struct TracedUpdate {
     /// As the user wrote it: `(states, z, θ) -> states`.
     pub(crate) program: Program,
-    pub(crate) layout: Layout,
     /// `(flat x, z, θ) -> flat g`.
     pub(crate) flat: Program,
     /// The same, split for the loop over x.
     pub(crate) forward: Hoisted,
+    /// Which inputs of `flat` hold one row for each row of the state.
+    pub(crate) per_row: Vec<bool>,
     pub(crate) packing: Program,
     pub(crate) unpacking: Program,
     adjoint: OnceLock<Hoisted>,
@@ -54,8 +57,9 @@ impl TracedUpdate {
         let layout = Layout::of(&program, states)?;
         let flat = layout.flattened(&program);
         let forward = hoist(&flat, &[0]);
+        let per_row = (0..flat.inputs().len()).map(|at| rows(&flat, &[0, at]) == Rows::Independent).collect();
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
-        Ok(TracedUpdate { program, layout, flat, forward, packing, unpacking, adjoint: OnceLock::new() })
+        Ok(TracedUpdate { program, flat, forward, per_row, packing, unpacking, adjoint: OnceLock::new() })
     }
 
     /// The pullback at a point, split for the loop over the cotangent: the prologue takes `(flat x, z, θ)`, linearizes

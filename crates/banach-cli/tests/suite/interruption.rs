@@ -6,12 +6,14 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-const LINE: &str = "train bibtex --data data --layer feedforward --seed 3";
+const LINE: &str = "train bibtex --data data --seed 3";
+const FEEDFORWARD: &str = "--layer feedforward";
+const FIXED_POINT: &str = "--layer fpi-nn --tolerance 1e-3";
 
 /// Starts a run that would last, waits for `lines` finished epochs, sends a signal; gives the exit code and the rest
 /// of the standard error.
-fn stopped_after(stage: &Stage, lines: usize, signal: &str, extra: &str) -> (Option<i32>, String) {
-    let arguments = format!("{LINE} --epochs 500 --patience 500 --out stopped {extra}");
+fn stopped_after(stage: &Stage, lines: usize, signal: &str, layer: &str) -> (Option<i32>, String) {
+    let arguments = format!("{LINE} --epochs 500 --patience 500 --out stopped {layer}");
     let mut child = stage.command(arguments.split_whitespace()).stderr(Stdio::piped()).spawn().unwrap();
     let mut messages = BufReader::new(child.stderr.take().unwrap());
     for _ in 0..lines {
@@ -36,42 +38,40 @@ fn numbers(mut report: Value) -> Value {
     report
 }
 
+/// Stops a run, resumes it for `more` epochs, and compares it with one that was left alone.
+fn resumed_equals_alone(signal: &str, layer: &str, more: usize) {
+    let stage = Stage::with_data();
+    let (code, message) = stopped_after(&stage, 2, signal, layer);
+    assert_eq!(code, (signal == "-INT").then_some(130), "{message}");
+    assert!(code.is_none() || message.trim_end().lines().last().unwrap().contains("--resume"), "{message}");
+    let finished = stage.json("stopped/checkpoint/state.json")["epochs"].as_array().unwrap().len();
+    let epochs = finished + more;
+    let line = format!("{LINE} {layer} --epochs {epochs} --patience 500");
+    let (_, progress) = stage.succeed(&format!("{line} --out stopped --resume"));
+    assert_eq!(progress.lines().count(), more, "{progress}");
+    stage.succeed(&format!("{line} --out alone --quiet"));
+    assert_eq!(numbers(stage.json("stopped/report.json")), numbers(stage.json("alone/report.json")));
+}
+
 #[test]
 fn a_run_stopped_by_control_c_and_resumed_equals_one_left_alone() {
-    let stage = Stage::with_data();
-    let (code, message) = stopped_after(&stage, 2, "-INT", "");
-    assert_eq!(code, Some(130), "{message}");
-    assert!(message.trim_end().lines().last().unwrap().contains("--resume"), "{message}");
-    let finished = stage.json("stopped/report.json")["epochs"].as_array().unwrap().len();
-    let epochs = finished + 2;
-    let (_, progress) =
-        stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out stopped --resume"));
-    assert_eq!(progress.lines().count(), 2, "{progress}");
-    stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out alone --quiet"));
-    assert_eq!(numbers(stage.json("stopped/report.json")), numbers(stage.json("alone/report.json")));
-    let best = |folder: &str| std::fs::read(stage.path(folder).join("best.bpk")).unwrap().len();
-    assert_eq!(best("stopped"), best("alone"));
+    resumed_equals_alone("-INT", FEEDFORWARD, 2);
+}
+
+#[test]
+fn a_run_with_fixed_points_stopped_and_resumed_equals_one_left_alone() {
+    resumed_equals_alone("-INT", FIXED_POINT, 1);
 }
 
 #[test]
 fn a_killed_run_resumes_from_its_last_complete_checkpoint() {
-    let stage = Stage::with_data();
-    let (code, _) = stopped_after(&stage, 3, "-KILL", "");
-    assert_eq!(code, None);
-    let finished = stage.json("stopped/checkpoint/state.json")["epochs"].as_array().unwrap().len();
-    assert!(finished >= 1);
-    let epochs = finished + 1;
-    let (_, progress) =
-        stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out stopped --resume"));
-    assert_eq!(progress.lines().count(), 1, "{progress}");
-    stage.succeed(&format!("{LINE} --epochs {epochs} --patience 500 --out alone --quiet"));
-    assert_eq!(numbers(stage.json("stopped/report.json")), numbers(stage.json("alone/report.json")));
+    resumed_equals_alone("-KILL", FEEDFORWARD, 1);
 }
 
 #[test]
 fn resuming_a_finished_run_only_reports_it_again() {
     let stage = Stage::with_data();
-    let line = format!("{LINE} --epochs 2 --out run");
+    let line = format!("{LINE} {FEEDFORWARD} --epochs 2 --out run");
     stage.succeed(&line);
     let report = numbers(stage.json("run/report.json"));
     let (table, progress) = stage.succeed(&format!("{line} --resume"));

@@ -64,14 +64,30 @@ fn bibtex_writes_the_report_of_the_contract() {
 }
 
 #[test]
-fn a_fixed_point_network_learns_the_small_data() {
+fn every_pair_of_solvers_trains_a_fixed_point_network() {
     let stage = Stage::with_data();
-    stage.succeed("train bibtex --data data --epochs 2 --max-steps 20 --tolerance 1e-2 --out run --quiet");
-    let report = stage.json("run/report.json");
-    let epochs = report["epochs"].as_array().unwrap();
-    assert!(epochs[1]["train_loss"].as_f64().unwrap() < epochs[0]["train_loss"].as_f64().unwrap());
-    assert!(epochs.iter().all(|epoch| epoch["non_finite_rows"] == 0));
-    assert_eq!(report["settings"]["max_steps"], 20);
+    for (solver, adjoint) in [("picard", "neumann"), ("anderson", "gmres")] {
+        let options = format!("--solver {solver} --adjoint {adjoint} --max-steps 40 --tolerance 1e-3");
+        stage.succeed(&format!("train bibtex --data data --epochs 2 {options} --out run --quiet"));
+        let report = stage.json("run/report.json");
+        let epochs = report["epochs"].as_array().unwrap();
+        assert!(epochs[1]["train_loss"].as_f64().unwrap() < epochs[0]["train_loss"].as_f64().unwrap());
+        for name in ["forward_steps", "adjoint_steps"] {
+            assert!(epochs.iter().all(|epoch| epoch[name].as_f64().unwrap() >= 1.0), "{solver}: {epochs:?}");
+        }
+        assert!(epochs.iter().all(|epoch| epoch["non_finite_rows"] == 0));
+        let settings = &report["settings"];
+        assert_eq!((&settings["solver"], &settings["adjoint"]), (&solver.into(), &adjoint.into()));
+        assert_eq!((&settings["tolerance"], &settings["max_steps"]), (&1e-3.into(), &40.into()));
+    }
+}
+
+#[test]
+fn the_program_of_the_update_is_shown() {
+    let (program, _) = Stage::new().succeed("show bibtex");
+    for part in ["sigmoid", "relu", "matmul", "f32[40, 159]"] {
+        assert!(program.contains(part), "{part}: {program}");
+    }
 }
 
 #[test]

@@ -15,25 +15,24 @@ impl Lowering {
         let shape = op.x.shape.to_vec();
         let (from, to) = ([shape[2], shape[3]], op.output_size);
         let result = match op.options.mode {
-            InterpolateModeIr::Nearest => self.nearest(var, from, to, 0.0),
-            InterpolateModeIr::NearestExact => self.nearest(var, from, to, 0.5),
+            InterpolateModeIr::Nearest => self.nearest(var, from, to),
             InterpolateModeIr::Bilinear => {
                 let align = op.options.align_corners;
                 let matrices = [0, 1].map(|axis| bilinear(from[axis], to[axis], align));
                 self.separable(var, &matrices)
             }
-            InterpolateModeIr::Bicubic | InterpolateModeIr::Lanczos3 => {
+            InterpolateModeIr::NearestExact | InterpolateModeIr::Bicubic | InterpolateModeIr::Lanczos3 => {
                 return self.unsupported(&op.options.mode, "interpolate with `Nearest` or `Bilinear`");
             }
         };
         self.define(&op.out, result)
     }
 
-    fn nearest(&mut self, x: Var, from: [usize; 2], to: [usize; 2], shift: f64) -> Var {
+    fn nearest(&mut self, x: Var, from: [usize; 2], to: [usize; 2]) -> Var {
         let mut result = x;
         for axis in 0..2 {
             let ratio = from[axis] as f64 / to[axis] as f64;
-            let source = |at: usize| ((at as f64 + shift) * ratio).floor().min(from[axis] as f64 - 1.0);
+            let source = |at: usize| (at as f64 * ratio).floor().min(from[axis] as f64 - 1.0);
             result = self.select(result, axis + 2, (0..to[axis]).map(|at| source(at) as i64).collect());
         }
         result

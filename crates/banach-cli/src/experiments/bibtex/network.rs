@@ -53,6 +53,7 @@ pub(crate) fn program(rows: usize, device: &Device) -> Result<Program, Error> {
 
 /// The map, applied once or up to its fixed point.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
 pub(crate) enum Layer {
     /// x̂ = g(0, z).
     Feedforward(Cell),

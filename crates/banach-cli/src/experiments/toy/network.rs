@@ -34,6 +34,7 @@ impl Update for Cell {
 
 /// The map, applied once or up to its fixed point.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
 pub(crate) enum Network {
     /// x̂ = g(0, a).
     Feedforward(Cell),
