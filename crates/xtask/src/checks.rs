@@ -1,0 +1,82 @@
+//! Which checks does Cargo do for us? Format, clippy, documentation, and running every example.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Instant;
+
+pub(crate) fn format(root: &Path) -> Result<String, String> {
+    succeed(cargo(root, &["fmt", "--all", "--check"]), "run `cargo fmt --all`")?;
+    Ok("formatted".into())
+}
+
+pub(crate) fn clippy(root: &Path) -> Result<String, String> {
+    let command = cargo(root, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
+    succeed(command, "change what clippy names above")?;
+    Ok("no warnings".into())
+}
+
+pub(crate) fn docs(root: &Path) -> Result<String, String> {
+    let mut command = cargo(root, &["doc", "--workspace", "--no-deps", "--quiet"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    succeed(command, "change what rustdoc names above")?;
+    Ok("no warnings".into())
+}
+
+/// Builds the examples of the crate `banach` together, then runs one after the other.
+pub(crate) fn examples(root: &Path) -> Result<String, String> {
+    let names = example_names(&root.join("crates/banach/examples"))?;
+    succeed(cargo(root, &["build", "--quiet", "-p", "banach", "--examples"]), "make the examples compile")?;
+    for name in &names {
+        let begun = Instant::now();
+        let mut command = cargo(root, &["run", "--quiet", "-p", "banach", "--example", name]);
+        let output = command.output().map_err(|error| unstarted(&command, &error))?;
+        if !output.status.success() {
+            let told = told(&output);
+            return Err(format!("{told}\nthe example {name} ended with {}, expected success", output.status));
+        }
+        println!("gate: examples: {name} in {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    Ok(format!("{} examples", names.len()))
+}
+
+/// The examples in a folder: its `.rs` files, in order.
+fn example_names(folder: &Path) -> Result<Vec<String>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let rust = paths.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let mut names: Vec<String> =
+        rust.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    if names.is_empty() { Err(format!("{}: found no example", folder.display())) } else { Ok(names) }
+}
+
+/// The Cargo that runs this program, on the workspace.
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).args(arguments);
+    command
+}
+
+/// Runs a command whose output goes to the terminal.
+fn succeed(mut command: Command, remedy: &str) -> Result<(), String> {
+    let status = command.status().map_err(|error| unstarted(&command, &error))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("{} ended with {status}: {remedy}", written(&command)))
+    }
+}
+
+fn unstarted(command: &Command, error: &std::io::Error) -> String {
+    format!("{} could not be started: {error}", written(command))
+}
+
+fn written(command: &Command) -> String {
+    let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+    format!("`cargo {}`", words.collect::<Vec<_>>().join(" "))
+}
+
+fn told(output: &Output) -> String {
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    text.concat().trim_end().to_owned()
+}

@@ -1,0 +1,177 @@
+//! Who may touch what? Burn's internals live in few files, the tracer never iterates, the solver never differentiates.
+
+use super::Violation;
+use super::files::Folder;
+use super::source::{Source, tokens};
+
+/// A word that only some files may use.
+struct Reserved {
+    words: &'static [&'static str],
+    what: &'static str,
+    homes: &'static [&'static str],
+}
+
+const RESERVED: [Reserved; 2] = [
+    Reserved {
+        words: &["Dispatch", "DispatchTensor", "into_dispatch", "from_dispatch", "as_dispatch"],
+        what: "Burn's dispatch layer",
+        homes: &["crates/banach-program/src/value.rs", "crates/banach/src/attach.rs"],
+    },
+    Reserved {
+        words: &["Autodiff"],
+        what: "Burn's autodiff internals",
+        homes: &["crates/banach/src/attach.rs"],
+    },
+];
+
+/// The name of a recorded tensor is what tracing and lowering talk about, so the file that records and the file that
+/// holds tensors may say it.
+const TENSOR_NAME: &str = "burn::backend::ir::TensorId";
+const TENSOR_NAME_HOMES: [&str; 2] =
+    ["crates/banach-program/src/trace.rs", "crates/banach-program/src/value.rs"];
+
+pub(crate) fn check(folder: &Folder) -> Vec<Violation> {
+    folder.sources.iter().flat_map(of_source).collect()
+}
+
+fn of_source(source: &Source) -> Vec<Violation> {
+    let mut found = banned(source);
+    if !source.inside().starts_with("src/") {
+        return found;
+    }
+    let path = source.path.as_str();
+    for (line, token) in source.tokens() {
+        let reserved = RESERVED.iter().find(|reserved| reserved.words.contains(&token));
+        if let Some(Reserved { what, homes, .. }) =
+            reserved.filter(|reserved| !reserved.homes.contains(&path))
+        {
+            let homes = homes.join(" and ");
+            found.push(Violation::new(
+                format!("{path}:{line}"),
+                format!("`{token}` is {what}, which lives in {homes}"),
+            ));
+        }
+    }
+    for name in paths(&source.code) {
+        let lowering = path.starts_with("crates/banach-program/src/lower");
+        let named = name == TENSOR_NAME && TENSOR_NAME_HOMES.contains(&path);
+        if name.starts_with("burn::backend::ir") && !lowering && !named {
+            let text = format!("`{name}` is Burn's graph, which lives in crates/banach-program/src/lower");
+            found.push(Violation::new(path, text));
+        }
+        if name.starts_with("burn::backend::autodiff") && path != "crates/banach/src/attach.rs" {
+            let text = format!("`{name}` is Burn's autodiff, which lives in crates/banach/src/attach.rs");
+            found.push(Violation::new(path, text));
+        }
+    }
+    found
+}
+
+/// The first law: only `banach` knows both programs and solvers.
+fn banned(source: &Source) -> Vec<Violation> {
+    let (words, law): (&[&str], &str) = match source.crate_name() {
+        "banach-program" => (&["banach_solve"], "the tracer never iterates"),
+        "banach-solve" => {
+            (&["banach_program", "backward", "autodiff", "require_grad"], "the solver never differentiates")
+        }
+        _ => return vec![],
+    };
+    let said = source.tokens().into_iter().filter(|(_, token)| words.contains(token));
+    said.map(|(line, token)| {
+        Violation::new(format!("{}:{line}", source.path), format!("says `{token}`; {law}"))
+    })
+    .collect()
+}
+
+/// Every path of the code that starts with `burn`, those of `use` trees written out.
+fn paths(code: &str) -> Vec<String> {
+    let all = tokens(code);
+    let words: Vec<&str> = all.iter().map(|(_, token)| *token).collect();
+    let mut found = vec![];
+    for start in 0..words.len() {
+        let is_root =
+            words[start] == "burn" && (start < 2 || words[start - 1] != ":" || words[start - 2] != ":");
+        if is_root && words.get(start + 1) == Some(&":") {
+            spread(&words[start..], String::new(), &mut found);
+        }
+    }
+    found
+}
+
+/// Writes out the tree at the start of the words, and gives how many of them it takes.
+fn spread(words: &[&str], prefix: String, found: &mut Vec<String>) -> usize {
+    let mut at = 0;
+    let mut path = prefix;
+    loop {
+        match words.get(at) {
+            Some(&"{") => {
+                at += 1;
+                while let Some(&word) = words.get(at).filter(|word| **word != "}") {
+                    at += if word == "," { 1 } else { spread(&words[at..], path.clone(), found).max(1) };
+                }
+                return at + 1;
+            }
+            Some(word) => {
+                let separator = if path.is_empty() { "" } else { "::" };
+                path = format!("{path}{separator}{word}");
+                at += 1;
+            }
+            None => return at,
+        }
+        if words.get(at) == Some(&":") && words.get(at + 1) == Some(&":") {
+            at += 2;
+            continue;
+        }
+        found.push(path);
+        if words.get(at) == Some(&"as") {
+            at += 2;
+        }
+        return at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(path: &str, text: &str) -> Source {
+        Source::new(path.into(), text.into())
+    }
+
+    #[test]
+    fn trees_of_imports_are_written_out() {
+        let code = "use burn::backend::{Dispatch as D, ir::{GraphIr, TensorId}, ops::*};\nlet x = burn::nn::Linear::new();";
+        let expected = [
+            "burn::backend::Dispatch",
+            "burn::backend::ir::GraphIr",
+            "burn::backend::ir::TensorId",
+            "burn::backend::ops::*",
+            "burn::nn::Linear::new",
+        ];
+        assert_eq!(paths(code), expected);
+    }
+
+    #[test]
+    fn internals_of_burn_are_found_outside_their_homes() {
+        let dispatch = "use burn::backend::Dispatch;\n";
+        assert_eq!(of_source(&source("crates/banach-program/src/value.rs", dispatch)), []);
+        assert_eq!(of_source(&source("crates/banach-program/src/evaluate.rs", dispatch)).len(), 1);
+        let graph = "use burn::backend::{ir::{GraphIr, TensorId}};\n";
+        assert_eq!(of_source(&source("crates/banach-program/src/lower/mod.rs", graph)), []);
+        assert_eq!(of_source(&source("crates/banach-program/src/trace.rs", graph)).len(), 1);
+        let autodiff = "fn f() -> burn::backend::autodiff::grads::Gradients { g }\n";
+        assert_eq!(of_source(&source("crates/banach/src/attach.rs", autodiff)), []);
+        assert_eq!(of_source(&source("crates/banach/src/layer.rs", autodiff)).len(), 1);
+    }
+
+    #[test]
+    fn the_tracer_never_iterates_and_the_solver_never_differentiates() {
+        assert_eq!(
+            of_source(&source("crates/banach-program/src/a.rs", "use banach_solve::Picard;\n")).len(),
+            1
+        );
+        assert_eq!(of_source(&source("crates/banach-solve/src/a.rs", "let g = x.backward();\n")).len(), 1);
+        assert_eq!(of_source(&source("crates/banach-solve/src/a.rs", "// never backward\n")), []);
+        assert_eq!(of_source(&source("crates/banach/src/a.rs", "let g = x.backward();\n")), []);
+    }
+}

@@ -1,0 +1,129 @@
+//! Who may depend on whom? Read from every crate's `Cargo.toml`.
+
+use super::Violation;
+use super::files::Folder;
+
+/// What each crate may use of ours; in tests, every one may use the zoo too.
+const ALLOWED: [(&str, &[&str]); 6] = [
+    ("banach-program", &[]),
+    ("banach-solve", &[]),
+    ("banach-zoo", &[]),
+    ("banach", &["banach-program", "banach-solve"]),
+    ("banach-cli", &["banach", "banach-zoo"]),
+    ("xtask", &[]),
+];
+
+pub(crate) fn check(folder: &Folder) -> Vec<Violation> {
+    folder.manifests.iter().flat_map(|(name, text)| of_crate(name, text)).collect()
+}
+
+fn of_crate(name: &str, text: &str) -> Vec<Violation> {
+    let place = format!("crates/{name}/Cargo.toml");
+    let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+        let text =
+            "a crate without a room: say in `xtask` what it may depend on, and draw it in ARCHITECTURE.md";
+        return vec![Violation::new(place, text)];
+    };
+    let ours = |dependency: &str| dependency == "banach" || dependency.starts_with("banach-");
+    let mut found = vec![];
+    for Dependency { name: dependency, development } in dependencies(text) {
+        let zoo_in_tests = development && dependency == "banach-zoo";
+        if ours(&dependency) && !allowed.contains(&dependency.as_str()) && !zoo_in_tests {
+            let may = if allowed.is_empty() { "none of ours".into() } else { allowed.join(" and ") };
+            found.push(Violation::new(&place, format!("depends on {dependency}; it may depend on {may}")));
+        }
+        if name == "xtask" {
+            found.push(Violation::new(
+                &place,
+                format!("depends on {dependency}; the gate must run without anything"),
+            ));
+        }
+        if dependency.starts_with("burn-") {
+            found.push(Violation::new(
+                &place,
+                format!("depends on {dependency}; take what it offers from `burn`"),
+            ));
+        }
+    }
+    found
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Dependency {
+    name: String,
+    development: bool,
+}
+
+/// The dependencies a manifest names, under their own names.
+fn dependencies(manifest: &str) -> Vec<Dependency> {
+    let mut found = vec![];
+    let mut section: Option<bool> = None;
+    for line in manifest.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
+        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            let (table, single) = table(header);
+            section = table;
+            if let (Some(development), Some(name)) = (table, single) {
+                found.push(Dependency { name, development });
+                section = None;
+            }
+            continue;
+        }
+        let Some(development) = section else { continue };
+        let key: String =
+            line.chars().take_while(|letter| letter.is_alphanumeric() || "-_".contains(*letter)).collect();
+        let assigned = line[key.len()..].trim_start().starts_with(['=', '.']);
+        if !key.is_empty() && assigned {
+            found.push(Dependency { name: renamed(line).unwrap_or(key), development });
+        }
+    }
+    found
+}
+
+/// Whether a header opens dependencies (and those of tests), and which single one it names.
+fn table(header: &str) -> (Option<bool>, Option<String>) {
+    let parts: Vec<&str> = header.split('.').collect();
+    let kind = |part: &&str| matches!(*part, "dependencies" | "dev-dependencies" | "build-dependencies");
+    let Some(at) = parts.iter().rposition(|part| kind(&part)) else { return (None, None) };
+    let single = parts.get(at + 1).map(|name| name.trim_matches('"').to_owned());
+    (Some(parts[at] == "dev-dependencies"), single)
+}
+
+/// The name behind `package = "..."`.
+fn renamed(line: &str) -> Option<String> {
+    let after = line.split_once("package")?.1.trim_start().strip_prefix('=')?.trim_start();
+    after.strip_prefix('"')?.split('"').next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_to_write_a_dependency_is_read() {
+        let manifest = "[package]\nname = \"a\"\n[dependencies]\nburn.workspace = true # the one\nx = { version = \"1\", package = \"banach-solve\" }\n\n[target.'cfg(unix)'.dependencies]\nrustix = { version = \"1\", features = [\n  \"std\",\n] }\n[dev-dependencies]\nbanach-zoo.workspace = true\n[dependencies.serde]\nversion = \"1\"\n[features]\ncuda = []\n";
+        let found = dependencies(manifest);
+        let names: Vec<(&str, bool)> =
+            found.iter().map(|found| (found.name.as_str(), found.development)).collect();
+        let expected = [
+            ("burn", false),
+            ("banach-solve", false),
+            ("rustix", false),
+            ("banach-zoo", true),
+            ("serde", false),
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn imports_point_inward_never_sideways() {
+        let solve = "[dependencies]\nbanach-solve.workspace = true\n";
+        assert_eq!(of_crate("banach", solve), []);
+        assert_eq!(of_crate("banach-program", solve).len(), 1);
+        assert_eq!(of_crate("banach-cli", solve).len(), 1);
+        assert_eq!(of_crate("banach-solve", "[dev-dependencies]\nbanach-zoo.workspace = true\n"), []);
+        assert_eq!(of_crate("banach-solve", "[dependencies]\nbanach-zoo.workspace = true\n").len(), 1);
+        assert_eq!(of_crate("xtask", "[dependencies]\nserde = \"1\"\n").len(), 1);
+        assert_eq!(of_crate("banach", "[dependencies]\nburn-ir = \"0.22\"\n").len(), 1);
+        assert_eq!(of_crate("banach-new", "").len(), 1);
+    }
+}
