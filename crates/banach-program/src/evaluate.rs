@@ -16,7 +16,11 @@ pub fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Err
 }
 
 /// Runs a program on a device, which a program without inputs cannot tell.
-pub(crate) fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Result<Vec<Value>, Error> {
+pub(crate) fn evaluate_on(
+    program: &Program,
+    inputs: Vec<Value>,
+    device: &Device,
+) -> Result<Vec<Value>, Error> {
     check_inputs(program, &inputs)?;
     let last_use = last_uses(program);
     let mut values: Vec<Option<Value>> = vec![None; program.variables()];
@@ -26,7 +30,8 @@ pub(crate) fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device
     for (line, equation) in program.equations().iter().enumerate() {
         let operand = |values: &mut Vec<Option<Value>>, position: usize, var: Var| {
             let again = equation.operands[position + 1..].contains(&var);
-            let value = if last_use[var.0] == line && !again { values[var.0].take() } else { values[var.0].clone() };
+            let value =
+                if last_use[var.0] == line && !again { values[var.0].take() } else { values[var.0].clone() };
             value.unwrap_or_else(|| panic!("{var} has no value at line {line}"))
         };
         let operands = equation.operands.iter().enumerate();

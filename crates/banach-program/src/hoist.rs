@@ -83,7 +83,8 @@ fn split_concatenations(program: &Program, varies: &[bool]) -> Program {
         });
         let split = mixed.and_then(|concatenation| {
             let Primitive::Concat(axis) = concatenation.primitive else { return None };
-            let weight_axis = weight_axis(&equation.primitive, axis, builder.type_of(operands[0]).shape.len())?;
+            let weight_axis =
+                weight_axis(&equation.primitive, axis, builder.type_of(operands[0]).shape.len())?;
             let parts: Vec<Var> = concatenation.operands.iter().map(|part| here[part.0]).collect();
             Some(split(&mut builder, &equation.primitive, &parts, axis, operands[1], weight_axis))
         });
@@ -96,12 +97,17 @@ fn split_concatenations(program: &Program, varies: &[bool]) -> Program {
 
 /// The axis of the second operand that is summed against the concatenated axis of the first, if it is.
 fn weight_axis(primitive: &Primitive, axis: usize, rank: usize) -> Option<usize> {
-    match primitive {
-        Primitive::Bilinear(Bilinear::Matmul([false, turned])) if axis == rank - 1 => {
+    let Primitive::Bilinear(form) = primitive else { return None };
+    match form {
+        Bilinear::Matmul([false, turned]) if axis == rank - 1 => {
             Some(if *turned { rank - 1 } else { rank - 2 })
         }
-        Primitive::Bilinear(Bilinear::Convolution(window)) if axis == 1 && window.groups == 1 => Some(1),
-        _ => None,
+        Bilinear::Convolution(window) if axis == 1 && window.groups == 1 => Some(1),
+        Bilinear::Matmul(_)
+        | Bilinear::Multiply
+        | Bilinear::Convolution(_)
+        | Bilinear::ConvolutionInput(..)
+        | Bilinear::ConvolutionWeight(..) => None,
     }
 }
 

@@ -29,6 +29,7 @@
 
 mod error;
 mod evaluate;
+mod folding;
 mod hoist;
 mod linear;
 mod linearize;
@@ -39,6 +40,7 @@ mod program;
 mod rows;
 mod shape;
 mod simplify;
+mod slope;
 mod tensors;
 mod trace;
 mod transpose;

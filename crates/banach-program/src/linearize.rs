@@ -5,12 +5,11 @@
 //! own: it is `transpose` of what comes out here.
 
 use crate::linear::{LinearBuilder, LinearProgram, as_linear};
-use crate::primitive::{
-    Bilinear, Binary, Comparison, Index, Linear, Primitive, Side, Structure, Unary,
-};
+use crate::primitive::{Bilinear, Binary, Comparison, Index, Linear, Primitive, Side, Structure, Unary};
 use crate::program::{Builder, Equation, Program, Var};
-use crate::transpose::{spans_along, transpose};
 use crate::simplify;
+use crate::slope::slope;
+use crate::transpose::{spans_along, transpose};
 use std::collections::HashMap;
 
 /// A program and its derivative at the point where the primal is evaluated.
@@ -296,91 +295,4 @@ impl Linearizer {
         let slope = slope(&mut self.primal, function, x, y)?;
         self.times(tangent, slope)
     }
-}
-
-/// The derivative of a function of one number at x, where its value is y; none where it is zero everywhere.
-fn slope(b: &mut Builder, function: Unary, x: Var, y: Var) -> Option<Var> {
-    // 1 + sign x², the part several derivatives share.
-    let one_plus = |b: &mut Builder, v: Var, sign: f64| {
-        let square = b.multiply(v, v);
-        let square = b.scale(square, sign);
-        b.offset(square, 1.0)
-    };
-    let inverse_root = |b: &mut Builder, v: Var| {
-        let root = b.unary(Unary::Sqrt, v);
-        b.unary(Unary::Reciprocal, root)
-    };
-    Some(match function {
-        Unary::Abs => b.unary(Unary::Sign, x),
-        Unary::Acos => {
-            let inside = one_plus(b, x, -1.0);
-            let slope = inverse_root(b, inside);
-            b.scale(slope, -1.0)
-        }
-        Unary::Acosh => {
-            let square = b.multiply(x, x);
-            let inside = b.offset(square, -1.0);
-            inverse_root(b, inside)
-        }
-        Unary::Asin => {
-            let inside = one_plus(b, x, -1.0);
-            inverse_root(b, inside)
-        }
-        Unary::Asinh => {
-            let inside = one_plus(b, x, 1.0);
-            inverse_root(b, inside)
-        }
-        Unary::Atan => {
-            let below = one_plus(b, x, 1.0);
-            b.unary(Unary::Reciprocal, below)
-        }
-        Unary::Atanh => {
-            let below = one_plus(b, x, -1.0);
-            b.unary(Unary::Reciprocal, below)
-        }
-        Unary::Cos => {
-            let sine = b.unary(Unary::Sin, x);
-            b.scale(sine, -1.0)
-        }
-        Unary::Cosh => b.unary(Unary::Sinh, x),
-        Unary::Erf => {
-            let square = b.multiply(x, x);
-            let negative = b.scale(square, -1.0);
-            let bell = b.unary(Unary::Exp, negative);
-            b.scale(bell, std::f64::consts::FRAC_2_SQRT_PI)
-        }
-        Unary::Exp => y,
-        Unary::Log => b.unary(Unary::Reciprocal, x),
-        Unary::Log1p => {
-            let below = b.offset(x, 1.0);
-            b.unary(Unary::Reciprocal, below)
-        }
-        Unary::LogSigmoid => {
-            let negative = b.scale(x, -1.0);
-            b.unary(Unary::Sigmoid, negative)
-        }
-        Unary::Reciprocal => {
-            let square = b.multiply(y, y);
-            b.scale(square, -1.0)
-        }
-        Unary::Sigmoid => {
-            let square = b.multiply(y, y);
-            b.subtract(y, square)
-        }
-        Unary::Sin => b.unary(Unary::Cos, x),
-        Unary::Sinh => b.unary(Unary::Cosh, x),
-        Unary::Sqrt => {
-            let inverse = b.unary(Unary::Reciprocal, y);
-            b.scale(inverse, 0.5)
-        }
-        Unary::Tan => one_plus(b, y, 1.0),
-        Unary::Tanh => one_plus(b, y, -1.0),
-        Unary::Ceil
-        | Unary::Floor
-        | Unary::Round
-        | Unary::Sign
-        | Unary::Trunc
-        | Unary::Detach
-        | Unary::Relu => return None,
-    })
 }

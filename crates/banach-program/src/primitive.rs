@@ -365,12 +365,8 @@ impl Linear {
             Linear::Structure(structure) => (Primitive::Structure(structure.clone()), operands.to_vec()),
             Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
             Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),
-            Linear::Partial(form, Side::Left) => {
-                (Primitive::Bilinear(*form), together(operands, residuals))
-            }
-            Linear::Partial(form, Side::Right) => {
-                (Primitive::Bilinear(*form), together(residuals, operands))
-            }
+            Linear::Partial(form, Side::Left) => (Primitive::Bilinear(*form), together(operands, residuals)),
+            Linear::Partial(form, Side::Right) => (Primitive::Bilinear(*form), together(residuals, operands)),
         }
     }
 }

@@ -94,9 +94,7 @@ impl Default for Builder {
 impl Builder {
     /// An empty program.
     pub fn new() -> Self {
-        Builder {
-            program: Program { types: vec![], inputs: vec![], equations: vec![], outputs: vec![] },
-        }
+        Builder { program: Program { types: vec![], inputs: vec![], equations: vec![], outputs: vec![] } }
     }
 
     /// A new input.

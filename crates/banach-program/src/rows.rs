@@ -101,7 +101,7 @@ fn together(operands: &[Place]) -> Place {
 fn across(axis: usize, place: Place) -> Place {
     match place {
         Place::Rows(along) if along.axis == axis => Place::Mixed,
-        other => other,
+        Place::Rows(_) | Place::Fixed | Place::Mixed => place,
     }
 }
 
@@ -111,7 +111,7 @@ fn bilinear(form: &Bilinear, operands: &[Place], rank: usize) -> Place {
         Bilinear::Matmul(turned) => product(*turned, operands, rank),
         Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..) => match (operands[0], operands[1]) {
             (Place::Rows(Along { axis: 0, each }), Place::Fixed) => Place::Rows(Along { axis: 0, each }),
-            _ => Place::Mixed,
+            (_, _) => Place::Mixed,
         },
         Bilinear::ConvolutionWeight(..) => Place::Mixed,
     }
@@ -129,7 +129,7 @@ fn product([left, right]: [bool; 2], operands: &[Place], rank: usize) -> Place {
         (Place::Fixed, Place::Rows(b)) if b.axis == free(right, rank - 1) => {
             Place::Rows(Along { axis: rank - 1, each: b.each })
         }
-        _ => Place::Mixed,
+        (_, _) => Place::Mixed,
     }
 }
 

@@ -15,9 +15,7 @@ pub(crate) fn result_type(primitive: &Primitive, operands: &[&Type]) -> Answer<T
         Primitive::Scale(_) | Primitive::Offset(_) => number(operands[0]).cloned(),
         Primitive::Binary(_) => same(number(operands[0])?, operands[1]).cloned(),
         Primitive::Bilinear(form) => bilinear(form, operands[0], operands[1]),
-        Primitive::Compare(_) => {
-            Ok(Type::new(same(operands[0], operands[1])?.shape.clone(), Kind::Bool))
-        }
+        Primitive::Compare(_) => Ok(Type::new(same(operands[0], operands[1])?.shape.clone(), Kind::Bool)),
         Primitive::CompareScalar(..) => Ok(Type::new(operands[0].shape.clone(), Kind::Bool)),
         Primitive::Logic(_) => same(mask(operands[0])?, operands[1]).cloned(),
         Primitive::Not => mask(operands[0]).cloned(),
@@ -97,7 +95,9 @@ fn reduced(ty: &Type, axis: usize) -> Answer<Type> {
 fn structured(structure: &Structure, shape: &[usize]) -> Answer<Vec<usize>> {
     let rank = shape.len();
     match structure {
-        Structure::Reshape(new) if new.iter().product::<usize>() == shape.iter().product::<usize>() => Ok(new.clone()),
+        Structure::Reshape(new) if new.iter().product::<usize>() == shape.iter().product::<usize>() => {
+            Ok(new.clone())
+        }
         Structure::Reshape(new) => Err(format!("{shape:?} cannot be reshaped to {new:?}")),
         Structure::Permute(axes) => {
             let mut sorted = axes.clone();
@@ -141,7 +141,9 @@ fn bilinear(form: &Bilinear, a: &Type, b: &Type) -> Answer<Type> {
     }
     let shape = match form {
         Bilinear::Multiply => return same(number(a)?, b).cloned(),
-        Bilinear::Matmul([left, right]) => product_shape(&turned(&a.shape, *left), &turned(&b.shape, *right))?,
+        Bilinear::Matmul([left, right]) => {
+            product_shape(&turned(&a.shape, *left), &turned(&b.shape, *right))?
+        }
         Bilinear::Convolution(window) => {
             let ([batch, _, height, width], [out, _, kh, kw]) = (four(a)?, four(b)?);
             let size = [height, width];
@@ -170,8 +172,7 @@ fn turned(shape: &[usize], turn: bool) -> Vec<usize> {
 
 fn product_shape(a: &[usize], b: &[usize]) -> Answer<Vec<usize>> {
     let rank = a.len();
-    let fits =
-        rank >= 2 && rank == b.len() && a[..rank - 2] == b[..rank - 2] && a[rank - 1] == b[rank - 2];
+    let fits = rank >= 2 && rank == b.len() && a[..rank - 2] == b[..rank - 2] && a[rank - 1] == b[rank - 2];
     if !fits {
         return Err(format!("product of {a:?} and {b:?}"));
     }
@@ -215,7 +216,9 @@ fn concatenated(axis: usize, operands: &[&Type]) -> Answer<Type> {
     let mut ty = (*operands.first().ok_or("no operands")?).clone();
     let without = |ty: &Type| {
         let mut ty = ty.clone();
-        ty.shape.get_mut(axis).map(|size| *size = 0);
+        if let Some(size) = ty.shape.get_mut(axis) {
+            *size = 0;
+        }
         ty
     };
     if operands.iter().any(|other| without(other) != without(&ty)) || axis >= ty.shape.len() {

@@ -3,9 +3,13 @@
 //! A product with zero stays, because `0 · NaN` is NaN: zeros that are certain never reach a program, derivatives
 //! leave them out by construction.
 
-use crate::primitive::{
-    Bilinear, Binary, Comparison, Constant, Kind, Literal, Primitive, Span, Structure, Type, Unary,
-};
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a rule speaks of few primitives and leaves the rest as they are"
+)]
+
+use crate::folding::folded;
+use crate::primitive::{Bilinear, Binary, Constant, Literal, Primitive, Span, Structure, Type, Unary};
 use crate::program::{Builder, Equation, Program, Var};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,7 +87,9 @@ impl Rewriter {
     fn line(&mut self, primitive: &Primitive, operands: &[Var], single: bool) -> Var {
         let folded = self.folded(primitive, operands);
         let known = folded.or_else(|| self.algebra(primitive, operands));
-        known.or_else(|| self.moved(primitive, operands, single)).unwrap_or_else(|| self.push(primitive, operands))
+        known
+            .or_else(|| self.moved(primitive, operands, single))
+            .unwrap_or_else(|| self.push(primitive, operands))
     }
 
     fn push(&mut self, primitive: &Primitive, operands: &[Var]) -> Var {
@@ -123,33 +129,8 @@ impl Rewriter {
     /// Lines whose operands are known numbers.
     fn folded(&mut self, primitive: &Primitive, operands: &[Var]) -> Option<Var> {
         let numbers: Vec<f64> = operands.iter().map(|&var| self.number(var)).collect::<Option<_>>()?;
-        let first = *numbers.first()?;
-        let ty = self.builder.type_of(operands[0]).clone();
-        let shape = |structure: &Structure| {
-            crate::shape::result_type(&Primitive::Structure(structure.clone()), &[&ty]).ok()
-        };
-        let (ty, number) = match primitive {
-            Primitive::Scale(factor) if ty.kind.is_float() => (ty, first * factor),
-            Primitive::Offset(number) if ty.kind.is_float() => (ty, first + number),
-            Primitive::Unary(function) => (ty, on_number(*function, first)?),
-            Primitive::Binary(Binary::Add) if ty.kind.is_float() => (ty, first + numbers[1]),
-            Primitive::Binary(Binary::Subtract) if ty.kind.is_float() => (ty, first - numbers[1]),
-            Primitive::Binary(Binary::Divide) if ty.kind.is_float() => (ty, first / numbers[1]),
-            Primitive::Bilinear(Bilinear::Multiply) if ty.kind.is_float() => (ty, first * numbers[1]),
-            Primitive::Cast(kind) if kind.is_float() => (Type::new(ty.shape, *kind), first),
-            Primitive::CompareScalar(comparison, number) if ty.kind.is_float() => {
-                (Type::new(ty.shape, Kind::Bool), f64::from(u8::from(holds(*comparison, first, *number))))
-            }
-            Primitive::Not => (ty, 1.0 - first),
-            Primitive::Structure(Structure::Sum(axes)) => {
-                let count: usize = axes.iter().map(|&axis| ty.shape[axis]).product();
-                (shape(&Structure::Sum(axes.clone()))?, first * count as f64)
-            }
-            Primitive::Structure(structure @ Structure::Place(..)) if first == 0.0 => (shape(structure)?, 0.0),
-            Primitive::Structure(Structure::Place(..)) => return None,
-            Primitive::Structure(structure) => (shape(structure)?, first),
-            _ => return None,
-        };
+        let ty = self.builder.type_of(*operands.first()?).clone();
+        let (ty, number) = folded(primitive, ty, &numbers)?;
         Some(self.full(ty, number))
     }
 
@@ -172,7 +153,9 @@ impl Rewriter {
                 }
                 _ => None,
             },
-            Primitive::Power(2.0) => Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false)),
+            Primitive::Power(2.0) => {
+                Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false))
+            }
             Primitive::Binary(function) if float => self.with_number(*function, x, operands[1]),
             Primitive::Bilinear(Bilinear::Multiply) if float => {
                 let (number, other) = match (self.number(x), self.number(operands[1])) {
@@ -212,7 +195,9 @@ impl Rewriter {
                 let negative = self.line(&Primitive::Scale(-1.0), &[b], false);
                 Some(self.line(&Primitive::Offset(number), &[negative], false))
             }
-            (Binary::Divide, _, Some(number)) => Some(self.line(&Primitive::Scale(1.0 / number), &[a], false)),
+            (Binary::Divide, _, Some(number)) => {
+                Some(self.line(&Primitive::Scale(1.0 / number), &[a], false))
+            }
             (Binary::Divide, Some(number), _) => {
                 let inverse = self.line(&Primitive::Unary(Unary::Reciprocal), &[b], false);
                 Some(self.line(&Primitive::Scale(number), &[inverse], false))
@@ -283,7 +268,9 @@ impl Rewriter {
     /// Columns of a product that nothing else reads: the product with those columns only.
     fn moved(&mut self, primitive: &Primitive, operands: &[Var], single: bool) -> Option<Var> {
         let Primitive::Structure(Structure::Slice(spans)) = primitive else { return None };
-        let (Primitive::Bilinear(Bilinear::Matmul([left, right])), factors) = self.primitive_of(operands[0])? else {
+        let (Primitive::Bilinear(Bilinear::Matmul([left, right])), factors) =
+            self.primitive_of(operands[0])?
+        else {
             return None;
         };
         let shape = self.builder.shape(operands[0]);
@@ -305,29 +292,4 @@ fn turns_last_two(axes: &[usize]) -> bool {
     rank >= 2
         && axes[rank - 2..] == [rank - 1, rank - 2]
         && axes[..rank - 2].iter().enumerate().all(|(position, &axis)| position == axis)
-}
-
-fn holds(comparison: Comparison, a: f64, b: f64) -> bool {
-    match comparison {
-        Comparison::Equal => a == b,
-        Comparison::NotEqual => a != b,
-        Comparison::Greater => a > b,
-        Comparison::GreaterEqual => a >= b,
-        Comparison::Less => a < b,
-        Comparison::LessEqual => a <= b,
-    }
-}
-
-/// Functions whose value on a known number is the same on every device.
-fn on_number(function: Unary, x: f64) -> Option<f64> {
-    match function {
-        Unary::Abs => Some(x.abs()),
-        Unary::Exp => Some(x.exp()),
-        Unary::Log => Some(x.ln()),
-        Unary::Reciprocal => Some(1.0 / x),
-        Unary::Relu => Some(x.max(0.0)),
-        Unary::Sqrt => Some(x.sqrt()),
-        Unary::Detach => Some(x),
-        _ => None,
-    }
 }

@@ -30,9 +30,11 @@ pub fn trace(
     let mut boundary: Result<(Vec<TensorId>, Vec<TensorId>), Error> = Ok((vec![], vec![]));
     let captured = quietly(|| {
         recorder.device.capture_scope(|scope| {
-            let placeholders: Vec<Value> = inputs.iter().map(|ty| Value::full(ty, 0.0, &recorder.device)).collect();
+            let placeholders: Vec<Value> =
+                inputs.iter().map(|ty| Value::full(ty, 0.0, &recorder.device)).collect();
             boundary = closure(&placeholders).and_then(|outputs| {
-                let ids = |values: Vec<Value>| values.into_iter().map(identity).collect::<Result<Vec<_>, _>>();
+                let ids =
+                    |values: Vec<Value>| values.into_iter().map(identity).collect::<Result<Vec<_>, _>>();
                 Ok((ids(placeholders)?, ids(outputs)?))
             });
             scope.complete([], [])

@@ -121,7 +121,9 @@ fn transposed_partial(
         (Bilinear::Multiply, _) => (Bilinear::Multiply, Side::Left),
         (Bilinear::Matmul(turned), side) => transposed_product(turned, side),
         // y = conv(x, w): x̄ = convᵀ(ȳ, w), w̄ = correlate(x, ȳ).
-        (Bilinear::Convolution(window), Side::Left) => (Bilinear::ConvolutionInput(window, kernel()), Side::Left),
+        (Bilinear::Convolution(window), Side::Left) => {
+            (Bilinear::ConvolutionInput(window, kernel()), Side::Left)
+        }
         (Bilinear::Convolution(window), Side::Right) => {
             (Bilinear::ConvolutionWeight(window, kernel()), Side::Right)
         }

@@ -31,8 +31,8 @@ fn main() -> Result<(), banach::Error> {
 
     let x = layer.forward(());
     let slope = layer.update().c.grad(&x.backward()).expect("c is on the tape");
-    expect("x", x, 0.7390851332151607);
-    expect("dx/dc", slope, -0.29747434150983226);
+    assert_known("x", x, 0.7390851332151607);
+    assert_known("dx/dc", slope, -0.29747434150983226);
 
     let steps = layer.statistics().forward_steps;
     println!("found in {steps} steps");
@@ -41,7 +41,7 @@ fn main() -> Result<(), banach::Error> {
 }
 
 /// Prints a number, and asserts what it is.
-fn expect(name: &str, found: Tensor<2>, known: f64) {
+fn assert_known(name: &str, found: Tensor<2>, known: f64) {
     let found: f64 = found.into_scalar();
     println!("{name} = {found}, known to be {known}");
     assert!((found - known).abs() < 1e-10);

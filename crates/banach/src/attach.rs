@@ -85,6 +85,8 @@ impl<B: SolutionNode, C: CheckpointStrategy> SolutionNode for Autodiff<B, C> {
     }
 
     fn pulled(_: FloatTensor<Self>, _: Pullback) -> FloatTensor<Self> {
-        panic!("Burn's backward runs on plain tensors; a cotangent on the tape is a bug of Burn's or of this file")
+        panic!(
+            "Burn's backward runs on plain tensors; a cotangent on the tape is a bug of Burn's or of this file"
+        )
     }
 }

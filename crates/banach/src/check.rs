@@ -38,7 +38,7 @@ use crate::layer::{Call, FixedPoint};
 use crate::update::Update;
 use banach_program::{Value, evaluate, jvp, vjp};
 use burn::module::Module;
-use burn::tensor::{DType, Device, Distribution, Tensor};
+use burn::tensor::{DType, Distribution, Tensor};
 use std::sync::Arc;
 
 /// How far independent roads to one directional derivative of `⟨v, x̂⟩` are apart, relative to its size.
@@ -184,7 +184,7 @@ fn random(like: &Value) -> Tensor<1> {
         banach_program::Kind::Float(dtype) => DType::from(dtype),
         banach_program::Kind::Int(_) | banach_program::Kind::Bool => DType::F32,
     };
-    Tensor::random([ty.len()], Distribution::Normal(0.0, 1.0), (&Device::from(like.device()), dtype))
+    Tensor::random([ty.len()], Distribution::Normal(0.0, 1.0), (&like.device(), dtype))
 }
 
 /// A leaf of the tape, flat, for a float.

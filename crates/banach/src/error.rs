@@ -24,7 +24,9 @@ pub enum Error {
         returned: String,
     },
     /// The state cannot be solved for.
-    #[error("the state holds {found}, expected one or more float tensors of one dtype; keep the rest in the input z")]
+    #[error(
+        "the state holds {found}, expected one or more float tensors of one dtype; keep the rest in the input z"
+    )]
     StateKind {
         /// The types of the state.
         found: String,

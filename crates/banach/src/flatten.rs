@@ -16,7 +16,8 @@ impl Layout {
     pub(crate) fn of(program: &Program, count: usize) -> Result<Self, Error> {
         let states: Vec<Type> = program.input_types().take(count).cloned().collect();
         let kind = states.first().map(|ty| ty.kind);
-        let uniform = kind.is_some_and(|kind| kind.is_float()) && states.iter().all(|ty| Some(ty.kind) == kind);
+        let uniform =
+            kind.is_some_and(|kind| kind.is_float()) && states.iter().all(|ty| Some(ty.kind) == kind);
         if !uniform {
             let found: Vec<String> = states.iter().map(ToString::to_string).collect();
             let found = if found.is_empty() { "no tensor".into() } else { found.join(", ") };

@@ -84,7 +84,7 @@ impl Adjoint {
 fn other(solver: &LinearSolver) -> LinearSolver {
     match solver {
         LinearSolver::Gmres(_) => LinearSolver::Neumann(Neumann::default()),
-        _ => LinearSolver::Gmres(Gmres::default()),
+        LinearSolver::Neumann(_) | _ => LinearSolver::Gmres(Gmres::default()),
     }
 }
 

@@ -112,9 +112,12 @@ impl<M: Module + Update> FixedPoint<M> {
         let report = Report::new(&solution);
         locked(&self.shared.statistics).count(&report);
         if self.config.on_failure == OnFailure::Error && !solution.converged() {
-            return Err(Error::Solve(solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!())));
+            return Err(Error::Solve(
+                solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!()),
+            ));
         }
-        let flat = if call.tape.is_some() { self.on_tape(&call, solution.value, &report)? } else { solution.value };
+        let flat =
+            if call.tape.is_some() { self.on_tape(&call, solution.value, &report)? } else { solution.value };
         let states = evaluate(&call.traced.unpacking, vec![flat.into()])?;
         Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, report))
     }
@@ -174,9 +177,14 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new<M: Module + Update>(layer: &FixedPoint<M>, x0: &M::State, z: &M::Input) -> Result<Self, Error> {
+    pub(crate) fn new<M: Module + Update>(
+        layer: &FixedPoint<M>,
+        x0: &M::State,
+        z: &M::Input,
+    ) -> Result<Self, Error> {
         let parameters = Parameters::of(&layer.update)?;
-        let live: Vec<Value> = z.clone().into_values().into_iter().chain(parameters.values.iter().cloned()).collect();
+        let live: Vec<Value> =
+            z.clone().into_values().into_iter().chain(parameters.values.iter().cloned()).collect();
         let states: Vec<Value> = x0.clone().into_values().into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();

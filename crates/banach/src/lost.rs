@@ -29,9 +29,10 @@ impl StandIns {
 
     /// The state and the inputs of `g` with stand-ins in lost rows; what is no batch of rows stays.
     pub(crate) fn placed(&self, traced: &TracedUpdate, values: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let placed = values.into_iter().enumerate().map(|(position, value)| {
-            if traced.per_row[position] { self.select(value) } else { Ok(value) }
-        });
+        let placed = values
+            .into_iter()
+            .enumerate()
+            .map(|(position, value)| if traced.per_row[position] { self.select(value) } else { Ok(value) });
         placed.collect()
     }
 

@@ -80,7 +80,9 @@ impl Replacement {
 
     fn take(&self, id: ParamId) -> Value {
         let value = self.values.get(&id).cloned();
-        value.unwrap_or_else(|| panic!("parameter {id} is mapped but was not visited: Module::map and visit differ"))
+        value.unwrap_or_else(|| {
+            panic!("parameter {id} is mapped but was not visited: Module::map and visit differ")
+        })
     }
 }
 

@@ -5,7 +5,8 @@ use crate::flatten::Layout;
 use crate::parameters::{Parameters, Replacement};
 use crate::update::Update;
 use banach_program::{
-    Builder, Hoisted, Program, Rows, Tensors, Type, Value, Var, hoist, linearize, rows, simplify, trace, transpose,
+    Builder, Hoisted, Program, Rows, Tensors, Type, Value, Var, hoist, linearize, rows, simplify, trace,
+    transpose,
 };
 use burn::module::Module;
 use burn::tensor::Device;

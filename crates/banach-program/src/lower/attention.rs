@@ -47,9 +47,7 @@ impl Lowering {
             let future = self.builder.compare(Comparison::Greater, future, 0.5);
             mask = Some(match mask {
                 None => future,
-                Some(mask) => {
-                    self.builder.push(Primitive::Logic(Logic::Or), &[mask, future])
-                }
+                Some(mask) => self.builder.push(Primitive::Logic(Logic::Or), &[mask, future]),
             });
         }
         Ok(mask)

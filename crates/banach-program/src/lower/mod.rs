@@ -1,5 +1,10 @@
 //! Which primitives does a recorded Burn operation mean? The only room that knows Burn's graph representation.
 
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "Burn's vocabulary is large: each file takes its part and hands the rest on, the last refuses it"
+)]
+
 mod attention;
 mod convolution;
 mod elementwise;
@@ -12,7 +17,9 @@ mod structure;
 use crate::error::Error;
 use crate::primitive::{Constant, Kind, Literal, Primitive, Type};
 use crate::program::{Builder, Program, Var};
-use burn::backend::ir::{BoolOperationIr, GraphIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr};
+use burn::backend::ir::{
+    BoolOperationIr, GraphIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr,
+};
 use burn::tensor::{FloatDType, TensorData};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -64,9 +71,7 @@ impl Lowering {
             OperationIr::Custom(op) => {
                 self.unsupported(&op.id, "write the custom kernel's mathematics in tensor operations")
             }
-            OperationIr::Distributed(op) => {
-                self.unsupported(op, "reduce over devices outside the update")
-            }
+            OperationIr::Distributed(op) => self.unsupported(op, "reduce over devices outside the update"),
         }
     }
 

@@ -105,5 +105,4 @@ impl Lowering {
         let result = self.builder.add(scaled, beta);
         self.define(&op.out, result)
     }
-
 }

@@ -44,9 +44,10 @@ impl Lowering {
             }
             Op::Interpolate(op) => self.interpolate(op),
             Op::Attention(op) => self.attention(op),
-            Op::Conv3d(_) | Op::ConvTranspose3d(_) => {
-                self.unsupported(op, "fold one spatial axis into the batch and use a two-dimensional convolution")
-            }
+            Op::Conv3d(_) | Op::ConvTranspose3d(_) => self.unsupported(
+                op,
+                "fold one spatial axis into the batch and use a two-dimensional convolution",
+            ),
             Op::DeformableConv2d(_) => self.unsupported(op, "use `conv2d`"),
             Op::Unfold4d(_) => self.unsupported(op, "use `conv2d`, or concatenate slices"),
             Op::CtcLoss(_) => self.unsupported(op, "compute the loss outside the update"),
@@ -103,13 +104,7 @@ impl Lowering {
 }
 
 fn flat_pool(kernel: usize, stride: usize, padding: usize, dilation: usize, ceil: bool) -> Pool {
-    Pool {
-        kernel: [1, kernel],
-        stride: [1, stride],
-        padding: [0, padding],
-        dilation: [1, dilation],
-        ceil,
-    }
+    Pool { kernel: [1, kernel], stride: [1, stride], padding: [0, padding], dilation: [1, dilation], ceil }
 }
 
 /// One over the number of elements each window averages.

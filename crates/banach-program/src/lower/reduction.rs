@@ -56,7 +56,9 @@ impl Lowering {
             | Op::ArgSort(_) => {
                 self.unsupported(op, "sort outside the update, or take `max_dim` and `gather`")
             }
-            Op::IntRandom(_) => self.unsupported(op, "an update must be a function: pass random numbers as an input"),
+            Op::IntRandom(_) => {
+                self.unsupported(op, "an update must be a function: pass random numbers as an input")
+            }
             other => self.unsupported(other, "write it with sums, products and comparisons"),
         }
     }

@@ -70,11 +70,8 @@ impl Lowering {
 }
 
 fn bilinear(from: usize, to: usize, align_corners: bool) -> Matrix {
-    let ratio = if align_corners {
-        (from as f64 - 1.0) / (to.max(2) - 1) as f64
-    } else {
-        from as f64 / to as f64
-    };
+    let ratio =
+        if align_corners { (from as f64 - 1.0) / (to.max(2) - 1) as f64 } else { from as f64 / to as f64 };
     let row = |at: usize| {
         let place = if align_corners { at as f64 * ratio } else { (at as f64 + 0.5) * ratio - 0.5 };
         let low = (place.max(0.0).floor() as usize).min(from - 1);

@@ -3,7 +3,9 @@
 use super::{Lowered, Lowering, number, type_of};
 use crate::primitive::{Comparison, Constant, Index, Kind, Literal, Primitive, Span, Structure, Type};
 use crate::program::Var;
-use burn::backend::ir::{BaseOperationIr, CatOpIr, PadModeIr, PadOpIr, RepeatDimOpIr, SliceAssignOpIr, TensorIr};
+use burn::backend::ir::{
+    BaseOperationIr, CatOpIr, PadModeIr, PadOpIr, RepeatDimOpIr, SliceAssignOpIr, TensorIr,
+};
 use burn::tensor::{IndexingUpdateOp, Slice, TensorData};
 use std::sync::Arc;
 
@@ -101,8 +103,12 @@ impl Lowering {
                 let result = self.builder.choose(mask, value, x);
                 self.define(&op.out, result)
             }
-            Op::Scatter(_) | Op::SelectAssign(_) => self.unsupported(op, "scatter with `IndexingUpdateOp::Add`"),
-            Op::ScatterNd(_) | Op::GatherNd(_) => self.unsupported(op, "use `gather` and `scatter` along one axis"),
+            Op::Scatter(_) | Op::SelectAssign(_) => {
+                self.unsupported(op, "scatter with `IndexingUpdateOp::Add`")
+            }
+            Op::ScatterNd(_) | Op::GatherNd(_) => {
+                self.unsupported(op, "use `gather` and `scatter` along one axis")
+            }
             Op::Unfold(_) => self.unsupported(op, "concatenate slices, or use a convolution"),
             Op::All(_) | Op::Any(_) | Op::AllDim(_) | Op::AnyDim(_) => {
                 self.unsupported(op, "cast the mask with `.float()` and take `sum` or `max_dim`")
@@ -218,11 +224,20 @@ impl Lowering {
         let place = Structure::Place(out.shape.to_vec(), spans.collect());
         let shifted = if value == 0.0 { x } else { self.builder.offset(x, -value) };
         let placed = self.builder.structure(place, shifted);
-        if value == 0.0 || !type_of(out).kind.is_float() { placed } else { self.builder.offset(placed, value) }
+        if value == 0.0 || !type_of(out).kind.is_float() {
+            placed
+        } else {
+            self.builder.offset(placed, value)
+        }
     }
 
     /// Padding that repeats elements: slices selected along each axis.
-    fn pad_copied(&mut self, x: Var, padding: &[(usize, usize)], source: impl Fn(isize, isize) -> isize) -> Var {
+    fn pad_copied(
+        &mut self,
+        x: Var,
+        padding: &[(usize, usize)],
+        source: impl Fn(isize, isize) -> isize,
+    ) -> Var {
         let mut result = x;
         for (axis, &(before, after)) in padding.iter().enumerate() {
             if (before, after) == (0, 0) {

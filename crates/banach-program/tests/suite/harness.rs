@@ -1,6 +1,8 @@
 //! How is a traced closure held against Burn itself, finite differences and the dot-product identity?
 
-use banach_program::{Program, Type, Value, evaluate, jvp, linearize, simplify, trace, transpose, verify, vjp};
+use banach_program::{
+    Program, Type, Value, evaluate, jvp, linearize, simplify, trace, transpose, verify, vjp,
+};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// A small reproducible stream of numbers in (-1, 1).
@@ -69,9 +71,7 @@ pub(crate) fn check_from(
     verify(&program).unwrap();
     assert!(program.to_string().starts_with("program("), "{name}");
     let mut stream = Numbers::new(name.len() as u64 + 17 * shapes.len() as u64);
-    let moved = |value: Value, ty: &Type| {
-        value_plus(&value, above, ty)
-    };
+    let moved = |value: Value, ty: &Type| value_plus(&value, above, ty);
     let inputs: Vec<Value> = types.iter().map(|ty| moved(stream.value(ty), ty)).collect();
     let direct = closure(&inputs);
     let found = evaluate(&program, inputs.clone()).unwrap();
@@ -114,7 +114,10 @@ pub(crate) fn derivatives(name: &str, program: &Program, inputs: &[Value], strea
     let back = [inputs.to_vec(), cotangents.clone()].concat();
     let gradients = evaluate(&reverse, back).unwrap().split_off(program.outputs().len());
     let (left, right) = (dot(&all(&cotangents), &all(&tangents)), dot(&all(&gradients), &all(&directions)));
-    assert!((left - right).abs() <= 1e-10 * left.abs().max(1.0), "{name}: ⟨v, Jt⟩ = {left}, ⟨Jᵀv, t⟩ = {right}");
+    assert!(
+        (left - right).abs() <= 1e-10 * left.abs().max(1.0),
+        "{name}: ⟨v, Jt⟩ = {left}, ⟨Jᵀv, t⟩ = {right}"
+    );
 
     let twice = jvp(&forward, &(0..given.len()).collect::<Vec<_>>());
     let more: Vec<Value> = given.iter().map(|value| stream.value(&value.ty())).collect();
@@ -126,10 +129,13 @@ pub(crate) fn derivatives(name: &str, program: &Program, inputs: &[Value], strea
     let tangent = linearize(program, &which).tangent;
     let back_again = transpose(&transpose(&tangent));
     let (once, again) = (simplify(&tangent.into_program()), simplify(&back_again.into_program()));
-    let given: Vec<Value> = once.input_types().map(|ty| match ty.kind {
-        kind if kind.is_float() => stream.value(ty),
-        _ => Value::full(ty, 0.0, &Device::flex()),
-    }).collect();
+    let given: Vec<Value> = once
+        .input_types()
+        .map(|ty| match ty.kind {
+            kind if kind.is_float() => stream.value(ty),
+            _ => Value::full(ty, 0.0, &Device::flex()),
+        })
+        .collect();
     let (once, again) = (evaluate(&once, given.clone()).unwrap(), evaluate(&again, given).unwrap());
     assert_close(&all(&once), &all(&again), 1e-12, &format!("{name}: transposing twice"));
 }

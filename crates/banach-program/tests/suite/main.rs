@@ -1,5 +1,7 @@
 //! Programs: traced, evaluated, differentiated and refused, each against an independent road.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod harness;
 mod hoisting;
 mod networks;

@@ -113,18 +113,32 @@ fn structure_moves_elements_both_ways() {
     check("pad with a number", &[&[2, 3]], one(|x: Tensor<2>| x.pad((1, 2, 0, 1), 0.7).cos()));
     check("cat", &[&[2, 3], &[2, 2]], two(|a: Tensor<2>, b: Tensor<2>| Tensor::cat(vec![a, b], 1).sin()));
     check("cat of one twice", &[&[2, 3]], one(|a: Tensor<2>| Tensor::cat(vec![a.clone(), a.sin()], 0)));
-    check("cat with a constant", &[&[2, 3]], one(|a: Tensor<2>| {
-        let ones = Tensor::ones([2, 1], (&a.device(), DType::F64));
-        Tensor::cat(vec![ones, a.sin()], 1)
-    }));
-    check("stack", &[&[2, 3], &[2, 3]], two(|a: Tensor<2>, b: Tensor<2>| Tensor::stack::<3>(vec![a, b], 1).sin()));
-    check("chunk", &[&[4, 3]], one(|a: Tensor<2>| {
-        let parts = a.chunk(2, 0);
-        parts[0].clone() * parts[1].clone()
-    }));
-    check("slice assign", &[&[3, 4], &[2, 2]], two(|a: Tensor<2>, b: Tensor<2>| {
-        a.sin().slice_assign([1..3, 0..2], b)
-    }));
+    check(
+        "cat with a constant",
+        &[&[2, 3]],
+        one(|a: Tensor<2>| {
+            let ones = Tensor::ones([2, 1], (&a.device(), DType::F64));
+            Tensor::cat(vec![ones, a.sin()], 1)
+        }),
+    );
+    check(
+        "stack",
+        &[&[2, 3], &[2, 3]],
+        two(|a: Tensor<2>, b: Tensor<2>| Tensor::stack::<3>(vec![a, b], 1).sin()),
+    );
+    check(
+        "chunk",
+        &[&[4, 3]],
+        one(|a: Tensor<2>| {
+            let parts = a.chunk(2, 0);
+            parts[0].clone() * parts[1].clone()
+        }),
+    );
+    check(
+        "slice assign",
+        &[&[3, 4], &[2, 2]],
+        two(|a: Tensor<2>, b: Tensor<2>| a.sin().slice_assign([1..3, 0..2], b)),
+    );
 }
 
 #[test]
@@ -141,43 +155,75 @@ fn reductions_agree() {
     check("max abs", cube, one(|x: Tensor<3>| x.sin().max_abs()));
     check("max abs dim", cube, one(|x: Tensor<3>| x.sin().max_abs_dim(1)));
     check("variance", cube, one(|x: Tensor<3>| x.var(2)));
-    check("max with indices", cube, one(|x: Tensor<3>| {
-        let (largest, at) = x.sin().max_dim_with_indices(1);
-        largest * (at.float().cast(DType::F64) + 1.0)
-    }));
+    check(
+        "max with indices",
+        cube,
+        one(|x: Tensor<3>| {
+            let (largest, at) = x.sin().max_dim_with_indices(1);
+            largest * (at.float().cast(DType::F64) + 1.0)
+        }),
+    );
 }
 
 #[test]
 fn indexing_and_masks_agree() {
-    check("select", &[&[4, 3]], one(|x: Tensor<2>| {
-        let at = ints::<1>(TensorData::from([2i64, 0, 2]), &x.device());
-        x.sin().select(0, at)
-    }));
-    check("gather", &[&[3, 4]], one(|x: Tensor<2>| {
-        let at = ints::<2>(TensorData::from([[1i64, 3], [0, 0], [2, 1]]), &x.device());
-        x.sin().gather(1, at)
-    }));
-    check("scatter", &[&[3, 4], &[3, 2]], two(|x: Tensor<2>, v: Tensor<2>| {
-        let at = ints::<2>(TensorData::from([[1i64, 3], [0, 0], [2, 1]]), &x.device());
-        x.sin().scatter(1, at, v.cos(), IndexingUpdateOp::Add)
-    }));
-    check("select assign", &[&[4, 3], &[2, 3]], two(|x: Tensor<2>, v: Tensor<2>| {
-        let at = ints::<1>(TensorData::from([2i64, 0]), &x.device());
-        x.sin().select_assign(0, at, v.cos(), IndexingUpdateOp::Add)
-    }));
-    check("mask where", &[&[3, 4], &[3, 4]], two(|a: Tensor<2>, b: Tensor<2>| {
-        let mask = a.clone().greater(b.clone());
-        a.sin().mask_where(mask, b.cos())
-    }));
-    check("mask fill", &[&[3, 4]], one(|x: Tensor<2>| {
-        let mask = x.clone().lower_elem(0.2).bool_and(x.clone().greater_elem(-0.4)).bool_not();
-        x.sin().mask_fill(mask, 2.0)
-    }));
-    check("comparisons", &[&[3, 4], &[3, 4]], two(|a: Tensor<2>, b: Tensor<2>| {
-        let one = a.clone().greater_equal(b.clone()).bool_or(a.clone().equal_elem(0.0));
-        let two = a.clone().lower_equal(b.clone()).bool_xor(b.clone().not_equal_elem(0.0));
-        a * one.float().cast(DType::F64) + b * two.int().float().cast(DType::F64)
-    }));
+    check(
+        "select",
+        &[&[4, 3]],
+        one(|x: Tensor<2>| {
+            let at = ints::<1>(TensorData::from([2i64, 0, 2]), &x.device());
+            x.sin().select(0, at)
+        }),
+    );
+    check(
+        "gather",
+        &[&[3, 4]],
+        one(|x: Tensor<2>| {
+            let at = ints::<2>(TensorData::from([[1i64, 3], [0, 0], [2, 1]]), &x.device());
+            x.sin().gather(1, at)
+        }),
+    );
+    check(
+        "scatter",
+        &[&[3, 4], &[3, 2]],
+        two(|x: Tensor<2>, v: Tensor<2>| {
+            let at = ints::<2>(TensorData::from([[1i64, 3], [0, 0], [2, 1]]), &x.device());
+            x.sin().scatter(1, at, v.cos(), IndexingUpdateOp::Add)
+        }),
+    );
+    check(
+        "select assign",
+        &[&[4, 3], &[2, 3]],
+        two(|x: Tensor<2>, v: Tensor<2>| {
+            let at = ints::<1>(TensorData::from([2i64, 0]), &x.device());
+            x.sin().select_assign(0, at, v.cos(), IndexingUpdateOp::Add)
+        }),
+    );
+    check(
+        "mask where",
+        &[&[3, 4], &[3, 4]],
+        two(|a: Tensor<2>, b: Tensor<2>| {
+            let mask = a.clone().greater(b.clone());
+            a.sin().mask_where(mask, b.cos())
+        }),
+    );
+    check(
+        "mask fill",
+        &[&[3, 4]],
+        one(|x: Tensor<2>| {
+            let mask = x.clone().lower_elem(0.2).bool_and(x.clone().greater_elem(-0.4)).bool_not();
+            x.sin().mask_fill(mask, 2.0)
+        }),
+    );
+    check(
+        "comparisons",
+        &[&[3, 4], &[3, 4]],
+        two(|a: Tensor<2>, b: Tensor<2>| {
+            let one = a.clone().greater_equal(b.clone()).bool_or(a.clone().equal_elem(0.0));
+            let two = a.clone().lower_equal(b.clone()).bool_xor(b.clone().not_equal_elem(0.0));
+            a * one.float().cast(DType::F64) + b * two.int().float().cast(DType::F64)
+        }),
+    );
     check("triangle", &[&[3, 3]], one(|x: Tensor<2>| x.sin().tril(0)));
 }
 
@@ -193,6 +239,7 @@ fn several_inputs_and_outputs_keep_their_order() {
 
 #[test]
 fn casts_between_precisions_carry_derivatives() {
-    let closure = one(|x: Tensor<2>| (x.clone().cast(DType::F32).cast(DType::F64) - x.clone()) * 0.0 + x.sin());
+    let closure =
+        one(|x: Tensor<2>| (x.clone().cast(DType::F32).cast(DType::F64) - x.clone()) * 0.0 + x.sin());
     check("a cast there and back", &[&[2, 2]], closure);
 }

@@ -1,6 +1,6 @@
 //! Random compositions: the program agrees with Burn, its derivatives with differences and with one another.
 
-use crate::harness::{check, derivatives, Numbers};
+use crate::harness::{Numbers, check, derivatives};
 use banach_program::{Value, simplify};
 use burn::tensor::{Tensor, activation};
 use proptest::prelude::*;

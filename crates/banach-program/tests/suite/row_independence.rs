@@ -15,8 +15,14 @@ fn networks_that_look_at_one_row_at_a_time_are_independent() {
     let shape = [4, 3, 5];
     assert_eq!(of(&shape, |x| x.tanh() * 2.0), Rows::Independent);
     assert_eq!(of(&shape, |x| activation::softmax(x, 2)), Rows::Independent);
-    assert_eq!(of(&shape, |x| x.clone().matmul(x.swap_dims(1, 2)).sum_dim(2).expand([4, 3, 5])), Rows::Independent);
-    assert_eq!(of(&shape, |x| x.clone().swap_dims(0, 1).tanh().swap_dims(0, 1) + x.mean_dim(1)), Rows::Independent);
+    assert_eq!(
+        of(&shape, |x| x.clone().matmul(x.swap_dims(1, 2)).sum_dim(2).expand([4, 3, 5])),
+        Rows::Independent
+    );
+    assert_eq!(
+        of(&shape, |x| x.clone().swap_dims(0, 1).tanh().swap_dims(0, 1) + x.mean_dim(1)),
+        Rows::Independent
+    );
     assert_eq!(of(&shape, |x| x.reshape([12, 5]).tanh().reshape([4, 3, 5])), Rows::Independent);
     assert_eq!(
         of(&shape, |x| {

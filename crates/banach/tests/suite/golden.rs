@@ -130,20 +130,14 @@ struct AttentionCell {
     beta: Param<Tensor<1>>,
 }
 
-update!(
-    AttentionCell,
-    Tensor<3>,
-    Tensor<3>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| {
-        let y = x + z;
-        let width = y.dims()[2] as f64;
-        let project = |w: &Param<Tensor<2>>| y.clone().matmul(w.val().unsqueeze());
-        let scores = project(&this.q).matmul(project(&this.k).swap_dims(1, 2)) / width.sqrt();
-        let mixed = activation::softmax(scores, 2).matmul(project(&this.v));
-        layer_norm(mixed, this.gamma.val(), Some(this.beta.val()), 1e-5) * 0.25
-    }
-);
+update!(AttentionCell, Tensor<3>, Tensor<3>, |this, z| z.zeros_like().inner(), |x, z| {
+    let y = x + z;
+    let width = y.dims()[2] as f64;
+    let project = |w: &Param<Tensor<2>>| y.clone().matmul(w.val().unsqueeze());
+    let scores = project(&this.q).matmul(project(&this.k).swap_dims(1, 2)) / width.sqrt();
+    let mixed = activation::softmax(scores, 2).matmul(project(&this.v));
+    layer_norm(mixed, this.gamma.val(), Some(this.beta.val()), 1e-5) * 0.25
+});
 
 #[test]
 fn attention_cell() {
@@ -213,13 +207,7 @@ struct Expanding {
     slope: f64,
 }
 
-update!(
-    Expanding,
-    Tensor<2>,
-    Tensor<2>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| z - x.sin() * this.slope
-);
+update!(Expanding, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| z - x.sin() * this.slope);
 
 #[test]
 fn expanding() {

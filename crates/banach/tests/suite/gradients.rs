@@ -23,13 +23,9 @@ struct Cell {
     w: Param<Tensor<2>>,
 }
 
-update!(
-    Cell,
-    Tensor<2>,
-    Tensor<2>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| (x.matmul(this.w.val()) * 0.7 + z).tanh()
-);
+update!(Cell, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x.matmul(this.w.val()) * 0.7
+    + z)
+    .tanh());
 
 fn cell(seed: f64) -> Cell {
     Cell { w: Param::from_tensor(some([3, 3], seed).autodiff().require_grad()) }
@@ -79,13 +75,10 @@ struct Twice {
     second: Cell,
 }
 
-update!(
-    Twice,
-    Tensor<2>,
-    Tensor<2>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| (x.matmul(this.first.w.val() * 0.3 + this.second.w.val() * 0.4) + z).tanh()
-);
+update!(Twice, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x
+    .matmul(this.first.w.val() * 0.3 + this.second.w.val() * 0.4)
+    + z)
+    .tanh());
 
 #[test]
 fn a_parameter_that_stands_in_two_places_is_one_input() {
@@ -107,7 +100,8 @@ fn several_layers_and_several_calls_in_one_network() {
     let z = some([2, 3], 0.1).autodiff().require_grad();
     let [wa, wb] = [a.update().w.val(), b.update().w.val()];
     let found = (b.forward(a.forward(z.clone())) * a.forward(z.clone() * 2.0)).sum().backward();
-    let direct = unrolled(b.update(), unrolled(a.update(), z.clone())) * unrolled(a.update(), z.clone() * 2.0);
+    let direct =
+        unrolled(b.update(), unrolled(a.update(), z.clone())) * unrolled(a.update(), z.clone() * 2.0);
     let expected = direct.sum().backward();
     for (name, tensor) in [("z", &z), ("first W", &wa), ("second W", &wb)] {
         let (found, expected) = (tensor.grad(&found).unwrap(), tensor.grad(&expected).unwrap());
@@ -144,7 +138,8 @@ fn a_failing_adjoint_solver_is_replaced_and_the_reason_recorded() {
     struct Expanding {
         slope: f64,
     }
-    update!(Expanding, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| z - x.sin() * this.slope);
+    update!(Expanding, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| z - x.sin()
+        * this.slope);
     let config = FixedPointConfig::new().with_adjoint(LinearSolver::Neumann(Neumann::default()));
     let config = config.with_tolerance(Tolerance::both(1e-12));
     let layer = config.init(Expanding { slope: 1.7 }).unwrap();

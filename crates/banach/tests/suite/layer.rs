@@ -112,10 +112,8 @@ fn any_batch_size_can_follow_any_other() {
     let device = Device::flex();
     let network = Network::new(&device);
     let whole = numbers(&network.forward(input(&device)));
-    let parts: Vec<f64> = [0, 1]
-        .iter()
-        .flat_map(|&row| numbers(&network.forward(input(&device).narrow(0, row, 1))))
-        .collect();
+    let parts: Vec<f64> =
+        [0, 1].iter().flat_map(|&row| numbers(&network.forward(input(&device).narrow(0, row, 1)))).collect();
     for (a, b) in whole.iter().zip(parts) {
         assert!((a - b).abs() < 1e-4, "{a} {b}");
     }

@@ -20,17 +20,12 @@ struct Root {
     scale: f64,
 }
 
-update!(
-    Root,
-    Tensor<2>,
-    Tensor<2>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| (x + z).sqrt() * this.scale
-);
+update!(Root, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x + z).sqrt() * this.scale);
 
 #[test]
 fn a_row_that_is_no_number_is_reported_and_leaves_the_others_alone() {
-    let layer = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).init(Root { scale: 1.0 }).unwrap();
+    let layer =
+        FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).init(Root { scale: 1.0 }).unwrap();
     let z = column(vec![2.0, -1.0, 6.0]).autodiff().require_grad();
     let solution = layer.solve(z.clone()).unwrap();
     let outcomes = solution.report().outcomes.clone();
@@ -38,7 +33,12 @@ fn a_row_that_is_no_number_is_reported_and_leaves_the_others_alone() {
     assert!(solution.report().explain().contains("row 1"), "{}", solution.report().explain());
     assert_close(&numbers(solution.value()), &[2.0, 0.0, 3.0], 1e-9, "x̂, and the start of the lost row");
     let gradients = z.grad(&solution.into_value().sum().backward()).unwrap();
-    assert_close(&numbers(&gradients), &[1.0 / 3.0, 0.0, 0.2], 1e-9, "1 / (2 x̂ - 1), and none for the lost row");
+    assert_close(
+        &numbers(&gradients),
+        &[1.0 / 3.0, 0.0, 0.2],
+        1e-9,
+        "1 / (2 x̂ - 1), and none for the lost row",
+    );
     let statistics = layer.take_statistics();
     assert_eq!((statistics.unconverged_rows, statistics.non_finite_rows), (1, 1));
 }
@@ -64,17 +64,16 @@ struct Coupled {
     scale: f64,
 }
 
-update!(
-    Coupled,
-    Tensor<2>,
-    Tensor<2>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| (x.clone() * 0.2 + x.mean_dim(0)).sin() * this.scale + z
-);
+update!(Coupled, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x.clone() * 0.2
+    + x.mean_dim(0))
+.sin()
+    * this.scale
+    + z);
 
 #[test]
 fn rows_that_depend_on_one_another_are_one_problem() {
-    let layer = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).init(Coupled { scale: 0.6 }).unwrap();
+    let layer =
+        FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).init(Coupled { scale: 0.6 }).unwrap();
     let z = column(vec![0.1, 0.5, -0.9]).autodiff().require_grad();
     let solution = layer.solve(z.clone()).unwrap();
     assert_eq!(solution.report().outcomes, [Outcome::Converged]);
@@ -96,13 +95,10 @@ struct Growing {
     by: usize,
 }
 
-update!(
-    Growing,
-    Tensor<2>,
-    (),
-    |this, _z| Tensor::zeros([2, 3], &Device::flex()),
-    |x, _z| Tensor::cat(vec![x; this.by], 1)
-);
+update!(Growing, Tensor<2>, (), |this, _z| Tensor::zeros([2, 3], &Device::flex()), |x, _z| Tensor::cat(
+    vec![x; this.by],
+    1
+));
 
 #[test]
 fn a_state_that_changes_its_shape_is_refused() {
@@ -117,13 +113,10 @@ struct Dropping {
     dropout: Dropout,
 }
 
-update!(
-    Dropping,
-    Tensor<2>,
-    Tensor<2>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| this.dropout.forward(x * this.w.val().unsqueeze()) + z
-);
+update!(Dropping, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| this
+    .dropout
+    .forward(x * this.w.val().unsqueeze())
+    + z);
 
 #[test]
 fn dropout_inside_an_update_is_refused_in_training_and_nothing_in_eval() {
@@ -143,13 +136,8 @@ struct Normed {
     norm: BatchNorm,
 }
 
-update!(
-    Normed,
-    Tensor<3>,
-    Tensor<3>,
-    |this, z| z.zeros_like().inner(),
-    |x, z| this.norm.forward(x * 0.5) + z
-);
+update!(Normed, Tensor<3>, Tensor<3>, |this, z| z.zeros_like().inner(), |x, z| this.norm.forward(x * 0.5)
+    + z);
 
 #[test]
 fn batch_statistics_are_refused_in_training_and_frozen_in_eval() {

@@ -37,7 +37,9 @@ fn every_problem_with_a_derivative_gives_it_by_every_adjoint_solver() {
     let forward = FixedPointSolver::Anderson(Anderson { window: 10, ..Anderson::default() });
     let mut seen = 0;
     for problem in banach_zoo::all() {
-        let (Some(answer), Some(derivative)) = (problem.answer.clone(), problem.derivative.clone()) else { continue };
+        let (Some(answer), Some(derivative)) = (problem.answer.clone(), problem.derivative.clone()) else {
+            continue;
+        };
         for adjoint in &adjoints {
             let config = FixedPointConfig::new().with_solver(forward.clone()).with_adjoint(adjoint.clone());
             let config = config.with_tolerance(Tolerance::both(1e-12)).with_max_steps(20_000);
@@ -46,11 +48,18 @@ fn every_problem_with_a_derivative_gives_it_by_every_adjoint_solver() {
             let z = problem.z(&device, dtype).autodiff().require_grad();
             let solution = layer.solve(z.clone()).unwrap();
             let name = format!("{} by {adjoint}", problem.name);
-            assert!(close(&numbers(solution.value()), &answer, 1e-8), "{name}: {}", solution.report().explain());
+            assert!(
+                close(&numbers(solution.value()), &answer, 1e-8),
+                "{name}: {}",
+                solution.report().explain()
+            );
             let report = solution.report().clone();
             let gradients = solution.into_value().sum().backward();
             let found = numbers(&z.grad(&gradients).unwrap());
-            assert!(close(&found, &derivative, 1e-6), "{name}: {found:?}, expected {derivative:?}; {report:?}");
+            assert!(
+                close(&found, &derivative, 1e-6),
+                "{name}: {found:?}, expected {derivative:?}; {report:?}"
+            );
             seen += 1;
         }
     }

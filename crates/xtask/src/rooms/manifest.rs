@@ -83,7 +83,7 @@ fn dependencies(manifest: &str) -> Vec<Dependency> {
 fn table(header: &str) -> (Option<bool>, Option<String>) {
     let parts: Vec<&str> = header.split('.').collect();
     let kind = |part: &&str| matches!(*part, "dependencies" | "dev-dependencies" | "build-dependencies");
-    let Some(at) = parts.iter().rposition(|part| kind(&part)) else { return (None, None) };
+    let Some(at) = parts.iter().rposition(kind) else { return (None, None) };
     let single = parts.get(at + 1).map(|name| name.trim_matches('"').to_owned());
     (Some(parts[at] == "dev-dependencies"), single)
 }
