@@ -64,6 +64,14 @@ pub enum Error {
         /// The type that was expected.
         expected: String,
     },
+    /// A primitive defined elsewhere has no result.
+    #[error("{primitive}: {found}")]
+    Failed {
+        /// Which primitive.
+        primitive: String,
+        /// What went wrong.
+        found: String,
+    },
     /// A program is not well formed: a bug in whatever built it.
     #[error("malformed program at {place}: {found}")]
     Malformed {

@@ -36,13 +36,13 @@ pub(crate) fn evaluate_on(
         };
         let operands = equation.operands.iter().enumerate();
         let operands: Vec<Value> = operands.map(|(at, &var)| operand(&mut values, at, var)).collect();
-        values[equation.result.0] = Some(compute(&equation.primitive, operands, device));
+        values[equation.result.0] = Some(compute(&equation.primitive, operands, device)?);
     }
     let output = |var: &Var| values[var.0].clone().unwrap_or_else(|| panic!("output {var} has no value"));
     Ok(program.outputs().iter().map(output).collect())
 }
 
-fn check_inputs(program: &Program, inputs: &[Value]) -> Result<(), Error> {
+pub(crate) fn check_inputs(program: &Program, inputs: &[Value]) -> Result<(), Error> {
     if program.inputs().len() != inputs.len() {
         let (found, expected) = (inputs.len(), program.inputs().len());
         return Err(Error::Count { what: "inputs of a program".into(), found, expected });
@@ -72,10 +72,13 @@ fn last_uses(program: &Program) -> Vec<usize> {
 }
 
 /// The table: one exhaustive match.
-fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Value {
+fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Result<Value, Error> {
+    if let Primitive::Custom(custom) = primitive {
+        return custom.0.evaluate(operands);
+    }
     let mut operands = operands.into_iter();
     let mut next = || operands.next().unwrap_or_else(|| panic!("{primitive} lacks an operand"));
-    match primitive {
+    Ok(match primitive {
         Primitive::Constant(Constant { ty, literal }) => {
             Value::constant(&Constant { ty: ty.clone(), literal: literal.clone() }, device)
         }
@@ -98,5 +101,6 @@ fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Valu
         Primitive::Extreme { axis, largest } => next().extreme(*axis, *largest),
         Primitive::ArgExtreme { axis, largest } => next().arg_extreme(*axis, *largest),
         Primitive::MaxPoolIndices(pool) => next().max_pool_indices(pool),
-    }
+        Primitive::Custom(_) => unreachable!("custom primitives return above"),
+    })
 }

@@ -27,6 +27,7 @@
 //! # Ok::<(), banach_program::Error>(())
 //! ```
 
+mod custom;
 mod error;
 mod evaluate;
 mod folding;
@@ -47,11 +48,12 @@ mod transpose;
 mod value;
 mod verify;
 
+pub use custom::{Custom, CustomLinear, Door};
 pub use error::Error;
 pub use evaluate::evaluate;
 pub use hoist::{Hoisted, hoist};
 pub use linear::{LinearEquation, LinearProgram};
-pub use linearize::{Linearization, jvp, linearize, vjp};
+pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};
 pub use primitive::{
     Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,
     Structure, Type, Unary, Window,
@@ -60,7 +62,7 @@ pub use program::{Builder, Equation, Program, Var};
 pub use rows::{Rows, rows};
 pub use simplify::simplify;
 pub use tensors::Tensors;
-pub use trace::trace;
+pub use trace::{record, trace};
 pub use transpose::transpose;
 pub use value::Value;
 pub use verify::verify;

@@ -120,6 +120,72 @@ impl LinearBuilder {
         result
     }
 
+    /// All lines of another linear program; `None` for inputs and outputs that are zero.
+    pub(crate) fn inline(
+        &mut self,
+        program: &LinearProgram,
+        residuals: &[Var],
+        inputs: &[Option<Var>],
+    ) -> Vec<Option<Var>> {
+        let mut here: Vec<Option<Var>> = vec![None; program.types.len()];
+        for (var, &given) in program.residuals.iter().zip(residuals) {
+            here[var.0] = Some(given);
+        }
+        for (var, &given) in program.inputs.iter().zip(inputs) {
+            here[var.0] = given;
+        }
+        for equation in &program.equations {
+            let residuals: Vec<Var> = equation.residuals.iter().filter_map(|var| here[var.0]).collect();
+            let operands: Vec<Option<Var>> = equation.operands.iter().map(|var| here[var.0]).collect();
+            here[equation.result.0] = self.line(&equation.operation, &operands, &residuals, program, equation);
+        }
+        program.outputs.iter().map(|output| output.and_then(|var| here[var.0])).collect()
+    }
+
+    /// A line some of whose operands may be zero.
+    fn line(
+        &mut self,
+        operation: &Linear,
+        operands: &[Option<Var>],
+        residuals: &[Var],
+        program: &LinearProgram,
+        equation: &LinearEquation,
+    ) -> Option<Var> {
+        if let Some(all) = operands.iter().copied().collect::<Option<Vec<Var>>>() {
+            return Some(self.push(operation.clone(), &all, residuals));
+        }
+        match operation {
+            Linear::Add => operands[0].or(operands[1]),
+            Linear::Concat(axis) => {
+                let sizes: Vec<usize> =
+                    equation.operands.iter().map(|var| program.types[var.0].shape[*axis]).collect();
+                let mut sum = None;
+                for (position, operand) in operands.iter().enumerate() {
+                    let Some(operand) = *operand else { continue };
+                    let placed = self.placed(*axis, &sizes, position, operand);
+                    sum = self.add(sum, Some(placed));
+                }
+                sum
+            }
+            Linear::Scale(_)
+            | Linear::Cast(_)
+            | Linear::Erase
+            | Linear::Structure(_)
+            | Linear::Index(_)
+            | Linear::Partial(..)
+            | Linear::Custom(_) => None,
+        }
+    }
+
+    /// One part of a concatenation among zeros.
+    pub(crate) fn placed(&mut self, axis: usize, sizes: &[usize], position: usize, part: Var) -> Var {
+        let mut shape = self.type_of(part).shape.clone();
+        shape[axis] = sizes.iter().sum();
+        let start = sizes[..position].iter().sum();
+        let spans = crate::transpose::spans_along(&shape, axis, start, sizes[position]);
+        self.structure(Structure::Place(shape, spans), part)
+    }
+
     pub(crate) fn add(&mut self, a: Option<Var>, b: Option<Var>) -> Option<Var> {
         match (a, b) {
             (Some(a), Some(b)) => Some(self.push(Linear::Add, &[a, b], &[])),
@@ -169,6 +235,7 @@ pub(crate) fn as_linear(primitive: &Primitive) -> Option<Linear> {
         | Primitive::Concat(_)
         | Primitive::Extreme { .. }
         | Primitive::ArgExtreme { .. }
-        | Primitive::MaxPoolIndices(_) => None,
+        | Primitive::MaxPoolIndices(_)
+        | Primitive::Custom(_) => None,
     }
 }

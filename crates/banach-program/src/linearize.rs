@@ -4,13 +4,15 @@
 //! derivative `J` as a linear program whose coefficients are those residuals. Reverse mode is not a table of its
 //! own: it is `transpose` of what comes out here.
 
+use crate::custom::{CustomLinear, Door};
 use crate::linear::{LinearBuilder, LinearProgram, as_linear};
-use crate::primitive::{Bilinear, Binary, Comparison, Index, Linear, Primitive, Side, Structure, Unary};
+use crate::primitive::{Bilinear, Binary, Comparison, Index, Linear, Primitive, Side, Unary};
 use crate::program::{Builder, Equation, Program, Var};
 use crate::simplify;
 use crate::slope::slope;
-use crate::transpose::{spans_along, transpose};
+use crate::transpose::transpose;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A program and its derivative at the point where the primal is evaluated.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +69,11 @@ fn compose(program: &Program, primal: &Program, linear: &LinearProgram) -> Progr
     simplify(&builder.finish(outputs))
 }
 
-struct Linearizer {
+/// A program under differentiation: its primal so far, and its tangent.
+///
+/// A [`Custom`](crate::Custom) primitive writes its tangent with it; its variables are those of the original program.
+#[derive(Debug)]
+pub struct Linearizer {
     primal: Builder,
     tangent: LinearBuilder,
     /// Where each variable of the original program stands in the primal.
@@ -99,6 +105,30 @@ impl Linearizer {
         Linearization { primal: self.primal.finish(outputs), tangent: self.tangent.program }
     }
 
+    /// The tangent of a program applied to variables of which some have tangents: its derivative at `at`, the values
+    /// of all its inputs, in the direction of `tangents`.
+    pub fn derivative(&mut self, program: &Program, at: &[Var], tangents: &[Option<Var>]) -> Vec<Option<Var>> {
+        let which: Vec<usize> = (0..tangents.len()).filter(|&input| tangents[input].is_some()).collect();
+        let parts = linearize(program, &which);
+        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
+        let residuals = self.primal.inline(&parts.primal, &point).split_off(program.outputs().len());
+        let residuals: Vec<Var> = residuals.into_iter().map(|var| self.residual(var)).collect();
+        let inputs: Vec<Option<Var>> = which.iter().map(|&input| tangents[input]).collect();
+        self.tangent.inline(&parts.tangent, &residuals, &inputs)
+    }
+
+    /// A linear map defined elsewhere applied to a tangent, with values of the original program as coefficients.
+    pub fn custom(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, coefficients: &[Var]) -> Var {
+        let coefficients: Vec<Var> = coefficients.iter().map(|&var| self.value(var)).collect();
+        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
+        self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
+    }
+
+    /// The sum of two tangents.
+    pub fn sum(&mut self, a: Option<Var>, b: Option<Var>) -> Option<Var> {
+        self.tangent.add(a, b)
+    }
+
     /// The name in the tangent program of a primal variable.
     fn residual(&mut self, primal: Var) -> Var {
         if let Some(&known) = self.residuals.get(&primal) {
@@ -114,7 +144,8 @@ impl Linearizer {
         self.values[var.0]
     }
 
-    fn tangent(&self, var: Var) -> Option<Var> {
+    /// The tangent of a variable of the original program, if it has one.
+    pub fn tangent(&self, var: Var) -> Option<Var> {
         self.tangents.get(&var).copied()
     }
 
@@ -161,6 +192,11 @@ impl Linearizer {
                 let tangent = self.tangent(operands[0])?;
                 Some(self.tangent.push(Linear::Index(Index::Gather(axis)), &[tangent], &[position]))
             }
+            Primitive::Custom(custom) => {
+                let operands: Vec<Var> = operands.clone();
+                let custom = custom.clone();
+                custom.0.tangent(self, &operands, equation.result)
+            }
             Primitive::Constant(_)
             | Primitive::Compare(_)
             | Primitive::CompareScalar(..)
@@ -204,11 +240,7 @@ impl Linearizer {
         let mut sum = None;
         for (position, tangent) in tangents.into_iter().enumerate() {
             let Some(tangent) = tangent else { continue };
-            let mut shape = self.tangent.type_of(tangent).shape.clone();
-            shape[axis] = sizes.iter().sum();
-            let start = sizes[..position].iter().sum();
-            let spans = spans_along(&shape, axis, start, sizes[position]);
-            let placed = self.tangent.structure(Structure::Place(shape, spans), tangent);
+            let placed = self.tangent.placed(axis, &sizes, position, tangent);
             sum = self.tangent.add(sum, Some(placed));
         }
         sum

@@ -3,6 +3,7 @@
 //! The set is closed under differentiation: the tangent and the cotangent of every primitive are written in
 //! primitives again, so a derivative can be differentiated like any other program.
 
+use crate::custom::{Custom, CustomLinear, Door};
 use burn::tensor::{DType, FloatDType, IntDType, TensorData};
 use std::sync::Arc;
 
@@ -321,6 +322,8 @@ pub enum Primitive {
     },
     /// `[b, c, h, w] -> [b, c, h', w']`: the position in `h w` of each window's largest element.
     MaxPoolIndices(Pool),
+    /// A primitive defined elsewhere.
+    Custom(Door<dyn Custom>),
 }
 
 /// Which operand of a bilinear function varies.
@@ -351,6 +354,8 @@ pub enum Linear {
     Concat(usize),
     /// A bilinear function whose other operand is the residual.
     Partial(Bilinear, Side),
+    /// A linear map defined elsewhere.
+    Custom(Door<dyn CustomLinear>),
 }
 
 impl Linear {
@@ -365,6 +370,7 @@ impl Linear {
             Linear::Structure(structure) => (Primitive::Structure(structure.clone()), operands.to_vec()),
             Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
             Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),
+            Linear::Custom(map) => (Primitive::Custom(Door(map.0.primitive())), together(operands, residuals)),
             Linear::Partial(form, Side::Left) => (Primitive::Bilinear(*form), together(operands, residuals)),
             Linear::Partial(form, Side::Right) => (Primitive::Bilinear(*form), together(residuals, operands)),
         }

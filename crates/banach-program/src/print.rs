@@ -51,6 +51,7 @@ impl Display for Primitive {
                 lower_case(comparison, f)?;
                 write!(f, " than {number}")
             }
+            Primitive::Custom(custom) => f.write_str(&custom.0.name()),
             Primitive::Cast(kind) => write!(f, "cast to {kind}"),
             Primitive::Scale(_)
             | Primitive::Offset(_)

@@ -73,6 +73,11 @@ fn follow(program: &Program, equation: &Equation, places: &[Place], count: usize
         Primitive::Index(Index::Select(axis) | Index::SelectTransposed(axis, _)) => {
             if operands[1] == Place::Fixed { across(*axis, operands[0]) } else { Place::Mixed }
         }
+        Primitive::Custom(custom) => {
+            let rows = Place::Rows(Along { axis: 0, each: 1 });
+            let apart = custom.0.row_by_row() && operands.iter().all(|place| [Place::Fixed, rows].contains(place));
+            if apart { rows } else { Place::Mixed }
+        }
         Primitive::MaxPoolIndices(_) => across(3, across(2, operands[0])),
         Primitive::Constant(_)
         | Primitive::Unary(_)

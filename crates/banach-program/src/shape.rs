@@ -34,6 +34,7 @@ pub(crate) fn result_type(primitive: &Primitive, operands: &[&Type]) -> Answer<T
         Primitive::ArgExtreme { axis, .. } => {
             Ok(Type::new(reduced(operands[0], *axis)?.shape, Kind::Int(IntDType::I64)))
         }
+        Primitive::Custom(custom) => custom.0.result_type(operands),
         Primitive::MaxPoolIndices(pool) => {
             Ok(Type::new(pooled(pool, &operands[0].shape)?, Kind::Int(IntDType::I64)))
         }
@@ -61,7 +62,7 @@ fn expect_count(primitive: &Primitive, found: usize) -> Answer<()> {
         | Primitive::Erase
         | Primitive::Index(_) => 2,
         Primitive::Choose => 3,
-        Primitive::Concat(_) => found.max(1),
+        Primitive::Concat(_) | Primitive::Custom(_) => found.max(1),
     };
     if found == expected { Ok(()) } else { Err(format!("{found} operands, expected {expected}")) }
 }

@@ -97,6 +97,7 @@ impl Rewriter {
             Primitive::Constant(Constant { ty, literal: Literal::Data(data) }) => {
                 format!("data {ty} at {:p}", Arc::as_ptr(data))
             }
+            Primitive::Custom(custom) => format!("custom at {:p}", Arc::as_ptr(&custom.0)),
             other => format!("{other:?}"),
         };
         let key = (name, operands.to_vec());

@@ -9,7 +9,7 @@ use crate::value::Value;
 use burn::backend::ir::TensorId;
 use burn::tensor::Device;
 use std::any::Any;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once};
 
@@ -28,6 +28,9 @@ pub fn trace(
 ) -> Result<Program, Error> {
     let recorder = Recorder::take(like);
     let mut boundary: Result<(Vec<TensorId>, Vec<TensorId>), Error> = Ok((vec![], vec![]));
+    RECORDING.with_borrow_mut(|stack| {
+        stack.push(Recording { device: recorder.device.clone(), calls: vec![] });
+    });
     let captured = quietly(|| {
         recorder.device.capture_scope(|scope| {
             let placeholders: Vec<Value> =
@@ -40,10 +43,53 @@ pub fn trace(
             scope.complete([], [])
         })
     });
+    let recording = RECORDING.with_borrow_mut(Vec::pop);
     let captured = captured.map_err(explained)?.map_err(|found| Error::Trace { found: found.to_string() })?;
     let (ids, outputs) = boundary?;
     let inputs: Vec<(TensorId, Type)> = ids.into_iter().zip(inputs.iter().cloned()).collect();
-    lower(&captured.graph, captured.values, &inputs, &outputs).map(|program| simplify(&program))
+    let calls = recording.map_or_else(Vec::new, |recording| recording.calls);
+    lower(&captured.graph, captured.values, &inputs, &outputs, calls).map(|program| simplify(&program))
+}
+
+/// Records a call of a program on tensors of the trace under way: the program becomes part of the traced one, and
+/// nothing is executed.
+///
+/// # Errors
+/// [`Error::Count`] and [`Error::Mismatch`] for inputs that do not fit, [`Error::ForeignTensor`] for tensors that do
+/// not belong to the innermost trace of this thread.
+pub fn record(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Error> {
+    crate::evaluate::check_inputs(program, inputs)?;
+    let outside = || Error::ForeignTensor { found: "a recorded call outside the trace its tensors belong to".into() };
+    let ids = inputs.iter().cloned().map(identity).collect::<Result<Vec<_>, _>>()?;
+    let device = RECORDING.with_borrow(|stack| stack.last().map(|recording| recording.device.clone()));
+    let device = device.ok_or_else(outside)?;
+    if inputs.iter().any(|value| value.device() != device) {
+        return Err(outside());
+    }
+    let outputs: Vec<Value> = program.output_types().map(|ty| Value::full(ty, 0.0, &device)).collect();
+    let results = outputs.iter().cloned().map(identity).collect::<Result<Vec<_>, _>>()?;
+    let call = RecordedCall { program: program.clone(), inputs: ids, outputs: results };
+    RECORDING.with_borrow_mut(|stack| stack.last_mut().map(|recording| recording.calls.push(call)));
+    Ok(outputs)
+}
+
+/// A program called inside a trace.
+#[derive(Debug)]
+pub(crate) struct RecordedCall {
+    pub(crate) program: Program,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
+}
+
+/// What a trace under way has recorded beside Burn's operations.
+struct Recording {
+    device: Device,
+    calls: Vec<RecordedCall>,
+}
+
+thread_local! {
+    /// The traces under way on this thread, the innermost last.
+    static RECORDING: RefCell<Vec<Recording>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A recording device; they are reused, because their number is limited.

@@ -3,6 +3,7 @@
 //! Every line `y = A x` of a linear program becomes `x̄ += Aᵀ ȳ`, in reverse order. The table is total: a program
 //! that is linear by type can always be transposed.
 
+use crate::custom::Door;
 use crate::linear::{LinearBuilder, LinearEquation, LinearProgram};
 use crate::primitive::{Bilinear, Index, Kind, Linear, Side, Span, Structure, Type};
 use crate::program::Var;
@@ -69,6 +70,9 @@ fn pull_back(
                 b.structure(Structure::Slice(spans), cotangent)
             };
             operands.iter().map(part).collect()
+        }
+        Linear::Custom(map) => {
+            vec![b.push(Linear::Custom(Door(map.0.transposed())), &[cotangent], residuals)]
         }
         Linear::Partial(form, side) => {
             vec![transposed_partial(b, *form, *side, &operands[0].shape, residuals[0], cotangent)]

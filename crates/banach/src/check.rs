@@ -33,13 +33,11 @@
 
 use crate::error::Error;
 use crate::flatten::run_single;
-use crate::implicit::{Adjoint, solve_forward};
 use crate::layer::{Call, FixedPoint};
 use crate::update::Update;
 use banach_program::{Value, evaluate, jvp, vjp};
 use burn::module::Module;
 use burn::tensor::{DType, Distribution, Tensor};
-use std::sync::Arc;
 
 /// How far independent roads to one directional derivative of `⟨v, x̂⟩` are apart, relative to its size.
 ///
@@ -72,7 +70,7 @@ impl GradientCheck {
 /// As [`FixedPoint::solve`].
 pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Result<GradientCheck, Error> {
     let x0 = layer.update().start(&z);
-    let roads = Roads::new(layer, Call::new(layer, &x0, &z)?)?;
+    let roads = Roads::new(Call::new(layer, &x0, &z)?)?;
     let implicit = roads.implicit()?;
     let relative = |other: f64| (other - implicit).abs() / implicit.abs().max(1e-12);
     let finite_difference = relative(roads.finite_difference()?);
@@ -82,8 +80,7 @@ pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Resu
 }
 
 /// One point, one cotangent, one direction, and the roads from there.
-struct Roads<'a, M: Module> {
-    layer: &'a FixedPoint<M>,
+struct Roads {
     call: Call,
     x: Tensor<2>,
     v: Tensor<2>,
@@ -92,15 +89,15 @@ struct Roads<'a, M: Module> {
     residual: f64,
 }
 
-impl<'a, M: Module + Update> Roads<'a, M> {
-    fn new(layer: &'a FixedPoint<M>, call: Call) -> Result<Self, Error> {
-        let solution = solve_forward(&call.traced, &call.x0, &call.fixed, layer.config())?;
+impl Roads {
+    fn new(call: Call) -> Result<Self, Error> {
+        let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
         let residual = solution.statistics.residuals.iter().copied().fold(0.0, f64::max);
         let steps = solution.statistics.steps.iter().copied().max().unwrap_or(0);
         let v = random(&solution.value.clone().into());
         let direction = call.fixed.iter().map(|value| random(value).into()).collect();
         let v = Value::from(v).reshaped(&solution.value.dims()).try_into_tensor()?;
-        Ok(Roads { layer, call, x: solution.value, v, direction, steps, residual })
+        Ok(Roads { call, x: solution.value, v, direction, steps, residual })
     }
 
     fn point(&self) -> Vec<Value> {
@@ -112,11 +109,10 @@ impl<'a, M: Module + Update> Roads<'a, M> {
     }
 
     fn implicit(&self) -> Result<f64, Error> {
-        let (config, point) = (self.layer.config().clone(), self.point());
-        let adjoint = Adjoint { traced: Arc::clone(&self.call.traced), config, point: point.clone() };
-        let (c, _) = adjoint.solve(&self.v)?;
+        let point = self.point();
+        let (c, _) = self.call.traced.fix.resolvent().transposed().solve(&self.v, &point)?;
         let inputs: Vec<usize> = self.floats().iter().map(|at| at + 1).collect();
-        let reverse = vjp(&self.call.traced.flat, &inputs);
+        let reverse = vjp(&self.call.traced.fix.g, &inputs);
         let gradients = evaluate(&reverse, [point, vec![c.into()]].concat())?.split_off(1);
         let pairs = gradients.iter().zip(self.floats());
         Ok(pairs.map(|(gradient, at)| dot(gradient, &self.direction[at])).sum())
@@ -128,7 +124,7 @@ impl<'a, M: Module + Update> Roads<'a, M> {
         let at = |step: f64| {
             let moved = self.call.fixed.iter().zip(&self.direction).map(|(value, t)| moved(value, t, step));
             let fixed: Vec<Value> = moved.collect();
-            let solution = solve_forward(&self.call.traced, &self.x, &fixed, self.layer.config())?;
+            let solution = self.call.traced.fix.solve(&self.x, &fixed)?;
             Ok::<f64, Error>(dot(&solution.value.into(), &self.v.clone().into()))
         };
         Ok((at(step)? - at(-step)?) / (2.0 * step))
@@ -136,12 +132,11 @@ impl<'a, M: Module + Update> Roads<'a, M> {
 
     fn dot_product(&self) -> Result<f64, Error> {
         let t = Value::from(random(&self.x.clone().into())).reshaped(&self.x.dims());
-        let forward = jvp(&self.call.traced.flat, &[0]);
+        let forward = jvp(&self.call.traced.fix.g, &[0]);
         let pushed = evaluate(&forward, [self.point(), vec![t.clone()]].concat())?.remove(1);
-        let parts = self.call.traced.adjoint();
-        let carried = evaluate(&parts.prologue, self.point())?;
         let v = Value::from(self.v.clone());
-        let pulled = run_single(&parts.body, [vec![v.clone()], carried].concat())?;
+        let reverse = vjp(&self.call.traced.fix.g, &[0]);
+        let pulled = evaluate(&reverse, [self.point(), vec![v.clone()]].concat())?.remove(1);
         let (left, right) = (dot(&v, &pushed), dot(&pulled, &t));
         Ok((left - right).abs() / left.abs().max(1e-12))
     }
@@ -156,7 +151,7 @@ impl<'a, M: Module + Update> Roads<'a, M> {
         let fixed: Vec<Value> = bound.collect();
         let mut x = Value::from(self.x.clone());
         for _ in 0..(2 * self.steps).clamp(60, 400) {
-            x = run_single(&self.call.traced.flat, [vec![x], fixed.clone()].concat())?;
+            x = run_single(&self.call.traced.fix.g, [vec![x], fixed.clone()].concat())?;
         }
         let end: Tensor<2> = x.try_into_tensor()?;
         let drift = dot(&(end.clone().inner() - self.x.clone()).abs().into(), &ones(&self.x));

@@ -31,6 +31,15 @@ pub enum Error {
         /// The types of the state.
         found: String,
     },
+    /// A derivative was asked of something that is no scalar.
+    #[error(
+        "the function gives {found}, expected one number, or one for every row; pair the outputs with cotangents first \
+         (`paired`), or use `vjp`"
+    )]
+    NotScalar {
+        /// The types of the outputs.
+        found: String,
+    },
     /// The update contains a layer that is no function.
     #[error(
         "the update contains {found} in training mode, which is no function of x and z; move it out of the update, or \

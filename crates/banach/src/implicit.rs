@@ -1,82 +1,263 @@
-//! What is the derivative of a fixed point? The implicit function theorem, in both directions.
+//! What is the derivative of a fixed point? The implicit function theorem, written once, for every order and mode.
 //!
-//! At `x̂ = g(x̂, z; θ)` with `J = ∂g/∂x`, differentiating both sides gives `dx̂ = J dx̂ + ∂g/∂(z, θ) d(z, θ)`, hence
+//! At `x̂ = g(x̂, q)` with `J = ∂g/∂x`, differentiating both sides gives `dx̂ = J dx̂ + ∂g/∂q dq`, hence
 //!
 //! ```text
-//! dx̂/d(z, θ) = (I - J)⁻¹ ∂g/∂(z, θ)                        (Jeon, Lee and Choi, eq. 4)
+//! dx̂ = (I - J)⁻¹ ∂g/∂q dq                                   (Jeon, Lee and Choi, eq. 4)
 //! ```
 //!
-//! A cotangent `v` of `x̂` is pulled back through this in two steps: solve `c = Jᵀ c + v` (eq. 9: the backward
-//! fixed-point layer), then pull `c` back through one application of `g`. The first step is [`Adjoint::solve`]; the
-//! second is whatever differentiates `g` once, the tape or a program.
+//! Two primitives say all of it. [`Fix`] is `q -> x̂`; its tangent is a [`Resolvent`], `b -> c = (I - A)⁻¹ b` with
+//! `A = J` at the solution. From `c = A c + b` follow the resolvent's own derivatives:
+//!
+//! ```text
+//! transpose   c = Aᵀ c + b: a resolvent again               (eq. 9, the backward fixed-point layer)
+//! tangent     dc = (I - A)⁻¹ (db + dA c)
+//! ```
+//!
+//! Both are written in programs and in resolvents, so they can be differentiated like anything else. On Burn's tape the
+//! same theorem takes one application of `g`, behind a node that turns the incoming cotangent v into the adjoint c.
 
+use crate::attach::attach;
 use crate::error::Error;
 use crate::flatten::run_single;
+use crate::lost::chosen;
 use crate::report::AdjointReport;
 use crate::settings::FixedPointConfig;
-use crate::traced::TracedUpdate;
-use banach_program::{Program, Value, evaluate};
+use banach_program::{
+    Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate, hoist, linearize,
+    rows, simplify, transpose,
+};
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, fixed_point, solve_linear};
-use burn::tensor::{Bool, Tensor, TensorData};
-use std::sync::Arc;
+use burn::tensor::Tensor;
+use std::sync::{Arc, OnceLock};
 
-/// Solves `x = g(x, z; θ)` from `x0`; `fixed` are z and θ.
-pub(crate) fn solve_forward(
-    traced: &TracedUpdate,
-    x0: &Tensor<2>,
-    fixed: &[Value],
-    config: &FixedPointConfig,
-) -> Result<Solution<Tensor<2>>, Error> {
-    let body = LoopBody::new(&traced.forward.body, evaluate(&traced.forward.prologue, fixed.to_vec())?);
-    let solution = fixed_point(&|x: &Tensor<2>| body.apply(x), x0, &config.forward)?;
-    Ok(solution)
+/// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
+#[derive(Debug)]
+pub(crate) struct Fix {
+    pub(crate) g: Program,
+    forward: Hoisted,
+    config: FixedPointConfig,
+    resolvent: OnceLock<Arc<Resolvent>>,
 }
 
-/// A program applied again and again to one changing tensor.
+impl Fix {
+    pub(crate) fn new(g: Program, config: FixedPointConfig) -> Self {
+        let forward = hoist(&g, &[0]);
+        Fix { g, forward, config, resolvent: OnceLock::new() }
+    }
+
+    /// Solves `x = g(x, q)` from `x0`.
+    pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
+        let body = LoopBody::new(&self.forward, q)?;
+        Ok(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, &self.config.forward)?)
+    }
+
+    /// `(I - J)⁻¹` at a point `(x, q..)`.
+    pub(crate) fn resolvent(&self) -> Arc<Resolvent> {
+        let new = || {
+            let parts = linearize(&self.g, &[0]);
+            let mut builder = Builder::new();
+            let c = builder.input(self.state().clone());
+            let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+            let mut operands = builder.inline(&parts.primal, &point).split_off(1);
+            operands.push(c);
+            let pushed = builder.inline(&parts.tangent.into_program(), &operands);
+            Arc::new(Resolvent::new(simplify(&builder.finish(pushed)), &self.config))
+        };
+        Arc::clone(self.resolvent.get_or_init(new))
+    }
+
+    /// One application of g at `x` on the tape that `q` is on; v becomes c on its way back.
+    pub(crate) fn on_tape(
+        &self,
+        x: Tensor<2>,
+        q: Vec<Value>,
+        report: impl Fn(AdjointReport) + Send + Sync + 'static,
+    ) -> Result<Tensor<2>, Error> {
+        let point: Vec<Value> =
+            std::iter::once(x.clone().into()).chain(q.iter().cloned().map(Value::detached)).collect();
+        let adjoint = self.resolvent().transposed();
+        let y = run_single(&self.g, std::iter::once(x.into()).chain(q).collect())?.try_into_tensor()?;
+        Ok(attach(y, move |v| {
+            let (c, found) = adjoint.solve(&v, &point).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
+            report(found);
+            c
+        }))
+    }
+
+    fn state(&self) -> &Type {
+        self.g.type_of(self.g.inputs()[0])
+    }
+}
+
+impl Custom for Fix {
+    fn name(&self) -> String {
+        format!("fix of {} lines", self.g.equations().len())
+    }
+
+    fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
+        fits(&self.g, operands)
+    }
+
+    fn evaluate(&self, mut operands: Vec<Value>) -> Result<Value, banach_program::Error> {
+        let q = operands.split_off(1);
+        let x0 = operands.remove(0).detached().try_into_tensor()?;
+        let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
+        let failed = |error: Error| failed(&self.name(), &error);
+        let solution = self.solve(&x0, &detached).map_err(failed)?;
+        let x = match self.config.on_failure {
+            crate::OnFailure::Best => solution.value,
+            crate::OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
+        };
+        if q.iter().any(|value| value.device().is_autodiff()) {
+            return Ok(self.on_tape(x, q, |_| {}).map_err(failed)?.into());
+        }
+        Ok(x.into())
+    }
+
+    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+        let at: Vec<Var> = std::iter::once(result).chain(operands[1..].iter().copied()).collect();
+        let tangents: Vec<Option<Var>> =
+            std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();
+        let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
+        Some(point.custom(Arc::new(Handle(self.resolvent())), b, &at))
+    }
+
+    fn row_by_row(&self) -> bool {
+        let all: Vec<usize> = (0..self.g.inputs().len()).collect();
+        rows(&self.g, &[0]) == Rows::Independent && rows(&self.g, &all) == Rows::Independent
+    }
+}
+
+/// `b -> c = (I - A(q))⁻¹ b` for a linear map `A` given as a program `(c, q..) -> A(q) c`.
+#[derive(Debug)]
+pub(crate) struct Resolvent {
+    map: Program,
+    parts: Hoisted,
+    settings: Settings<LinearSolver>,
+    escalate: bool,
+    transposed: OnceLock<Arc<Resolvent>>,
+}
+
+impl Resolvent {
+    fn new(map: Program, config: &FixedPointConfig) -> Self {
+        Self::with(map, config.adjoint.clone(), config.escalate)
+    }
+
+    fn with(map: Program, settings: Settings<LinearSolver>, escalate: bool) -> Self {
+        let parts = hoist(&map, &[0]);
+        Resolvent { map, parts, settings, escalate, transposed: OnceLock::new() }
+    }
+
+    /// `(I - Aᵀ)⁻¹`, with the same coefficients.
+    pub(crate) fn transposed(&self) -> Arc<Resolvent> {
+        let new = || {
+            let parts = linearize(&self.map, &[0]);
+            let mut builder = Builder::new();
+            let inputs: Vec<Var> = self.map.input_types().map(|ty| builder.input(ty.clone())).collect();
+            // The coefficients of a linear map do not depend on where it is applied: anywhere will do.
+            let mut operands = builder.inline(&parts.primal, &inputs).split_off(1);
+            operands.push(inputs[0]);
+            let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
+            let map = simplify(&builder.finish(pulled));
+            Arc::new(Resolvent::with(map, self.settings.clone(), self.escalate))
+        };
+        Arc::clone(self.transposed.get_or_init(new))
+    }
+
+    /// Solves `c = A c + b`: the coefficients are computed once, every step applies `A` only.
+    pub(crate) fn solve(&self, b: &Tensor<2>, q: &[Value]) -> Result<(Tensor<2>, AdjointReport), Error> {
+        let body = LoopBody::new(&self.parts, q)?;
+        let map = |c: &Tensor<2>| body.apply(c);
+        let first = solve_linear(&map, b, &self.settings)?;
+        let mut report = AdjointReport::new(&self.settings.solver, &first);
+        if first.converged() || !self.escalate {
+            return Ok((first.value, report));
+        }
+        let settings = Settings { solver: other(&self.settings.solver), ..self.settings.clone() };
+        let second = solve_linear(&map, b, &settings)?;
+        let better = report.escalate(&settings.solver, &second);
+        Ok((chosen(&better, second.value, first.value), report))
+    }
+}
+
+/// A resolvent as a primitive of `(b, q..)` and as a linear map in b.
+#[derive(Clone, Debug)]
+struct Handle(Arc<Resolvent>);
+
+impl Custom for Handle {
+    fn name(&self) -> String {
+        format!("resolvent of {} lines", self.0.map.equations().len())
+    }
+
+    fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
+        fits(&self.0.map, operands)
+    }
+
+    fn evaluate(&self, mut operands: Vec<Value>) -> Result<Value, banach_program::Error> {
+        let failed = |error: Error| failed(&self.name(), &error);
+        let tracked = operands.iter().any(|value| value.device().is_autodiff());
+        let q = operands.split_off(1);
+        let b = operands.remove(0);
+        let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
+        let (c, _) = self.0.solve(&b.clone().detached().try_into_tensor()?, &detached).map_err(failed)?;
+        if !tracked {
+            return Ok(c.into());
+        }
+        // On the tape: c = A(q) c + b with the solution held fixed, then v -> (I - Aᵀ)⁻¹ v.
+        let image = run_single(&self.0.map, std::iter::once(c.into()).chain(q).collect()).map_err(failed)?;
+        let (image, b): (Tensor<2>, Tensor<2>) = (image.try_into_tensor()?, b.try_into_tensor()?);
+        let adjoint = self.0.transposed();
+        let back = move |v: Tensor<2>| {
+            adjoint.solve(&v, &detached).unwrap_or_else(|error| panic!("the adjoint solve: {error}")).0
+        };
+        Ok(attach(image + b, back).into())
+    }
+
+    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+        let q = &operands[1..];
+        let at: Vec<Var> = std::iter::once(result).chain(q.iter().copied()).collect();
+        let tangents: Vec<Option<Var>> =
+            std::iter::once(None).chain(q.iter().map(|&var| point.tangent(var))).collect();
+        let turned = point.derivative(&self.0.map, &at, &tangents).remove(0);
+        let b = point.tangent(operands[0]);
+        let b = point.sum(b, turned)?;
+        Some(point.custom(Arc::new(self.clone()), b, q))
+    }
+
+    fn row_by_row(&self) -> bool {
+        let all: Vec<usize> = (0..self.0.map.inputs().len()).collect();
+        rows(&self.0.map, &all) == Rows::Independent
+    }
+}
+
+impl CustomLinear for Handle {
+    fn primitive(&self) -> Arc<dyn Custom> {
+        Arc::new(self.clone())
+    }
+
+    fn transposed(&self) -> Arc<dyn CustomLinear> {
+        Arc::new(Handle(self.0.transposed()))
+    }
+}
+
+/// A hoisted program applied again and again to one changing tensor.
 struct LoopBody<'a> {
     program: &'a Program,
     carried: Vec<Value>,
 }
 
 impl<'a> LoopBody<'a> {
-    fn new(program: &'a Program, carried: Vec<Value>) -> Self {
-        LoopBody { program, carried }
+    fn new(parts: &'a Hoisted, fixed: &[Value]) -> Result<Self, Error> {
+        Ok(LoopBody { program: &parts.body, carried: evaluate(&parts.prologue, fixed.to_vec())? })
     }
 
     /// # Panics
     /// Never for a program and values that were traced together.
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        let mut inputs = vec![Value::from(x.clone())];
-        inputs.extend(self.carried.iter().cloned());
+        let inputs = std::iter::once(x.clone().into()).chain(self.carried.iter().cloned()).collect();
         let result = run_single(self.program, inputs).and_then(|value| Ok(value.try_into_tensor()?));
         result.unwrap_or_else(|error| panic!("the loop body of a traced update: {error}"))
-    }
-}
-
-/// The backward fixed-point problem at one point.
-#[derive(Clone, Debug)]
-pub(crate) struct Adjoint {
-    pub(crate) traced: Arc<TracedUpdate>,
-    pub(crate) config: FixedPointConfig,
-    /// x̂, then z and θ, off the tape.
-    pub(crate) point: Vec<Value>,
-}
-
-impl Adjoint {
-    /// Solves `c = Jᵀ c + v`. `g` is linearized once; every step applies `Jᵀ` only.
-    pub(crate) fn solve(&self, v: &Tensor<2>) -> Result<(Tensor<2>, AdjointReport), Error> {
-        let parts = self.traced.adjoint();
-        let body = LoopBody::new(&parts.body, evaluate(&parts.prologue, self.point.clone())?);
-        let map = |c: &Tensor<2>| body.apply(c);
-        let first = solve_linear(&map, v, &self.config.adjoint)?;
-        let mut report = AdjointReport::new(&self.config.adjoint.solver, &first);
-        if first.converged() || !self.config.escalate {
-            return Ok((first.value, report));
-        }
-        let settings = Settings { solver: other(&self.config.adjoint.solver), ..self.config.adjoint.clone() };
-        let second = solve_linear(&map, v, &settings)?;
-        let better = report.escalate(&settings.solver, &second);
-        Ok((chosen(&better, second.value, first.value), report))
     }
 }
 
@@ -88,10 +269,12 @@ fn other(solver: &LinearSolver) -> LinearSolver {
     }
 }
 
-/// Rows of `yes` where the mask is true, of `no` elsewhere.
-pub(crate) fn chosen(mask: &[bool], yes: Tensor<2>, no: Tensor<2>) -> Tensor<2> {
-    let shape = no.dims();
-    let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
-    let mask = Tensor::<2, Bool>::from_data(data, &no.device()).expand(shape);
-    no.mask_where(mask, yes)
+/// The type of a state that a program maps to itself, if the operands are the program's inputs.
+fn fits(program: &Program, operands: &[&Type]) -> Result<Type, String> {
+    let expected: Vec<&Type> = program.input_types().collect();
+    if operands == expected.as_slice() { Ok(expected[0].clone()) } else { Err(format!("expected {expected:?}")) }
+}
+
+fn failed(primitive: &str, error: &Error) -> banach_program::Error {
+    banach_program::Error::Failed { primitive: primitive.into(), found: error.to_string() }
 }

@@ -1,18 +1,18 @@
 //! What do I put into my network? A Burn module whose forward is the fixed point of another module.
 
-use crate::attach::attach;
 use crate::error::Error;
 use crate::flatten::run_single;
-use crate::implicit::{Adjoint, chosen, solve_forward};
-use crate::lost::StandIns;
+use crate::lost::{StandIns, chosen};
 use crate::parameters::Parameters;
 use crate::report::{Report, Solution, Statistics, locked};
 use crate::settings::{FixedPointConfig, OnFailure};
 use crate::traced::{TracedUpdate, types_of};
 use crate::update::Update;
-use banach_program::{Program, Tensors, Type, Value, evaluate};
+use banach_program::{
+    Builder, Custom, Door, Primitive, Program, Tensors, Type, Value, Var, evaluate, record,
+};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex};
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
@@ -62,14 +62,14 @@ impl<M: Module> FixedPoint<M> {
         &self.config
     }
 
-    /// The same parameters, solved in another way.
+    /// The same parameters, solved in another way; statistics and programs start anew.
     ///
     /// # Errors
     /// [`Error::Solve`] for settings with no meaning.
     pub fn with_config(self, config: FixedPointConfig) -> Result<Self, Error> {
         config.forward.validate()?;
         config.adjoint.validate()?;
-        Ok(FixedPoint { config, ..self })
+        Ok(FixedPoint::new(self.update, config))
     }
 
     /// What this layer and its clones did since the last call of [`take_statistics`](Self::take_statistics).
@@ -108,7 +108,10 @@ impl<M: Module + Update> FixedPoint<M> {
     /// As [`solve`](Self::solve).
     pub fn solve_from(&self, x0: M::State, z: M::Input) -> Result<Solution<M::State>, Error> {
         let call = Call::new(self, &x0, &z)?;
-        let solution = solve_forward(&call.traced, &call.x0, &call.fixed, &self.config)?;
+        if Value::from(call.x0.clone()).is_recorded() {
+            return call.record(&x0);
+        }
+        let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
         let report = Report::new(&solution);
         locked(&self.shared.statistics).count(&report);
         if self.config.on_failure == OnFailure::Error && !solution.converged() {
@@ -138,27 +141,17 @@ impl<M: Module + Update> FixedPoint<M> {
         if stand_ins.is_none() && report.residuals.iter().any(|residual| !residual.is_finite()) {
             return Ok(x); // Every row is lost: there is nothing to differentiate.
         }
-        let given = |fixed: &[Value]| {
-            let values = std::iter::once(x.clone().into()).chain(fixed.iter().cloned()).collect();
-            match &stand_ins {
-                Some(rows) => rows.placed(&call.traced, values),
-                None => Ok(values),
-            }
-        };
-        let adjoint = Adjoint {
-            traced: Arc::clone(&call.traced),
-            config: self.config.clone(),
-            point: given(&call.fixed)?,
-        };
-        let tracked: Vec<Value> = given(call.tape.as_deref().unwrap_or_default())?;
-        let y: Tensor<2> = run_single(&call.traced.flat, tracked)?.try_into_tensor()?;
+        let mut values = vec![Value::from(x.clone())];
+        values.extend(call.tape.iter().flatten().cloned());
+        if let Some(rows) = &stand_ins {
+            values = rows.placed(&call.traced, values)?;
+        }
+        let point = values.remove(0).try_into_tensor()?;
         let (shared, log) = (Arc::clone(&self.shared), report.adjoint_log());
-        let y = attach(y, move |v| {
-            let (c, report) = adjoint.solve(&v).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
+        let y = call.traced.fix.on_tape(point, values, move |report| {
             locked(&shared.statistics).count_adjoint(&report);
             locked(&log).push(report);
-            c
-        });
+        })?;
         Ok(match stand_ins {
             Some(rows) => chosen(&rows.lost, x, y),
             None => y,
@@ -188,13 +181,12 @@ impl Call {
         let states: Vec<Value> = x0.clone().into_values().into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
-        let device = states.first().map_or_else(Device::default, Value::device);
         let mut known = locked(&layer.shared.traced);
         let found = known.iter().find(|(kept, _)| *kept == types).map(|(_, traced)| Arc::clone(traced));
         let traced = match found {
             Some(traced) => traced,
             None => {
-                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &types, &device)?;
+                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &types, &layer.config)?;
                 let new = Arc::new(new);
                 known.truncate(KEPT - 1);
                 known.insert(0, (types, Arc::clone(&new)));
@@ -206,5 +198,18 @@ impl Call {
         let tracked = live.iter().any(|value| value.device().is_autodiff());
         let tape = tracked.then_some(live);
         Ok(Call { traced, x0, fixed, tape })
+    }
+
+    /// The fixed point as a line of the program that is being traced: nothing is solved yet.
+    fn record<S: Tensors>(&self, x0: &S) -> Result<Solution<S>, Error> {
+        let mut builder = Builder::new();
+        let inputs: Vec<Var> = self.traced.fix.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+        let fix: Arc<dyn Custom> = Arc::clone(&self.traced.fix) as Arc<dyn Custom>;
+        let flat = builder.push(Primitive::Custom(Door(fix)), &inputs);
+        let states = builder.inline(&self.traced.unpacking, &[flat]);
+        let program = builder.finish(states);
+        let values = std::iter::once(self.x0.clone().into()).chain(self.fixed.iter().cloned()).collect::<Vec<Value>>();
+        let states = record(&program, &values)?;
+        Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, Report::recorded()))
     }
 }

@@ -59,6 +59,7 @@ mod attach;
 pub mod check;
 mod error;
 mod flatten;
+mod function;
 mod implicit;
 mod layer;
 mod lost;
@@ -72,6 +73,7 @@ pub use banach_program as program;
 pub use banach_solve as solve;
 
 pub use error::Error;
+pub use function::Function;
 pub use layer::FixedPoint;
 pub use report::{AdjointReport, Report, Solution, Statistics};
 pub use settings::{FixedPointConfig, OnFailure};

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::flatten::run_single;
 use crate::traced::TracedUpdate;
 use banach_program::{Builder, Constant, Index, Kind, Literal, Primitive, Type, Value};
-use burn::tensor::{IntDType, TensorData};
+use burn::tensor::{Bool, IntDType, Tensor, TensorData};
 use std::sync::Arc;
 
 /// Which row of a batch is differentiated in the place of each row.
@@ -46,4 +46,12 @@ impl StandIns {
         let selected = builder.push(Primitive::Index(Index::Select(0)), &[x, positions]);
         run_single(&builder.finish(vec![selected]), vec![value])
     }
+}
+
+/// Rows of `yes` where the mask is true, of `no` elsewhere.
+pub(crate) fn chosen(mask: &[bool], yes: Tensor<2>, no: Tensor<2>) -> Tensor<2> {
+    let shape = no.dims();
+    let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
+    let mask = Tensor::<2, Bool>::from_data(data, &no.device()).expand(shape);
+    no.mask_where(mask, yes)
 }

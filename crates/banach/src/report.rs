@@ -60,6 +60,13 @@ impl Report {
         }
     }
 
+    /// The report of a solve that is only written down, in a trace.
+    pub(crate) fn recorded() -> Self {
+        let explanation = "Recorded in a trace: solved whenever the traced program runs.".into();
+        let (outcomes, steps, residuals, adjoint) = (vec![], vec![], vec![], Arc::default());
+        Report { outcomes, steps, residuals, evaluations: 0, explanation, adjoint }
+    }
+
     /// Whether every row converged.
     pub fn converged(&self) -> bool {
         self.outcomes.iter().all(|outcome| outcome.is_converged())

@@ -2,30 +2,26 @@
 
 use crate::error::Error;
 use crate::flatten::Layout;
+use crate::implicit::Fix;
 use crate::parameters::{Parameters, Replacement};
+use crate::settings::FixedPointConfig;
 use crate::update::Update;
-use banach_program::{
-    Builder, Hoisted, Program, Rows, Tensors, Type, Value, Var, hoist, linearize, rows, simplify, trace,
-    transpose,
-};
+use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
 use burn::module::Module;
 use burn::tensor::Device;
-use std::sync::OnceLock;
+use std::sync::Arc;
 
 /// An update as programs on the flat state.
 #[derive(Debug)]
 pub(crate) struct TracedUpdate {
     /// As the user wrote it: `(states, z, θ) -> states`.
     pub(crate) program: Program,
-    /// `(flat x, z, θ) -> flat g`.
-    pub(crate) flat: Program,
-    /// The same, split for the loop over x.
-    pub(crate) forward: Hoisted,
+    /// The fixed point of `(flat x, z, θ) -> flat g`.
+    pub(crate) fix: Arc<Fix>,
     /// Which inputs of `flat` hold one row for each row of the state.
     pub(crate) per_row: Vec<bool>,
     pub(crate) packing: Program,
     pub(crate) unpacking: Program,
-    adjoint: OnceLock<Hoisted>,
 }
 
 impl TracedUpdate {
@@ -36,8 +32,9 @@ impl TracedUpdate {
         z: &M::Input,
         parameters: &Parameters,
         types: &[Type],
-        device: &Device,
+        config: &FixedPointConfig,
     ) -> Result<Self, Error> {
+        let device = &x.clone().into_values().first().map_or_else(Device::default, Value::device);
         let states = x.clone().into_values().len();
         let inputs = z.clone().into_values().len();
         let program = trace(device, types, |placeholders| {
@@ -57,27 +54,9 @@ impl TracedUpdate {
         }
         let layout = Layout::of(&program, states)?;
         let flat = layout.flattened(&program);
-        let forward = hoist(&flat, &[0]);
         let per_row = (0..flat.inputs().len()).map(|at| rows(&flat, &[0, at]) == Rows::Independent).collect();
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
-        Ok(TracedUpdate { program, flat, forward, per_row, packing, unpacking, adjoint: OnceLock::new() })
-    }
-
-    /// The pullback at a point, split for the loop over the cotangent: the prologue takes `(flat x, z, θ)`, linearizes
-    /// and gives what the body needs; the body maps a cotangent c and those values to `Jᵀ c`.
-    pub(crate) fn adjoint(&self) -> &Hoisted {
-        self.adjoint.get_or_init(|| {
-            let parts = linearize(&self.flat, &[0]);
-            let pullback = transpose(&parts.tangent).into_program();
-            let mut builder = Builder::new();
-            let point: Vec<Var> = self.flat.input_types().map(|ty| builder.input(ty.clone())).collect();
-            let cotangent = builder.input(self.flat.type_of(self.flat.outputs()[0]).clone());
-            let mut operands = builder.inline(&parts.primal, &point).split_off(1);
-            operands.push(cotangent);
-            let pulled = builder.inline(&pullback, &operands);
-            let position = point.len();
-            hoist(&simplify(&builder.finish(pulled)), &[position])
-        })
+        Ok(TracedUpdate { program, fix: Arc::new(Fix::new(flat, config.clone())), per_row, packing, unpacking })
     }
 }
 

@@ -17,6 +17,7 @@ mod structure;
 use crate::error::Error;
 use crate::primitive::{Constant, Kind, Literal, Primitive, Type};
 use crate::program::{Builder, Program, Var};
+use crate::trace::RecordedCall;
 use burn::backend::ir::{
     BoolOperationIr, GraphIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr,
 };
@@ -32,8 +33,9 @@ pub(crate) fn lower(
     values: BTreeMap<TensorId, TensorData>,
     inputs: &[(TensorId, Type)],
     outputs: &[TensorId],
+    calls: Vec<RecordedCall>,
 ) -> Lowered<Program> {
-    let mut lowering = Lowering { builder: Builder::new(), known: HashMap::new(), values, position: 0 };
+    let mut lowering = Lowering { builder: Builder::new(), known: HashMap::new(), values, position: 0, calls };
     for (id, ty) in inputs {
         let var = lowering.builder.input(ty.clone());
         lowering.known.insert(*id, var);
@@ -52,6 +54,7 @@ pub(crate) struct Lowering {
     known: HashMap<TensorId, Var>,
     values: BTreeMap<TensorId, TensorData>,
     position: usize,
+    calls: Vec<RecordedCall>,
 }
 
 impl Lowering {
@@ -132,6 +135,9 @@ impl Lowering {
         if self.known.contains_key(&out.id) {
             return Ok(()); // A declared input: its recorded creation is only a placeholder.
         }
+        if let Some(call) = self.calls.iter().position(|call| call.outputs.contains(&out.id)) {
+            return self.called(call);
+        }
         let expected = type_of(out);
         let found = self.builder.type_of(var);
         if *found != expected {
@@ -142,6 +148,15 @@ impl Lowering {
             });
         }
         self.known.insert(out.id, var);
+        Ok(())
+    }
+
+    /// A program called inside the trace: its lines, where its first placeholder was recorded.
+    fn called(&mut self, call: usize) -> Lowered {
+        let call = self.calls.swap_remove(call);
+        let inputs = call.inputs.iter().map(|&id| self.find(id)).collect::<Lowered<Vec<Var>>>()?;
+        let results = self.builder.inline(&call.program, &inputs);
+        self.known.extend(call.outputs.into_iter().zip(results));
         Ok(())
     }
 

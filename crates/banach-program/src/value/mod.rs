@@ -91,6 +91,11 @@ impl Value {
         }
     }
 
+    /// Whether it stands in a trace and has no numbers.
+    pub fn is_recorded(&self) -> bool {
+        self.recorded_id().is_ok()
+    }
+
     /// The name of the tensor in the recording it belongs to.
     pub(crate) fn recorded_id(&self) -> Result<TensorId, String> {
         let tensor = self.0.clone();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod calculus;
 mod golden;
 mod gradients;
 mod layer;

@@ -1,5 +1,6 @@
 //! How are reference values read and compared, and how is a closure made an update?
 
+use banach::program::Value;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::Value as Json;
 
@@ -24,6 +25,23 @@ impl Golden {
 
     pub(crate) fn number(&self, name: &str) -> f64 {
         self.0[name].as_f64().unwrap()
+    }
+
+    pub(crate) fn optional(&self, name: &str) -> Option<f64> {
+        self.0[name].as_f64()
+    }
+
+    pub(crate) fn flat(&self, group: &str, name: &str) -> Tensor<1> {
+        let numbers = self.numbers(group, name);
+        let (device, dtype) = double();
+        let count = numbers.len();
+        Tensor::from_data(TensorData::new(numbers, [count]), (&device, dtype))
+    }
+
+    pub(crate) fn value(&self, group: &str, name: &str) -> Value {
+        let shape = self.0[group][name]["shape"].as_array().unwrap();
+        let shape: Vec<usize> = shape.iter().map(|size| size.as_u64().unwrap() as usize).collect();
+        Value::from(self.flat(group, name)).reshaped(&shape)
     }
 
     pub(crate) fn tensor<const D: usize>(&self, group: &str, name: &str) -> Tensor<D> {
