@@ -133,8 +133,11 @@ fn identity(value: Value) -> Result<TensorId, Error> {
     value.recorded_id().map_err(|error| Error::ForeignTensor { found: format!("{found}: {error}") })
 }
 
-/// What a panic inside the traced code means.
+/// What a panic inside the traced code means; a panic with an [`Error`] is that error.
 fn explained(payload: Box<dyn Any + Send>) -> Error {
+    if let Some(error) = payload.downcast_ref::<Error>() {
+        return error.clone();
+    }
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
     let has = |part: &str| message.contains(part);

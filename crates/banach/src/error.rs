@@ -40,6 +40,26 @@ pub enum Error {
         /// The types of the outputs.
         found: String,
     },
+    /// An energy is not one number for every row.
+    #[error("the energy gives {found}, expected one number for each of the {rows} rows, `[{rows}]`; sum over the other axes")]
+    Energy {
+        /// The type of what it gives.
+        found: String,
+        /// The rows of the state.
+        rows: usize,
+    },
+    /// A step size has no meaning.
+    #[error("the step size of a gradient step is {found}, expected a finite number above 0")]
+    Rate {
+        /// The step size.
+        found: f64,
+    },
+    /// A set to project onto holds nothing, or does not fit the state.
+    #[error("the projection has {found}; expected lower <= upper, one bound for all numbers of a row or one for each")]
+    Projection {
+        /// The bounds.
+        found: String,
+    },
     /// The update contains a layer that is no function.
     #[error(
         "the update contains {found} in training mode, which is no function of x and z; move it out of the update, or \
@@ -49,4 +69,14 @@ pub enum Error {
         /// The layer.
         found: String,
     },
+}
+
+impl Error {
+    /// The same error where only those of programs can pass.
+    pub(crate) fn into_program(self) -> banach_program::Error {
+        match self {
+            Error::Program(error) => error,
+            other => banach_program::Error::Failed { primitive: "the update".into(), found: other.to_string() },
+        }
+    }
 }

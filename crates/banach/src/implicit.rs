@@ -103,7 +103,7 @@ impl Custom for Fix {
         let q = operands.split_off(1);
         let x0 = operands.remove(0).detached().try_into_tensor()?;
         let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
-        let failed = |error: Error| failed(&self.name(), &error);
+        let failed = Error::into_program;
         let solution = self.solve(&x0, &detached).map_err(failed)?;
         let x = match self.config.on_failure {
             crate::OnFailure::Best => solution.value,
@@ -195,7 +195,7 @@ impl Custom for Handle {
     }
 
     fn evaluate(&self, mut operands: Vec<Value>) -> Result<Value, banach_program::Error> {
-        let failed = |error: Error| failed(&self.name(), &error);
+        let failed = Error::into_program;
         let tracked = operands.iter().any(|value| value.device().is_autodiff());
         let q = operands.split_off(1);
         let b = operands.remove(0);
@@ -275,6 +275,3 @@ fn fits(program: &Program, operands: &[&Type]) -> Result<Type, String> {
     if operands == expected.as_slice() { Ok(expected[0].clone()) } else { Err(format!("expected {expected:?}")) }
 }
 
-fn failed(primitive: &str, error: &Error) -> banach_program::Error {
-    banach_program::Error::Failed { primitive: primitive.into(), found: error.to_string() }
-}

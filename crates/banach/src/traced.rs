@@ -36,17 +36,8 @@ impl TracedUpdate {
     ) -> Result<Self, Error> {
         let device = &x.clone().into_values().first().map_or_else(Device::default, Value::device);
         let states = x.clone().into_values().len();
-        let inputs = z.clone().into_values().len();
-        let program = trace(device, types, |placeholders| {
-            let mut values = placeholders.iter().cloned();
-            let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
-            let there = Replacement::new(&parameters.ids, &placeholders[states + inputs..]);
-            let recording = update.valid().map(&mut { there });
-            let result = recording.update(x, z).into_values();
-            // Running statistics are shared between clones of a module: put the numbers back.
-            let back = Replacement::new(&parameters.ids, &parameters.values);
-            let _ = recording.map(&mut { back });
-            Ok(result)
+        let program = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
+            update.update(x, z).into_values()
         })?;
         if program.outputs().len() != states {
             let (what, found) = ("the result of the update".into(), program.outputs().len());
@@ -58,6 +49,29 @@ impl TracedUpdate {
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
         Ok(TracedUpdate { program, fix: Arc::new(Fix::new(flat, config.clone())), per_row, packing, unpacking })
     }
+}
+
+/// The program of what a closure does with a module, a state and an input: `(x.., z.., θ..) -> results`.
+pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
+    module: &M,
+    (x, z): (&X, &Z),
+    parameters: &Parameters,
+    (device, types): (&Device, &[Type]),
+    closure: impl FnOnce(&M, X, Z) -> Vec<Value>,
+) -> Result<Program, Error> {
+    let others = types.len() - parameters.values.len();
+    let program = trace(device, types, |placeholders| {
+        let mut values = placeholders.iter().cloned();
+        let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
+        let there = Replacement::new(&parameters.ids, &placeholders[others..]);
+        let recording = module.valid().map(&mut { there });
+        let result = closure(&recording, x, z);
+        // Running statistics are shared between clones of a module: put the numbers back.
+        let back = Replacement::new(&parameters.ids, &parameters.values);
+        let _ = recording.map(&mut { back });
+        Ok(result)
+    })?;
+    Ok(program)
 }
 
 /// The types of the tensors of a call.
