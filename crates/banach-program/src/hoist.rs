@@ -1,6 +1,6 @@
 //! What does a loop compute only once? Everything that does not depend on the inputs that change.
 
-use crate::primitive::{Bilinear, Primitive, Structure};
+use crate::primitive::{Bilinear, Binary, Primitive, Structure};
 use crate::program::{Builder, Equation, Program, Var};
 use crate::simplify;
 use crate::transpose::spans_along;
@@ -20,6 +20,7 @@ pub struct Hoisted {
 /// `linear(cat([z, x]))` pays for `z` once.
 pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
     let program = &split_concatenations(program, &varying(program, changing));
+    let program = &regrouped(program, &varying(program, changing));
     let varies = varying(program, changing);
     let (mut prologue, mut body) = (Builder::new(), Builder::new());
     let mut once = vec![None; program.variables()];
@@ -48,9 +49,62 @@ pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
         here[equation.result.0] = Some(builder.push(equation.primitive.clone(), &operands));
     }
     let known = |here: &[Option<Var>], vars: &[Var]| vars.iter().filter_map(|var| here[var.0]).collect();
+    let body = simplify(&body.finish(known(&again, program.outputs())));
+    // What simplification made superfluous is not carried.
+    let (body, read) = without_unread(body, changing.len());
+    let carried: Vec<Var> = carried.into_iter().zip(read).filter(|(_, read)| *read).map(|(var, _)| var).collect();
     let prologue = prologue.finish(known(&once, &carried));
-    let body = body.finish(known(&again, program.outputs()));
-    Hoisted { prologue: simplify(&prologue), body: simplify(&body) }
+    Hoisted { prologue: simplify(&prologue), body }
+}
+
+/// The program without those inputs from `first` on that nothing reads, and which of them are read.
+fn without_unread(mut program: Program, first: usize) -> (Program, Vec<bool>) {
+    let mut read = vec![false; program.variables()];
+    let operands = program.equations.iter().flat_map(|equation| &equation.operands).chain(&program.outputs);
+    operands.for_each(|var| read[var.0] = true);
+    let kept: Vec<bool> = program.inputs[first..].iter().map(|var| read[var.0]).collect();
+    let mut position = 0;
+    program.inputs.retain(|var| {
+        position += 1;
+        position <= first || read[var.0]
+    });
+    (program, kept)
+}
+
+/// `(v + f₁) + f₂ = v + (f₁ + f₂)` where v changes and f₁, f₂ do not: one sum less in the loop.
+fn regrouped(program: &Program, varies: &[bool]) -> Program {
+    let mut builder = Builder::new();
+    let mut here = vec![Var(usize::MAX); program.variables()];
+    for &input in program.inputs() {
+        here[input.0] = builder.input(program.type_of(input).clone());
+    }
+    // For a sum of a changing and a fixed part: where the two stand in the new program.
+    let mut parts: Vec<Option<(Var, Var)>> = vec![None; program.variables()];
+    for equation in program.equations() {
+        let operands: Vec<Var> = equation.operands.iter().map(|operand| here[operand.0]).collect();
+        let result = equation.result.0;
+        if equation.primitive != Primitive::Binary(Binary::Add) {
+            here[result] = builder.push(equation.primitive.clone(), &operands);
+            continue;
+        }
+        let [a, b] = [equation.operands[0].0, equation.operands[1].0];
+        let mixed = match (varies[a], varies[b]) {
+            (true, false) => Some((a, operands[0], operands[1])),
+            (false, true) => Some((b, operands[1], operands[0])),
+            (true, true) | (false, false) => None,
+        };
+        let Some((changing, mut moving, mut fixed)) = mixed else {
+            here[result] = builder.add(operands[0], operands[1]);
+            continue;
+        };
+        if let Some((inner, other)) = parts[changing] {
+            (moving, fixed) = (inner, builder.add(other, fixed));
+        }
+        parts[result] = Some((moving, fixed));
+        here[result] = builder.add(moving, fixed);
+    }
+    let outputs = program.outputs().iter().map(|output| here[output.0]).collect();
+    builder.finish(outputs)
 }
 
 /// Which variables depend on the inputs that change.

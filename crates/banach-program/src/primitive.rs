@@ -200,7 +200,7 @@ pub enum Bilinear {
 }
 
 /// One axis of a slice: `start, start + step, ..` below `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Span {
     /// First position.
     pub start: usize,
@@ -208,6 +208,14 @@ pub struct Span {
     pub end: usize,
     /// Distance between positions, at least 1.
     pub step: usize,
+}
+
+/// As Burn writes slices: `0..6`, or `0..6;2` with steps.
+impl std::fmt::Debug for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}..{}", self.start, self.end)?;
+        if self.step == 1 { Ok(()) } else { write!(f, ";{}", self.step) }
+    }
 }
 
 impl Span {

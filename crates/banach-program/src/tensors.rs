@@ -60,6 +60,19 @@ impl<T: Tensors> Tensors for Vec<T> {
     }
 }
 
+impl<T: Tensors, const N: usize> Tensors for [T; N] {
+    fn into_values(self) -> Vec<Value> {
+        self.into_iter().flat_map(T::into_values).collect()
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        let items = self.iter().map(|item| item.rebuild(values)).collect::<Result<Vec<T>, Error>>()?;
+        let found = items.len();
+        let what = "a bundle of tensors".into();
+        items.try_into().map_err(|_| Error::Count { what, found, expected: N })
+    }
+}
+
 impl<T: Tensors> Tensors for Option<T> {
     fn into_values(self) -> Vec<Value> {
         self.map_or_else(Vec::new, T::into_values)

@@ -49,6 +49,19 @@ fn the_input_of_a_concatenation_is_paid_for_once() {
 }
 
 #[test]
+fn nothing_is_carried_that_the_loop_does_not_read_and_fixed_sums_are_made_once() {
+    let types = [vec![2, 3], vec![2, 4], vec![7, 5], vec![5]].map(Type::f64);
+    let traced = trace(&Device::flex(), &types, |inputs| {
+        let [x, z, w] = [0, 1, 2].map(|at| inputs[at].clone().try_into_tensor::<2>().unwrap());
+        let bias: Tensor<1> = inputs[3].clone().try_into_tensor().unwrap();
+        Ok(vec![(Tensor::cat(vec![x, z], 1).matmul(w) + bias.unsqueeze()).tanh().into()])
+    });
+    let body = hoist(&traced.unwrap(), &[0]).body;
+    assert_eq!(body.inputs().len(), 3, "{body}");
+    assert_eq!(body.equations().len(), 3, "one product, one sum, one tanh: {body}");
+}
+
+#[test]
 fn the_pullback_with_respect_to_x_never_touches_the_columns_of_z() {
     let pullback = transpose(&linearize(&cell(), &[0]).tangent).into_program();
     let cotangent = pullback.inputs().len() - 1;

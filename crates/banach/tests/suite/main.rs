@@ -8,5 +8,6 @@ mod golden;
 mod gradients;
 mod layer;
 mod outcomes;
+mod random_fixed_points;
 mod reference;
 mod zoo;
