@@ -38,8 +38,10 @@ impl Update for Cell {
 /// Peak bytes of one training step of a batch of 512, after a step that traces and warms up.
 fn peak(steps: usize) -> Result<usize, banach::Error> {
     let device = Device::flex().autodiff();
-    let cell =
-        Cell { state: LinearConfig::new(256, 256).init(&device), input: LinearConfig::new(256, 256).init(&device) };
+    let cell = Cell {
+        state: LinearConfig::new(256, 256).init(&device),
+        input: LinearConfig::new(256, 256).init(&device),
+    };
     let mut config = FixedPointConfig::new()
         .with_solver(FixedPointSolver::Picard(Picard::default()))
         .with_adjoint(LinearSolver::Neumann(Neumann::default()))
