@@ -47,14 +47,28 @@ impl Layout {
 
     /// The same update on the flat state: `(flat x, z, θ) -> flat g`.
     pub(crate) fn flattened(&self, program: &Program) -> Program {
+        let (mut builder, outputs) = self.on_flat(program);
+        let joined = self.join(&mut builder, &outputs);
+        banach_program::simplify(&builder.finish(vec![joined]))
+    }
+
+    /// A program of `(states, z, θ)` with one number for each row, as a column of `(flat x, z, θ)`.
+    pub(crate) fn column(&self, program: &Program) -> Program {
+        let (mut builder, outputs) = self.on_flat(program);
+        let count = builder.type_of(outputs[0]).len();
+        let numbers = builder.reshape(outputs[0], &[self.rows, count / self.rows.max(1)]);
+        let column = builder.sum(numbers, &[1]);
+        banach_program::simplify(&builder.finish(vec![column]))
+    }
+
+    fn on_flat(&self, program: &Program) -> (Builder, Vec<Var>) {
         let mut builder = Builder::new();
         let flat = builder.input(self.flat());
         let mut inputs = self.split(&mut builder, flat);
         let rest = program.input_types().skip(self.states.len());
         inputs.extend(rest.map(|ty| builder.input(ty.clone())));
         let outputs = builder.inline(program, &inputs);
-        let joined = self.join(&mut builder, &outputs);
-        banach_program::simplify(&builder.finish(vec![joined]))
+        (builder, outputs)
     }
 
     fn split(&self, builder: &mut Builder, flat: Var) -> Vec<Var> {

@@ -186,4 +186,9 @@ impl<E: Module + Energy> Update for GradientDescent<E> {
     fn update(&self, x: E::State, z: E::Input) -> E::State {
         self.step(&x, &z).unwrap_or_else(|error| std::panic::panic_any(error.into_program()))
     }
+
+    /// None where steps are projected: the energy alone does not tell where the minimiser on the set is.
+    fn descended(&self, x: E::State, z: E::Input) -> Option<Tensor<1>> {
+        (self.projection == Projection::None).then(|| self.energy.energy(x, z))
+    }
 }

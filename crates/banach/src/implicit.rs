@@ -27,7 +27,9 @@ use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate, hoist, linearize,
     rows, simplify, transpose,
 };
-use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, fixed_point, solve_linear};
+use banach_solve::{
+    Gmres, LinearSolver, Map, Neumann, Settings, Smooth, Solution, fixed_point_smooth, solve_linear,
+};
 use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 
@@ -36,6 +38,8 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Fix {
     pub(crate) g: Program,
     forward: Hoisted,
+    /// Where g is a gradient step: the energy of every row, a column.
+    energy: Option<Hoisted>,
     config: FixedPointConfig,
     resolvent: OnceLock<Arc<Resolvent>>,
 }
@@ -43,13 +47,20 @@ pub(crate) struct Fix {
 impl Fix {
     pub(crate) fn new(g: Program, config: FixedPointConfig) -> Self {
         let forward = hoist(&g, &[0]);
-        Fix { g, forward, config, resolvent: OnceLock::new() }
+        Fix { g, forward, energy: None, config, resolvent: OnceLock::new() }
+    }
+
+    /// The same with the energy that g descends, a program of `(x, q..)`.
+    pub(crate) fn with_energy(mut self, energy: Option<Program>) -> Self {
+        self.energy = energy.map(|energy| hoist(&energy, &[0]));
+        self
     }
 
     /// Solves `x = g(x, q)` from `x0`.
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
-        let body = LoopBody::new(&self.forward, q)?;
-        Ok(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, &self.config.forward)?)
+        let energy = self.energy.as_ref().map(|energy| LoopBody::new(energy, q)).transpose()?;
+        let map = SmoothLoop { body: LoopBody::new(&self.forward, q)?, energy, fix: self, q };
+        Ok(fixed_point_smooth(&map, x0, &self.config.forward)?)
     }
 
     /// `(I - J)⁻¹` at a point `(x, q..)`.
@@ -252,12 +263,47 @@ impl<'a> LoopBody<'a> {
         Ok(LoopBody { program: &parts.body, carried: evaluate(&parts.prologue, fixed.to_vec())? })
     }
 
-    /// # Panics
-    /// Never for a program and values that were traced together.
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        let inputs = std::iter::once(x.clone().into()).chain(self.carried.iter().cloned()).collect();
-        let result = run_single(self.program, inputs).and_then(|value| Ok(value.try_into_tensor()?));
-        result.unwrap_or_else(|error| panic!("the loop body of a traced update: {error}"))
+        applied(self.program, x, &self.carried)
+    }
+}
+
+/// A loop's body on one changing tensor.
+///
+/// # Panics
+/// Never for a program and values that were traced together.
+fn applied(body: &Program, x: &Tensor<2>, carried: &[Value]) -> Tensor<2> {
+    let inputs = std::iter::once(x.clone().into()).chain(carried.iter().cloned()).collect();
+    let result = run_single(body, inputs).and_then(|value| Ok(value.try_into_tensor()?));
+    result.unwrap_or_else(|error| panic!("the loop body of a traced update: {error}"))
+}
+
+/// The loop of a fixed point with what Newton's method asks for: the derivative at a point, and the energy.
+struct SmoothLoop<'a> {
+    body: LoopBody<'a>,
+    energy: Option<LoopBody<'a>>,
+    fix: &'a Fix,
+    q: &'a [Value],
+}
+
+impl Map<Tensor<2>> for SmoothLoop<'_> {
+    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.body.apply(x)
+    }
+}
+
+impl Smooth<Tensor<2>> for SmoothLoop<'_> {
+    fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
+        let resolvent = self.fix.resolvent();
+        let point: Vec<Value> = std::iter::once(x.clone().into()).chain(self.q.iter().cloned()).collect();
+        let carried = evaluate(&resolvent.parts.prologue, point);
+        let carried = carried.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}"));
+        Box::new(move |t: &Tensor<2>| applied(&resolvent.parts.body, t, &carried))
+    }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        let column = self.energy.as_ref()?.apply(x);
+        Some(column.into_data().iter::<f64>().collect())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What does a user write? The update `g(x, z)` and where the iteration starts.
 
 use banach_program::Tensors;
+use burn::tensor::Tensor;
 
 /// An update `g(x, z; θ)` whose fixed point `x = g(x, z; θ)` is wanted. Implement it for a Burn module; its
 /// parameters are θ.
@@ -22,4 +23,10 @@ pub trait Update {
 
     /// One application of g.
     fn update(&self, x: Self::State, z: Self::Input) -> Self::State;
+
+    /// Where g is a gradient step on an energy: the energy of every row, `[batch]`, which Newton's line search watches.
+    /// None where it is not.
+    fn descended(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
+        None
+    }
 }

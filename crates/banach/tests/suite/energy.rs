@@ -2,7 +2,7 @@
 
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
-use banach::solve::Tolerance;
+use banach::solve::{FixedPointSolver, Newton, Picard, Tolerance};
 use banach::{
     Energy, Error, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Projection, check,
 };
@@ -205,4 +205,44 @@ fn a_layer_inside_the_update_of_another_is_solved_and_differentiated() {
     assert_close(&numbers(&x), &[solve(0.3), solve(-0.4)], 1e-10, "x̂");
     let slope = |z: f64| (solve(z + 1e-5) - solve(z - 1e-5)) / 2e-5;
     assert_close(&gradient, &[slope(0.3), slope(-0.4)], 1e-8, "dx̂/dz");
+}
+
+#[test]
+fn newton_reaches_the_minimiser_that_plain_steps_do_not() {
+    // A learned energy with a flat direction: the quadratic term is small.
+    #[derive(Module, Debug)]
+    struct Flat {
+        w: Param<Tensor<2>>,
+    }
+
+    impl Energy for Flat {
+        type State = Tensor<2>;
+        type Input = Tensor<2>;
+
+        fn start(&self, z: &Tensor<2>) -> Tensor<2> {
+            Tensor::zeros([z.dims()[0], 4], (&z.device().inner(), z.dtype()))
+        }
+
+        fn energy(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
+            let hidden = activation::softplus(Tensor::cat(vec![z, x.clone()], 1).matmul(self.w.val()), 1.0);
+            (hidden.mean_dim(1) + x.powi_scalar(2).sum_dim(1) * 1e-4).squeeze_dim(1)
+        }
+    }
+
+    let w = tensor((0..30).map(|at| (at as f64 * 1.3).sin()).collect(), [6, 5]);
+    let step = GradientDescentConfig::new(1.0).init(Flat { w: Param::from_tensor(w) }).unwrap();
+    let config = FixedPointConfig::new().with_tolerance(Tolerance { absolute: 1e-12, relative: 0.0 });
+    let mut plain = config.clone().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(4000);
+    plain.forward.patience = None;
+    let newton = config.with_solver(FixedPointSolver::Newton(Newton::default()));
+    let z = tensor(vec![0.4, -0.7, 0.3, 0.9], [2, 2]);
+    let layer = plain.init(step).unwrap();
+    let slow = layer.solve(z.clone()).unwrap();
+    assert!(!slow.report().converged(), "{}", slow.report().explain());
+    let layer = layer.with_config(newton).unwrap();
+    let fast = layer.solve(z.clone()).unwrap();
+    assert!(fast.report().converged(), "{}", fast.report().explain());
+    assert!(fast.report().steps.iter().all(|&steps| steps < 60), "{:?}", fast.report().steps);
+    let found = check::gradients(&layer, z).unwrap();
+    assert!(found.finite_difference < 1e-5, "{found:?}");
 }

@@ -1,0 +1,58 @@
+//! How are derivatives taken again and again? By the paper's P and H on traced functions, through a fixed point.
+
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
+use banach::program::Value;
+use banach::solve::Tolerance;
+use banach::{Error, FixedPointConfig, Function};
+use burn::tensor::{DType, Device, Tensor};
+
+fn number(value: &Value) -> f64 {
+    value.clone().into_data().iter::<f64>().next().unwrap_or(f64::NAN)
+}
+
+fn main() -> Result<(), Error> {
+    let double = (&Device::flex(), DType::F64);
+    let x0 = Tensor::<2>::zeros([1, 1], double);
+    let c = Tensor::<2>::ones([1, 1], double);
+
+    // x̂(c) solves x = cos(c x): a function of (x0, c).
+    let g = Function::of(&(x0.clone(), c.clone()), |(x, c): (Tensor<2>, Tensor<2>)| (c * x).cos())?;
+    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-14));
+    let solved = g.fix(&config)?;
+
+    // P(x̂; c), and P of it again: dx̂/dc, d²x̂/dc², d³x̂/dc³ (section 3.3 of the paper).
+    let first = solved.gradient(1)?;
+    let second = first.gradient(1)?;
+    let third = second.gradient(1)?;
+    let mut found = vec![];
+    for (name, function) in [("x̂", &solved), ("dx̂/dc", &first), ("d²x̂/dc²", &second), ("d³x̂/dc³", &third)] {
+        found.push(number(&function.call((x0.clone(), c.clone()))?[0]));
+        println!("{name:10} = {:+.12}", found[found.len() - 1]);
+    }
+
+    // The same by hand: F = x - cos(c x) = 0, differentiated twice.
+    let x = found[0];
+    let slope = 1.0 + x.sin();
+    let by_hand = -x * x.sin() / slope;
+    assert!((found[1] - by_hand).abs() < 1e-12);
+    let turn = x + by_hand;
+    let by_hand = -(x.cos() * turn * turn + 2.0 * by_hand * x.sin()) / slope;
+    assert!((found[2] - by_hand).abs() < 1e-12);
+
+    // The third is the difference quotient of the second.
+    let at = |c: f64| {
+        let c = Tensor::<2>::from_data([[c]], double);
+        Ok::<f64, Error>(number(&second.call((x0.clone(), c))?[0]))
+    };
+    let difference = (at(1.0 + 1e-4)? - at(1.0 - 1e-4)?) / 2e-4;
+    assert!((found[3] - difference).abs() < 1e-6);
+
+    // H(v; x̂) = ⟨v, x̂⟩ pairs the fixed point with a cotangent; P of it is the reverse derivative (eq. 10, 11).
+    let v = Tensor::<2>::from_data([[2.0]], double);
+    let reverse = solved.paired().gradient(1)?;
+    let doubled = number(&reverse.call((x0, c, v))?[0]);
+    assert!((doubled - 2.0 * found[1]).abs() < 1e-12);
+    println!("2 dx̂/dc    = {doubled:+.12}, by P(H(2; x̂); c)");
+    Ok(())
+}
