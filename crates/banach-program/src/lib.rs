@@ -48,7 +48,7 @@ mod value;
 mod verify;
 
 pub use error::Error;
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_on};
 pub use hoist::{Hoisted, hoist};
 pub use linear::{LinearEquation, LinearProgram};
 pub use linearize::{Linearization, jvp, linearize, vjp};

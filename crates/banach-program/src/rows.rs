@@ -40,7 +40,7 @@ pub fn rows(program: &Program, changing: &[usize]) -> Rows {
         count = size;
         places[var.0] = Place::Rows(Along { axis: 0, each: 1 });
     }
-    let Some(count) = count.filter(|&count| count != 1) else { return Rows::Independent };
+    let Some(count) = count.filter(|&count| count > 1) else { return Rows::Independent };
     for equation in program.equations() {
         places[equation.result.0] = follow(program, equation, &places, count);
     }

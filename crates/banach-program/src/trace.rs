@@ -98,6 +98,11 @@ fn explained(payload: Box<dyn Any + Send>) -> Error {
     if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
         return Error::ForeignTensor { found: message };
     }
+    if has("DTypeMismatch") {
+        let what = "two tensors of one operation in the traced code".into();
+        let (found, expected) = ("two dtypes".into(), "one: cast one of them".into());
+        return Error::Mismatch { what, found, expected };
+    }
     Error::Panicked { message }
 }
 

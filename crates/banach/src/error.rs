@@ -33,11 +33,20 @@ pub enum Error {
     },
     /// The update contains a layer that is no function.
     #[error(
-        "the update contains {found} in training mode, which is no function of x and z; move it out of the update, or \
-         freeze it with `Module::freeze` or `valid`"
+        "the update contains {found} in training mode, which is no function of x and z (whatever its rate); move it \
+         out of the update, or freeze that layer alone with `Module::freeze`"
     )]
     NoFunction {
         /// The layer.
         found: String,
     },
+    /// A tensor of the layer holds quantized numbers.
+    #[error("a quantized tensor has no derivative and cannot be traced; dequantize the update and its input")]
+    Quantized,
+    /// A layer is called inside the update of another, where tensors have no numbers to iterate on.
+    #[error(
+        "a fixed point was asked for inside the update of another; solve for both states in one update: \
+         g((x, y), z) = (g1(x, y, z), g2(x, y, z))"
+    )]
+    Nested,
 }

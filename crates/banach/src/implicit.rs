@@ -15,7 +15,7 @@ use crate::flatten::run_single;
 use crate::report::AdjointReport;
 use crate::settings::FixedPointConfig;
 use crate::traced::TracedUpdate;
-use banach_program::{Program, Value, evaluate};
+use banach_program::{Program, Value, evaluate, evaluate_on};
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, fixed_point, solve_linear};
 use burn::tensor::{Bool, Tensor, TensorData};
 use std::sync::Arc;
@@ -27,7 +27,8 @@ pub(crate) fn solve_forward(
     fixed: &[Value],
     config: &FixedPointConfig,
 ) -> Result<Solution<Tensor<2>>, Error> {
-    let body = LoopBody::new(&traced.forward.body, evaluate(&traced.forward.prologue, fixed.to_vec())?);
+    let carried = evaluate_on(&traced.forward.prologue, fixed.to_vec(), &x0.device())?;
+    let body = LoopBody::new(&traced.forward.body, carried);
     let solution = fixed_point(&|x: &Tensor<2>| body.apply(x), x0, &config.forward)?;
     Ok(solution)
 }

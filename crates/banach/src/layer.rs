@@ -35,9 +35,12 @@ pub struct FixedPoint<M: Module> {
 /// What clones of a layer have in common.
 #[derive(Debug, Default)]
 struct Shared {
-    traced: Mutex<Vec<(Vec<Type>, Arc<TracedUpdate>)>>,
+    traced: Mutex<Vec<(Key, Arc<TracedUpdate>)>>,
     statistics: Mutex<Statistics>,
 }
+
+/// What a program is traced for: a device, the tensors of the call, and which of them each place in the module holds.
+type Key = (Device, Vec<Type>, Vec<usize>);
 
 /// Programs kept per layer; a network sees few sets of shapes.
 const KEPT: usize = 16;
@@ -136,7 +139,7 @@ impl<M: Module + Update> FixedPoint<M> {
     fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
         let stand_ins = StandIns::new(&report.residuals);
         if stand_ins.is_none() && report.residuals.iter().any(|residual| !residual.is_finite()) {
-            return Ok(x); // Every row is lost: there is nothing to differentiate.
+            return Ok(call.leaf(x)); // Every row is lost: there is nothing to differentiate.
         }
         let given = |fixed: &[Value]| {
             let values = std::iter::once(x.clone().into()).chain(fixed.iter().cloned()).collect();
@@ -182,22 +185,30 @@ impl Call {
         x0: &M::State,
         z: &M::Input,
     ) -> Result<Self, Error> {
-        let parameters = Parameters::of(&layer.update)?;
-        let live: Vec<Value> =
-            z.clone().into_values().into_iter().chain(parameters.values.iter().cloned()).collect();
-        let states: Vec<Value> = x0.clone().into_values().into_iter().map(Value::detached).collect();
+        let mut live = z.clone().into_values();
+        let parameters = Parameters::of(&layer.update, &live)?;
+        live.extend(parameters.values.iter().cloned());
+        let states = x0.clone().into_values();
+        if states.iter().chain(&live).any(Value::is_quantized) {
+            return Err(Error::Quantized);
+        }
+        if states.iter().chain(&live).any(Value::is_placeholder) {
+            return Err(Error::Nested);
+        }
+        let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
         let device = states.first().map_or_else(Device::default, Value::device);
         let mut known = locked(&layer.shared.traced);
-        let found = known.iter().find(|(kept, _)| *kept == types).map(|(_, traced)| Arc::clone(traced));
+        let key = (device, types, parameters.places.clone());
+        let found = known.iter().find(|(kept, _)| *kept == key).map(|(_, traced)| Arc::clone(traced));
         let traced = match found {
             Some(traced) => traced,
             None => {
-                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &types, &device)?;
+                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &key.1, &key.0)?;
                 let new = Arc::new(new);
                 known.truncate(KEPT - 1);
-                known.insert(0, (types, Arc::clone(&new)));
+                known.insert(0, (key, Arc::clone(&new)));
                 new
             }
         };
@@ -206,5 +217,12 @@ impl Call {
         let tracked = live.iter().any(|value| value.device().is_autodiff());
         let tape = tracked.then_some(live);
         Ok(Call { traced, x0, fixed, tape })
+    }
+
+    /// The same numbers at the end of the tape, so that what follows can be differentiated.
+    fn leaf(&self, x: Tensor<2>) -> Tensor<2> {
+        let tracked = self.tape.iter().flatten().map(Value::device).find(Device::is_autodiff);
+        let device = tracked.unwrap_or_else(|| x.device());
+        Tensor::zeros(x.dims(), (&device, x.dtype())).require_grad() + x
     }
 }

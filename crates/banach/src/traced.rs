@@ -44,12 +44,12 @@ impl TracedUpdate {
             let mut values = placeholders.iter().cloned();
             let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
             let there = Replacement::new(&parameters.ids, &placeholders[states + inputs..]);
-            let recording = update.valid().map(&mut { there });
-            let result = recording.update(x, z).into_values();
-            // Running statistics are shared between clones of a module: put the numbers back.
-            let back = Replacement::new(&parameters.ids, &parameters.values);
-            let _ = recording.map(&mut { back });
-            Ok(result)
+            let mut recording = update.valid().map(&mut { there });
+            if let Some(placeholder) = placeholders.first() {
+                // Tensors in fields that are no parameters become constants of the program.
+                recording = recording.to_device(&placeholder.device());
+            }
+            Ok(recording.update(x, z).into_values())
         })?;
         if program.outputs().len() != states {
             let (what, found) = ("the result of the update".into(), program.outputs().len());

@@ -67,7 +67,8 @@ impl Lowering {
             OperationIr::Module(op) => self.network(op),
             OperationIr::Bool(op) => self.boolean(op),
             OperationIr::Int(IntOperationIr::IntoFloat(op)) => self.cast(&op.input, &op.out),
-            OperationIr::Int(op) => self.unsupported(op, "bit operations have no place in an update"),
+            OperationIr::Int(op) => self
+                .unsupported(op, "products and bits of integers have no place in an update: use `.float()`"),
             OperationIr::Custom(op) => {
                 self.unsupported(&op.id, "write the custom kernel's mathematics in tensor operations")
             }

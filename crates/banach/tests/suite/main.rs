@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod corners;
 mod golden;
 mod gradients;
+mod inside;
 mod layer;
+mod modules;
 mod outcomes;
 mod reference;
 mod zoo;
