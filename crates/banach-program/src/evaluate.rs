@@ -16,11 +16,10 @@ pub fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Err
 }
 
 /// Runs a program on a device, which a program without inputs cannot tell.
-pub(crate) fn evaluate_on(
-    program: &Program,
-    inputs: Vec<Value>,
-    device: &Device,
-) -> Result<Vec<Value>, Error> {
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Result<Vec<Value>, Error> {
     check_inputs(program, &inputs)?;
     let last_use = last_uses(program);
     let mut values: Vec<Option<Value>> = vec![None; program.variables()];

@@ -52,7 +52,8 @@ pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
     let body = simplify(&body.finish(known(&again, program.outputs())));
     // What simplification made superfluous is not carried.
     let (body, read) = without_unread(body, changing.len());
-    let carried: Vec<Var> = carried.into_iter().zip(read).filter(|(_, read)| *read).map(|(var, _)| var).collect();
+    let carried: Vec<Var> =
+        carried.into_iter().zip(read).filter(|(_, read)| *read).map(|(var, _)| var).collect();
     let prologue = prologue.finish(known(&once, &carried));
     Hoisted { prologue: simplify(&prologue), body }
 }

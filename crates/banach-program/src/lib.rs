@@ -50,7 +50,7 @@ mod verify;
 
 pub use custom::{Custom, CustomLinear, Door};
 pub use error::Error;
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, evaluate_on};
 pub use hoist::{Hoisted, hoist};
 pub use linear::{LinearEquation, LinearProgram};
 pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};

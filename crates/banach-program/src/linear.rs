@@ -137,7 +137,8 @@ impl LinearBuilder {
         for equation in &program.equations {
             let residuals: Vec<Var> = equation.residuals.iter().filter_map(|var| here[var.0]).collect();
             let operands: Vec<Option<Var>> = equation.operands.iter().map(|var| here[var.0]).collect();
-            here[equation.result.0] = self.line(&equation.operation, &operands, &residuals, program, equation);
+            here[equation.result.0] =
+                self.line(&equation.operation, &operands, &residuals, program, equation);
         }
         program.outputs.iter().map(|output| output.and_then(|var| here[var.0])).collect()
     }

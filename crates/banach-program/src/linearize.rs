@@ -107,7 +107,12 @@ impl Linearizer {
 
     /// The tangent of a program applied to variables of which some have tangents: its derivative at `at`, the values
     /// of all its inputs, in the direction of `tangents`.
-    pub fn derivative(&mut self, program: &Program, at: &[Var], tangents: &[Option<Var>]) -> Vec<Option<Var>> {
+    pub fn derivative(
+        &mut self,
+        program: &Program,
+        at: &[Var],
+        tangents: &[Option<Var>],
+    ) -> Vec<Option<Var>> {
         let which: Vec<usize> = (0..tangents.len()).filter(|&input| tangents[input].is_some()).collect();
         let parts = linearize(program, &which);
         let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();

@@ -378,7 +378,9 @@ impl Linear {
             Linear::Structure(structure) => (Primitive::Structure(structure.clone()), operands.to_vec()),
             Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
             Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),
-            Linear::Custom(map) => (Primitive::Custom(Door(map.0.primitive())), together(operands, residuals)),
+            Linear::Custom(map) => {
+                (Primitive::Custom(Door(map.0.primitive())), together(operands, residuals))
+            }
             Linear::Partial(form, Side::Left) => (Primitive::Bilinear(*form), together(operands, residuals)),
             Linear::Partial(form, Side::Right) => (Primitive::Bilinear(*form), together(residuals, operands)),
         }

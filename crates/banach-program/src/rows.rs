@@ -40,7 +40,7 @@ pub fn rows(program: &Program, changing: &[usize]) -> Rows {
         count = size;
         places[var.0] = Place::Rows(Along { axis: 0, each: 1 });
     }
-    let Some(count) = count.filter(|&count| count != 1) else { return Rows::Independent };
+    let Some(count) = count.filter(|&count| count > 1) else { return Rows::Independent };
     for equation in program.equations() {
         places[equation.result.0] = follow(program, equation, &places, count);
     }
@@ -75,7 +75,8 @@ fn follow(program: &Program, equation: &Equation, places: &[Place], count: usize
         }
         Primitive::Custom(custom) => {
             let rows = Place::Rows(Along { axis: 0, each: 1 });
-            let apart = custom.0.row_by_row() && operands.iter().all(|place| [Place::Fixed, rows].contains(place));
+            let apart =
+                custom.0.row_by_row() && operands.iter().all(|place| [Place::Fixed, rows].contains(place));
             if apart { rows } else { Place::Mixed }
         }
         Primitive::MaxPoolIndices(_) => across(3, across(2, operands[0])),

@@ -11,8 +11,11 @@ pub(crate) fn result_type(primitive: &Primitive, operands: &[&Type]) -> Answer<T
     match primitive {
         Primitive::Constant(constant) => Ok(constant.ty.clone()),
         Primitive::Unary(Unary::Detach) => Ok(operands[0].clone()),
-        Primitive::Unary(_) | Primitive::Power(_) => float(operands[0]).cloned(),
-        Primitive::Scale(_) | Primitive::Offset(_) => number(operands[0]).cloned(),
+        Primitive::Unary(Unary::Abs | Unary::Sign)
+        | Primitive::Scale(_)
+        | Primitive::Offset(_)
+        | Primitive::Power(_) => number(operands[0]).cloned(),
+        Primitive::Unary(_) => float(operands[0]).cloned(),
         Primitive::Binary(_) => same(number(operands[0])?, operands[1]).cloned(),
         Primitive::Bilinear(form) => bilinear(form, operands[0], operands[1]),
         Primitive::Compare(_) => Ok(Type::new(same(operands[0], operands[1])?.shape.clone(), Kind::Bool)),

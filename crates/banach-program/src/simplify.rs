@@ -154,6 +154,7 @@ impl Rewriter {
                 }
                 _ => None,
             },
+            Primitive::Power(0.0) => Some(self.full(ty, 1.0)),
             Primitive::Power(2.0) => {
                 Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false))
             }

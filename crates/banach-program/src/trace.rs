@@ -59,7 +59,8 @@ pub fn trace(
 /// not belong to the innermost trace of this thread.
 pub fn record(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Error> {
     crate::evaluate::check_inputs(program, inputs)?;
-    let outside = || Error::ForeignTensor { found: "a recorded call outside the trace its tensors belong to".into() };
+    let outside =
+        || Error::ForeignTensor { found: "a recorded call outside the trace its tensors belong to".into() };
     let ids = inputs.iter().cloned().map(identity).collect::<Result<Vec<_>, _>>()?;
     let device = RECORDING.with_borrow(|stack| stack.last().map(|recording| recording.device.clone()));
     let device = device.ok_or_else(outside)?;
@@ -146,6 +147,11 @@ fn explained(payload: Box<dyn Any + Send>) -> Error {
     }
     if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
         return Error::ForeignTensor { found: message };
+    }
+    if has("DTypeMismatch") {
+        let what = "two tensors of one operation in the traced code".into();
+        let (found, expected) = ("two dtypes".into(), "one: cast one of them".into());
+        return Error::Mismatch { what, found, expected };
     }
     Error::Panicked { message }
 }

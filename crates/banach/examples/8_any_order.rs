@@ -26,7 +26,8 @@ fn main() -> Result<(), Error> {
     let second = first.gradient(1)?;
     let third = second.gradient(1)?;
     let mut found = vec![];
-    for (name, function) in [("x̂", &solved), ("dx̂/dc", &first), ("d²x̂/dc²", &second), ("d³x̂/dc³", &third)] {
+    for (name, function) in [("x̂", &solved), ("dx̂/dc", &first), ("d²x̂/dc²", &second), ("d³x̂/dc³", &third)]
+    {
         found.push(number(&function.call((x0.clone(), c.clone()))?[0]));
         println!("{name:10} = {:+.12}", found[found.len() - 1]);
     }

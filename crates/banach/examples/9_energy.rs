@@ -23,7 +23,8 @@ impl Energy for Quadratic {
     }
 
     fn energy(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
-        let bent = x.clone().powi_scalar(2).sum_dim(1) + x.clone().matmul(self.l.val()).powi_scalar(2).sum_dim(1);
+        let bent =
+            x.clone().powi_scalar(2).sum_dim(1) + x.clone().matmul(self.l.val()).powi_scalar(2).sum_dim(1);
         (bent * 0.5 - (x * z).sum_dim(1)).squeeze_dim(1)
     }
 }

@@ -41,7 +41,9 @@ pub enum Error {
         found: String,
     },
     /// An energy is not one number for every row.
-    #[error("the energy gives {found}, expected one number for each of the {rows} rows, `[{rows}]`; sum over the other axes")]
+    #[error(
+        "the energy gives {found}, expected one number for each of the {rows} rows, `[{rows}]`; sum over the other axes"
+    )]
     Energy {
         /// The type of what it gives.
         found: String,
@@ -55,20 +57,25 @@ pub enum Error {
         found: f64,
     },
     /// A set to project onto holds nothing, or does not fit the state.
-    #[error("the projection has {found}; expected lower <= upper, one bound for all numbers of a row or one for each")]
+    #[error(
+        "the projection has {found}; expected lower <= upper, one bound for all numbers of a row or one for each"
+    )]
     Projection {
         /// The bounds.
         found: String,
     },
     /// The update contains a layer that is no function.
     #[error(
-        "the update contains {found} in training mode, which is no function of x and z; move it out of the update, or \
-         freeze it with `Module::freeze` or `valid`"
+        "the update contains {found} in training mode, which is no function of x and z (whatever its rate); move it \
+         out of the update, or freeze that layer alone with `Module::freeze`"
     )]
     NoFunction {
         /// The layer.
         found: String,
     },
+    /// A tensor of the layer holds quantized numbers.
+    #[error("a quantized tensor has no derivative and cannot be traced; dequantize the update and its input")]
+    Quantized,
 }
 
 impl Error {
@@ -76,7 +83,9 @@ impl Error {
     pub(crate) fn into_program(self) -> banach_program::Error {
         match self {
             Error::Program(error) => error,
-            other => banach_program::Error::Failed { primitive: "the update".into(), found: other.to_string() },
+            other => {
+                banach_program::Error::Failed { primitive: "the update".into(), found: other.to_string() }
+            }
         }
     }
 }

@@ -28,8 +28,8 @@ use crate::flatten::Layout;
 use crate::implicit::Fix;
 use crate::settings::FixedPointConfig;
 use banach_program::{
-    Builder, Custom, Door, Primitive, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify,
-    trace, vjp,
+    Builder, Custom, Door, Primitive, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record,
+    simplify, trace, vjp,
 };
 use burn::tensor::Device;
 use std::fmt::{Display, Formatter};
@@ -79,7 +79,10 @@ impl Function {
     ///
     /// # Errors
     /// As [`of`](Self::of).
-    pub fn of_values(inputs: &[Value], closure: impl FnOnce(Vec<Value>) -> Vec<Value>) -> Result<Self, Error> {
+    pub fn of_values(
+        inputs: &[Value],
+        closure: impl FnOnce(Vec<Value>) -> Vec<Value>,
+    ) -> Result<Self, Error> {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
         let program = trace(&device, &types, |placeholders| Ok(closure(placeholders.to_vec())))?;
@@ -105,7 +108,7 @@ impl Function {
     /// # Errors
     /// As [`call`](Self::call).
     pub fn call_values(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let recorded = inputs.iter().any(Value::is_recorded);
+        let recorded = inputs.iter().any(Value::is_placeholder);
         Ok(if recorded { record(&self.program, &inputs)? } else { evaluate(&self.program, inputs)? })
     }
 

@@ -115,9 +115,10 @@ impl<E: Module> GradientDescent<E> {
 impl<E: Module + Energy> GradientDescent<E> {
     /// The energy as a function of `(x.., z.., θ..)`, and the values of all of them.
     fn traced(&self, x: &E::State, z: &E::Input) -> Result<(Function, Vec<Value>), Error> {
-        let parameters = Parameters::of(&self.energy)?;
+        let inputs = z.clone().into_values();
+        let parameters = Parameters::of(&self.energy, &inputs)?;
         let mut values = x.clone().into_values();
-        values.extend(z.clone().into_values());
+        values.extend(inputs);
         values.extend(parameters.values.iter().cloned());
         let device = values.first().map_or_else(Device::default, Value::device);
         let types = types_of(&values);

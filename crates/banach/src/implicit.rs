@@ -24,13 +24,13 @@ use crate::lost::chosen;
 use crate::report::AdjointReport;
 use crate::settings::FixedPointConfig;
 use banach_program::{
-    Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate, hoist, linearize,
-    rows, simplify, transpose,
+    Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate,
+    evaluate_on, hoist, linearize, rows, simplify, transpose,
 };
 use banach_solve::{
     Gmres, LinearSolver, Map, Neumann, Settings, Smooth, Solution, fixed_point_smooth, solve_linear,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, OnceLock};
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
@@ -58,8 +58,8 @@ impl Fix {
 
     /// Solves `x = g(x, q)` from `x0`.
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
-        let energy = self.energy.as_ref().map(|energy| LoopBody::new(energy, q)).transpose()?;
-        let map = SmoothLoop { body: LoopBody::new(&self.forward, q)?, energy, fix: self, q };
+        let energy = self.energy.as_ref().map(|energy| LoopBody::new(energy, q, &x0.device())).transpose()?;
+        let map = SmoothLoop { body: LoopBody::new(&self.forward, q, &x0.device())?, energy, fix: self, q };
         Ok(fixed_point_smooth(&map, x0, &self.config.forward)?)
     }
 
@@ -90,7 +90,8 @@ impl Fix {
         let adjoint = self.resolvent().transposed();
         let y = run_single(&self.g, std::iter::once(x.into()).chain(q).collect())?.try_into_tensor()?;
         Ok(attach(y, move |v| {
-            let (c, found) = adjoint.solve(&v, &point).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
+            let (c, found) =
+                adjoint.solve(&v, &point).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
             report(found);
             c
         }))
@@ -178,7 +179,7 @@ impl Resolvent {
 
     /// Solves `c = A c + b`: the coefficients are computed once, every step applies `A` only.
     pub(crate) fn solve(&self, b: &Tensor<2>, q: &[Value]) -> Result<(Tensor<2>, AdjointReport), Error> {
-        let body = LoopBody::new(&self.parts, q)?;
+        let body = LoopBody::new(&self.parts, q, &b.device())?;
         let map = |c: &Tensor<2>| body.apply(c);
         let first = solve_linear(&map, b, &self.settings)?;
         let mut report = AdjointReport::new(&self.settings.solver, &first);
@@ -259,8 +260,8 @@ struct LoopBody<'a> {
 }
 
 impl<'a> LoopBody<'a> {
-    fn new(parts: &'a Hoisted, fixed: &[Value]) -> Result<Self, Error> {
-        Ok(LoopBody { program: &parts.body, carried: evaluate(&parts.prologue, fixed.to_vec())? })
+    fn new(parts: &'a Hoisted, fixed: &[Value], device: &Device) -> Result<Self, Error> {
+        Ok(LoopBody { program: &parts.body, carried: evaluate_on(&parts.prologue, fixed.to_vec(), device)? })
     }
 
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
@@ -318,6 +319,9 @@ fn other(solver: &LinearSolver) -> LinearSolver {
 /// The type of a state that a program maps to itself, if the operands are the program's inputs.
 fn fits(program: &Program, operands: &[&Type]) -> Result<Type, String> {
     let expected: Vec<&Type> = program.input_types().collect();
-    if operands == expected.as_slice() { Ok(expected[0].clone()) } else { Err(format!("expected {expected:?}")) }
+    if operands == expected.as_slice() {
+        Ok(expected[0].clone())
+    } else {
+        Err(format!("expected {expected:?}"))
+    }
 }
-

@@ -12,7 +12,7 @@ use banach_program::{
     Builder, Custom, Door, Primitive, Program, Tensors, Type, Value, Var, evaluate, record,
 };
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, Mutex};
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
@@ -35,9 +35,12 @@ pub struct FixedPoint<M: Module> {
 /// What clones of a layer have in common.
 #[derive(Debug, Default)]
 struct Shared {
-    traced: Mutex<Vec<(Vec<Type>, Arc<TracedUpdate>)>>,
+    traced: Mutex<Vec<(Key, Arc<TracedUpdate>)>>,
     statistics: Mutex<Statistics>,
 }
+
+/// What a program is traced for: a device, the tensors of the call, and which of them each place in the module holds.
+type Key = (Device, Vec<Type>, Vec<usize>);
 
 /// Programs kept per layer; a network sees few sets of shapes.
 const KEPT: usize = 16;
@@ -108,7 +111,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// As [`solve`](Self::solve).
     pub fn solve_from(&self, x0: M::State, z: M::Input) -> Result<Solution<M::State>, Error> {
         let call = Call::new(self, &x0, &z)?;
-        if Value::from(call.x0.clone()).is_recorded() {
+        if Value::from(call.x0.clone()).is_placeholder() {
             return call.record(&x0);
         }
         let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
@@ -139,7 +142,7 @@ impl<M: Module + Update> FixedPoint<M> {
     fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
         let stand_ins = StandIns::new(&report.residuals);
         if stand_ins.is_none() && report.residuals.iter().any(|residual| !residual.is_finite()) {
-            return Ok(x); // Every row is lost: there is nothing to differentiate.
+            return Ok(call.leaf(x)); // Every row is lost: there is nothing to differentiate.
         }
         let mut values = vec![Value::from(x.clone())];
         values.extend(call.tape.iter().flatten().cloned());
@@ -175,21 +178,27 @@ impl Call {
         x0: &M::State,
         z: &M::Input,
     ) -> Result<Self, Error> {
-        let parameters = Parameters::of(&layer.update)?;
-        let live: Vec<Value> =
-            z.clone().into_values().into_iter().chain(parameters.values.iter().cloned()).collect();
-        let states: Vec<Value> = x0.clone().into_values().into_iter().map(Value::detached).collect();
+        let mut live = z.clone().into_values();
+        let parameters = Parameters::of(&layer.update, &live)?;
+        live.extend(parameters.values.iter().cloned());
+        let states = x0.clone().into_values();
+        if states.iter().chain(&live).any(Value::is_quantized) {
+            return Err(Error::Quantized);
+        }
+        let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
         let mut known = locked(&layer.shared.traced);
-        let found = known.iter().find(|(kept, _)| *kept == types).map(|(_, traced)| Arc::clone(traced));
+        let device = states.first().map_or_else(Device::default, Value::device);
+        let key = (device, types, parameters.places.clone());
+        let found = known.iter().find(|(kept, _)| *kept == key).map(|(_, traced)| Arc::clone(traced));
         let traced = match found {
             Some(traced) => traced,
             None => {
-                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &types, &layer.config)?;
+                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &key.1, &layer.config)?;
                 let new = Arc::new(new);
                 known.truncate(KEPT - 1);
-                known.insert(0, (types, Arc::clone(&new)));
+                known.insert(0, (key, Arc::clone(&new)));
                 new
             }
         };
@@ -208,8 +217,16 @@ impl Call {
         let flat = builder.push(Primitive::Custom(Door(fix)), &inputs);
         let states = builder.inline(&self.traced.unpacking, &[flat]);
         let program = builder.finish(states);
-        let values = std::iter::once(self.x0.clone().into()).chain(self.fixed.iter().cloned()).collect::<Vec<Value>>();
+        let values =
+            std::iter::once(self.x0.clone().into()).chain(self.fixed.iter().cloned()).collect::<Vec<Value>>();
         let states = record(&program, &values)?;
         Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, Report::recorded()))
+    }
+
+    /// The same numbers at the end of the tape, so that what follows can be differentiated.
+    fn leaf(&self, x: Tensor<2>) -> Tensor<2> {
+        let tracked = self.tape.iter().flatten().map(Value::device).find(Device::is_autodiff);
+        let device = tracked.unwrap_or_else(|| x.device());
+        Tensor::zeros(x.dims(), (&device, x.dtype())).require_grad() + x
     }
 }

@@ -11,17 +11,20 @@ use std::collections::HashMap;
 pub(crate) struct Parameters {
     pub(crate) ids: Vec<ParamId>,
     pub(crate) values: Vec<Value>,
+    /// For every place that holds a parameter, which one it is.
+    pub(crate) places: Vec<usize>,
     inside: Vec<String>,
     /// A layer in training mode that is no function.
     unsteady: Option<String>,
 }
 
 impl Parameters {
-    /// Collects the parameters of an update.
-    pub(crate) fn of<M: Module>(module: &M) -> Result<Self, Error> {
+    /// Collects the parameters of an update; the input tells whether an update without any is trained.
+    pub(crate) fn of<M: Module>(module: &M, z: &[Value]) -> Result<Self, Error> {
         let mut parameters = Parameters::default();
         module.visit(&mut parameters);
-        let training = parameters.values.iter().any(|value| value.device().is_autodiff());
+        let witnesses = if parameters.values.is_empty() { z } else { &parameters.values };
+        let training = witnesses.iter().any(|value| value.device().is_autodiff());
         match parameters.unsteady.take().filter(|_| training) {
             Some(found) => Err(Error::NoFunction { found }),
             None => Ok(parameters),
@@ -29,7 +32,9 @@ impl Parameters {
     }
 
     fn add(&mut self, id: ParamId, value: Value) {
-        if !self.ids.contains(&id) {
+        let known = self.ids.iter().position(|known| *known == id);
+        self.places.push(known.unwrap_or(self.ids.len()));
+        if known.is_none() {
             self.ids.push(id);
             self.values.push(value);
         }
@@ -50,7 +55,7 @@ impl ModuleVisitor for Parameters {
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        let unsteady = ["Struct:Dropout", "Struct:BatchNorm"];
+        let unsteady = ["Struct:Dropout", "Struct:BatchNorm", "Struct:GaussianNoise", "Struct:RRelu"];
         if let Some(layer) = self.inside.iter().find(|layer| unsteady.contains(&layer.as_str()))
             && flag.is_enabled()
         {

@@ -38,11 +38,14 @@ impl Projection {
             let found = format!("{} lower and {} upper bounds", lower.len(), upper.len());
             return Err(Error::Projection { found });
         }
-        let wrong = lower.iter().zip(upper).position(|(lower, upper)| lower.is_nan() || upper.is_nan() || lower > upper);
+        let wrong = lower
+            .iter()
+            .zip(upper)
+            .position(|(lower, upper)| lower.is_nan() || upper.is_nan() || lower > upper);
         match wrong {
-            Some(at) => {
-                Err(Error::Projection { found: format!("bounds {} to {} at number {at}", lower[at], upper[at]) })
-            }
+            Some(at) => Err(Error::Projection {
+                found: format!("bounds {} to {} at number {at}", lower[at], upper[at]),
+            }),
             None => Ok(()),
         }
     }
@@ -77,8 +80,10 @@ fn bound(b: &mut Builder, x: Var, numbers: &[f64]) -> Result<Var, Error> {
         return Err(Error::Projection { found: format!("{} bounds for a state {ty}", numbers.len()) });
     }
     let data = TensorData::new(numbers.to_vec(), [numbers.len()]);
-    let constant =
-        Constant { ty: Type::new([numbers.len()], Kind::Float(FloatDType::F64)), literal: Literal::Data(Arc::new(data)) };
+    let constant = Constant {
+        ty: Type::new([numbers.len()], Kind::Float(FloatDType::F64)),
+        literal: Literal::Data(Arc::new(data)),
+    };
     let var = b.push(Primitive::Constant(constant), &[]);
     let var = b.cast(var, ty.kind);
     Ok(b.broadcast(var, &ty.shape))

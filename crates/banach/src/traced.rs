@@ -74,12 +74,12 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
         let mut values = placeholders.iter().cloned();
         let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
         let there = Replacement::new(&parameters.ids, &placeholders[others..]);
-        let recording = module.valid().map(&mut { there });
-        let result = closure(&recording, x, z);
-        // Running statistics are shared between clones of a module: put the numbers back.
-        let back = Replacement::new(&parameters.ids, &parameters.values);
-        let _ = recording.map(&mut { back });
-        Ok(result)
+        let mut recording = module.valid().map(&mut { there });
+        if let Some(placeholder) = placeholders.first() {
+            // Tensors in fields that are no parameters become constants of the program.
+            recording = recording.to_device(&placeholder.device());
+        }
+        Ok(closure(&recording, x, z))
     })?;
     Ok(program)
 }

@@ -10,7 +10,8 @@ use burn::tensor::Tensor;
 /// over the batch, say) is found out and solved as one problem.
 ///
 /// An update is a function: it must give the same result for the same arguments. Dropout and batch statistics inside
-/// it are refused; `if` on tensor values becomes `mask_where`.
+/// it are refused; `if` on tensor values becomes `mask_where`. Tensors in fields that are no `Param` are constants.
+/// Burn's `detach` leaves no trace here: what must get no gradient is a parameter without `require_grad`.
 pub trait Update {
     /// The state x: a tensor, or a tuple, array or `Vec` of tensors.
     type State: Tensors;

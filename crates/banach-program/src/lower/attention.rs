@@ -12,6 +12,8 @@ impl Lowering {
         let (q, k, v) = (self.operand(&op.query)?, self.operand(&op.key)?, self.operand(&op.value)?);
         let width = op.query.shape.to_vec()[3];
         let scale = op.options.scale.map_or(1.0 / (width as f64).sqrt(), number);
+        let heads = op.query.shape.to_vec()[1];
+        let (k, v) = (self.for_heads(k, heads), self.for_heads(v, heads));
         let turned = self.builder.swap(k, 2, 3);
         let scores = self.product(q, turned);
         let mut scores = self.builder.scale(scores, scale);
@@ -32,6 +34,17 @@ impl Lowering {
         self.define(&op.out, result)
     }
 
+    /// Every head of k or v serves as many neighbouring heads of q as there are more of those.
+    fn for_heads(&mut self, x: Var, heads: usize) -> Var {
+        let [batch, own, length, width] = self.builder.shape(x)[..] else { return x };
+        if own == 0 || own == heads {
+            return x;
+        }
+        let x = self.builder.reshape(x, &[batch, own, 1, length, width]);
+        let x = self.builder.broadcast(x, &[batch, own, heads / own, length, width]);
+        self.builder.reshape(x, &[batch, heads, length, width])
+    }
+
     fn attention_mask(&mut self, op: &AttentionOpIr, shape: &[usize]) -> Lowered<Option<Var>> {
         let mut mask = None;
         if let Some(given) = &op.mask {
@@ -40,7 +53,9 @@ impl Lowering {
         }
         if op.options.is_causal {
             let (rows, columns) = (shape[2], shape[3]);
-            let future = (0..rows * columns).map(|at| f64::from(u8::from(at % columns > at / columns)));
+            // The last query sees every key.
+            let hidden = |at: usize| at % columns + rows > at / columns + columns;
+            let future = (0..rows * columns).map(|at| f64::from(u8::from(hidden(at))));
             let kind = Kind::Float(FloatDType::F32);
             let future = self.data(future.collect(), &[1, 1, rows, columns], kind);
             let future = self.builder.broadcast(future, shape);

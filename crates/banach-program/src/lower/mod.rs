@@ -35,7 +35,8 @@ pub(crate) fn lower(
     outputs: &[TensorId],
     calls: Vec<RecordedCall>,
 ) -> Lowered<Program> {
-    let mut lowering = Lowering { builder: Builder::new(), known: HashMap::new(), values, position: 0, calls };
+    let mut lowering =
+        Lowering { builder: Builder::new(), known: HashMap::new(), values, position: 0, calls };
     for (id, ty) in inputs {
         let var = lowering.builder.input(ty.clone());
         lowering.known.insert(*id, var);
@@ -70,7 +71,8 @@ impl Lowering {
             OperationIr::Module(op) => self.network(op),
             OperationIr::Bool(op) => self.boolean(op),
             OperationIr::Int(IntOperationIr::IntoFloat(op)) => self.cast(&op.input, &op.out),
-            OperationIr::Int(op) => self.unsupported(op, "bit operations have no place in an update"),
+            OperationIr::Int(op) => self
+                .unsupported(op, "products and bits of integers have no place in an update: use `.float()`"),
             OperationIr::Custom(op) => {
                 self.unsupported(&op.id, "write the custom kernel's mathematics in tensor operations")
             }

@@ -9,11 +9,8 @@ impl Lowering {
     pub(super) fn reduction(&mut self, op: &NumericOperationIr) -> Lowered {
         use NumericOperationIr as Op;
         match op {
-            Op::Sum(op) => self.total(op, 1.0),
-            Op::Mean(op) => {
-                let count = op.input.shape.num_elements();
-                self.total(op, 1.0 / count as f64)
-            }
+            Op::Sum(op) => self.total(op, 1),
+            Op::Mean(op) => self.total(op, op.input.shape.num_elements()),
             Op::SumDim(op) => self.summed(&op.input, &op.out, &[op.axis]),
             Op::SumDims(op) => self.summed(&op.input, &op.out, &op.axes),
             Op::MeanDim(op) => {
@@ -68,7 +65,17 @@ impl Lowering {
         let shape = self.builder.shape(x);
         let count: usize = axes.iter().map(|&axis| shape[axis]).product();
         let sum = self.builder.sum(x, axes);
-        self.builder.scale(sum, 1.0 / count as f64)
+        self.shared_out(sum, count)
+    }
+
+    /// A sum over its count; integers are divided as integers.
+    fn shared_out(&mut self, sum: Var, count: usize) -> Var {
+        let ty = self.builder.type_of(sum).clone();
+        if ty.kind.is_float() {
+            return self.builder.scale(sum, 1.0 / count as f64);
+        }
+        let count = self.builder.full(ty, count as f64);
+        self.builder.divide(sum, count)
     }
 
     fn summed(&mut self, input: &TensorIr, out: &TensorIr, axes: &[usize]) -> Lowered {
@@ -78,12 +85,12 @@ impl Lowering {
         self.define(out, result)
     }
 
-    fn total(&mut self, op: &ReduceOpIr, factor: f64) -> Lowered {
+    fn total(&mut self, op: &ReduceOpIr, count: usize) -> Lowered {
         let x = self.operand(&op.input)?;
         let axes: Vec<usize> = (0..op.input.shape.num_dims()).collect();
         let sum = self.builder.sum(x, &axes);
         let sum = self.builder.reshape(sum, &op.out.shape.to_vec());
-        let result = if factor == 1.0 { sum } else { self.builder.scale(sum, factor) };
+        let result = if count == 1 { sum } else { self.shared_out(sum, count) };
         self.define(&op.out, result)
     }
 

@@ -1,6 +1,6 @@
 //! What do Burn's shaping, indexing and masking operations mean?
 
-use super::{Lowered, Lowering, number, type_of};
+use super::{Lowered, Lowering, number};
 use crate::primitive::{Comparison, Constant, Index, Kind, Literal, Primitive, Span, Structure, Type};
 use crate::program::Var;
 use burn::backend::ir::{
@@ -78,12 +78,12 @@ impl Lowering {
                 let result = self.builder.push(Primitive::Index(Index::Gather(op.dim)), &[x, index]);
                 self.define(&op.out, result)
             }
-            Op::Scatter(inner) if matches!(inner.update, IndexingUpdateOp::Add) => {
+            Op::Scatter(inner) if adds(&inner.update, &inner.tensor) => {
                 let shape = inner.tensor.shape.to_vec();
                 let index = Index::GatherTransposed(inner.dim, shape);
                 self.scattered(index, &inner.tensor, &inner.indices, &inner.value, &inner.out)
             }
-            Op::SelectAssign(inner) if matches!(inner.update, IndexingUpdateOp::Add) => {
+            Op::SelectAssign(inner) if adds(&inner.update, &inner.tensor) => {
                 let shape = inner.tensor.shape.to_vec();
                 let index = Index::SelectTransposed(inner.dim, shape);
                 self.scattered(index, &inner.tensor, &inner.indices, &inner.value, &inner.out)
@@ -104,7 +104,7 @@ impl Lowering {
                 self.define(&op.out, result)
             }
             Op::Scatter(_) | Op::SelectAssign(_) => {
-                self.unsupported(op, "scatter with `IndexingUpdateOp::Add`")
+                self.unsupported(op, "scatter numbers with `IndexingUpdateOp::Add`")
             }
             Op::ScatterNd(_) | Op::GatherNd(_) => {
                 self.unsupported(op, "use `gather` and `scatter` along one axis")
@@ -168,14 +168,19 @@ impl Lowering {
         if !reversed.is_empty() {
             value = self.builder.structure(Structure::Flip(reversed), value);
         }
-        let inside = Type::new(self.builder.shape(value), Kind::Float(burn::tensor::FloatDType::F32));
-        let ones = self.builder.full(inside, 1.0);
         let place = Structure::Place(shape, spans);
         let placed = self.builder.structure(place.clone(), value);
-        let mask = self.builder.structure(place, ones);
-        let mask = self.builder.compare(Comparison::Greater, mask, 0.5);
+        let inside = self.builder.shape(value);
+        let mask = self.places(place, &inside);
         let result = self.builder.choose(mask, placed, x);
         self.define(&op.out, result)
+    }
+
+    /// True where a tensor of this shape is placed.
+    fn places(&mut self, place: Structure, shape: &[usize]) -> Var {
+        let ones = self.builder.full(Type::f32(shape), 1.0);
+        let placed = self.builder.structure(place, ones);
+        self.builder.compare(Comparison::Greater, placed, 0.5)
     }
 
     fn repeat(&mut self, op: &RepeatDimOpIr) -> Lowered {
@@ -222,13 +227,13 @@ impl Lowering {
         let spans = padding.iter().zip(&shape);
         let spans = spans.map(|(&(before, _), &size)| Span { start: before, end: before + size, step: 1 });
         let place = Structure::Place(out.shape.to_vec(), spans.collect());
-        let shifted = if value == 0.0 { x } else { self.builder.offset(x, -value) };
-        let placed = self.builder.structure(place, shifted);
-        if value == 0.0 || !type_of(out).kind.is_float() {
-            placed
-        } else {
-            self.builder.offset(placed, value)
+        let placed = self.builder.structure(place.clone(), x);
+        if value == 0.0 {
+            return placed;
         }
+        let inside = self.places(place, &shape);
+        let around = self.full(out, value);
+        self.builder.choose(inside, placed, around)
     }
 
     /// Padding that repeats elements: slices selected along each axis.
@@ -259,6 +264,10 @@ impl Lowering {
         let index = self.builder.push(Primitive::Constant(Constant { ty, literal }), &[]);
         self.builder.push(Primitive::Index(Index::Select(axis)), &[x, index])
     }
+}
+
+fn adds(update: &IndexingUpdateOp, to: &TensorIr) -> bool {
+    matches!(update, IndexingUpdateOp::Add) && !to.dtype.is_bool()
 }
 
 /// The positions of Burn's slices in increasing order, and the axes they run through backwards.

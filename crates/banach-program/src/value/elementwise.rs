@@ -7,8 +7,10 @@ use burn::backend::{Dispatch, Scalar};
 
 impl Value {
     pub(crate) fn unary(self, function: Unary) -> Self {
+        let float = self.ty().kind.is_float();
         let x = self.0;
         Value(match function {
+            Unary::Abs if !float => Dispatch::int_abs(x),
             Unary::Abs => Dispatch::float_abs(x),
             Unary::Acos => Dispatch::float_acos(x),
             Unary::Acosh => Dispatch::float_acosh(x),
@@ -29,6 +31,7 @@ impl Value {
             Unary::Relu => Dispatch::relu(x),
             Unary::Round => Dispatch::float_round(x),
             Unary::Sigmoid => Dispatch::sigmoid(x),
+            Unary::Sign if !float => Dispatch::int_sign(x),
             Unary::Sign => Dispatch::float_sign(x),
             Unary::Sin => Dispatch::float_sin(x),
             Unary::Sinh => Dispatch::float_sinh(x),
@@ -75,7 +78,9 @@ impl Value {
 
     pub(crate) fn power(self, exponent: f64) -> Self {
         let whole = exponent.fract() == 0.0 && exponent.abs() < 64.0;
-        Value(if whole {
+        Value(if !self.ty().kind.is_float() {
+            Dispatch::int_powi_scalar(self.0, Scalar::Int(exponent as i64))
+        } else if whole {
             Dispatch::float_powi_scalar(self.0, Scalar::Int(exponent as i64))
         } else {
             Dispatch::float_powf_scalar(self.0, Scalar::Float(exponent))

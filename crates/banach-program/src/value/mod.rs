@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::primitive::{Constant, Kind, Literal, Structure, Type};
 use burn::backend::ir::TensorId;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
-use burn::backend::{Capture, Dispatch, DispatchTensor, Scalar, TensorMetadata};
-use burn::tensor::{Bool, Device, Int, Shape, Tensor, TensorData};
+use burn::backend::{Capture, Dispatch, DispatchDevice, DispatchTensor, Scalar, TensorMetadata};
+use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
 
 /// A tensor of any rank and kind on any device.
 #[derive(Clone, Debug)]
@@ -29,7 +29,9 @@ impl<const D: usize> From<Tensor<D, Int>> for Value {
 
 impl<const D: usize> From<Tensor<D, Bool>> for Value {
     fn from(tensor: Tensor<D, Bool>) -> Self {
-        Value(tensor.into_dispatch())
+        // Burn's CPU backend calls a mask that came out of `select` numbers.
+        let named = tensor.dtype().is_bool();
+        Value(if named { tensor } else { tensor.int().not_equal_elem(0) }.into_dispatch())
     }
 }
 
@@ -67,6 +69,16 @@ impl Value {
         Device::new(self.0.device())
     }
 
+    /// Whether its numbers are quantized; no other question about its type may be asked then.
+    pub fn is_quantized(&self) -> bool {
+        matches!(self.0.dtype(), DType::QFloat(_))
+    }
+
+    /// Whether it stands for a tensor of a program that is being traced, and has no numbers.
+    pub fn is_placeholder(&self) -> bool {
+        matches!(self.0.device(), DispatchDevice::Capture(_))
+    }
+
     /// The same numbers off the tape.
     #[must_use]
     pub fn detached(self) -> Self {
@@ -89,11 +101,6 @@ impl Value {
             Kind::Int(_) => Tensor::<1, Int>::from_dispatch(self.0).into_data(),
             Kind::Bool => Tensor::<1, Bool>::from_dispatch(self.0).into_data(),
         }
-    }
-
-    /// Whether it stands in a trace and has no numbers.
-    pub fn is_recorded(&self) -> bool {
-        self.recorded_id().is_ok()
     }
 
     /// The name of the tensor in the recording it belongs to.

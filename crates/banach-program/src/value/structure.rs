@@ -30,8 +30,9 @@ impl Value {
         Value(match (self.ty().kind.is_float(), largest) {
             (true, true) => Dispatch::float_argmax(self.0, axis, IntDType::I64),
             (true, false) => Dispatch::float_argmin(self.0, axis, IntDType::I64),
-            (false, true) => Dispatch::int_argmax(self.0, axis),
-            (false, false) => Dispatch::int_argmin(self.0, axis),
+            // Positions among integers come in the integers' own width.
+            (false, true) => Dispatch::int_cast(Dispatch::int_argmax(self.0, axis), IntDType::I64),
+            (false, false) => Dispatch::int_cast(Dispatch::int_argmin(self.0, axis), IntDType::I64),
         })
     }
 
@@ -114,6 +115,9 @@ impl Value {
     }
 
     pub(crate) fn index(self, index: &Index, positions: Value) -> Self {
+        if self.ty().kind == Kind::Bool {
+            return self.cast(Kind::Int(IntDType::I64)).index(index, positions).cast(Kind::Bool);
+        }
         let float = self.ty().kind.is_float();
         let at = positions.0;
         Value(match (index, float) {

@@ -17,12 +17,7 @@ fn flat(values: &[Value]) -> Vec<f64> {
 }
 
 /// The loss of a golden file as a function of `(x0, inputs..)`, checked in every field of the file.
-fn check(
-    name: &str,
-    states: &[&str],
-    inputs: &[&str],
-    g: impl Fn(Vec<Value>) -> Vec<Value>,
-) {
+fn check(name: &str, states: &[&str], inputs: &[&str], g: impl Fn(Vec<Value>) -> Vec<Value>) {
     let golden = Golden::read(name);
     let start: Vec<Value> = states.iter().map(|state| golden.value("start", state)).collect();
     let given: Vec<Value> = inputs.iter().map(|input| golden.value("inputs", input)).collect();
@@ -43,7 +38,12 @@ fn check(
         vec![parts.reduce(|a, b| a + b).unwrap().into()]
     });
     let loss = loss.unwrap();
-    assert_close(&flat(&loss.call_values(point.clone()).unwrap()), &[golden.number("loss_value")], 1e-8, "loss");
+    assert_close(
+        &flat(&loss.call_values(point.clone()).unwrap()),
+        &[golden.number("loss_value")],
+        1e-8,
+        "loss",
+    );
 
     let which: Vec<usize> = (states.len()..point.len()).collect();
     let directions: Vec<Value> = inputs.iter().map(|input| golden.value("direction", input)).collect();
@@ -167,7 +167,8 @@ fn a_function_is_called_on_the_tape_too() {
     let (device, dtype) = double();
     let z = Tensor::<2>::from_data([[0.3, -0.2]], (&device, dtype)).autodiff().require_grad();
     let x0 = Tensor::<2>::zeros([1, 2], (&device, dtype));
-    let g = Function::of(&(x0.clone(), z.clone().inner()), |(x, z): (Tensor<2>, Tensor<2>)| x.sin() * 0.5 + z);
+    let g =
+        Function::of(&(x0.clone(), z.clone().inner()), |(x, z): (Tensor<2>, Tensor<2>)| x.sin() * 0.5 + z);
     let solved = g.unwrap().fix(&tight()).unwrap();
     let x: Tensor<2> = solved.call((x0, z.clone())).unwrap().remove(0).try_into_tensor().unwrap();
     let found = numbers(&z.grad(&x.clone().sum().backward()).unwrap());

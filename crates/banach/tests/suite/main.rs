@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod calculus;
+mod corners;
 mod energy;
 mod golden;
 mod gradients;
+mod inside;
 mod layer;
+mod modules;
 mod outcomes;
 mod random_fixed_points;
 mod reference;
