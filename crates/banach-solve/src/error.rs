@@ -29,6 +29,14 @@ pub enum Error {
         /// Rows and width of the state.
         expected: [usize; 2],
     },
+    /// The energy did not return one number for every row.
+    #[error("the energy returned {found} numbers, expected one for each of {expected} rows")]
+    Energy {
+        /// How many numbers it returned.
+        found: usize,
+        /// How many rows there are.
+        expected: usize,
+    },
     /// At least one row did not converge, and only converged rows were asked for.
     #[error(
         "{failed} of {rows} rows did not converge; the first, row {row}, ended as {outcome} after {steps} steps with \

@@ -41,7 +41,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
 }
 
 /// The norms of the residual and of what it is measured against, in one read.
-fn measure<R: Rows>(difference: &R, gx: &R, sizes: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn measure<R: Rows>(difference: &R, gx: &R, sizes: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
     if let Some(sizes) = sizes {
         return (R::norms(&[difference]).swap_remove(0), sizes.to_vec());
     }

@@ -20,6 +20,8 @@ pub(crate) struct Ledger<R> {
     trace: Option<Vec<Record>>,
     stopped: bool,
     pub(crate) evaluations: usize,
+    pub(crate) derivative_applications: usize,
+    pub(crate) energy_evaluations: usize,
 }
 
 impl<R: Rows> Ledger<R> {
@@ -41,6 +43,8 @@ impl<R: Rows> Ledger<R> {
             trace: rules.trace.then(Vec::new),
             stopped: false,
             evaluations: 0,
+            derivative_applications: 0,
+            energy_evaluations: 0,
         }
     }
 
@@ -113,7 +117,7 @@ impl<R: Rows> Ledger<R> {
     /// Ends rows for reasons that are not numerical: an observer, or a budget that is spent.
     pub(crate) fn enforce(&mut self) {
         let budget = self.rules.budget;
-        let spent = budget.evaluations.is_some_and(|limit| self.evaluations >= limit);
+        let spent = self.remaining() == 0;
         for row in 0..self.outcomes.len() {
             if self.stopped {
                 self.end(row, Outcome::Stopped);
@@ -123,6 +127,17 @@ impl<R: Rows> Ledger<R> {
                 self.end(row, Outcome::EvaluationLimit);
             }
         }
+    }
+
+    /// How many evaluations of any kind are left.
+    pub(crate) fn remaining(&self) -> usize {
+        let spent = self.evaluations + self.derivative_applications + self.energy_evaluations;
+        self.rules.budget.evaluations.map_or(usize::MAX, |limit| limit.saturating_sub(spent))
+    }
+
+    /// Ends every row still under way, because what is left of the budget does not suffice for one more step.
+    pub(crate) fn exhaust(&mut self) {
+        (0..self.outcomes.len()).for_each(|row| self.end(row, Outcome::EvaluationLimit));
     }
 
     /// Tells the trace and the observer; whether the observer asked to stop.
@@ -149,6 +164,8 @@ impl<R: Rows> Ledger<R> {
         let relative = |(residual, size): (&f64, &f64)| if *residual == 0.0 { 0.0 } else { residual / size };
         let statistics = Statistics {
             evaluations: self.evaluations,
+            derivative_applications: self.derivative_applications,
+            energy_evaluations: self.energy_evaluations,
             steps: self.steps,
             relative: self.residuals.iter().zip(&self.sizes).map(relative).collect(),
             residuals: self.residuals,
@@ -160,7 +177,7 @@ impl<R: Rows> Ledger<R> {
 }
 
 /// [`Rows::select`], without work where all rows agree.
-fn choose<R: Rows>(mask: &[bool], yes: &R, no: &R) -> R {
+pub(crate) fn choose<R: Rows>(mask: &[bool], yes: &R, no: &R) -> R {
     if mask.iter().all(|chosen| *chosen) {
         yes.clone()
     } else if mask.iter().any(|chosen| *chosen) {

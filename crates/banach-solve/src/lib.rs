@@ -2,7 +2,7 @@
 //!
 //! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)` for a
 //! [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application. Nothing here
-//! differentiates, and a numerical failure is a value ([`Outcome`]), not an error.
+//! differentiates (a [`Smooth`] map brings its derivative, for [`fixed_point_smooth`]), and a numerical failure is a value ([`Outcome`]), not an error.
 //!
 //! ```
 //! use banach_solve::{Settings, fixed_point};
@@ -22,15 +22,15 @@
 //!
 //! | question | file |
 //! | :-- | :-- |
-//! | What is iterated? | [`Map`] in `map` |
+//! | What is iterated? | [`Map`] and [`Smooth`] in `map` |
 //! | On what? | [`Rows`] in `rows` |
 //! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
 //! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
 //! | Who watches? | [`Observe`] in `observe` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
-//! | How does the state move? | [`Picard`] and [`Anderson`] in `fixed_point` |
-//! | How are linear systems solved? | [`Neumann`] and [`Gmres`] in `linear` |
+//! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
+//! | How are linear systems solved? | [`Neumann`], [`Gmres`] and [`ConjugateGradient`] in `linear` |
 //! | What is impossible? | [`Error`] in `error` |
 
 mod error;
@@ -47,11 +47,11 @@ mod tolerance;
 
 pub use error::Error;
 pub use fixed_point::{
-    Anderson, AndersonMemory, FixedPointSolver, Picard, Solver, Visit, fixed_point, fixed_point_observed,
-    fixed_point_with,
+    Anderson, AndersonMemory, FixedPointSolver, Newton, Picard, Solver, Visit, fixed_point,
+    fixed_point_observed, fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
 };
-pub use linear::{Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
-pub use map::Map;
+pub use linear::{ConjugateGradient, Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
+pub use map::{Map, Smooth};
 pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;
 pub use settings::Settings;

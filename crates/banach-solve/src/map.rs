@@ -1,4 +1,4 @@
-//! What is iterated?
+//! What is iterated, and what else may be known about it?
 
 /// A function from rows to rows of the same shape, `[rows, n]`.
 ///
@@ -18,4 +18,18 @@ where
     fn apply(&self, x: &R) -> R {
         self(x)
     }
+}
+
+/// A map that knows its derivative, and perhaps the energy it descends.
+///
+/// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it, with [`Newton`](crate::Newton) if the
+/// settings say so.
+pub trait Smooth<R>: Map<R> {
+    /// The derivative at `x`: the linear map `t -> J(x) t`.
+    fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a>;
+
+    /// Where the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`: `f` of every row. `None` where it is not.
+    ///
+    /// The answer is some for every `x` or for none. With it goes the promise that `J` is symmetric.
+    fn energy(&self, x: &R) -> Option<Vec<f64>>;
 }

@@ -19,6 +19,10 @@ pub trait Rows: Clone {
     /// All zeros, in the same shape and precision.
     fn zeros(&self) -> Self;
 
+    /// Fixed numbers between -1 and 1 that look random, the same in every row, in the same shape and precision.
+    /// Every `seed` gives others.
+    fn probe(&self, seed: u32) -> Self;
+
     /// `self + other`.
     fn plus(&self, other: &Self) -> Self;
 
@@ -69,6 +73,12 @@ impl Rows for Tensor<2> {
         self.zeros_like()
     }
 
+    fn probe(&self, seed: u32) -> Self {
+        let row: Vec<f64> = (0..self.width()).map(|column| scattered(seed, column)).collect();
+        let data = TensorData::new(row, [1, self.width()]);
+        Tensor::<2>::from_data(data, (&self.device(), self.dtype())).expand(self.dims())
+    }
+
     fn plus(&self, other: &Self) -> Self {
         self.clone() + other.clone()
     }
@@ -110,6 +120,16 @@ impl Rows for Tensor<2> {
         }
         squares
     }
+}
+
+/// A number in `[-1, 1)` for every seed and column (the generator is splitmix64).
+fn scattered(seed: u32, column: usize) -> f64 {
+    let mut bits =
+        (u64::from(seed) << 40).wrapping_add(column as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^= bits >> 31;
+    (bits >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
 /// One number a row as a column `[rows, 1]`.
@@ -159,6 +179,17 @@ mod tests {
         assert_eq!(Rows::norms(&[&x, &x.minus(&x)]), vec![vec![5.0_f64.sqrt(), 5.0], vec![0.0, 0.0]]);
         assert_eq!(Rows::dots(&[(&x, &y), (&x, &x)]), vec![vec![17.0, 53.0], vec![5.0, 25.0]]);
         assert_eq!(x.precision(), f64::EPSILON);
+    }
+
+    #[test]
+    fn a_probe_is_the_same_in_every_row_and_every_seed_has_its_own() {
+        let x = tensor([[1.0, 2.0], [f64::NAN, 4.0]], DType::F64);
+        let (first, second) = (values(&x.probe(1)), values(&x.probe(2)));
+        assert_eq!(first[..2], first[2..]);
+        assert!(first.iter().chain(&second).all(|value| value.abs() <= 1.0 && *value != 0.0), "{first:?}");
+        assert!((first[0] * second[1] - first[1] * second[0]).abs() > 0.1, "{first:?} {second:?}");
+        let mean: f64 = (0..1000).map(|column| scattered(3, column)).sum::<f64>() / 1000.0;
+        assert!(mean.abs() < 0.06, "{mean}");
     }
 
     #[test]

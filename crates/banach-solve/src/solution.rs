@@ -21,6 +21,10 @@ pub enum Outcome {
     Diverged,
     /// A number became infinite or NaN.
     NonFinite,
+    /// A linear map is not symmetric, and the solver needs it to be.
+    Asymmetric,
+    /// `I - A` is not positive definite, and the solver needs it to be.
+    Indefinite,
     /// An observer asked to stop.
     Stopped,
 }
@@ -36,7 +40,7 @@ impl Outcome {
         match self {
             Self::Converged => "nothing to do.",
             Self::StepLimit => {
-                "raise `budget.steps`, loosen `tolerance.relative`, or use a faster solver (Anderson, GMRES)."
+                "raise `budget.steps`, loosen `tolerance.relative`, or use a faster solver (Anderson, Newton, GMRES)."
             }
             Self::EvaluationLimit => "raise `budget.evaluations`, or use a solver that needs fewer of them.",
             Self::Stalled => {
@@ -52,6 +56,14 @@ impl Outcome {
                 "the update returned infinity or NaN: look for overflow, division by zero, or roots and logarithms \
                  of negative numbers in it, start elsewhere, or lower `damping` or `mixing`."
             }
+            Self::Asymmetric => {
+                "the linear map is not symmetric, as conjugate gradients need it: use GMRES; if only rounding makes it \
+                 so, raise `symmetry`."
+            }
+            Self::Indefinite => {
+                "I - A has a direction without positive curvature: use GMRES; if A is the derivative of a gradient \
+                 step, the point is no strict minimum of its energy (a saddle, or flat)."
+            }
             Self::Stopped => "the observer ended it; let it continue for longer if that was too early.",
         }
     }
@@ -66,6 +78,8 @@ impl fmt::Display for Outcome {
             Self::Stalled => "stalled",
             Self::Diverged => "diverged",
             Self::NonFinite => "non-finite",
+            Self::Asymmetric => "asymmetric",
+            Self::Indefinite => "indefinite",
             Self::Stopped => "stopped",
         })
     }
@@ -89,6 +103,10 @@ pub struct Record {
 pub struct Statistics {
     /// Calls of the map, each on the whole batch.
     pub evaluations: usize,
+    /// Applications of the map's derivative, each on the whole batch; zero for solvers that need none.
+    pub derivative_applications: usize,
+    /// Calls of the map's energy, each on the whole batch; zero for solvers that need none.
+    pub energy_evaluations: usize,
     /// Steps each row took until it ended.
     pub steps: Vec<usize>,
     /// The residual of each row at the returned point; NaN where no point had a finite one.
@@ -157,8 +175,13 @@ impl<R> Solution<R> {
         let converged = self.count(Outcome::Converged);
         let evaluations = statistics.evaluations;
         let mut text = format!(
-            "{converged} of {rows} rows converged; {least} to {most} steps, {evaluations} evaluations."
+            "{converged} of {rows} rows converged; {least} to {most} steps, {evaluations} evaluations"
         );
+        let (derivatives, energies) = (statistics.derivative_applications, statistics.energy_evaluations);
+        if derivatives + energies > 0 {
+            text += &format!(", {derivatives} of the derivative, {energies} of the energy");
+        }
+        text += ".";
         let mut told = vec![Outcome::Converged];
         for outcome in &self.outcomes {
             if told.contains(outcome) {

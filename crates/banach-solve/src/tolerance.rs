@@ -59,13 +59,13 @@ impl Tolerance {
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`steps`](Self::steps) | `200` | `>= 1` | a row ends with [`StepLimit`](crate::Outcome::StepLimit) after so many steps |
-/// | [`evaluations`](Self::evaluations) | none | `>= 1` | all rows end with [`EvaluationLimit`](crate::Outcome::EvaluationLimit) after so many calls of the map |
+/// | [`evaluations`](Self::evaluations) | none | `>= 1` | all rows end with [`EvaluationLimit`](crate::Outcome::EvaluationLimit) after so many calls of the map, its derivative and its energy together |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// The most steps of one row; the point reached by the last step is still looked at.
     pub steps: usize,
-    /// The most calls of the map, each on the whole batch.
+    /// The most calls of the map, its derivative and its energy together, each on the whole batch.
     pub evaluations: Option<usize>,
 }
 

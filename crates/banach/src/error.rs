@@ -81,11 +81,10 @@ pub enum Error {
 impl Error {
     /// The same error where only those of programs can pass.
     pub(crate) fn into_program(self) -> banach_program::Error {
-        match self {
-            Error::Program(error) => error,
-            other => {
-                banach_program::Error::Failed { primitive: "the update".into(), found: other.to_string() }
-            }
+        if let Error::Program(error) = self {
+            return error;
         }
+        let (primitive, found) = ("the update".into(), self.to_string());
+        banach_program::Error::Failed { primitive, found }
     }
 }

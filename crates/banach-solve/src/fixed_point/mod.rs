@@ -1,14 +1,18 @@
 //! How is `x = g(x)` solved? A solver is memory and a step; the loop does the rest.
 
 mod anderson;
+mod direction;
 mod mixture;
+mod newton;
 mod picard;
+mod search;
 
 pub use anderson::{Anderson, AndersonMemory};
+pub use newton::Newton;
 pub use picard::Picard;
 
 use crate::iterate::iterate;
-use crate::{Error, Map, Observe, Rows, Settings, Solution, Unobserved};
+use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Unobserved};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -48,6 +52,8 @@ pub enum FixedPointSolver {
     Picard(Picard),
     /// Anderson acceleration, the default.
     Anderson(Anderson),
+    /// Newton's method, only for [`fixed_point_smooth`].
+    Newton(Newton),
 }
 
 impl Default for FixedPointSolver {
@@ -62,6 +68,7 @@ impl FixedPointSolver {
         match self {
             Self::Picard(picard) => picard.validate(),
             Self::Anderson(anderson) => anderson.validate(),
+            Self::Newton(newton) => newton.validate(),
         }
     }
 }
@@ -71,6 +78,7 @@ impl fmt::Display for FixedPointSolver {
         f.write_str(match self {
             Self::Picard(_) => "picard",
             Self::Anderson(_) => "anderson",
+            Self::Newton(_) => "newton",
         })
     }
 }
@@ -79,8 +87,9 @@ impl fmt::Display for FixedPointSolver {
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for settings with no meaning, [`Error::Shape`] for a map that changes the shape. That a row does
-/// not converge is no error: see [`Solution::outcomes`].
+/// [`Error::Setting`] for settings with no meaning and for a solver that needs a derivative ([`Newton`]),
+/// [`Error::Shape`] for a map that changes the shape. That a row does not converge is no error: see
+/// [`Solution::outcomes`].
 pub fn fixed_point<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,
@@ -100,7 +109,40 @@ pub fn fixed_point_observed<R: Rows>(
     match &settings.solver {
         FixedPointSolver::Picard(picard) => fixed_point_with(map, x0, picard, settings, observer),
         FixedPointSolver::Anderson(anderson) => fixed_point_with(map, x0, anderson, settings, observer),
+        FixedPointSolver::Newton(_) => Err(Error::Setting {
+            setting: "solver",
+            found: settings.solver.to_string(),
+            expected: "a solver that needs no derivative of the map",
+            remedy: "use Anderson, or give the map its derivative and call `fixed_point_smooth`",
+        }),
     }
+}
+
+/// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map that knows its derivative.
+///
+/// # Errors
+///
+/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row.
+pub fn fixed_point_smooth<R: Rows>(
+    map: &(impl Smooth<R> + ?Sized),
+    x0: &R,
+    settings: &Settings<FixedPointSolver>,
+) -> Result<Solution<R>, Error> {
+    fixed_point_smooth_observed(map, x0, settings, &mut Unobserved)
+}
+
+/// [`fixed_point_smooth`], with an observer that is called after every step and may end it.
+pub fn fixed_point_smooth_observed<R: Rows>(
+    map: &(impl Smooth<R> + ?Sized),
+    x0: &R,
+    settings: &Settings<FixedPointSolver>,
+    observer: &mut dyn Observe,
+) -> Result<Solution<R>, Error> {
+    let FixedPointSolver::Newton(newton) = &settings.solver else {
+        return fixed_point_observed(map, x0, settings, observer);
+    };
+    settings.validate()?;
+    newton.solve(map, x0, settings.rules(), observer)
 }
 
 /// [`fixed_point_observed`] with a [`Solver`] of your own in place of the one that `settings` names.

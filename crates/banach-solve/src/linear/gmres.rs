@@ -1,7 +1,7 @@
 //! How small can the residual be made in a Krylov space?
 
 use super::hessenberg::Hessenberg;
-use crate::iterate::same_shape;
+use super::{apply_shifted, normalized};
 use crate::ledger::Ledger;
 use crate::settings::Rules;
 use crate::{Error, Map, Observe, Outcome, Rows, Solution};
@@ -48,22 +48,34 @@ impl Gmres {
         rules: Rules,
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
+        if v.width() == 0 || v.rows() == 0 {
+            return Ok(Ledger::new(v, rules).close());
+        }
+        let residuals = R::norms(&[v]).swap_remove(0);
+        self.reduce(map, v, (&residuals, &residuals), rules, observer)
+    }
+
+    /// The same, with the residuals `‖v‖` known and measured against other sizes: `(residuals, sizes)`.
+    pub(crate) fn reduce<R: Rows>(
+        &self,
+        map: &(impl Map<R> + ?Sized),
+        v: &R,
+        (residuals, sizes): (&[f64], &[f64]),
+        rules: Rules,
+        observer: &mut dyn Observe,
+    ) -> Result<Solution<R>, Error> {
         let mut c = v.zeros();
         let mut ledger = Ledger::new(&c, rules);
-        if ledger.finished() {
-            return Ok(ledger.close());
-        }
         let mut remainder = v.clone();
-        let mut residuals = R::norms(&[v]).swap_remove(0);
-        let sizes = residuals.clone();
+        let mut residuals = residuals.to_vec();
         let mut steps = vec![0; v.rows()];
-        ledger.visit(&steps, &c, &residuals, &sizes);
+        ledger.visit(&steps, &c, &residuals, sizes);
         ledger.report(0, &residuals, observer);
         ledger.enforce();
         while !ledger.finished() {
             let mut cycle = Cycle::start(&ledger, &remainder, &residuals, steps);
             let wanted: Vec<f64> = sizes.iter().map(|size| rules.tolerance.threshold(*size)).collect();
-            while cycle.goes_on(self.restart) && !last_evaluation(&ledger, rules) {
+            while cycle.goes_on(self.restart) && ledger.remaining() > 1 {
                 cycle.step(map, &mut ledger, &wanted, rules.budget.steps)?;
                 if ledger.report(cycle.longest(), &cycle.estimates(), observer) {
                     break;
@@ -72,26 +84,13 @@ impl Gmres {
             c = ledger.freeze(&cycle.improve(&c));
             remainder = v.minus(&apply_shifted(map, &c, &mut ledger)?);
             let before = std::mem::replace(&mut residuals, R::norms(&[&remainder]).swap_remove(0));
-            ledger.visit(&cycle.steps, &c, &residuals, &sizes);
+            ledger.visit(&cycle.steps, &c, &residuals, sizes);
             cycle.judge(&mut ledger, &before, &residuals);
             ledger.enforce();
             steps = cycle.steps;
         }
         Ok(ledger.close())
     }
-}
-
-/// `c - A c`, which is one evaluation.
-fn apply_shifted<R: Rows>(map: &(impl Map<R> + ?Sized), c: &R, ledger: &mut Ledger<R>) -> Result<R, Error> {
-    let image = map.apply(c);
-    ledger.evaluations += 1;
-    same_shape(&image, c)?;
-    Ok(c.minus(&image))
-}
-
-/// Whether the only evaluation left is the one for the true residual.
-fn last_evaluation<R: Rows>(ledger: &Ledger<R>, rules: Rules) -> bool {
-    rules.budget.evaluations.is_some_and(|limit| ledger.evaluations + 1 >= limit)
 }
 
 /// The Krylov space of every row between two restarts.
@@ -203,11 +202,4 @@ impl<R: Rows> Cycle<R> {
             }
         }
     }
-}
-
-/// Open rows scaled to unit length, zeros elsewhere.
-fn normalized<R: Rows>(w: &R, lengths: &[f64], open: &[bool]) -> R {
-    let factor = |(length, open): (&f64, &bool)| if *open { length.recip() } else { 0.0 };
-    let scaled = w.scaled(&lengths.iter().zip(open).map(factor).collect::<Vec<_>>());
-    if open.contains(&false) { R::select(open, &scaled, &scaled.zeros()) } else { scaled }
 }

@@ -1,12 +1,18 @@
 //! How is `(I - A) c = v` solved, when `A` is known only by application?
 
+mod conjugate;
+mod conjugate_gradient;
 mod gmres;
 mod hessenberg;
 mod neumann;
 
+pub(crate) use conjugate::{Bend, Conjugate};
+pub use conjugate_gradient::ConjugateGradient;
 pub use gmres::Gmres;
 pub use neumann::Neumann;
 
+use crate::iterate::same_shape;
+use crate::ledger::Ledger;
 use crate::{Error, Map, Observe, Rows, Settings, Solution, Unobserved};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,6 +26,8 @@ pub enum LinearSolver {
     Neumann(Neumann),
     /// Least residuals in a Krylov space, the default.
     Gmres(Gmres),
+    /// Conjugate gradients, for symmetric `A` with positive definite `I - A`.
+    ConjugateGradient(ConjugateGradient),
 }
 
 impl Default for LinearSolver {
@@ -34,6 +42,7 @@ impl LinearSolver {
         match self {
             Self::Neumann(neumann) => neumann.validate(),
             Self::Gmres(gmres) => gmres.validate(),
+            Self::ConjugateGradient(conjugate_gradient) => conjugate_gradient.validate(),
         }
     }
 }
@@ -43,6 +52,7 @@ impl fmt::Display for LinearSolver {
         f.write_str(match self {
             Self::Neumann(_) => "neumann",
             Self::Gmres(_) => "gmres",
+            Self::ConjugateGradient(_) => "conjugate gradient",
         })
     }
 }
@@ -85,5 +95,27 @@ pub fn solve_linear_observed<R: Rows>(
     match &settings.solver {
         LinearSolver::Neumann(neumann) => neumann.solve(map, v, settings.rules(), observer),
         LinearSolver::Gmres(gmres) => gmres.solve(map, v, settings.rules(), observer),
+        LinearSolver::ConjugateGradient(conjugate_gradient) => {
+            conjugate_gradient.solve(map, v, settings.rules(), observer)
+        }
     }
+}
+
+/// `c - A c`, which is one evaluation.
+pub(crate) fn apply_shifted<R: Rows>(
+    map: &(impl Map<R> + ?Sized),
+    c: &R,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let image = map.apply(c);
+    ledger.evaluations += 1;
+    same_shape(&image, c)?;
+    Ok(c.minus(&image))
+}
+
+/// Open rows scaled to unit length, zeros elsewhere.
+pub(crate) fn normalized<R: Rows>(w: &R, lengths: &[f64], open: &[bool]) -> R {
+    let factor = |(length, open): (&f64, &bool)| if *open { length.recip() } else { 0.0 };
+    let scaled = w.scaled(&lengths.iter().zip(open).map(factor).collect::<Vec<_>>());
+    if open.contains(&false) { R::select(open, &scaled, &scaled.zeros()) } else { scaled }
 }

@@ -45,7 +45,7 @@ impl Neumann {
         let sizes =
             if v.width() == 0 || v.rows() == 0 { vec![0.0; v.rows()] } else { R::norms(&[v]).swap_remove(0) };
         let shifted = |c: &R| map.apply(c).plus(v);
-        let picard = Picard { damping: self.damping };
+        let picard = Picard { damping: self.damping, ..Picard::default() };
         iterate(&shifted, v, &picard, Some(&sizes), rules, observer)
     }
 }

@@ -1,6 +1,8 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
+mod energy;
 mod linear;
+mod newton;
 mod outcomes;
 mod rows;
 mod settings;
@@ -8,7 +10,7 @@ mod table;
 mod values;
 mod work;
 
-use banach_solve::{Anderson, FixedPointSolver, Picard, Settings, Tolerance};
+use banach_solve::{Anderson, FixedPointSolver, Newton, Picard, Settings, Tolerance};
 use banach_zoo::Problem;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -41,11 +43,15 @@ fn picard() -> Settings {
 }
 
 fn damped(damping: f64) -> Settings {
-    Settings::new(FixedPointSolver::Picard(Picard { damping }))
+    Settings::new(FixedPointSolver::Picard(Picard { damping, ..Picard::default() }))
 }
 
 fn anderson() -> Settings {
     Settings::new(FixedPointSolver::Anderson(Anderson::default()))
+}
+
+fn newton() -> Settings {
+    Settings::new(FixedPointSolver::Newton(Newton::default()))
 }
 
 /// As tight as double precision comfortably gives.

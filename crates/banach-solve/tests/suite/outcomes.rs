@@ -1,9 +1,9 @@
 //! Is every outcome reached, and is what it returns the best there was?
 
-use crate::{anderson, picard, posed, tensor, tensor_in, tight, values, zoo};
+use crate::{anderson, newton, picard, posed, tensor, tensor_in, tight, values, zoo};
 use banach_solve::{
-    Budget, Error, FixedPointSolver, LinearSolver, Outcome, Progress, Settings, fixed_point,
-    fixed_point_observed,
+    Budget, ConjugateGradient, Error, FixedPointSolver, LinearSolver, Outcome, Progress, Settings,
+    fixed_point, fixed_point_observed,
 };
 use burn::tensor::{DType, Tensor};
 use std::cell::Cell;
@@ -155,10 +155,14 @@ fn advice_names_real_settings_only() {
         Outcome::Stalled,
         Outcome::Diverged,
         Outcome::NonFinite,
+        Outcome::Asymmetric,
+        Outcome::Indefinite,
         Outcome::Stopped,
     ];
-    let known = [picard(), anderson()].map(|settings| serde_json::to_string(&settings).unwrap()).concat()
-        + &serde_json::to_string(&Settings::<LinearSolver>::default()).unwrap();
+    let linear = [LinearSolver::default(), LinearSolver::ConjugateGradient(ConjugateGradient::default())];
+    let known =
+        [picard(), anderson(), newton()].map(|settings| serde_json::to_string(&settings).unwrap()).concat()
+            + &linear.map(|solver| serde_json::to_string(&Settings::new(solver)).unwrap()).concat();
     for outcome in every {
         for (index, name) in outcome.advice().split('`').enumerate().filter(|(index, _)| index % 2 == 1) {
             for part in name.split('.') {

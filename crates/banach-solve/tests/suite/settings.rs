@@ -1,20 +1,24 @@
 //! Are settings read, written and refused as they should be?
 
-use crate::{anderson, picard};
+use crate::{anderson, newton, picard};
 use banach_solve::{
-    Anderson, Budget, Error, FixedPointSolver, Gmres, LinearSolver, Neumann, Patience, Picard, Settings,
-    Tolerance,
+    Anderson, Budget, ConjugateGradient, Error, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton,
+    Patience, Picard, Settings, Tolerance,
 };
 
 #[test]
 fn settings_survive_a_round_trip() {
-    for settings in [picard(), Settings { patience: None, divergence: None, trace: true, ..anderson() }] {
+    for settings in
+        [picard(), newton(), Settings { patience: None, divergence: None, trace: true, ..anderson() }]
+    {
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
     }
-    let linear = Settings::<LinearSolver>::default();
-    let text = serde_json::to_string(&linear).unwrap();
-    assert_eq!(serde_json::from_str::<Settings<LinearSolver>>(&text).unwrap(), linear);
+    let conjugate_gradient = LinearSolver::ConjugateGradient(ConjugateGradient::default());
+    for linear in [Settings::<LinearSolver>::default(), Settings::new(conjugate_gradient)] {
+        let text = serde_json::to_string(&linear).unwrap();
+        assert_eq!(serde_json::from_str::<Settings<LinearSolver>>(&text).unwrap(), linear);
+    }
 }
 
 #[test]
@@ -24,11 +28,17 @@ fn what_is_not_said_has_its_default_and_what_is_not_known_is_refused() {
     let settings: Settings = serde_json::from_str(text).unwrap();
     assert_eq!(settings.solver, FixedPointSolver::Anderson(Anderson { window: 3, ..Anderson::default() }));
     assert_eq!(settings.tolerance, Tolerance { relative: 1e-6, ..Tolerance::default() });
+    let text = r#"{"solver": {"picard": {"damping": 0.5}}}"#;
+    let settings: Settings = serde_json::from_str(text).unwrap();
+    assert_eq!(settings.solver, FixedPointSolver::Picard(Picard { damping: 0.5, momentum: 0.0 }));
+    let text = r#"{"solver": {"newton": {"inner": 9}}}"#;
+    let settings: Settings = serde_json::from_str(text).unwrap();
+    assert_eq!(settings.solver, FixedPointSolver::Newton(Newton { inner: 9, backtracks: 20 }));
     for text in [
         r#"{"max_iter": 3}"#,
         r#"{"tolerance": {"rtol": 1e-6}}"#,
         r#"{"solver": {"anderson": {"m": 3}}}"#,
-        r#"{"solver": {"newton": {}}}"#,
+        r#"{"solver": {"bisection": {}}}"#,
         r#"{"budget": {"step": 3}}"#,
         r#"{"patience": {"stps": 3}}"#,
     ] {
@@ -60,8 +70,17 @@ fn values_without_meaning_are_refused_by_name() {
         );
         assert_eq!(refused(Anderson { growth: bad, ..Anderson::default() }.validate()), "anderson.growth");
     }
+    for bad in [-0.1, 1.0, f64::NAN] {
+        let picard = Picard { momentum: bad, ..Picard::default() };
+        assert_eq!(refused(picard.validate()), "picard.momentum");
+    }
+    for bad in [-0.1, f64::NAN, f64::INFINITY] {
+        let found = ConjugateGradient { symmetry: bad }.validate();
+        assert_eq!(refused(found), "conjugate_gradient.symmetry");
+    }
+    assert_eq!(refused(Newton { inner: 0, ..Newton::default() }.validate()), "newton.inner");
     for bad in [0.0, -0.5, 1.5, f64::NAN] {
-        assert_eq!(refused(Picard { damping: bad }.validate()), "picard.damping");
+        assert_eq!(refused(Picard { damping: bad, ..Picard::default() }.validate()), "picard.damping");
         assert_eq!(refused(Neumann { damping: bad }.validate()), "neumann.damping");
         assert_eq!(refused(Anderson { mixing: bad, ..Anderson::default() }.validate()), "anderson.mixing");
     }
@@ -76,6 +95,6 @@ fn values_without_meaning_are_refused_by_name() {
 
 #[test]
 fn a_refusal_says_what_was_found_and_what_was_expected() {
-    let text = Picard { damping: 1.5 }.validate().unwrap_err().to_string();
+    let text = Picard { damping: 1.5, ..Picard::default() }.validate().unwrap_err().to_string();
     assert_eq!(text, "`picard.damping` is 1.5, expected a number in (0, 1]; use 1 for no damping");
 }

@@ -1,7 +1,7 @@
 //! Are the hard cases of the field solved, and to the precision that was asked for?
 
 use crate::{anderson, damped, picard, posed, tensor, tensor_in, tight, values, zoo};
-use banach_solve::{Anderson, Budget, FixedPointSolver, Outcome, Settings, Tolerance, fixed_point};
+use banach_solve::{Anderson, Budget, FixedPointSolver, Outcome, Picard, Settings, Tolerance, fixed_point};
 use burn::tensor::{DType, Device, Tensor};
 
 fn residual(map: &impl Fn(&Tensor<2>) -> Tensor<2>, x: &Tensor<2>) -> f64 {
@@ -52,6 +52,26 @@ fn damping_does_not_enter_the_residual() {
         assert!(found <= 1e-10 + 1e-10 * 2.0, "damping {damping}: {found}");
         assert!((found - solution.statistics.residuals[0]).abs() < 1e-15);
     }
+}
+
+#[test]
+fn momentum_speeds_up_what_is_slow_and_does_not_enter_the_residual() {
+    let map = |x: &Tensor<2>| x.clone() * 0.99 + 1.0;
+    let problem = zoo("slow");
+    let (slow, start) = posed(&problem);
+    let evaluations = [0.0, 0.5, 0.81, 0.9, 0.938].map(|momentum| {
+        let solver = FixedPointSolver::Picard(Picard { momentum, ..Picard::default() });
+        let settings = tight(Settings::new(solver)).with_budget(Budget::steps(20_000));
+        let settings = Settings { patience: None, ..settings };
+        let solution = fixed_point(&map, &tensor(1, &[0.0]), &settings).unwrap();
+        assert!(solution.converged(), "{momentum}: {}", solution.explain());
+        let found = residual(&map, &solution.value);
+        assert!((found - solution.statistics.residuals[0]).abs() < 1e-12 && found <= 1.01e-8, "{found}");
+        let three = fixed_point(&slow, &start, &settings).unwrap();
+        assert!(three.converged(), "{momentum}: {}", three.explain());
+        (solution.statistics.evaluations, three.statistics.evaluations)
+    });
+    assert_eq!(evaluations, [(1833, 12_947), (895, 6459), (205, 2404), (274, 1170), (476, 524)]);
 }
 
 #[test]

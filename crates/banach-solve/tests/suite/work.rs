@@ -1,7 +1,11 @@
 //! How much work is a known problem? These numbers may fall; a rise needs a reason.
 
-use crate::{anderson, picard, posed, tight};
-use banach_solve::{Budget, LinearSolver, Settings, Tolerance, fixed_point, solve_linear};
+use crate::energy::Differences;
+use crate::{anderson, newton, picard, posed, tight};
+use banach_solve::{
+    Budget, ConjugateGradient, LinearSolver, Settings, Tolerance, fixed_point, fixed_point_smooth,
+    solve_linear,
+};
 use burn::tensor::{DType, Device, Tensor};
 
 /// Name, evaluations by Picard, by Anderson, to 1e-10; 0 where it does not converge.
@@ -51,17 +55,71 @@ fn evaluations_are_as_recorded() {
     assert_eq!(found, EVALUATIONS);
 }
 
+/// Name, evaluations and applications of the derivative by Newton without an energy, to 1e-10; 0 where it does not
+/// converge.
+const BY_NEWTON: &[(&str, usize, usize)] = &[
+    ("cosine", 5, 10),
+    ("exponential", 4, 6),
+    ("tanh", 5, 14),
+    ("square_root", 7, 12),
+    ("kepler", 7, 12),
+    ("settled", 1, 0),
+    ("affine", 3, 6),
+    ("affine_matrix", 2, 3),
+    ("affine_large", 9, 72),
+    ("descent", 6, 14),
+    ("heat", 6, 16),
+    ("slow", 4, 8),
+    ("mixed_speed", 2, 2),
+    ("layer", 7, 28),
+    ("rotation", 9, 105),
+    ("expanding_row", 5, 56),
+    ("expanding_rows", 4, 8),
+    ("neutral", 5, 8),
+    ("two_answers", 4, 6),
+    ("not_a_number", 0, 0),
+    ("no_answer", 0, 0),
+    ("flip", 0, 0),
+    ("many_answers", 2, 2),
+    ("blow_up", 6, 63),
+];
+
+/// Name, applications by conjugate gradients, to 1e-10.
+const BY_CONJUGATE_GRADIENTS: &[(&str, usize)] = &[("descent", 6), ("heat", 8), ("slow", 6)];
+
+#[test]
+fn derivative_applications_are_as_recorded() {
+    let mut found = Vec::new();
+    for problem in banach_zoo::all() {
+        let (map, x0) = posed(&problem);
+        let settings = tight(newton()).with_budget(Budget::steps(400));
+        let solution = fixed_point_smooth(&Differences(map), &x0, &settings).unwrap();
+        let spent = &solution.statistics;
+        let spent = [spent.evaluations, spent.derivative_applications]
+            .map(|n| if solution.converged() { n } else { 0 });
+        found.push((problem.name, spent[0], spent[1]));
+    }
+    assert_eq!(found, BY_NEWTON);
+}
+
 #[test]
 fn linear_applications_are_as_recorded() {
+    assert_eq!(applications(APPLICATIONS, LinearSolver::default()), APPLICATIONS);
+    let solver = LinearSolver::ConjugateGradient(ConjugateGradient::default());
+    assert_eq!(applications(BY_CONJUGATE_GRADIENTS, solver), BY_CONJUGATE_GRADIENTS);
+}
+
+fn applications(names: &[(&'static str, usize)], solver: LinearSolver) -> Vec<(&'static str, usize)> {
     let mut found = Vec::new();
-    for (name, _) in APPLICATIONS {
+    for (name, _) in names {
         let problem = crate::zoo(name);
         let v = problem.x0(&Device::flex(), DType::F64).ones_like();
         let z = problem.z(&Device::flex(), DType::F64).zeros_like();
-        let settings = Settings::<LinearSolver>::default().with_tolerance(Tolerance::both(1e-10));
-        let solution = solve_linear(&|c: &Tensor<2>| problem.update(c, &z), &v, &settings).unwrap();
+        let settings = Settings::new(solver.clone()).with_tolerance(Tolerance::both(1e-10));
+        let solution = solve_linear(&|c: &Tensor<2>| problem.update(c, &z), &v, &settings)
+            .expect("the settings are valid");
         assert!(solution.converged(), "{name}: {}", solution.explain());
         found.push((*name, solution.statistics.evaluations));
     }
-    assert_eq!(found, APPLICATIONS);
+    found
 }

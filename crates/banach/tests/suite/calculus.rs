@@ -22,7 +22,7 @@ fn check(name: &str, states: &[&str], inputs: &[&str], g: impl Fn(Vec<Value>) ->
     let start: Vec<Value> = states.iter().map(|state| golden.value("start", state)).collect();
     let given: Vec<Value> = inputs.iter().map(|input| golden.value("inputs", input)).collect();
     let point = [start, given].concat();
-    let solved = Function::of_values(&point, |values| g(values)).unwrap().fix(&tight()).unwrap();
+    let solved = Function::of_values(&point, g).unwrap().fix(&tight()).unwrap();
     let found = solved.call_values(point.clone()).unwrap();
     for (state, found) in states.iter().zip(&found) {
         assert_close(&flat(std::slice::from_ref(found)), &golden.numbers("fixed_point", state), 1e-8, "x̂");

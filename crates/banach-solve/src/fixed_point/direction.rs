@@ -1,0 +1,85 @@
+//! Which way does a Newton step go in each row?
+
+use super::Visit;
+use crate::iterate::same_shape;
+use crate::ledger::{Ledger, choose};
+use crate::linear::{Bend, Conjugate, normalized};
+use crate::settings::Rules;
+use crate::{Budget, Error, Gmres, Map, Rows, Tolerance, Unobserved};
+
+/// How well, and for how long, `(I - J) d = g(x) - x` is solved.
+#[derive(Debug)]
+pub(super) struct Forcing {
+    /// The residual that suffices, relative to `‖g(x) - x‖`, in every row.
+    pub(super) parts: Vec<f64>,
+    /// The most applications of the derivative.
+    pub(super) inner: usize,
+}
+
+/// Truncated conjugate gradients for symmetric `J`: a direction in which the energy falls.
+///
+/// A row stops when its residual suffices, or where the energy curves down, with the direction so far; with
+/// `g(x) - x` itself if that is at the first step.
+pub(super) fn downhill<R: Rows>(
+    derivative: &dyn Map<R>,
+    visit: &Visit<'_, R>,
+    forcing: &Forcing,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let start = normalized(visit.difference, visit.residuals, visit.active);
+    let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
+    let mut open = visit.active.to_vec();
+    let mut moved = vec![false; open.len()];
+    for _ in 0..forcing.inner {
+        if !open.contains(&true) {
+            break;
+        }
+        let p = state.direction(&open);
+        let image = derivative.apply(&p);
+        ledger.derivative_applications += 1;
+        same_shape(&image, &p)?;
+        for (row, bend) in state.step(&open, &p.minus(&image)).into_iter().enumerate() {
+            match bend {
+                Bend::Closed => {}
+                Bend::Up => {
+                    moved[row] = true;
+                    open[row] = state.lengths()[row] > forcing.parts[row];
+                }
+                Bend::Down | Bend::Unknown => open[row] = false,
+            }
+        }
+    }
+    Ok(choose(&moved, &state.point.scaled(visit.residuals), visit.difference))
+}
+
+/// GMRES for any `J`: a direction in which the linearized residual falls.
+///
+/// A row in which nothing is found, or no number, goes the way of `g(x) - x` itself.
+pub(super) fn onward<R: Rows>(
+    derivative: &dyn Map<R>,
+    visit: &Visit<'_, R>,
+    forcing: &Forcing,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let only_active =
+        |row: usize, value: f64| if visit.active[row] { value * visit.residuals[row] } else { 0.0 };
+    let residuals: Vec<f64> = (0..visit.active.len()).map(|row| only_active(row, 1.0)).collect();
+    let wanted: Vec<f64> =
+        forcing.parts.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
+    let v = choose(visit.active, visit.difference, &visit.difference.zeros());
+    // The last application is the one for the true residual.
+    let steps = forcing.inner.saturating_sub(1).max(1);
+    let rules = Rules {
+        tolerance: Tolerance { absolute: 0.0, relative: 1.0 },
+        budget: Budget { steps, evaluations: Some(steps + 1) },
+        patience: None,
+        divergence: None,
+        trace: false,
+    };
+    let gmres = Gmres { restart: steps };
+    let found = gmres.reduce(derivative, &v, (&residuals, &wanted), rules, &mut Unobserved)?;
+    ledger.derivative_applications += found.statistics.evaluations;
+    let lengths = R::norms(&[&found.value]).swap_remove(0);
+    let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
+    Ok(choose(&usable, &found.value, visit.difference))
+}
