@@ -8,6 +8,7 @@ mod hoisting;
 mod networks;
 mod operations;
 mod random_programs;
+mod random_shapes;
 mod refusals;
 mod row_independence;
 mod transforms;
