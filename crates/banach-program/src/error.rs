@@ -64,6 +64,16 @@ pub enum Error {
         /// The type that was expected.
         expected: String,
     },
+    /// Tensors that meet in one program stand on different devices.
+    #[error("tensor {position} is on {found}, expected {expected} like the first; move it with `to_device`")]
+    Devices {
+        /// Which tensor, from 0.
+        position: usize,
+        /// Its device.
+        found: String,
+        /// The device of the first.
+        expected: String,
+    },
     /// A primitive defined elsewhere has no result.
     #[error("{primitive}: {found}")]
     Failed {

@@ -26,6 +26,7 @@
 use crate::error::Error;
 use crate::flatten::Layout;
 use crate::implicit::Fix;
+use crate::report::{Statistics, locked};
 use crate::settings::FixedPointConfig;
 use banach_program::{
     Builder, Custom, Door, Primitive, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record,
@@ -33,20 +34,21 @@ use banach_program::{
 };
 use burn::tensor::Device;
 use std::fmt::{Display, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Traced code as a function of tensors.
 ///
 /// It is called eagerly on plain tensors, on Burn's tape where an input is tracked, and inside another trace, where it
 /// becomes part of the traced program. Every derivative of it, and its fixed point, is a function again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Function {
     program: Program,
+    statistics: Arc<Mutex<Statistics>>,
 }
 
 impl From<Program> for Function {
     fn from(program: Program) -> Self {
-        Function { program }
+        Function { program, statistics: Arc::default() }
     }
 }
 
@@ -86,7 +88,17 @@ impl Function {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
         let program = trace(&device, &types, |placeholders| Ok(closure(placeholders.to_vec())))?;
-        Ok(Function { program })
+        Ok(program.into())
+    }
+
+    /// What the fixed point made by [`fix`](Self::fix) and its derivatives did so far, wherever they were called.
+    pub fn statistics(&self) -> Statistics {
+        locked(&self.statistics).clone()
+    }
+
+    /// Another program about the same fixed point.
+    fn with(&self, program: Program) -> Function {
+        Function { program, statistics: Arc::clone(&self.statistics) }
     }
 
     /// The lines it consists of.
@@ -108,6 +120,7 @@ impl Function {
     /// # Errors
     /// As [`call`](Self::call).
     pub fn call_values(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
+        Value::on_one_device(&inputs)?;
         let recorded = inputs.iter().any(Value::is_placeholder);
         Ok(if recorded { record(&self.program, &inputs)? } else { evaluate(&self.program, inputs)? })
     }
@@ -149,7 +162,7 @@ impl Function {
         let mut given: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
         given.push(builder.full(types[0].clone(), 1.0));
         let results = builder.inline(&pulled, &given).split_off(1);
-        Ok(simplify(&builder.finish(results)).into())
+        Ok(self.with(simplify(&builder.finish(results))))
     }
 
     /// The derivative with respect to one input: [`partial`](Self::partial) of one position.
@@ -175,7 +188,7 @@ impl Function {
             total = Some(total.map_or(sum, |total| builder.add(total, sum)));
         }
         let total = total.unwrap_or_else(|| builder.full(Type::f32([1]), 0.0));
-        simplify(&builder.finish(vec![total])).into()
+        self.with(simplify(&builder.finish(vec![total])))
     }
 
     /// The second derivative with respect to one input along a direction: inputs, then t, to `∂²f/∂x² t`.
@@ -200,14 +213,16 @@ impl Function {
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
         let layout = Layout::of(&self.program, states)?;
-        let fix: Arc<dyn Custom> = Arc::new(Fix::new(layout.flattened(&self.program), config.clone()));
+        let statistics = Arc::default();
+        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&statistics));
+        let fix: Arc<dyn Custom> = Arc::new(fix);
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
         let mut operands = builder.inline(&layout.packing(), &inputs[..states]);
         operands.extend(&inputs[states..]);
         let flat = builder.push(Primitive::Custom(Door(fix)), &operands);
         let outputs = builder.inline(&layout.unpacking(), &[flat]);
-        Ok(simplify(&builder.finish(outputs)).into())
+        Ok(Function { program: simplify(&builder.finish(outputs)), statistics })
     }
 
     fn floats(&self) -> Vec<usize> {
@@ -218,6 +233,6 @@ impl Function {
     /// Without the function's own outputs, which derivatives give first.
     fn derivatives(&self, program: &Program) -> Function {
         let kept: Vec<usize> = (self.program.outputs().len()..program.outputs().len()).collect();
-        simplify(&program.clone().with_outputs(&kept)).into()
+        self.with(simplify(&program.clone().with_outputs(&kept)))
     }
 }

@@ -21,7 +21,7 @@ use crate::attach::attach;
 use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::chosen;
-use crate::report::AdjointReport;
+use crate::report::{AdjointReport, Report, Statistics, locked};
 use crate::settings::FixedPointConfig;
 use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate,
@@ -31,7 +31,7 @@ use banach_solve::{
     Gmres, LinearSolver, Map, Neumann, Settings, Smooth, Solution, fixed_point_smooth, solve_linear,
 };
 use burn::tensor::{Device, Tensor};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
 #[derive(Debug)]
@@ -42,12 +42,14 @@ pub(crate) struct Fix {
     energy: Option<Hoisted>,
     config: FixedPointConfig,
     resolvent: OnceLock<Arc<Resolvent>>,
+    /// Where solves are counted that happen inside programs, where nobody holds a report.
+    statistics: Arc<Mutex<Statistics>>,
 }
 
 impl Fix {
-    pub(crate) fn new(g: Program, config: FixedPointConfig) -> Self {
+    pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
         let forward = hoist(&g, &[0]);
-        Fix { g, forward, energy: None, config, resolvent: OnceLock::new() }
+        Fix { g, forward, energy: None, config, resolvent: OnceLock::new(), statistics }
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
@@ -73,7 +75,9 @@ impl Fix {
             let mut operands = builder.inline(&parts.primal, &point).split_off(1);
             operands.push(c);
             let pushed = builder.inline(&parts.tangent.into_program(), &operands);
-            Arc::new(Resolvent::new(simplify(&builder.finish(pushed)), &self.config))
+            let map = simplify(&builder.finish(pushed));
+            let (settings, statistics) = (self.config.adjoint.clone(), Arc::clone(&self.statistics));
+            Arc::new(Resolvent::new(map, settings, self.config.escalate, statistics))
         };
         Arc::clone(self.resolvent.get_or_init(new))
     }
@@ -117,12 +121,15 @@ impl Custom for Fix {
         let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
         let failed = Error::into_program;
         let solution = self.solve(&x0, &detached).map_err(failed)?;
+        locked(&self.statistics).count(&Report::new(&solution));
         let x = match self.config.on_failure {
             crate::OnFailure::Best => solution.value,
             crate::OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
         };
         if q.iter().any(|value| value.device().is_autodiff()) {
-            return Ok(self.on_tape(x, q, |_| {}).map_err(failed)?.into());
+            let statistics = Arc::clone(&self.statistics);
+            let count = move |report: AdjointReport| locked(&statistics).count_adjoint(&report);
+            return Ok(self.on_tape(x, q, count).map_err(failed)?.into());
         }
         Ok(x.into())
     }
@@ -149,16 +156,18 @@ pub(crate) struct Resolvent {
     settings: Settings<LinearSolver>,
     escalate: bool,
     transposed: OnceLock<Arc<Resolvent>>,
+    statistics: Arc<Mutex<Statistics>>,
 }
 
 impl Resolvent {
-    fn new(map: Program, config: &FixedPointConfig) -> Self {
-        Self::with(map, config.adjoint.clone(), config.escalate)
-    }
-
-    fn with(map: Program, settings: Settings<LinearSolver>, escalate: bool) -> Self {
+    fn new(
+        map: Program,
+        settings: Settings<LinearSolver>,
+        escalate: bool,
+        statistics: Arc<Mutex<Statistics>>,
+    ) -> Self {
         let parts = hoist(&map, &[0]);
-        Resolvent { map, parts, settings, escalate, transposed: OnceLock::new() }
+        Resolvent { map, parts, settings, escalate, transposed: OnceLock::new(), statistics }
     }
 
     /// `(I - Aᵀ)⁻¹`, with the same coefficients.
@@ -172,9 +181,16 @@ impl Resolvent {
             operands.push(inputs[0]);
             let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
             let map = simplify(&builder.finish(pulled));
-            Arc::new(Resolvent::with(map, self.settings.clone(), self.escalate))
+            let (settings, statistics) = (self.settings.clone(), Arc::clone(&self.statistics));
+            Arc::new(Resolvent::new(map, settings, self.escalate, statistics))
         };
         Arc::clone(self.transposed.get_or_init(new))
+    }
+
+    fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
+        let (c, report) = self.solve(b, q)?;
+        locked(&self.statistics).count_adjoint(&report);
+        Ok(c)
     }
 
     /// Solves `c = A c + b`: the coefficients are computed once, every step applies `A` only.
@@ -212,7 +228,7 @@ impl Custom for Handle {
         let q = operands.split_off(1);
         let b = operands.remove(0);
         let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
-        let (c, _) = self.0.solve(&b.clone().detached().try_into_tensor()?, &detached).map_err(failed)?;
+        let c = self.0.counted(&b.clone().detached().try_into_tensor()?, &detached).map_err(failed)?;
         if !tracked {
             return Ok(c.into());
         }
@@ -221,7 +237,7 @@ impl Custom for Handle {
         let (image, b): (Tensor<2>, Tensor<2>) = (image.try_into_tensor()?, b.try_into_tensor()?);
         let adjoint = self.0.transposed();
         let back = move |v: Tensor<2>| {
-            adjoint.solve(&v, &detached).unwrap_or_else(|error| panic!("the adjoint solve: {error}")).0
+            adjoint.counted(&v, &detached).unwrap_or_else(|error| panic!("the adjoint solve: {error}"))
         };
         Ok(attach(image + b, back).into())
     }

@@ -36,7 +36,7 @@ pub struct FixedPoint<M: Module> {
 #[derive(Debug, Default)]
 struct Shared {
     traced: Mutex<Vec<(Key, Arc<TracedUpdate>)>>,
-    statistics: Mutex<Statistics>,
+    statistics: Arc<Mutex<Statistics>>,
 }
 
 /// What a program is traced for: a device, the tensors of the call, and which of them each place in the module holds.
@@ -185,6 +185,7 @@ impl Call {
         if states.iter().chain(&live).any(Value::is_quantized) {
             return Err(Error::Quantized);
         }
+        Value::on_one_device(&[states.clone(), live.clone()].concat())?;
         let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
@@ -195,7 +196,14 @@ impl Call {
         let traced = match found {
             Some(traced) => traced,
             None => {
-                let new = TracedUpdate::new(&layer.update, x0, z, &parameters, &key.1, &layer.config)?;
+                let new = TracedUpdate::new(
+                    &layer.update,
+                    x0,
+                    z,
+                    &parameters,
+                    &key.1,
+                    (&layer.config, &layer.shared.statistics),
+                )?;
                 let new = Arc::new(new);
                 known.truncate(KEPT - 1);
                 known.insert(0, (key, Arc::clone(&new)));

@@ -4,13 +4,14 @@ use crate::error::Error;
 use crate::flatten::Layout;
 use crate::implicit::Fix;
 use crate::parameters::{Parameters, Replacement};
+use crate::report::Statistics;
 use crate::settings::FixedPointConfig;
 use crate::update::Update;
 use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
 use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use burn::tensor::Device;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// An update as programs on the flat state.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl TracedUpdate {
         z: &M::Input,
         parameters: &Parameters,
         types: &[Type],
-        config: &FixedPointConfig,
+        (config, statistics): (&FixedPointConfig, &Arc<Mutex<Statistics>>),
     ) -> Result<Self, Error> {
         let device = &x.clone().into_values().first().map_or_else(Device::default, Value::device);
         let states = x.clone().into_values().len();
@@ -56,7 +57,7 @@ impl TracedUpdate {
         } else {
             None
         };
-        let fix = Fix::new(flat, config.clone()).with_energy(energy);
+        let fix = Fix::new(flat, config.clone(), Arc::clone(statistics)).with_energy(energy);
         Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking })
     }
 }

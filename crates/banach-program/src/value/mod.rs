@@ -69,6 +69,21 @@ impl Value {
         Device::new(self.0.device())
     }
 
+    /// Checks that all of these stand on one device, on the tape or off it.
+    ///
+    /// # Errors
+    /// [`Error::Devices`] names the first that stands elsewhere.
+    pub fn on_one_device(values: &[Value]) -> Result<(), Error> {
+        let devices: Vec<Device> = values.iter().map(|value| value.device().without_autodiff()).collect();
+        match devices.iter().position(|device| *device != devices[0]) {
+            None => Ok(()),
+            Some(position) => {
+                let (found, expected) = (format!("{:?}", devices[position]), format!("{:?}", devices[0]));
+                Err(Error::Devices { position, found, expected })
+            }
+        }
+    }
+
     /// Whether its numbers are quantized; no other question about its type may be asked then.
     pub fn is_quantized(&self) -> bool {
         matches!(self.0.dtype(), DType::QFloat(_))

@@ -199,6 +199,8 @@ fn a_layer_inside_the_update_of_another_is_solved_and_differentiated() {
     assert_close(&numbers(&x), &[solve(0.3), solve(-0.4)], 1e-10, "x̂");
     let slope = |z: f64| (solve(z + 1e-5) - solve(z - 1e-5)) / 2e-5;
     assert_close(&gradient, &[slope(0.3), slope(-0.4)], 1e-8, "dx̂/dz");
+    let inner = layer.update().inner.statistics();
+    assert!(inner.solves > 2 && inner.unconverged_rows == 0, "inner solves are counted: {inner:?}");
 }
 
 #[test]
