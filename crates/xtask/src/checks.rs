@@ -25,10 +25,14 @@ pub(crate) fn docs(root: &Path) -> Result<String, String> {
 /// Builds the examples of the crate `banach` together, then runs one after the other.
 pub(crate) fn examples(root: &Path) -> Result<String, String> {
     let names = example_names(&root.join("crates/banach/examples"))?;
-    succeed(cargo(root, &["build", "--quiet", "-p", "banach", "--examples"]), "make the examples compile")?;
+    // Of the whole workspace, so that dependencies have the features the tests were built with.
+    succeed(cargo(root, &["build", "--quiet", "--workspace", "--examples"]), "make the examples compile")?;
+    let here = std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;
+    let built = here.with_file_name("examples");
     for name in &names {
         let begun = Instant::now();
-        let mut command = cargo(root, &["run", "--quiet", "-p", "banach", "--example", name]);
+        let mut command = Command::new(built.join(name).with_extension(std::env::consts::EXE_EXTENSION));
+        command.current_dir(root);
         let output = command.output().map_err(|error| unstarted(&command, &error))?;
         if !output.status.success() {
             let told = told(&output);
