@@ -10,7 +10,7 @@ mod interruption;
 mod random;
 mod report;
 
-use command::{Action, Show, Train};
+use command::{Action, Show, Table, Train};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let result = match action {
         Action::Train { experiment: Train::Bibtex(arguments) } => experiments::bibtex::train(&arguments),
         Action::Train { experiment: Train::Toy(arguments) } => experiments::toy::train(&arguments),
+        Action::Table { experiment: Table::Bibtex(arguments) } => experiments::bibtex::table(&arguments),
         Action::Show { experiment: Show::Bibtex } => experiments::bibtex::show(),
     };
     match result {

@@ -1,4 +1,4 @@
-//! How do sparse examples become dense mini-batches, in an order that a resumed run repeats?
+//! How do sparse examples become dense mini-batches, in an order and with omissions that a resumed run repeats?
 
 use super::bibtex::{Example, FEATURES, LABELS};
 use crate::random::Generator;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const EPOCH_STREAM: u64 = 1 << 32;
+const DROPOUT_STREAM: u64 = 1 << 34;
 
 /// A mini-batch on a device.
 #[derive(Clone, Debug)]
@@ -17,6 +18,19 @@ pub(crate) struct Batch {
     pub(crate) z: Tensor<2>,
     /// Labels, `[batch, 159]`.
     pub(crate) y: Tensor<2>,
+    /// A factor for each hidden unit, `[batch, units]`; none where no unit is left out.
+    pub(crate) mask: Option<Tensor<2>>,
+}
+
+/// What is left out of each example while training. What stays grows so that means stay the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Dropout {
+    /// Share of the features.
+    pub(crate) features: f64,
+    /// Share of the hidden units.
+    pub(crate) hidden: f64,
+    /// Number of hidden units.
+    pub(crate) units: usize,
 }
 
 /// Examples served in mini-batches. The examples stay sparse; each batch is made dense when it is asked for.
@@ -25,6 +39,7 @@ pub(crate) struct Batches {
     examples: Arc<[Example]>,
     size: usize,
     order: Order,
+    dropout: Dropout,
     device: Device,
 }
 
@@ -40,7 +55,7 @@ enum Order {
 impl Batches {
     /// Batches of `size` in the order of the examples.
     pub(crate) fn in_order(examples: Arc<[Example]>, size: usize, device: &Device) -> Self {
-        Self { examples, size, order: Order::Fixed, device: device.clone() }
+        Self { examples, size, order: Order::Fixed, dropout: Dropout::default(), device: device.clone() }
     }
 
     /// Batches shuffled by `seed` and the number of the epoch; the next pass is epoch `finished + 1`.
@@ -49,40 +64,73 @@ impl Batches {
         self
     }
 
+    /// The same with features and hidden units left out of shuffled examples, anew in each epoch.
+    pub(crate) fn with_dropout(mut self, dropout: Dropout) -> Self {
+        self.dropout = dropout;
+        self
+    }
+
     /// The examples, as they stand.
     pub(crate) fn examples(&self) -> &[Example] {
         &self.examples
     }
 
-    fn next_order(&self) -> Vec<usize> {
+    /// The order of the next pass, and the numbers that decide what is left out of it.
+    fn next_order(&self) -> (Vec<usize>, Generator) {
         match &self.order {
-            Order::Fixed => (0..self.examples.len()).collect(),
+            Order::Fixed => ((0..self.examples.len()).collect(), Generator::new(0, DROPOUT_STREAM)),
             Order::Shuffled { seed, finished } => {
-                let epoch = finished.fetch_add(1, Ordering::Relaxed) + 1;
-                Generator::new(*seed, EPOCH_STREAM + epoch as u64).permutation(self.examples.len())
+                let epoch = (finished.fetch_add(1, Ordering::Relaxed) + 1) as u64;
+                let order = Generator::new(*seed, EPOCH_STREAM + epoch).permutation(self.examples.len());
+                (order, Generator::new(*seed, DROPOUT_STREAM + epoch))
             }
         }
     }
 
-    fn batch(&self, rows: &[usize]) -> Batch {
+    fn batch(&self, rows: &[usize], generator: &mut Generator) -> Batch {
         let chosen = || rows.iter().map(|&row| &self.examples[row]);
-        let dense = |columns: usize, ones: Vec<&[u32]>| {
-            let mut values = vec![0.0_f32; rows.len() * columns];
-            for (row, indices) in ones.into_iter().enumerate() {
-                indices.iter().for_each(|&index| values[row * columns + index as usize] = 1.0);
-            }
-            Tensor::from_data(TensorData::new(values, [rows.len(), columns]), &self.device)
-        };
-        Batch {
-            z: dense(FEATURES, chosen().map(|example| &example.features[..]).collect()),
-            y: dense(LABELS, chosen().map(|example| &example.labels[..]).collect()),
+        let Dropout { features, hidden, units } = self.dropout;
+        let z = dense(FEATURES, chosen().map(|example| &example.features[..]), features, generator);
+        let y = dense(LABELS, chosen().map(|example| &example.labels[..]), 0.0, generator);
+        let mask: Option<Vec<f32>> =
+            (hidden > 0.0).then(|| (0..rows.len() * units).map(|_| kept(hidden, generator)).collect());
+        let tensor =
+            |values, columns| Tensor::from_data(TensorData::new(values, [rows.len(), columns]), &self.device);
+        Batch { z: tensor(z, FEATURES), y: tensor(y, LABELS), mask: mask.map(|mask| tensor(mask, units)) }
+    }
+}
+
+/// Rows of zeros with a one at each index, of which the given share is left out.
+fn dense<'a>(
+    columns: usize,
+    rows: impl ExactSizeIterator<Item = &'a [u32]>,
+    share: f64,
+    generator: &mut Generator,
+) -> Vec<f32> {
+    let mut values = vec![0.0_f32; rows.len() * columns];
+    for (row, indices) in rows.enumerate() {
+        for &index in indices {
+            values[row * columns + index as usize] = kept(share, generator);
         }
+    }
+    values
+}
+
+/// 0 with the probability `share`, otherwise what makes the mean 1. No share draws no number.
+fn kept(share: f64, generator: &mut Generator) -> f32 {
+    if share == 0.0 {
+        1.0
+    } else if generator.uniform() < share {
+        0.0
+    } else {
+        (1.0 / (1.0 - share)) as f32
     }
 }
 
 impl DataLoader<Batch> for Batches {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
-        Box::new(Pass { batches: self, order: self.next_order(), served: 0 })
+        let (order, generator) = self.next_order();
+        Box::new(Pass { batches: self, order, generator, served: 0 })
     }
 
     fn num_items(&self) -> usize {
@@ -103,6 +151,7 @@ impl DataLoader<Batch> for Batches {
 struct Pass<'a> {
     batches: &'a Batches,
     order: Vec<usize>,
+    generator: Generator,
     served: usize,
 }
 
@@ -113,7 +162,7 @@ impl Iterator for Pass<'_> {
         let end = self.order.len().min(self.served + self.batches.size);
         let rows = &self.order[self.served..end];
         self.served = end;
-        if rows.is_empty() { None } else { Some(Ok(self.batches.batch(rows))) }
+        if rows.is_empty() { None } else { Some(Ok(self.batches.batch(rows, &mut self.generator))) }
     }
 }
 
@@ -128,7 +177,9 @@ mod tests {
     use super::*;
 
     fn examples(count: u32) -> Arc<[Example]> {
-        (0..count).map(|index| Example { features: vec![index, 1000], labels: vec![index + 7] }).collect()
+        (0..count)
+            .map(|index| Example { features: vec![index, 1000], labels: vec![(index + 7) % 159] })
+            .collect()
     }
 
     fn first_columns(batches: &Batches) -> Vec<f32> {
@@ -153,5 +204,21 @@ mod tests {
         let resumed = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4, 1);
         assert_ne!(first, second);
         assert_eq!(second, first_columns(&resumed));
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_the_mean_and_is_fixed_by_seed_and_epoch() {
+        let dropout = Dropout { features: 0.25, hidden: 0.5, units: 40 };
+        let pass = |finished| {
+            let batches = Batches::in_order(examples(200), 200, &Device::flex()).shuffled(4, finished);
+            let batch = batches.with_dropout(dropout).iter().next().unwrap().unwrap();
+            let mask = batch.mask.unwrap();
+            assert_eq!((mask.dims(), batch.y.sum().into_scalar::<f32>()), ([200, 40], 200.0));
+            (batch.z.sum().into_scalar::<f32>() / 400.0, mask.mean().into_scalar::<f32>())
+        };
+        let (features, hidden) = pass(0);
+        assert!((features - 1.0).abs() < 0.1 && (hidden - 1.0).abs() < 0.05, "found {features} and {hidden}");
+        assert_eq!(pass(0), (features, hidden));
+        assert_ne!(pass(1), (features, hidden));
     }
 }

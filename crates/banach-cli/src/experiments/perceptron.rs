@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
-/// `W2 relu(W1 u + b1) + b2`.
+/// `W2 (m ⊙ relu(W1 u + b1)) + b2`, where m leaves hidden units out while training.
 #[derive(Module, Debug)]
 pub(crate) struct Perceptron {
     first: Linear,
@@ -22,13 +22,42 @@ impl Perceptron {
         }
     }
 
+    /// The same with other starting values of b2; none leaves them.
+    pub(crate) fn with_output_bias(mut self, bias: Option<&[f32]>, device: &Device) -> Self {
+        if let Some(bias) = bias {
+            let data = TensorData::new(bias.to_vec(), [bias.len()]);
+            self.second.bias = Some(Param::from_data(data, device));
+        }
+        self
+    }
+
+    /// The same with W2 = 0 and b2 = 0 to start with.
+    pub(crate) fn with_silent_output(mut self, device: &Device) -> Self {
+        let [hidden, output] = self.second.weight.dims();
+        let zeros = |count: usize| vec![0.0_f32; count];
+        self.second.weight =
+            Param::from_data(TensorData::new(zeros(hidden * output), [hidden, output]), device);
+        self.second.bias = Some(Param::from_data(TensorData::new(zeros(output), [output]), device));
+        self
+    }
+
     /// `[batch, input]` to `[batch, output]`.
     pub(crate) fn forward(&self, input: Tensor<2>) -> Tensor<2> {
-        self.second.forward(activation::relu(self.first.forward(input)))
+        self.masked(input, None)
+    }
+
+    /// The same with a factor for each hidden unit, `[batch, hidden]`; none is one.
+    pub(crate) fn masked(&self, input: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let hidden = activation::relu(self.first.forward(input));
+        self.second.forward(match mask {
+            Some(mask) => hidden * mask,
+            None => hidden,
+        })
     }
 }
 
-fn linear(inputs: usize, outputs: usize, generator: &mut Generator, device: &Device) -> Linear {
+/// A linear map with weights and biases that are uniform in ±1/√inputs.
+pub(crate) fn linear(inputs: usize, outputs: usize, generator: &mut Generator, device: &Device) -> Linear {
     let bound = 1.0 / (inputs as f64).sqrt();
     let mut draw = |count: usize| -> Vec<f32> {
         (0..count).map(|_| (bound * (2.0 * generator.uniform() - 1.0)) as f32).collect()

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 const LINE: &str = "train bibtex --data data --seed 3";
 const FEEDFORWARD: &str = "--layer feedforward";
-const FIXED_POINT: &str = "--layer fpi-nn --tolerance 1e-3";
+const FIXED_POINT: &str = "--layer fpi-nn --recipe published --tolerance 1e-3";
+const TUNED: &str = "--layer fpi-nn --hidden 50";
 
 /// Starts a run that would last, waits for `lines` finished epochs, sends a signal; gives the exit code and the rest
 /// of the standard error.
@@ -20,6 +21,14 @@ fn stopped_after(stage: &Stage, lines: usize, signal: &str, layer: &str) -> (Opt
         let mut line = String::new();
         messages.read_line(&mut line).unwrap();
         assert!(line.starts_with("epoch"), "{line}");
+    }
+    // An epoch is announced before its checkpoint is on disk.
+    let state = stage.path("stopped/checkpoint/state.json");
+    for _ in 0..200 {
+        if state.is_file() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -61,6 +70,11 @@ fn a_run_stopped_by_control_c_and_resumed_equals_one_left_alone() {
 #[test]
 fn a_run_with_fixed_points_stopped_and_resumed_equals_one_left_alone() {
     resumed_equals_alone("-INT", FIXED_POINT, 1);
+}
+
+#[test]
+fn dropout_and_a_falling_step_size_continue_where_they_stopped() {
+    resumed_equals_alone("-INT", TUNED, 2);
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "above 0"]);
     refused(&stage, "train bibtex --data . --tolerance nan", &["--tolerance"]);
     refused(&stage, "train bibtex --data . --max-steps 0", &["--max-steps"]);
-    refused(&stage, "train bibtex --data . --layer conv", &["fpi-nn, feedforward"]);
+    refused(&stage, "train bibtex --data . --layer conv", &["fpi-nn, fpi-gd, feedforward, mlp"]);
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
@@ -40,6 +40,20 @@ fn solver_options_that_would_be_ignored_are_refused() {
         let line = format!("train bibtex --data data --layer feedforward {option}");
         refused(&stage, &line, &["feedforward", option.split(' ').next().unwrap()]);
     }
+}
+
+#[test]
+fn options_that_do_not_fit_the_layer_are_refused() {
+    let stage = Stage::with_data();
+    refused(&stage, "train bibtex --data data --layer mlp --label-units 5", &["--label-units", "mlp"]);
+    refused(
+        &stage,
+        "train bibtex --data data --recipe published --label-units 5",
+        &["--label-units", "tuned"],
+    );
+    refused(&stage, "train bibtex --data data --adjoint cg", &["--adjoint cg", "fpi-gd"]);
+    refused(&stage, "train bibtex --data data --dropout 1", &["--dropout", "below 1"]);
+    refused(&stage, "table bibtex --data nowhere --out table", &["nowhere", "--data"]);
 }
 
 #[test]

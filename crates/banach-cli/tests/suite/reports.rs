@@ -6,13 +6,14 @@ use crate::stage::Stage;
 fn the_toy_writes_its_report_its_plots_and_its_table() {
     let stage = Stage::new();
     let (table, progress) = stage.succeed("train toy --dimension 3 --epochs 2 --seed 5 --out toy");
-    assert!(table.contains("fpi-nn") && table.contains("feedforward"), "{table}");
-    assert_eq!(progress.lines().count(), 4, "{progress}");
+    assert!(["fpi-gd", "fpi-nn", "feedforward"].iter().all(|name| table.contains(name)), "{table}");
+    assert_eq!(progress.lines().count(), 6, "{progress}");
     let report = stage.json("toy/report.json");
     assert_eq!(report["experiment"], "toy");
-    for layer in ["fpi-nn", "feedforward"] {
+    let perceptron = 6 * 12 + 12 + 12 * 3 + 3;
+    for (layer, parameters) in [("fpi-gd", 2 * 3 * 3), ("fpi-nn", perceptron), ("feedforward", perceptron)] {
         let layer = &report["layers"][layer];
-        assert_eq!(layer["parameters"], 6 * 12 + 12 + 12 * 3 + 3);
+        assert_eq!(layer["parameters"], parameters);
         for name in ["train_loss", "test_loss"] {
             let losses = layer[name].as_array().unwrap();
             assert_eq!(losses.len(), 2);
@@ -20,7 +21,8 @@ fn the_toy_writes_its_report_its_plots_and_its_table() {
         }
     }
     for plot in ["train_loss.svg", "test_loss.svg"] {
-        assert!(std::fs::read_to_string(stage.path("toy").join(plot)).unwrap().contains("fpi-nn"));
+        let drawn = std::fs::read_to_string(stage.path("toy").join(plot)).unwrap();
+        assert!(drawn.contains("fpi-nn") && drawn.contains("fpi-gd"));
     }
 }
 
@@ -39,7 +41,8 @@ fn the_same_seed_gives_the_same_toy() {
 #[test]
 fn bibtex_writes_the_report_of_the_contract() {
     let stage = Stage::with_data();
-    let (table, progress) = stage.succeed("train bibtex --data data --layer feedforward --epochs 3 --seed 2");
+    let (table, progress) =
+        stage.succeed("train bibtex --data data --recipe published --layer feedforward --epochs 3 --seed 2");
     assert!(table.contains("test F1"), "{table}");
     assert_eq!(progress.lines().count(), 3, "{progress}");
     let folder = "out/bibtex-feedforward-seed2";
@@ -68,7 +71,8 @@ fn every_pair_of_solvers_trains_a_fixed_point_network() {
     let stage = Stage::with_data();
     for (solver, adjoint) in [("picard", "neumann"), ("anderson", "gmres")] {
         let options = format!("--solver {solver} --adjoint {adjoint} --max-steps 40 --tolerance 1e-3");
-        stage.succeed(&format!("train bibtex --data data --epochs 2 {options} --out run --quiet"));
+        let line = format!("train bibtex --data data --recipe published --epochs 2 {options}");
+        stage.succeed(&format!("{line} --out run --quiet"));
         let report = stage.json("run/report.json");
         let epochs = report["epochs"].as_array().unwrap();
         assert!(epochs[1]["train_loss"].as_f64().unwrap() < epochs[0]["train_loss"].as_f64().unwrap());
@@ -95,4 +99,70 @@ fn quiet_prints_no_progress() {
     let stage = Stage::with_data();
     let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet";
     assert_eq!(stage.succeed(line).1, "");
+}
+
+#[test]
+fn every_layer_trains_by_either_recipe() {
+    let stage = Stage::with_data();
+    for layer in ["mlp", "feedforward", "fpi-nn", "fpi-gd"] {
+        for recipe in ["published --hidden 20", "tuned --hidden 20"] {
+            let line = format!("train bibtex --data data --layer {layer} --recipe {recipe} --max-steps 30");
+            let solves = layer.starts_with("fpi");
+            let line = if solves { line } else { line.replace(" --max-steps 30", "") };
+            stage.succeed(&format!("{line} --epochs 2 --out run --quiet"));
+            let report = stage.json("run/report.json");
+            let losses = |epoch: usize| report["epochs"][epoch]["train_loss"].as_f64().unwrap();
+            assert!(losses(1) < losses(0), "{layer} {recipe}: {} and {}", losses(0), losses(1));
+            assert_eq!(report["settings"]["hidden"], 20);
+            assert_eq!(report["epochs"][1]["non_finite_rows"], 0, "{layer} {recipe}");
+        }
+    }
+}
+
+#[test]
+fn options_change_the_recipe() {
+    let stage = Stage::with_data();
+    let options = "--hidden 7 --dropout 0.25 --input-dropout 0.1 --weight-decay 0.5 --learning-rate 0.002 --learning-rate-decay 0.5 --f1-weight 0.75 --label-units 9 --averaging 0.5";
+    stage.succeed(&format!("train bibtex --data data --epochs 1 --quiet --out run {options}"));
+    let settings = &stage.json("run/report.json")["settings"];
+    let expected = [
+        ("hidden", 7.0),
+        ("dropout", 0.25),
+        ("input_dropout", 0.1),
+        ("weight_decay", 0.5),
+        ("learning_rate", 0.002),
+        ("learning_rate_decay", 0.5),
+        ("f1_weight", 0.75),
+        ("averaging", 0.5),
+        ("label_units", 9.0),
+    ];
+    for (name, value) in expected {
+        assert_eq!(settings[name].as_f64(), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn the_table_holds_every_method_and_repeats_no_finished_run() {
+    let stage = Stage::with_data();
+    let line = "table bibtex --data data --seeds 2 --epochs 1 --out table";
+    let (table, progress) = stage.succeed(line);
+    assert!(table.contains("DVN (adversarial)") && table.contains("±"), "{table}");
+    assert_eq!(progress.lines().count(), 8, "{progress}");
+    let rows = stage.json("table/table.json")["rows"].clone();
+    let names: Vec<&str> =
+        rows.as_array().unwrap().iter().map(|row| row["method"].as_str().unwrap()).collect();
+    assert_eq!(names, ["mlp", "feedforward", "fpi-nn", "fpi-gd"]);
+    for row in rows.as_array().unwrap() {
+        assert_eq!(row["seeds"], 2);
+        for name in ["test_f1_mean", "test_f1_std", "test_f1_at_half_mean", "parameters"] {
+            assert!(row[name].is_number(), "{name}");
+        }
+    }
+    assert!(std::fs::read_to_string(stage.path("table/table.md")).unwrap().starts_with("| method |"));
+    let made =
+        |stage: &Stage| std::fs::metadata(stage.path("table/fpi-nn-seed2/report.json")).unwrap().modified();
+    let before = made(&stage).unwrap();
+    assert_eq!(stage.succeed(line).0, table);
+    assert_eq!(made(&stage).unwrap(), before);
+    assert_eq!(stage.json("table/table.json")["rows"], rows);
 }

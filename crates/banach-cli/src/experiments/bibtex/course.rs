@@ -5,11 +5,13 @@
 //! end of an epoch, and there the outputs of the whole validation split are needed to choose the threshold, the test
 //! split is scored for the report, and the best network is kept.
 
+use super::average::Average;
 use super::display::Display;
 use super::evaluation::Scores;
 use super::history::{Epoch, History};
-use super::network::{Network, Work};
+use super::network::Network;
 use super::tally::{Figures, Tally};
+use super::work::Work;
 use crate::dataset::batches::{Batch, Batches};
 use crate::report::file;
 use burn::data::dataloader::DataLoader;
@@ -50,6 +52,12 @@ pub(crate) struct Course {
     pub(crate) history: History,
     /// Where the best network is kept.
     pub(crate) best: PathBuf,
+    /// Where checkpoints are kept.
+    pub(crate) checkpoints: PathBuf,
+    /// How much of the mean of the weights stays at a step; 0 takes no mean.
+    pub(crate) averaging: f64,
+    /// Rows of a mini-batch.
+    pub(crate) batch: usize,
     /// What is shown.
     pub(crate) display: Display,
     /// How it ended.
@@ -68,19 +76,27 @@ impl SupervisedLearningStrategy<Network> for Course {
         let TrainingComponents { num_epochs, mut checkpointer, interrupter, .. } = parts;
         let (mut early_stopping, mut processor) = (parts.early_stopping, parts.event_processor);
         learner.fork(&self.device);
+        let average = Average::new(&learner.model(), self.averaging, &self.checkpoints);
+        let mut average = match average.clone().restored(first - 1) {
+            Ok(restored) => restored,
+            Err(reason) => {
+                self.fail(reason, &interrupter);
+                average
+            }
+        };
         for epoch in first..=num_epochs {
-            let mut trained = self.train_epoch(epoch, &mut learner, &*train, (&mut processor, &interrupter));
+            let moving = (&mut learner, &mut average);
+            let mut trained = self.train_epoch(epoch, moving, &*train, (&mut processor, &interrupter));
             if interrupter.should_stop() {
                 break;
             }
-            let Some(evaluated) = self.evaluate(epoch, &learner, &mut processor, &interrupter) else { break };
+            let Some(evaluated) = self.evaluate(epoch, average.network(), &mut processor, &interrupter)
+            else {
+                break;
+            };
             trained.add_rows(&evaluated.work);
-            self.finish_epoch(
-                trained.into_epoch(epoch, evaluated.figures),
-                &learner,
-                num_epochs,
-                &interrupter,
-            );
+            let finished = trained.into_epoch(epoch, evaluated.figures);
+            self.finish_epoch(finished, &average, num_epochs, &interrupter);
             if let Some(checkpointer) = &mut checkpointer {
                 checkpointer.checkpoint(&learner, epoch, &parts.event_store);
             }
@@ -101,7 +117,7 @@ impl Course {
     fn train_epoch(
         &self,
         epoch: usize,
-        learner: &mut Learner<Network>,
+        (learner, average): (&mut Learner<Network>, &mut Average),
         train: &dyn DataLoader<Batch>,
         (processor, interrupter): (&mut Processor, &Interrupter),
     ) -> Tally {
@@ -109,12 +125,14 @@ impl Course {
         let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items: train.num_items() };
         interrupter.fail_on_error(processor.process_train(start));
         let (mut pass, mut iteration) = (train.iter(), 0);
+        let mini_batches = train.num_items().div_ceil(self.batch);
         while let Some(batch) = pass.next() {
             let Some(batch) = loaded(batch, interrupter) else { break };
             self.display.mini_batch_starts();
             let output = learner.train_step(batch);
             learner.lr_step();
             learner.optimizer_step(output.grads);
+            average.add(&learner.model(), (epoch - 1) * mini_batches + iteration);
             trained.add(&output.item);
             iteration += 1;
             let item =
@@ -133,11 +151,10 @@ impl Course {
     fn evaluate(
         &self,
         epoch: usize,
-        learner: &Learner<Network>,
+        network: &Network,
         processor: &mut Processor,
         interrupter: &Interrupter,
     ) -> Option<Evaluated> {
-        let network = learner.model().valid();
         let (mut work, mut validation, mut test) = (Work::default(), Scores::default(), Scores::default());
         let total_items = self.validation.num_items();
         let start = LearnerEvent::StartSplit { epoch_number: epoch, total_items };
@@ -147,7 +164,7 @@ impl Course {
         {
             let mut pass = split.iter();
             while let Some(batch) = pass.next() {
-                let output = InferenceStep::step(&network, loaded(batch, interrupter)?);
+                let output = InferenceStep::step(network, loaded(batch, interrupter)?);
                 scores.extend(&output.outputs);
                 work.add_rows(&output.work);
                 if shown {
@@ -170,23 +187,25 @@ impl Course {
     }
 
     /// Writes the epoch down, and keeps the network if it is the best so far.
-    fn finish_epoch(
-        &self,
-        epoch: Epoch,
-        learner: &Learner<Network>,
-        epochs: usize,
-        interrupter: &Interrupter,
-    ) {
+    fn finish_epoch(&self, epoch: Epoch, average: &Average, epochs: usize, interrupter: &Interrupter) {
         self.display.epoch_ends(&epoch, epochs);
+        if let Err(reason) = average.save(epoch.report.epoch) {
+            self.fail(format!("cannot write into {}: {reason}", self.checkpoints.display()), interrupter);
+        }
         if self.history.push(epoch) {
-            let kept = learner.model().into_record().into_bytes().map_err(|error| error.to_string());
+            let kept = average.network().clone().into_record().into_bytes();
+            let kept = kept.map_err(|error| error.to_string());
             let kept = kept
                 .and_then(|bytes| file::write_whole(&self.best, &bytes).map_err(|error| error.to_string()));
             if let Err(reason) = kept {
-                self.set_end(End::Failed(format!("cannot write {}: {reason}", self.best.display())));
-                interrupter.stop(None);
+                self.fail(format!("cannot write {}: {reason}", self.best.display()), interrupter);
             }
         }
+    }
+
+    fn fail(&self, reason: String, interrupter: &Interrupter) {
+        self.set_end(End::Failed(reason));
+        interrupter.stop(None);
     }
 
     /// Notes how the course ended; the dashboard forgets it when it closes.

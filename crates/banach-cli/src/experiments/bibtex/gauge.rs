@@ -47,7 +47,7 @@ impl Gauge {
         Self { name, higher_is_better, read, state: NumericMetricState::default() }
     }
 
-    /// Mean binary cross-entropy.
+    /// What is minimised.
     pub(crate) fn loss() -> Self {
         Self::new("Loss", false, |reading| reading.loss)
     }

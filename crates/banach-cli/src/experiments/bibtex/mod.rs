@@ -1,84 +1,124 @@
 //! How does the Bibtex experiment run from its arguments to its report?
 
+mod answers;
+mod average;
 mod checkpoint;
 mod course;
 mod display;
 mod evaluation;
 mod gauge;
 mod history;
+mod joint;
+mod loss;
 mod network;
+mod recipe;
 mod settings;
 mod step;
 mod summary;
+mod table;
 mod tally;
+mod work;
 
-use crate::command::BibtexArguments;
+pub(crate) use table::table;
+
+use crate::command::{BibtexArguments, LayerName, RecipeName};
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Bibtex};
 use crate::error::Error;
 use crate::report::file;
 use crate::{device, interruption};
-use burn::lr_scheduler::constant::ConstantLr;
+use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
-use burn::optim::AdamConfig;
+use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::logger::FileMetricLogger;
-use burn::train::{Learner, SupervisedTraining, TrainingStrategy};
+use burn::train::{Interrupter, Learner, SupervisedTraining, TrainingStrategy};
 use checkpoint::{Ledger, State};
 use course::{Course, End};
 use display::Display;
 use gauge::Gauge;
-use history::{History, Patience};
+use history::{Epoch, History, Patience};
 use network::Network;
+use recipe::Recipe;
 use settings::Settings;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Keeps Adam's steps finite. The gradient of a mean over 159 labels is small, so this has to be smaller.
+const EPSILON: f32 = 1e-8;
+
 /// Runs `banach train bibtex`.
 pub(crate) fn train(arguments: &BibtexArguments) -> Result<(), Error> {
-    settings::check(arguments)?;
-    let device = device::named(&arguments.device)?;
-    let data = bibtex::load(&arguments.data, arguments.seed)?;
-    let settings = Settings::new(arguments, &data.fingerprint)?;
     let default = format!("out/bibtex-{}-seed{}", arguments.layer.as_str(), arguments.seed);
     let folder = arguments.out.clone().unwrap_or_else(|| PathBuf::from(default));
+    settings::check(arguments)?;
+    device::named(&arguments.device)?;
+    let data = bibtex::load(&arguments.data, arguments.seed)?;
+    let outcome = run(arguments, &data, &folder, Display::choose(arguments.quiet), &interruption::listen()?)?;
+    println!(
+        "{}\nresults are in {}",
+        summary::table(&outcome.state, &outcome.best, outcome.parameters),
+        folder.display()
+    );
+    Ok(())
+}
+
+/// What a finished run gave.
+struct Outcome {
+    state: State,
+    best: Epoch,
+    parameters: usize,
+}
+
+/// Trains one network up to its end, and writes its report into `folder`.
+fn run(
+    arguments: &BibtexArguments,
+    data: &Bibtex,
+    folder: &Path,
+    display: Display,
+    interrupter: &Interrupter,
+) -> Result<Outcome, Error> {
+    let device = device::named(&arguments.device)?;
+    let settings = Settings::new(arguments, &data.fingerprint)?;
     let mut state = State { layer: arguments.layer, seed: arguments.seed, settings, epochs: Vec::new() };
     if arguments.resume {
         let earlier = checkpoint::load(&folder.join("checkpoint"))?;
-        earlier.check_same(&state, &folder)?;
+        earlier.check_same(&state, folder)?;
         state.epochs = earlier.epochs;
     }
-    prepare(&folder, arguments.resume)?;
-    let network = Network::new(state.layer, state.seed, &state.settings, &device.clone().autodiff())?;
+    prepare(folder, arguments.resume)?;
+    let tracked = device.clone().autodiff();
+    let network = Network::new(state.layer, state.seed, &state.settings, &data.train, &tracked)?;
     let (history, parameters) = (History::new(state.epochs.clone()), network.num_params());
     let finished = state.epochs.len();
     let end = if finished >= state.settings.epochs || history.is_exhausted(state.settings.patience) {
         End::Finished
     } else {
-        let run = Run { folder: &folder, state: &state, history: &history, device: &device };
-        run.launch(network, &data, Display::choose(arguments.quiet))?
+        let run = Run { folder, state: &state, history: &history, device: &device, interrupter };
+        run.launch(network, data, display)?
     };
     state.epochs = history.epochs();
     let best = history.best();
     if let Some(best) = &best {
-        summary::write(&folder, &state, Some(best), parameters)?;
+        summary::write(folder, &state, Some(best), parameters)?;
     }
     match (end, best) {
         (End::Failed(reason), _) => Err(Error::Training(reason)),
-        (End::Interrupted, _) => Err(Error::Interrupted(advice(state.epochs.len(), &folder))),
-        (End::Finished, Some(best)) => {
-            println!("{}\nresults are in {}", summary::table(&state, &best, parameters), folder.display());
-            Ok(())
-        }
+        (End::Interrupted, _) => Err(Error::Interrupted(advice(state.epochs.len(), folder))),
+        (End::Finished, Some(best)) => Ok(Outcome { state, best, parameters }),
         (End::Finished, None) => Err(Error::Training("no epoch was trained".into())),
     }
 }
 
 /// Runs `banach show bibtex`.
 pub(crate) fn show() -> Result<(), Error> {
-    println!("{}", network::program(settings::BATCH, &Device::flex())?);
+    println!(
+        "{}",
+        network::program(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, &Device::flex())?
+    );
     Ok(())
 }
 
@@ -117,34 +157,36 @@ struct Run<'a> {
     state: &'a State,
     history: &'a History,
     device: &'a Device,
+    interrupter: &'a Interrupter,
 }
 
 impl Run<'_> {
     /// Trains through burn-train, from the last checkpoint if there is one.
     fn launch(&self, network: Network, data: &Bibtex, display: Display) -> Result<End, Error> {
-        let interrupter = interruption::listen()?;
+        let (interrupter, settings) = (self.interrupter, &self.state.settings);
         let course = self.course(data, display);
         let ledger = Ledger::new(&self.folder.join("checkpoint"), self.state.clone(), self.history.clone());
         let [model, optimizer, schedule] = ledger.parts();
         let finished = self.state.epochs.len();
-        let train = Batches::in_order(data.train.clone(), settings::BATCH, &course.device);
-        let train = Arc::new(train.shuffled(self.state.seed, finished));
+        let train = Batches::in_order(data.train.clone(), settings.batch, &course.device);
+        let train = train.shuffled(self.state.seed, finished).with_dropout(settings.dropout());
+        let train = Arc::new(train);
         let mut training = SupervisedTraining::new(self.folder, train, Arc::new(course.validation.clone()))
-            .num_epochs(self.state.settings.epochs)
+            .num_epochs(settings.epochs)
             .with_training_strategy(TrainingStrategy::Custom(Arc::new(course.clone())))
             .with_custom_checkpointers(model, optimizer, schedule)
             .with_checkpointing_strategy(KeepLastNCheckpoints::new(checkpoint::KEPT))
-            .early_stopping(Patience { history: self.history.clone(), epochs: self.state.settings.patience })
+            .early_stopping(Patience { history: self.history.clone(), epochs: settings.patience })
             .with_metric_logger(FileMetricLogger::new(self.folder.join("metrics")))
             .with_application_logger(None)
-            .renderer(display.renderer(&interrupter, finished))
+            .renderer(display.renderer(interrupter, finished))
             .with_interrupter(interrupter.clone());
         training = gauges(training, self.state);
         if finished > 0 {
             training = training.checkpoint(finished);
         }
-        let learner =
-            Learner::new(network, AdamConfig::new().init(), ConstantLr::new(settings::LEARNING_RATE));
+        let mini_batches = data.train.len().div_ceil(settings.batch);
+        let learner = Learner::new(network, adam(settings), falling(settings, mini_batches)?);
         // The dashboard's "stop immediately" ends burn-train with a panic of its own.
         match catch_unwind(AssertUnwindSafe(|| drop(training.launch(learner)))) {
             Ok(()) => Ok(course.end()),
@@ -155,7 +197,7 @@ impl Run<'_> {
 
     fn course(&self, data: &Bibtex, display: Display) -> Course {
         let plain = |examples: &Arc<[bibtex::Example]>| {
-            Batches::in_order(examples.clone(), settings::BATCH, self.device)
+            Batches::in_order(examples.clone(), self.state.settings.batch, self.device)
         };
         Course {
             device: self.device.clone().autodiff(),
@@ -163,10 +205,24 @@ impl Run<'_> {
             test: plain(&data.test),
             history: self.history.clone(),
             best: self.folder.join("best.bpk"),
+            checkpoints: self.folder.join("checkpoint"),
+            averaging: self.state.settings.averaging,
+            batch: self.state.settings.batch,
             display,
             end: Arc::default(),
         }
     }
+}
+
+/// Adam with decoupled weight decay; without decay it is Adam.
+fn adam(settings: &Settings) -> ModuleOptimizer {
+    AdamWConfig::new().with_weight_decay(settings.weight_decay as f32).with_epsilon(EPSILON).init()
+}
+
+/// A step size that falls a little with every mini-batch, by the same part in every epoch.
+fn falling(settings: &Settings, mini_batches: usize) -> Result<ModuleLrScheduler, Error> {
+    let part = settings.learning_rate_decay.powf(1.0 / mini_batches as f64);
+    ExponentialLrSchedulerConfig::new(settings.learning_rate, part).init().map_err(Error::Training)
 }
 
 fn was_killed(panic: &(dyn std::any::Any + Send)) -> bool {
@@ -179,11 +235,11 @@ fn gauges(training: SupervisedTraining<Network>, state: &State) -> SupervisedTra
         .metric_train_numeric(Gauge::loss())
         .metric_valid_numeric(Gauge::loss())
         .metric_valid_numeric(Gauge::f1_at_half());
-    match state.layer {
-        crate::command::LayerName::Feedforward => training,
-        crate::command::LayerName::FpiNn => training
-            .metric_train_numeric(Gauge::forward_steps())
-            .metric_train_numeric(Gauge::adjoint_steps())
-            .metric_train_numeric(Gauge::unconverged_rows()),
+    if !state.layer.solves() {
+        return training;
     }
+    training
+        .metric_train_numeric(Gauge::forward_steps())
+        .metric_train_numeric(Gauge::adjoint_steps())
+        .metric_train_numeric(Gauge::unconverged_rows())
 }

@@ -1,137 +1,111 @@
-//! What does the Bibtex network compute, with its map applied once or up to its fixed point?
+//! What is the network that trains, whatever its layer and its recipe?
 
-use super::settings::{HIDDEN, Settings};
-use crate::command::LayerName;
-use crate::dataset::bibtex::{FEATURES, LABELS};
+use super::answers::{Answering, Sizes};
+use super::joint::Joint;
+use super::settings::{self, Settings};
+use super::work::Work;
+use crate::command::{LayerName, RecipeName};
+use crate::dataset::bibtex::{Example, FEATURES, LABELS};
 use crate::error::Error;
-use crate::experiments::perceptron::Perceptron;
 use crate::random::Generator;
+use banach::FixedPointConfig;
 use banach::program::Program;
-use banach::{FixedPoint, FixedPointConfig, Update};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Tensor};
 
 const WEIGHT_STREAM: u64 = 2;
-
-/// `g(x, z) = sigmoid(W2 relu(W1 [z, x] + b1) + b2)`, 1836 + 159 -> 600 -> 159.
-#[derive(Module, Debug)]
-pub(crate) struct Cell {
-    body: Perceptron,
-}
-
-impl Cell {
-    /// A cell with starting weights drawn from `seed`.
-    pub(crate) fn new(seed: u64, device: &Device) -> Self {
-        let mut generator = Generator::new(seed, WEIGHT_STREAM);
-        Self { body: Perceptron::new([FEATURES + LABELS, HIDDEN, LABELS], &mut generator, device) }
-    }
-
-    /// What the sigmoid of g is applied to, `[batch, 159]`.
-    fn logits(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> {
-        self.body.forward(Tensor::cat(vec![z, x], 1))
-    }
-}
-
-impl Update for Cell {
-    type State = Tensor<2>;
-    type Input = Tensor<2>;
-
-    fn start(&self, z: &Tensor<2>) -> Tensor<2> {
-        Tensor::zeros([z.dims()[0], LABELS], &z.device())
-    }
-
-    fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> {
-        activation::sigmoid(self.logits(x, z))
-    }
-}
-
-/// The update g(x, z) as a program, traced for a mini-batch of `rows`.
-pub(crate) fn program(rows: usize, device: &Device) -> Result<Program, Error> {
-    let layer = FixedPointConfig::new().init(Cell::new(0, device)).map_err(Error::layer)?;
-    layer.program(Tensor::zeros([rows, FEATURES], device)).map_err(Error::layer)
-}
-
-/// The map, applied once or up to its fixed point.
-#[derive(Module, Debug)]
-#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
-pub(crate) enum Layer {
-    /// x̂ = g(0, z).
-    Feedforward(Cell),
-    /// x̂ = g(x̂, z).
-    FixedPoint(FixedPoint<Cell>),
-}
 
 /// The network that trains.
 #[derive(Module, Debug)]
 pub(crate) struct Network {
-    layer: Layer,
+    body: Body,
+    /// Weight of 1 - F1 in the loss.
+    f1_weight: f64,
 }
 
-/// What the solvers did since they were last asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Work {
-    /// Mean steps of the forward solver a row.
-    pub(crate) forward_steps: f64,
-    /// Mean steps of the adjoint solver a row.
-    pub(crate) adjoint_steps: f64,
-    /// Rows whose fixed point was not found to the tolerance, and rows whose adjoint was not.
-    pub(crate) unconverged_rows: usize,
-    /// Rows in which a number that is not finite was met.
-    pub(crate) non_finite_rows: usize,
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
+enum Body {
+    Joint(Joint),
+    Answering(Answering),
 }
 
 impl Network {
-    /// The network that `layer` and `settings` describe.
+    /// The network that the settings describe; the training examples give the starting biases.
     pub(crate) fn new(
         layer: LayerName,
         seed: u64,
         settings: &Settings,
+        train: &[Example],
         device: &Device,
     ) -> Result<Self, Error> {
-        let cell = Cell::new(seed, device);
-        let layer = match layer {
-            LayerName::Feedforward => Layer::Feedforward(cell),
-            LayerName::FpiNn => Layer::FixedPoint(settings.fixed_point().init(cell).map_err(Error::layer)?),
+        let mut generator = Generator::new(seed, WEIGHT_STREAM);
+        let (config, hidden) = (settings.fixed_point(), settings.hidden);
+        let tuned = settings.recipe == RecipeName::Tuned;
+        let body = if tuned || layer == LayerName::Mlp {
+            let odds = tuned.then(|| log_odds(train));
+            let label_units = settings.label_units.unwrap_or_default();
+            let sizes = Sizes { hidden, label_units, bias: odds.as_deref() };
+            Body::Answering(Answering::new(layer, sizes, &config, &mut generator, device)?)
+        } else {
+            Body::Joint(Joint::new(layer, hidden, &config, &mut generator, device)?)
         };
-        Ok(Self { layer })
+        Ok(Self { body, f1_weight: settings.f1_weight })
     }
 
-    /// The logits of x̂, `[batch, 159]`: x̂ is their sigmoid.
-    ///
-    /// At a fixed point x̂ = g(x̂, z), so the logits inside this last application of g are those of x̂ itself, and the
-    /// loss can be computed from them: no logarithm of an output that has been rounded to 0 or 1, and an incoming
-    /// cotangent that never exceeds 1. The derivative is the same by the implicit function theorem.
-    pub(crate) fn logits(&self, z: Tensor<2>) -> Tensor<2> {
-        match &self.layer {
-            Layer::Feedforward(cell) => cell.logits(cell.start(&z), z),
-            Layer::FixedPoint(layer) => {
-                let x = layer.forward(z.clone());
-                layer.update().logits(x, z)
-            }
+    /// The logits of the outputs, `[batch, 159]`; the mask is a factor for each hidden unit of each example.
+    pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        match &self.body {
+            Body::Joint(network) => network.logits((z, mask)),
+            Body::Answering(network) => network.logits(z, mask),
         }
+    }
+
+    /// Weight of 1 - F1 in the loss.
+    pub(crate) fn f1_weight(&self) -> f64 {
+        self.f1_weight
     }
 
     /// What the solvers did since the last call; g applied once counts as one step.
     pub(crate) fn take_work(&self) -> Work {
-        match &self.layer {
-            Layer::Feedforward(_) => Work { forward_steps: 1.0, ..Work::default() },
-            Layer::FixedPoint(layer) => {
-                let counts = layer.take_statistics();
-                Work {
-                    forward_steps: counts.mean_forward_steps(),
-                    adjoint_steps: counts.mean_adjoint_steps(),
-                    unconverged_rows: counts.unconverged_rows + counts.adjoint_unconverged_rows,
-                    non_finite_rows: counts.non_finite_rows,
-                }
-            }
+        match &self.body {
+            Body::Joint(network) => network.take_work(),
+            Body::Answering(network) => network.take_work(),
         }
     }
 }
 
-impl Work {
-    /// Adds the counts of rows; the means of steps stay as they are.
-    pub(crate) fn add_rows(&mut self, other: &Work) {
-        self.unconverged_rows += other.unconverged_rows;
-        self.non_finite_rows += other.non_finite_rows;
+/// `ln(p / (1 - p))` for the share p of examples with each label, kept off 0 and 1 by one more of each kind.
+fn log_odds(examples: &[Example]) -> Vec<f32> {
+    let mut counts = vec![1.0_f64; LABELS];
+    for &label in examples.iter().flat_map(|example| &example.labels) {
+        counts[label as usize] += 1.0;
+    }
+    let all = examples.len() as f64 + 2.0;
+    counts.into_iter().map(|count| (count / (all - count)).ln() as f32).collect()
+}
+
+/// The published update g(x, z) as a program, traced for a mini-batch of `rows`.
+pub(crate) fn program(rows: usize, device: &Device) -> Result<Program, Error> {
+    let mut generator = Generator::new(0, WEIGHT_STREAM);
+    let (config, hidden) = (FixedPointConfig::new(), settings::PUBLISHED_HIDDEN);
+    let network = Joint::new(LayerName::FpiNn, hidden, &config, &mut generator, device)?;
+    let Joint::FixedPoint(layer) = network else {
+        return Err(Error::Training("found no fixed point".into()));
+    };
+    layer.program((Tensor::zeros([rows, FEATURES], device), None)).map_err(Error::layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_starting_bias_is_the_log_odds_of_a_label() {
+        let example = |labels: &[u32]| Example { features: vec![], labels: labels.to_vec() };
+        let odds = log_odds(&[example(&[0, 1]), example(&[0]), example(&[0])]);
+        assert_eq!(odds.len(), LABELS);
+        assert!((odds[0] - 4.0_f32.ln()).abs() < 1e-6 && (odds[1] - (2.0_f32 / 3.0).ln()).abs() < 1e-6);
+        assert!((odds[2] + 4.0_f32.ln()).abs() < 1e-6);
     }
 }

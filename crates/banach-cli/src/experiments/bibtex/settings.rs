@@ -1,19 +1,18 @@
-//! Which settings make a run, which of them contradict each other, and which must a resumed run repeat?
+//! Which settings make a run, and which must a resumed run repeat?
 
-use crate::command::{AdjointName, BibtexArguments, LayerName, SolverName};
+pub(crate) use super::recipe::PUBLISHED_HIDDEN;
+use super::recipe::Recipe;
+use crate::command::{AdjointName, BibtexArguments, LayerName, RecipeName, SolverName};
+use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
 use crate::error::Error;
 use banach::FixedPointConfig;
-use banach::solve::{Anderson, FixedPointSolver, Gmres, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{
+    Anderson, ConjugateGradient, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton, Picard, Tolerance,
+};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// Hidden units of the map g.
-pub(crate) const HIDDEN: usize = 600;
-/// Rows of a mini-batch.
-pub(crate) const BATCH: usize = 40;
-/// Step size of Adam.
-pub(crate) const LEARNING_RATE: f64 = 1e-3;
 /// Norm to which the gradient of all parameters together is clipped.
 pub(crate) const GRADIENT_NORM: f64 = 1.0;
 
@@ -21,15 +20,33 @@ const TOLERANCE: f64 = 1e-4;
 const MAX_STEPS: usize = 60;
 
 /// Everything that decides the numbers of a run, as written to its report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
+    /// The network, and where its settings came from.
+    pub(crate) recipe: RecipeName,
     /// Most epochs.
     pub(crate) epochs: usize,
     /// Epochs without a better validation F1 after which training stops.
     pub(crate) patience: usize,
-    batch: usize,
-    hidden: usize,
-    learning_rate: f64,
+    /// Rows of a mini-batch.
+    pub(crate) batch: usize,
+    /// Hidden units of the network that reads the features.
+    pub(crate) hidden: usize,
+    /// Hidden units through which labels act on one another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) label_units: Option<usize>,
+    /// Step size of the first epoch.
+    pub(crate) learning_rate: f64,
+    /// The step size after an epoch, as a part of the one before it.
+    pub(crate) learning_rate_decay: f64,
+    /// Decoupled weight decay.
+    pub(crate) weight_decay: f64,
+    dropout: f64,
+    input_dropout: f64,
+    /// Weight of 1 - F1 in the loss.
+    pub(crate) f1_weight: f64,
+    /// How much of the running mean of the weights stays at a step; 0 evaluates the weights themselves.
+    pub(crate) averaging: f64,
     gradient_norm: f64,
     validation_share: f64,
     device: String,
@@ -49,13 +66,22 @@ impl Settings {
     /// The settings that the arguments ask for; options that would be ignored are refused.
     pub(crate) fn new(arguments: &BibtexArguments, data_fingerprint: &str) -> Result<Self, Error> {
         check(arguments)?;
-        let solves = arguments.layer == LayerName::FpiNn;
+        let (recipe, changes) = (Recipe::of(arguments.recipe, arguments.layer), &arguments.changes);
+        let solves = arguments.layer.solves();
         Ok(Self {
-            epochs: arguments.epochs,
+            recipe: arguments.recipe,
+            epochs: arguments.epochs.unwrap_or(recipe.epochs),
             patience: arguments.patience,
-            batch: BATCH,
-            hidden: HIDDEN,
-            learning_rate: LEARNING_RATE,
+            batch: recipe.batch,
+            hidden: changes.hidden.unwrap_or(recipe.hidden),
+            label_units: changes.label_units.or(recipe.label_units),
+            learning_rate: changes.learning_rate.unwrap_or(recipe.learning_rate),
+            learning_rate_decay: changes.learning_rate_decay.unwrap_or(recipe.learning_rate_decay),
+            weight_decay: changes.weight_decay.unwrap_or(recipe.weight_decay),
+            dropout: changes.dropout.unwrap_or(recipe.dropout),
+            input_dropout: changes.input_dropout.unwrap_or(recipe.input_dropout),
+            f1_weight: changes.f1_weight.unwrap_or(recipe.f1_weight),
+            averaging: changes.averaging.unwrap_or(recipe.averaging),
             gradient_norm: GRADIENT_NORM,
             validation_share: VALIDATION_SHARE,
             device: arguments.device.clone(),
@@ -68,14 +94,21 @@ impl Settings {
         })
     }
 
+    /// What is left out of the training examples.
+    pub(crate) fn dropout(&self) -> Dropout {
+        Dropout { features: self.input_dropout, hidden: self.dropout, units: self.hidden }
+    }
+
     /// How the layer solves forward and backward.
     pub(crate) fn fixed_point(&self) -> FixedPointConfig {
         let solver = match self.solver {
             Some(SolverName::Picard) => FixedPointSolver::Picard(Picard::default()),
+            Some(SolverName::Newton) => FixedPointSolver::Newton(Newton::default()),
             Some(SolverName::Anderson) | None => FixedPointSolver::Anderson(Anderson::default()),
         };
         let adjoint = match self.adjoint {
             Some(AdjointName::Neumann) => LinearSolver::Neumann(Neumann::default()),
+            Some(AdjointName::Cg) => LinearSolver::ConjugateGradient(ConjugateGradient::default()),
             Some(AdjointName::Gmres) | None => LinearSolver::Gmres(Gmres::default()),
         };
         let relative = self.tolerance.unwrap_or(TOLERANCE);
@@ -108,20 +141,36 @@ impl Settings {
     }
 }
 
-/// Refuses options that `--layer feedforward` would ignore.
+/// Refuses options that would be ignored, and a solver that does not fit.
 pub(crate) fn check(arguments: &BibtexArguments) -> Result<(), Error> {
-    let given = [
+    let layer = arguments.layer;
+    let solving = [
         ("--solver", arguments.solver.is_some()),
         ("--adjoint", arguments.adjoint.is_some()),
         ("--tolerance", arguments.tolerance.is_some()),
         ("--max-steps", arguments.max_steps.is_some()),
     ];
-    match given.iter().find(|(_, given)| *given && arguments.layer == LayerName::Feedforward) {
-        None => Ok(()),
-        Some((option, _)) => Err(Error::Setting {
-            found: format!("{option} with --layer feedforward"),
-            expected: "no solver options where the map is applied once".into(),
+    if let Some((option, _)) = solving.iter().find(|(_, given)| *given && !layer.solves()) {
+        return Err(Error::Setting {
+            found: format!("{option} with --layer {}", layer.as_str()),
+            expected: "no solver options where nothing is solved for".into(),
             advice: format!("leave out {option}, or train --layer fpi-nn"),
-        }),
+        });
     }
+    if arguments.adjoint == Some(AdjointName::Cg) && layer != LayerName::FpiGd {
+        return Err(Error::Setting {
+            found: format!("--adjoint cg with --layer {}", layer.as_str()),
+            expected: "a symmetric Jacobian, which the step of an energy has and a map need not have".into(),
+            advice: "take --adjoint gmres, or train --layer fpi-gd".into(),
+        });
+    }
+    let no_label_units = arguments.recipe == RecipeName::Published || layer == LayerName::Mlp;
+    if arguments.changes.label_units.is_some() && no_label_units {
+        return Err(Error::Setting {
+            found: format!("--label-units with --layer {}", layer.as_str()),
+            expected: "a layer of the tuned recipe in which labels act on one another".into(),
+            advice: "leave out --label-units, or train --recipe tuned --layer fpi-nn".into(),
+        });
+    }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! What do the mini-batches of an epoch add up to?
 
 use super::history::{Epoch, EpochReport};
-use super::network::Work;
 use super::step::StepOutput;
+use super::work::Work;
 
 /// What an epoch's training adds up to.
 #[derive(Clone, Copy, Debug, Default)]

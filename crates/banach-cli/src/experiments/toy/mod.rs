@@ -1,4 +1,4 @@
-//! How does the toy run: learn the solution map of a box-constrained problem with a fixed point, and without?
+//! How does the toy run: learn the solution map of a box-constrained problem with fixed points, and without?
 
 mod network;
 mod problem;
@@ -12,11 +12,13 @@ use crate::report::curves::{self, Curve, Panel};
 use crate::report::{file, table};
 use problem::{BOUNDS, Problem, Samples};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use training::{Course, Curves};
 
 const TRAIN_ROWS: usize = 2000;
 const TEST_ROWS: usize = 500;
 const PROBLEM_STREAM: u64 = 11;
+const LAYERS: [LayerName; 3] = [LayerName::FpiGd, LayerName::FpiNn, LayerName::Feedforward];
 
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
@@ -24,7 +26,7 @@ struct Report<'a> {
     experiment: &'static str,
     seed: u64,
     settings: Settings,
-    layers: Layers<'a>,
+    layers: BTreeMap<&'static str, &'a Curves>,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,13 +37,6 @@ struct Settings {
     test_samples: usize,
     lower_bound: f64,
     upper_bound: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Layers<'a> {
-    #[serde(rename = "fpi-nn")]
-    fixed_point: &'a Curves,
-    feedforward: &'a Curves,
 }
 
 /// Runs `banach train toy`.
@@ -58,25 +53,25 @@ pub(crate) fn train(arguments: &ToyArguments) -> Result<(), Error> {
         quiet: arguments.quiet,
         interrupter: interruption::listen()?,
     };
-    let feedforward = course.train(LayerName::Feedforward)?;
-    let fixed_point = course.train(LayerName::FpiNn)?;
-    let layers = Layers { fixed_point: &fixed_point, feedforward: &feedforward };
-    write(arguments, layers)?;
-    println!("{}\nresults are in {}", closing_table(&fixed_point, &feedforward), arguments.out.display());
+    let mut trained = Vec::new();
+    for layer in LAYERS {
+        trained.push((layer.as_str(), course.train(layer)?));
+    }
+    write(arguments, &trained)?;
+    println!("{}\nresults are in {}", closing_table(&trained), arguments.out.display());
     Ok(())
 }
 
 type Losses = fn(&Curves) -> &Vec<f64>;
 
-fn write(arguments: &ToyArguments, layers: Layers<'_>) -> Result<(), Error> {
+fn write(arguments: &ToyArguments, trained: &[(&'static str, Curves)]) -> Result<(), Error> {
     let plots: [(&str, &str, Losses); 2] = [
         ("train_loss.svg", "mean squared error, training samples", |curves| &curves.train_loss),
         ("test_loss.svg", "mean squared error, test samples", |curves| &curves.test_loss),
     ];
     for (name, title, values) in plots {
-        let curves = [("fpi-nn", layers.fixed_point), ("feedforward", layers.feedforward)]
-            .map(|(name, curves)| Curve { name, values: values(curves).clone() })
-            .to_vec();
+        let curves =
+            trained.iter().map(|(name, curves)| Curve { name, values: values(curves).clone() }).collect();
         curves::draw(&arguments.out.join(name), &[Panel { title, logarithmic: true, curves }])?;
     }
     let settings = Settings {
@@ -87,17 +82,18 @@ fn write(arguments: &ToyArguments, layers: Layers<'_>) -> Result<(), Error> {
         lower_bound: BOUNDS.0,
         upper_bound: BOUNDS.1,
     };
+    let layers = trained.iter().map(|(name, curves)| (*name, curves)).collect();
     let report = Report { experiment: "toy", seed: arguments.seed, settings, layers };
     file::write_json(&arguments.out.join("report.json"), &report)
 }
 
-fn closing_table(fixed_point: &Curves, feedforward: &Curves) -> String {
+fn closing_table(trained: &[(&'static str, Curves)]) -> String {
     let last = |losses: &[f64]| losses.last().map_or("none".into(), |loss| format!("{loss:.3e}"));
     let row = |name: &str, curves: &Curves| {
         let parameters = curves.parameters.to_string();
         let seconds = format!("{:.1}", curves.seconds);
         vec![name.to_string(), parameters, last(&curves.train_loss), last(&curves.test_loss), seconds]
     };
-    let rows = [row("fpi-nn", fixed_point), row("feedforward", feedforward)];
+    let rows: Vec<Vec<String>> = trained.iter().map(|(name, curves)| row(name, curves)).collect();
     table::lined_up(&["toy", "parameters", "train loss", "test loss", "seconds"], &rows)
 }

@@ -29,7 +29,7 @@ pub(crate) struct Curves {
     pub(crate) seconds: f64,
 }
 
-/// What both networks have in common.
+/// What the networks have in common.
 pub(crate) struct Course {
     pub(crate) train: Samples,
     pub(crate) test: Samples,

@@ -1,0 +1,152 @@
+//! Which arguments does the command take, and how is a mistake in them put into one line?
+
+mod arguments;
+mod names;
+mod numbers;
+
+pub(crate) use arguments::{BibtexArguments, Changes, TableArguments, ToyArguments};
+pub(crate) use names::{AdjointName, LayerName, RecipeName, SolverName};
+
+use crate::error::Error;
+use clap::error::{ContextKind, ErrorKind};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+/// Differentiable fixed-point layers: experiments that train, and programs to look at.
+#[derive(Debug, Parser)]
+#[command(name = "banach", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Train an experiment, print its result and write a report.
+    Train {
+        #[command(subcommand)]
+        experiment: Train,
+    },
+    /// Train every method with several seeds, print the table of their results and write it.
+    Table {
+        #[command(subcommand)]
+        experiment: Table,
+    },
+    /// Print the program traced from an experiment's update.
+    Show {
+        #[command(subcommand)]
+        experiment: Show,
+    },
+}
+
+/// The experiments that train.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Train {
+    /// Multi-label classification of Bibtex (1836 features, 159 labels).
+    Bibtex(Box<BibtexArguments>),
+    /// The solution map of a random box-constrained quadratic problem; needs no files.
+    Toy(ToyArguments),
+}
+
+/// The experiments with several methods to compare.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Table {
+    /// Multi-label classification of Bibtex: mlp, feedforward, fpi-nn and fpi-gd.
+    Bibtex(TableArguments),
+}
+
+/// The experiments that can be printed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Show {
+    /// The update g(x, z) of the Bibtex network.
+    Bibtex,
+}
+
+/// Why there is nothing to run.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The user asked for help or the version.
+    Answer(String),
+    /// The arguments are wrong.
+    Mistake(Error),
+}
+
+/// Reads the arguments.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Stop> {
+    let parsed = CommandLine::try_parse_from(arguments);
+    parsed.map(|line| line.action).map_err(|error| {
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            Stop::Answer(error.to_string())
+        } else {
+            Stop::Mistake(Error::Usage(one_line(&error)))
+        }
+    })
+}
+
+/// The first paragraph of clap's message and its tip, on one line.
+fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "found no command, expected for example `banach train toy`; run `banach --help`".into();
+    }
+    let text = error.to_string();
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut line = words(text.split("\n\n").next().unwrap_or_default());
+    line = line.trim_start_matches("error: ").to_string();
+    let valid = error.get(ContextKind::ValidSubcommand).or(error.get(ContextKind::SuggestedSubcommand));
+    if let Some(expected) = valid {
+        line.push_str(&format!(", expected {expected}"));
+    }
+    if let Some(suggestion) = error.get(ContextKind::SuggestedArg) {
+        line.push_str(&format!("; did you mean '{suggestion}'?"));
+    }
+    line.push_str("; run `banach --help`, or the same command with --help");
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_words(line: &str) -> Result<Action, Stop> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    fn mistake(line: &str) -> String {
+        match parse_words(line) {
+            Err(Stop::Mistake(error)) => error.to_string(),
+            other => panic!("expected a mistake, found {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_mistake_is_one_line_that_names_the_option() {
+        for (line, part) in [
+            ("banach train bibtex", "--data"),
+            ("banach train bibtex --data d --epochs 0", "at least 1"),
+            ("banach train bibtex --data d --tolerance -1", "--tolerance"),
+            ("banach train bibtex --data d --tolerance NaN", "expected a number above 0"),
+            ("banach train bibtex --data d --max-steps 0", "at least 1"),
+            ("banach train bibtex --data d --epoch 3", "did you mean '--epochs'"),
+            ("banach train bibtex --data d --solver simplex", "picard, anderson, newton"),
+            ("banach train bibtex --data d --dropout 1", "from 0 to below 1"),
+            ("banach train bibtex --data d --weight-decay -1", "at least 0"),
+            ("banach train bibtex --data d --learning-rate 0", "above 0"),
+            ("banach train bibtex --data d --recipe secret", "published, tuned"),
+            ("banach table bibtex", "--data"),
+            ("banach table bibtex --data d --seeds 0", "at least 1"),
+            ("banach train", "--help"),
+            ("banach", "--help"),
+        ] {
+            let text = mistake(line);
+            assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_answers() {
+        for line in ["banach --help", "banach --version", "banach train bibtex --help"] {
+            assert!(matches!(parse_words(line), Err(Stop::Answer(_))), "{line}");
+        }
+    }
+}

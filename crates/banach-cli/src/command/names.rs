@@ -1,0 +1,70 @@
+//! By which names are layers, solvers and recipes called, on the command line and in reports?
+
+use clap::ValueEnum;
+
+/// What stands between the input and the output of a network.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LayerName {
+    /// The fixed point of a map g.
+    FpiNn,
+    /// The minimiser of an energy f, as the fixed point of its gradient step.
+    FpiGd,
+    /// The map g applied once.
+    Feedforward,
+    /// A network that never sees a state x.
+    Mlp,
+}
+
+impl LayerName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::FpiNn => "fpi-nn",
+            Self::FpiGd => "fpi-gd",
+            Self::Feedforward => "feedforward",
+            Self::Mlp => "mlp",
+        }
+    }
+
+    /// Whether a fixed point is solved for.
+    pub(crate) fn solves(self) -> bool {
+        matches!(self, Self::FpiNn | Self::FpiGd)
+    }
+}
+
+/// The architecture and the settings that nothing else is said about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RecipeName {
+    /// As the method was published: one network reads [z, x]; cross-entropy, no regularisation.
+    Published,
+    /// As chosen on validation data: the labels answer one another in a small network of their own.
+    Tuned,
+}
+
+/// How the fixed point is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SolverName {
+    /// x <- g(x, z).
+    Picard,
+    /// Anderson acceleration.
+    Anderson,
+    /// Newton's method.
+    Newton,
+}
+
+/// How the adjoint c = Jᵀ c + v is solved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum AdjointName {
+    /// c <- Jᵀ c + v.
+    Neumann,
+    /// GMRES on (I - Jᵀ) c = v.
+    Gmres,
+    /// Conjugate gradients on (I - J) c = v, where J is symmetric: fpi-gd.
+    Cg,
+}

@@ -1,0 +1,97 @@
+//! What is minimised: how far are outputs from the labels, and how far are gradients clipped?
+
+use super::network::Network;
+use super::settings::GRADIENT_NORM;
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::optim::GradientsParams;
+use burn::tensor::{Tensor, activation};
+
+/// Mean cross-entropy, and `weight` times 1 - F1 where the weight is not 0.
+pub(crate) fn loss(logits: Tensor<2>, y: Tensor<2>, weight: f64) -> Tensor<1> {
+    let entropy = cross_entropy(logits.clone(), y.clone());
+    if weight == 0.0 {
+        return entropy;
+    }
+    entropy + (soft_f1(activation::sigmoid(logits), y).neg() + 1.0) * weight
+}
+
+/// Mean of `-y ln σ(l) - (1 - y) ln(1 - σ(l))` over rows and labels, from the logits l: finite for every finite l.
+fn cross_entropy(logits: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
+    let overflow_free = logits.clone().abs().neg().exp().log1p();
+    (activation::relu(logits.clone()) - logits * y + overflow_free).mean()
+}
+
+/// Mean of `2 Σ x y / (Σ x + Σ y)` over the rows: the F1 of the outputs as they are, without a threshold.
+fn soft_f1(x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
+    let both = (x.clone() * y.clone()).sum_dim(1);
+    (both * 2.0 / ((x + y).sum_dim(1) + 1e-6)).mean()
+}
+
+/// Scales all gradients together to a norm of at most [`GRADIENT_NORM`].
+///
+/// If the norm is not finite the gradient is dropped, the weights stay as they are, and the second value is false.
+pub(crate) fn clip(network: &Network, gradients: GradientsParams) -> (GradientsParams, bool) {
+    let mut measure = Measure { gradients: &gradients, squares: 0.0 };
+    network.visit(&mut measure);
+    let norm = measure.squares.sqrt();
+    if !norm.is_finite() {
+        return (GradientsParams::new(), false);
+    }
+    if norm <= GRADIENT_NORM {
+        return (gradients, true);
+    }
+    let mut scale = Scale { gradients, factor: GRADIENT_NORM / norm };
+    network.visit(&mut scale);
+    (scale.gradients, true)
+}
+
+struct Measure<'a> {
+    gradients: &'a GradientsParams,
+    squares: f64,
+}
+
+impl ModuleVisitor for Measure<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.get::<D>(param.id) {
+            self.squares += f64::from(gradient.square().sum().into_scalar::<f32>());
+        }
+    }
+}
+
+struct Scale {
+    gradients: GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let id: ParamId = param.id;
+        if let Some(gradient) = self.gradients.remove::<D>(id) {
+            self.gradients.register(id, gradient.mul_scalar(self.factor));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn value(tensor: Tensor<1>) -> f64 {
+        f64::from(tensor.into_scalar::<f32>())
+    }
+
+    #[test]
+    fn the_loss_is_finite_and_exact_at_extreme_logits() {
+        let device = Device::flex();
+        let logits = Tensor::<2>::from_floats([[0.3, -200.0, 200.0, 200.0]], &device);
+        let y = Tensor::<2>::from_floats([[1.0, 0.0, 1.0, 0.0]], &device);
+        let found = value(loss(logits.clone(), y.clone(), 0.0));
+        let expected = ((1.0 + (-0.3_f64).exp()).ln() + 200.0) / 4.0;
+        assert!((found - expected).abs() < 1e-5, "found {found}, expected {expected}");
+        let first = 1.0 / (1.0 + (-0.3_f64).exp());
+        let f1 = 2.0 * (first + 1.0) / (first + 2.0 + 2.0);
+        let found = value(loss(logits, y, 3.0));
+        assert!((found - expected - 3.0 * (1.0 - f1)).abs() < 1e-4, "found {found}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Which settings does a recipe give to a layer?
+
+use crate::command::{LayerName, RecipeName};
+
+/// The settings that no option names, and defaults for those that an option may change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Recipe {
+    pub(crate) epochs: usize,
+    pub(crate) batch: usize,
+    pub(crate) hidden: usize,
+    /// None where labels do not act on one another through units of their own.
+    pub(crate) label_units: Option<usize>,
+    pub(crate) learning_rate: f64,
+    /// After an epoch, as a part of the one before it.
+    pub(crate) learning_rate_decay: f64,
+    pub(crate) weight_decay: f64,
+    pub(crate) dropout: f64,
+    pub(crate) input_dropout: f64,
+    pub(crate) f1_weight: f64,
+    /// How much of the running mean of the weights stays at a step.
+    pub(crate) averaging: f64,
+}
+
+/// Hidden units of the published map.
+pub(crate) const PUBLISHED_HIDDEN: usize = 600;
+
+impl Recipe {
+    /// What `name` gives to `layer`.
+    pub(crate) fn of(name: RecipeName, layer: LayerName) -> Self {
+        match name {
+            RecipeName::Published => Self::published(layer),
+            RecipeName::Tuned => Self::tuned(layer),
+        }
+    }
+
+    fn published(layer: LayerName) -> Self {
+        let descends = layer == LayerName::FpiGd;
+        Self {
+            epochs: 30,
+            batch: if descends { 80 } else { 40 },
+            hidden: if descends { 512 } else { PUBLISHED_HIDDEN },
+            label_units: None,
+            learning_rate: 1e-3,
+            learning_rate_decay: 1.0,
+            weight_decay: 0.0,
+            dropout: 0.0,
+            input_dropout: 0.0,
+            f1_weight: 0.0,
+            averaging: 0.0,
+        }
+    }
+
+    /// Chosen on validation data alone, with the same number of trials for each layer.
+    fn tuned(layer: LayerName) -> Self {
+        Self {
+            epochs: 20,
+            batch: 100,
+            hidden: 600,
+            label_units: (layer != LayerName::Mlp).then_some(100),
+            learning_rate: 2e-3,
+            learning_rate_decay: 0.9,
+            weight_decay: 0.01,
+            dropout: 0.5,
+            input_dropout: 0.3,
+            f1_weight: 0.3,
+            averaging: 0.99,
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! How do the methods compare over several seeds, and with what was published?
+
+use super::display::Display;
+use super::settings::Settings;
+use super::{Outcome, run, settings};
+use crate::command::{BibtexArguments, Changes, LayerName, TableArguments};
+use crate::dataset::bibtex;
+use crate::error::Error;
+use crate::report::{file, table};
+use crate::{device, interruption};
+use burn::train::Interrupter;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The methods in the order in which they are trained for each seed.
+const METHODS: [LayerName; 4] = [LayerName::Mlp, LayerName::Feedforward, LayerName::FpiNn, LayerName::FpiGd];
+
+/// F1 in percent as published: Jeon, Lee and Choi.
+const PUBLISHED: [(&str, f64); 8] = [
+    ("mlp", 38.9),
+    ("feedforward", 39.6),
+    ("SPEN", 42.2),
+    ("ICNN", 41.5),
+    ("DVN (GT)", 42.9),
+    ("DVN (adversarial)", 44.7),
+    ("fpi-gd", 43.2),
+    ("fpi-nn", 43.4),
+];
+
+const PATIENCE: usize = 30;
+const FINISHED: &str = "finished.json";
+
+/// What is kept of a finished run, so that it is not repeated.
+#[derive(Debug, Serialize, Deserialize)]
+struct Finished {
+    settings: Settings,
+    parameters: usize,
+    validation_f1: f64,
+    test_f1: f64,
+    test_f1_at_half: f64,
+}
+
+/// One line of `table.json`; all F1 in percent.
+#[derive(Debug, Serialize)]
+struct Row {
+    method: &'static str,
+    test_f1_mean: f64,
+    test_f1_std: f64,
+    test_f1_at_half_mean: f64,
+    test_f1_at_half_std: f64,
+    validation_f1_mean: f64,
+    published: Option<f64>,
+    seeds: usize,
+    parameters: usize,
+}
+
+/// The contents of `table.json`.
+#[derive(Debug, Serialize)]
+struct Contents {
+    rows: Vec<Row>,
+}
+
+/// Runs `banach table bibtex`.
+pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
+    device::named(&arguments.device)?;
+    file::make_folder(&arguments.out)?;
+    let interrupter = interruption::listen()?;
+    let mut runs: Vec<(LayerName, Finished)> = Vec::new();
+    for seed in (1..).take(arguments.seeds) {
+        for method in METHODS {
+            let finished = one(arguments, method, seed, &interrupter)?;
+            if !arguments.quiet {
+                let name = method.as_str();
+                eprintln!(
+                    "{name:<11}  seed {seed}/{}  validation F1 {:5.2}  test F1 {:5.2}  at one half {:5.2}",
+                    arguments.seeds, finished.validation_f1, finished.test_f1, finished.test_f1_at_half
+                );
+            }
+            runs.push((method, finished));
+        }
+    }
+    let rows: Vec<Row> = METHODS.iter().filter_map(|&method| row(method, &runs)).collect();
+    let markdown = markdown(&rows);
+    println!("{}\nresults are in {}", plain(&rows), arguments.out.display());
+    let path = arguments.out.join("table.md");
+    file::write_whole(&path, markdown.as_bytes()).map_err(|error| Error::write(&path, error))?;
+    file::write_json(&arguments.out.join("table.json"), &Contents { rows })
+}
+
+/// One run, read back if it was finished before, continued if it was interrupted.
+fn one(
+    arguments: &TableArguments,
+    method: LayerName,
+    seed: u64,
+    interrupter: &Interrupter,
+) -> Result<Finished, Error> {
+    let folder = arguments.out.join(format!("{}-seed{seed}", method.as_str()));
+    let mut run_arguments = BibtexArguments {
+        data: arguments.data.clone(),
+        layer: method,
+        recipe: arguments.recipe,
+        epochs: arguments.epochs,
+        seed,
+        out: Some(folder.clone()),
+        device: arguments.device.clone(),
+        changes: Changes::default(),
+        solver: None,
+        adjoint: None,
+        tolerance: None,
+        max_steps: None,
+        patience: PATIENCE,
+        resume: false,
+        quiet: arguments.quiet,
+    };
+    settings::check(&run_arguments)?;
+    let data = bibtex::load(&arguments.data, seed)?;
+    let wanted = Settings::new(&run_arguments, &data.fingerprint)?;
+    if let Some(finished) = earlier(&folder)? {
+        wanted.check_same(&finished.settings, &folder)?;
+        if finished.settings.epochs == wanted.epochs {
+            return Ok(finished);
+        }
+    }
+    run_arguments.resume = folder.join("checkpoint/state.json").is_file();
+    let outcome = run(&run_arguments, &data, &folder, Display::Quiet, interrupter);
+    if matches!(outcome, Err(Error::Interrupted(_))) {
+        let advice = "repeat the command to go on where it stopped; finished epochs are kept";
+        return Err(Error::Interrupted(advice.into()));
+    }
+    let Outcome { state, best, parameters } = outcome?;
+    let finished = Finished {
+        settings: state.settings,
+        parameters,
+        validation_f1: best.report.validation_f1,
+        test_f1: best.test_f1,
+        test_f1_at_half: best.report.test_f1_at_half,
+    };
+    file::write_json(&folder.join(FINISHED), &finished)?;
+    // The checkpoints of many runs together are large, and best.bpk holds the weights.
+    let _ = std::fs::remove_dir_all(folder.join("checkpoint"));
+    Ok(finished)
+}
+
+/// The finished run in a folder, if there is one.
+fn earlier(folder: &Path) -> Result<Option<Finished>, Error> {
+    let path = folder.join(FINISHED);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let broken = |reason: String| Error::BrokenCheckpoint { path: path.clone(), reason };
+    let bytes = std::fs::read(&path).map_err(|error| broken(error.to_string()))?;
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| broken(error.to_string()))
+}
+
+fn row(method: LayerName, runs: &[(LayerName, Finished)]) -> Option<Row> {
+    let mine: Vec<&Finished> = runs.iter().filter(|(name, _)| *name == method).map(|(_, run)| run).collect();
+    let numbers = |value: fn(&Finished) -> f64| -> Vec<f64> { mine.iter().map(|&run| value(run)).collect() };
+    let (test, half) = (numbers(|run| run.test_f1), numbers(|run| run.test_f1_at_half));
+    Some(Row {
+        method: method.as_str(),
+        test_f1_mean: mean(&test),
+        test_f1_std: deviation(&test),
+        test_f1_at_half_mean: mean(&half),
+        test_f1_at_half_std: deviation(&half),
+        validation_f1_mean: mean(&numbers(|run| run.validation_f1)),
+        published: PUBLISHED.iter().find(|(name, _)| *name == method.as_str()).map(|&(_, f1)| f1),
+        seeds: mine.len(),
+        parameters: mine.first()?.parameters,
+    })
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
+}
+
+/// The standard deviation of a sample; 0 for a single value.
+fn deviation(values: &[f64]) -> f64 {
+    let squares: f64 = values.iter().map(|value| (value - mean(values)).powi(2)).sum();
+    if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() }
+}
+
+const HEADER: [&str; 6] = ["method", "test F1", "test F1 at one half", "published", "seeds", "parameters"];
+
+/// The trained methods, then those that are only known from print.
+fn cells(rows: &[Row]) -> Vec<Vec<String>> {
+    let spread = |mean: f64, deviation: f64| format!("{mean:.2} ± {deviation:.2}");
+    let known = |f1: Option<f64>| f1.map_or_else(String::new, |f1| format!("{f1:.1}"));
+    let trained = rows.iter().map(|row| {
+        vec![
+            row.method.to_string(),
+            spread(row.test_f1_mean, row.test_f1_std),
+            spread(row.test_f1_at_half_mean, row.test_f1_at_half_std),
+            known(row.published),
+            row.seeds.to_string(),
+            row.parameters.to_string(),
+        ]
+    });
+    let others = PUBLISHED.iter().filter(|(name, _)| rows.iter().all(|row| row.method != *name));
+    let printed = others.map(|&(name, f1)| {
+        let mut cells = vec![String::new(); HEADER.len()];
+        (cells[0], cells[3]) = (name.to_string(), known(Some(f1)));
+        cells
+    });
+    trained.chain(printed).collect()
+}
+
+fn plain(rows: &[Row]) -> String {
+    table::lined_up(&HEADER, &cells(rows))
+}
+
+fn markdown(rows: &[Row]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let rule = format!("| :-- |{}\n", " --: |".repeat(HEADER.len() - 1));
+    let body: String = cells(rows).iter().map(|cells| line(cells)).collect();
+    line(&HEADER.map(String::from)) + &rule + &body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spread_is_that_of_a_sample() {
+        assert_eq!((mean(&[1.0, 3.0]), deviation(&[7.0])), (2.0, 0.0));
+        assert!((deviation(&[1.0, 3.0]) - 2.0_f64.sqrt()).abs() < 1e-12);
+    }
+}
