@@ -69,17 +69,35 @@ fn check(name: &str, states: &[&str], inputs: &[&str], g: impl Fn(Vec<Value>) ->
             assert_close(&flat(std::slice::from_ref(found)), &expected, 1e-8, &what);
         }
     }
-    if let Some(expected) = golden.optional("third_directional") {
-        let first = loss.jvp_of(&which);
-        let second = Function::of_values(&along(&point, &directions), |values| {
-            let t = values[point.len()..].to_vec();
-            first.jvp_of(&which).call_values([values, t].concat()).unwrap()
-        });
-        let third = second.unwrap().jvp_of(&which);
-        let given = [along(&point, &directions), directions].concat();
-        let found = third.call_values(given).unwrap();
-        assert_close(&flat(&found), &[expected], 1e-6, &format!("{name}: third derivative"));
+    let first = loss.jvp_of(&which);
+    let second = Function::of_values(&along(&point, &directions), |values| {
+        let t = values[point.len()..].to_vec();
+        first.jvp_of(&which).call_values([values, t].concat()).unwrap()
+    });
+    let second = second.unwrap();
+    let given = [along(&point, &directions), directions.clone()].concat();
+    let third = flat(&second.jvp_of(&which).call_values(given).unwrap());
+    match golden.optional("third_directional") {
+        Some(expected) => assert_close(&third, &[expected], 1e-6, &format!("{name}: third derivative")),
+        None => {
+            let at = |step: f64| {
+                let moved = point.iter().enumerate().map(|(position, value)| {
+                    let Some(input) = position.checked_sub(states.len()) else { return value.clone() };
+                    moved(value, &directions[input], step)
+                });
+                flat(&second.call_values(along(&moved.collect::<Vec<Value>>(), &directions)).unwrap())[0]
+            };
+            let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
+            assert_close(&third, &[expected], 1e-5, &format!("{name}: third derivative by differences"));
+        }
     }
+}
+
+fn moved(value: &Value, direction: &Value, step: f64) -> Value {
+    let shape = value.ty().shape;
+    let count = value.ty().len();
+    let flat = |value: &Value| value.clone().reshaped(&[count]).try_into_tensor::<1>().unwrap();
+    Value::from(flat(value) + flat(direction) * step).reshaped(&shape)
 }
 
 fn two(value: &Value) -> Tensor<2> {
