@@ -69,23 +69,34 @@ fn check(name: &str, states: &[&str], inputs: &[&str], g: impl Fn(Vec<Value>) ->
             assert_close(&flat(std::slice::from_ref(found)), &expected, 1e-8, &what);
         }
     }
+    check_third(&golden, &loss, states.len(), &point, &directions);
+}
+
+/// The third derivative along the direction, against the golden value or a difference of the second.
+fn check_third(golden: &Golden, loss: &Function, states: usize, point: &[Value], directions: &[Value]) {
+    let name = golden.name();
+    let which: Vec<usize> = (states..point.len()).collect();
     let first = loss.jvp_of(&which);
-    let second = Function::of_values(&along(&point, &directions), |values| {
+    let second = Function::of_values(&[point, directions].concat(), |values| {
         let t = values[point.len()..].to_vec();
         first.jvp_of(&which).call_values([values, t].concat()).unwrap()
     });
     let second = second.unwrap();
-    let given = [along(&point, &directions), directions.clone()].concat();
+    let given = [point, directions, directions].concat();
     let third = flat(&second.jvp_of(&which).call_values(given).unwrap());
     match golden.optional("third_directional") {
         Some(expected) => assert_close(&third, &[expected], 1e-6, &format!("{name}: third derivative")),
         None => {
             let at = |step: f64| {
                 let moved = point.iter().enumerate().map(|(position, value)| {
-                    let Some(input) = position.checked_sub(states.len()) else { return value.clone() };
+                    let Some(input) = position.checked_sub(states) else { return value.clone() };
                     moved(value, &directions[input], step)
                 });
-                flat(&second.call_values(along(&moved.collect::<Vec<Value>>(), &directions)).unwrap())[0]
+                flat(
+                    &second
+                        .call_values([moved.collect::<Vec<Value>>(), directions.to_vec()].concat())
+                        .unwrap(),
+                )[0]
             };
             let expected = (at(1e-5) - at(-1e-5)) / 2e-5;
             assert_close(&third, &[expected], 1e-5, &format!("{name}: third derivative by differences"));

@@ -27,6 +27,10 @@ impl Golden {
         self.0[name].as_f64().unwrap()
     }
 
+    pub(crate) fn name(&self) -> String {
+        self.0["name"].as_str().unwrap().into()
+    }
+
     pub(crate) fn optional(&self, name: &str) -> Option<f64> {
         self.0[name].as_f64()
     }
