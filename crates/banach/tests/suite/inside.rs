@@ -1,7 +1,7 @@
 //! What may stand inside an update, and in how many threads: fields, choices, panics, noise, other layers.
 
 use crate::corners::{AnyRank, Mixed, config, mixed_input, right, some, weight};
-use crate::reference::{assert_close, numbers};
+use crate::reference::{assert_close, numbers, steadied};
 use crate::update;
 use banach::solve::Tolerance;
 use banach::{Error, FixedPoint, FixedPointConfig, Update};
@@ -149,7 +149,7 @@ fn modules_of_modules_are_walked_through_once_and_in_order() {
         choice: Choice::Narrow(linear()),
         pair: (linear(), linear()),
     };
-    let layer = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6)).init(module).unwrap();
+    let layer = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6)).init(steadied(module)).unwrap();
     let z = Tensor::<2>::from_data([[0.3, -0.4, 0.6], [1.0, 0.2, -0.1]], &device);
     let gradients = layer.forward(z.clone()).sum().backward();
     let mut x = z.zeros_like();

@@ -1,6 +1,6 @@
 //! The layer as a Burn module: records, clones, statistics, programs.
 
-use crate::reference::numbers;
+use crate::reference::{numbers, steadied};
 use crate::update;
 use banach::solve::{FixedPointSolver, Picard};
 use banach::{FixedPoint, FixedPointConfig};
@@ -74,7 +74,7 @@ fn records_are_saved_and_loaded_as_burnpack_and_safetensors() {
 #[test]
 fn an_optimizer_trains_the_layer_and_programs_are_traced_once() {
     let device = Device::flex().autodiff();
-    let mut network = Network::new(&device);
+    let mut network = steadied(Network::new(&device));
     let mut optimizer = SgdConfig::new().init();
     let target = Tensor::<2>::from_data([[0.5, -0.5], [0.1, 0.2]], &device);
     let mut losses = vec![];

@@ -1,6 +1,7 @@
 //! Burn's own modules inside an update: gradients by every road.
 
 use crate::corners::{right, some};
+use crate::reference::steadied;
 use crate::update;
 use banach::solve::Tolerance;
 use banach::{FixedPointConfig, check};
@@ -17,16 +18,16 @@ use burn::nn::{
 };
 use burn::tensor::{DType, Device, Tensor, activation};
 
-/// A module in double precision, with weights that make maps contract.
+/// A module in double precision, with weights that make maps contract and are the same in every run.
 fn double<M: Module>(module: M) -> M {
     struct Wide;
     impl ModuleMapper for Wide {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, tensor, _) = param.consume();
-            Param::initialized(id, tensor.cast(DType::F64) * 0.5)
+            Param::initialized(id, tensor.cast(DType::F64))
         }
     }
-    module.map(&mut Wide)
+    steadied(module.map(&mut Wide))
 }
 
 /// Images: convolutions and norms over channels.

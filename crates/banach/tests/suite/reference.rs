@@ -1,6 +1,7 @@
 //! How are reference values read and compared, and how is a closure made an update?
 
 use banach::program::Value;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::Value as Json;
 
@@ -66,6 +67,28 @@ pub(crate) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what
     for (at, (a, b)) in found.iter().zip(expected).enumerate() {
         assert!((a - b).abs() <= tolerance * scale, "{what}: number {at} is {a}, expected {b}");
     }
+}
+
+/// The module with the same numbers in every run, whatever Burn drew for it.
+pub(crate) fn steadied<M: Module>(module: M) -> M {
+    struct Steady(f64);
+    impl ModuleMapper for Steady {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let (id, drawn, _) = param.consume();
+            let numbers: Vec<f64> = (0..drawn.shape().num_elements())
+                .map(|_| {
+                    self.0 += 1.3;
+                    // Variances and scales are vectors and positive.
+                    if D == 1 { 0.5 + 0.3 * self.0.sin() } else { 0.4 * self.0.sin() }
+                })
+                .collect();
+            let data = TensorData::new(numbers, drawn.shape());
+            let steady = Tensor::from_data(data, (&drawn.device(), drawn.dtype()));
+            let trained = drawn.device().is_autodiff();
+            Param::initialized(id, if trained { steady.require_grad() } else { steady })
+        }
+    }
+    module.map(&mut Steady(0.0))
 }
 
 /// Implements `Update` for a module from an expression.
