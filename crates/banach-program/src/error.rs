@@ -82,6 +82,9 @@ pub enum Error {
         /// What went wrong.
         found: String,
     },
+    /// A program or a tensor is not for the native engine.
+    #[error(transparent)]
+    Native(#[from] crate::native::Unsuitable),
     /// A program is not well formed: a bug in whatever built it.
     #[error("malformed program at {place}: {found}")]
     Malformed {

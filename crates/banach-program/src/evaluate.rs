@@ -1,7 +1,7 @@
 //! What value comes out? The second of the four tables.
 
 use crate::error::Error;
-use crate::primitive::{Constant, Primitive};
+use crate::primitive::{Constant, Primitive, Type};
 use crate::program::{Program, Var};
 use crate::value::Value;
 use burn::tensor::Device;
@@ -42,11 +42,17 @@ pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Re
 }
 
 pub(crate) fn check_inputs(program: &Program, inputs: &[Value]) -> Result<(), Error> {
-    if program.inputs().len() != inputs.len() {
-        let (found, expected) = (inputs.len(), program.inputs().len());
+    let types: Vec<Type> = program.input_types().cloned().collect();
+    check_types(&types, inputs)
+}
+
+/// Refuses tensors of other types than those expected.
+pub(crate) fn check_types(types: &[Type], inputs: &[Value]) -> Result<(), Error> {
+    if types.len() != inputs.len() {
+        let (found, expected) = (inputs.len(), types.len());
         return Err(Error::Count { what: "inputs of a program".into(), found, expected });
     }
-    for (position, (expected, value)) in program.input_types().zip(inputs).enumerate() {
+    for (position, (expected, value)) in types.iter().zip(inputs).enumerate() {
         let found = value.ty();
         if found != *expected {
             let (found, expected) = (found.to_string(), expected.to_string());

@@ -1,6 +1,6 @@
 //! What does a loop compute only once? Everything that does not depend on the inputs that change.
 
-use crate::primitive::{Bilinear, Binary, Primitive, Structure};
+use crate::primitive::{Bilinear, Binary, Literal, Primitive, Structure};
 use crate::program::{Builder, Equation, Program, Var};
 use crate::simplify;
 use crate::transpose::spans_along;
@@ -32,21 +32,30 @@ pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
         let input = program.inputs()[position];
         again[input.0] = Some(body.input(program.type_of(input).clone()));
     }
+    let repeated = repeated(program, &varies);
     let mut carried = vec![];
     // Inputs come first in a program, so what crosses the border is collected before the body is written.
-    let readers = program.equations().iter().filter(|equation| varies[equation.result.0]);
+    let in_body = |var: &Var| varies[var.0] || repeated[var.0];
+    let readers = program.equations().iter().filter(|equation| in_body(&equation.result));
     let crossing = readers.flat_map(|equation| &equation.operands).chain(program.outputs());
-    for &var in crossing.filter(|var| !varies[var.0]) {
+    for &var in crossing.filter(|var| !in_body(var)) {
         if again[var.0].is_none() {
             again[var.0] = Some(body.input(program.type_of(var).clone()));
             carried.push(var);
         }
     }
     for equation in program.equations() {
-        let (builder, here) =
-            if varies[equation.result.0] { (&mut body, &mut again) } else { (&mut prologue, &mut once) };
-        let operands: Vec<Var> = equation.operands.iter().filter_map(|operand| here[operand.0]).collect();
-        here[equation.result.0] = Some(builder.push(equation.primitive.clone(), &operands));
+        let result = equation.result;
+        let mut write = |builder: &mut Builder, here: &mut Vec<Option<Var>>| {
+            let operands: Vec<Var> = equation.operands.iter().filter_map(|operand| here[operand.0]).collect();
+            here[result.0] = Some(builder.push(equation.primitive.clone(), &operands));
+        };
+        if in_body(&result) {
+            write(&mut body, &mut again);
+        }
+        if !varies[result.0] {
+            write(&mut prologue, &mut once);
+        }
     }
     let known = |here: &[Option<Var>], vars: &[Var]| vars.iter().filter_map(|var| here[var.0]).collect();
     let body = simplify(&body.finish(known(&again, program.outputs())));
@@ -56,6 +65,26 @@ pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
         carried.into_iter().zip(read).filter(|(_, read)| *read).map(|(var, _)| var).collect();
     let prologue = prologue.finish(known(&once, &carried));
     Hoisted { prologue: simplify(&prologue), body }
+}
+
+/// Fixed lines that cost nothing and would be large to carry: numbers and repetitions the body reads.
+fn repeated(program: &Program, varies: &[bool]) -> Vec<bool> {
+    let mut wanted = vec![false; program.variables()];
+    let mut repeated = vec![false; program.variables()];
+    program.outputs().iter().for_each(|output| wanted[output.0] = true);
+    for equation in program.equations().iter().rev() {
+        let light = match &equation.primitive {
+            Primitive::Constant(constant) => matches!(constant.literal, Literal::Full(_)),
+            Primitive::Structure(structure) => matches!(structure, Structure::Broadcast(_)),
+            _ => false,
+        };
+        let result = equation.result.0;
+        repeated[result] = !varies[result] && light && wanted[result];
+        if varies[result] || repeated[result] {
+            equation.operands.iter().for_each(|operand| wanted[operand.0] = true);
+        }
+    }
+    repeated
 }
 
 /// The program without those inputs from `first` on that nothing reads, and which of them are read.

@@ -35,9 +35,11 @@ mod hoist;
 mod linear;
 mod linearize;
 mod lower;
+mod native;
 mod primitive;
 mod print;
 mod program;
+mod resize;
 mod rows;
 mod shape;
 mod simplify;
@@ -54,15 +56,17 @@ pub use evaluate::{evaluate, evaluate_on};
 pub use hoist::{Hoisted, hoist};
 pub use linear::{LinearEquation, LinearProgram};
 pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};
+pub use native::{Machine, Operand, Packed, Target, Unsuitable, Workspace};
 pub use primitive::{
     Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,
     Structure, Type, Unary, Window,
 };
 pub use program::{Builder, Equation, Program, Var};
+pub use resize::with_rows;
 pub use rows::{Rows, rows};
 pub use simplify::simplify;
 pub use tensors::Tensors;
 pub use trace::{record, trace};
 pub use transpose::transpose;
-pub use value::Value;
+pub use value::{Host, Number, Value};
 pub use verify::verify;

@@ -14,14 +14,14 @@ pub enum Rows {
 
 /// Where the rows of a value lie: along `axis`, each as a run of `each` places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Along {
-    axis: usize,
-    each: usize,
+pub(crate) struct Along {
+    pub(crate) axis: usize,
+    pub(crate) each: usize,
 }
 
 /// What is known of a value: nothing changes in it, its rows lie along an axis, or they are mixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Fixed,
     Rows(Along),
     Mixed,
@@ -29,26 +29,40 @@ enum Place {
 
 /// Follows the first axis of the inputs at the positions given.
 pub fn rows(program: &Program, changing: &[usize]) -> Rows {
-    let mut places = vec![Place::Fixed; program.variables()];
-    let mut count = None;
-    for &position in changing {
-        let var = program.inputs()[position];
-        let size = program.type_of(var).shape.first().copied();
-        if size.is_none() || count.is_some_and(|count| Some(count) != size) {
-            return Rows::Coupled;
+    if Followed::new(program, changing).is_some() { Rows::Independent } else { Rows::Coupled }
+}
+
+/// Where the rows of every variable lie, in a program whose rows are independent.
+pub(crate) struct Followed {
+    pub(crate) count: usize,
+    pub(crate) places: Vec<Place>,
+}
+
+impl Followed {
+    pub(crate) fn new(program: &Program, changing: &[usize]) -> Option<Self> {
+        let mut places = vec![Place::Fixed; program.variables()];
+        let mut count = None;
+        for &position in changing {
+            let var = program.inputs()[position];
+            let size = program.type_of(var).shape.first().copied();
+            if size.is_none() || count.is_some_and(|count| Some(count) != size) {
+                return None;
+            }
+            count = size;
+            places[var.0] = Place::Rows(Along { axis: 0, each: 1 });
         }
-        count = size;
-        places[var.0] = Place::Rows(Along { axis: 0, each: 1 });
+        let count = count.unwrap_or(1);
+        for equation in program.equations() {
+            // Of one row at most, all of it is that row.
+            let place = if count > 1 { follow(program, equation, &places, count) } else { Place::Fixed };
+            places[equation.result.0] = place;
+        }
+        let fits = |var: &Var| {
+            let starts = Place::Rows(Along { axis: 0, each: 1 });
+            places[var.0] == Place::Fixed || places[var.0] == starts
+        };
+        program.outputs().iter().all(fits).then_some(Followed { count, places })
     }
-    let Some(count) = count.filter(|&count| count > 1) else { return Rows::Independent };
-    for equation in program.equations() {
-        places[equation.result.0] = follow(program, equation, &places, count);
-    }
-    let fits = |var: &Var| {
-        let starts = Place::Rows(Along { axis: 0, each: 1 });
-        places[var.0] == Place::Fixed || places[var.0] == starts
-    };
-    if program.outputs().iter().all(fits) { Rows::Independent } else { Rows::Coupled }
 }
 
 fn follow(program: &Program, equation: &Equation, places: &[Place], count: usize) -> Place {

@@ -2,7 +2,10 @@
 
 mod bilinear;
 mod elementwise;
+mod host;
 mod structure;
+
+pub use host::{Host, Number};
 
 use crate::error::Error;
 use crate::primitive::{Constant, Kind, Literal, Structure, Type};

@@ -1,7 +1,7 @@
 //! Corners: integers and masks as inputs, empty tensors, mixed dtypes, several threads; right, or refused by name.
 
-use crate::harness::{assert_close, check, numbers, one, value};
-use banach_program::{Error, Rows, Type, Value, evaluate, rows, trace, verify, vjp};
+use crate::harness::{assert_close, check, evaluate, numbers, one, value};
+use banach_program::{Error, Rows, Type, Value, rows, trace, verify, vjp};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, DType, Device, Int, Slice, Tensor, TensorData, s};

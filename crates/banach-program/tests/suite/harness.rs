@@ -1,9 +1,10 @@
 //! How is a traced closure held against Burn itself, finite differences and the dot-product identity?
 
 use banach_program::{
-    Program, Type, Value, evaluate, jvp, linearize, simplify, trace, transpose, verify, vjp,
+    Error, Kind, Machine, Number, Program, Type, Value, jvp, linearize, simplify, trace, transpose, verify,
+    vjp,
 };
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
 /// A small reproducible stream of numbers in (-1, 1).
 pub(crate) struct Numbers(u64);
@@ -50,6 +51,45 @@ pub(crate) fn assert_close(found: &[f64], expected: &[f64], tolerance: f64, what
     for (position, (a, b)) in found.iter().zip(expected).enumerate() {
         let same = a == b || (a - b).abs() <= tolerance * scale;
         assert!(same, "{what}: number {position} is {a}, expected {b} (scale {scale})");
+    }
+}
+
+/// The results on the device, after the native engine gave the same.
+pub(crate) fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
+    let expected = banach_program::evaluate(program, inputs.clone())?;
+    let single = program.input_types().any(|ty| ty.kind == Kind::Float(FloatDType::F32));
+    if single {
+        natively::<f32>(program, &inputs, &expected, 1e-6);
+    } else {
+        natively::<f64>(program, &inputs, &expected, 1e-12);
+    }
+    Ok(expected)
+}
+
+/// With nothing fixed, with all but the first input fixed, and spread over cores.
+fn natively<T: Number>(program: &Program, inputs: &[Value], expected: &[Value], tolerance: f64) {
+    let fixed: Vec<usize> = (1..inputs.len()).collect();
+    for (fixed, spread) in [(&[][..], false), (&fixed, false), (&fixed, true)] {
+        let machine = match Machine::<T>::new(program, fixed) {
+            Ok(machine) if spread => machine.spread(),
+            Ok(machine) => machine,
+            Err(error) => {
+                let reason = error.to_string();
+                let known = ["beside numbers of", "of integers"].iter().any(|known| reason.contains(known));
+                assert!(known, "{reason}\n{program}");
+                return;
+            }
+        };
+        let found = machine.call(inputs.to_vec()).unwrap();
+        for (found, expected) in found.iter().zip(expected) {
+            assert_eq!(found.ty().shape, expected.ty().shape, "{program}");
+            let (found, expected) = (numbers(found), numbers(expected));
+            let scale = expected.iter().filter(|x| x.is_finite()).fold(1.0f64, |scale, x| scale.max(x.abs()));
+            for (position, (a, b)) in found.iter().zip(&expected).enumerate() {
+                let same = a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * scale;
+                assert!(same, "native number {position} is {a}, on the device {b}\n{program}");
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a loop computes once is split off, and the two parts together are the whole.
 
-use crate::harness::{Numbers, assert_close, numbers};
-use banach_program::{Program, Type, Value, evaluate, hoist, linearize, trace, transpose, verify};
+use crate::harness::{Numbers, assert_close, evaluate, numbers};
+use banach_program::{Program, Type, Value, hoist, linearize, trace, transpose, verify};
 use burn::tensor::{Device, Tensor, activation};
 
 /// sigmoid(relu([z, x] W₁) W₂): the inputs are x, z, W₁, W₂.

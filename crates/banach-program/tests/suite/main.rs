@@ -5,6 +5,7 @@
 mod corners;
 mod harness;
 mod hoisting;
+mod native;
 mod networks;
 mod operations;
 mod random_programs;

@@ -1,7 +1,7 @@
 //! Which programs treat every row of the batch on its own?
 
-use crate::harness::{numbers, value};
-use banach_program::{Program, Rows, Type, evaluate, rows, trace};
+use crate::harness::{evaluate, numbers, value};
+use banach_program::{Program, Rows, Type, rows, trace};
 use burn::tensor::{Device, Tensor, activation};
 
 fn of(shape: &[usize], closure: impl Fn(Tensor<3>) -> Tensor<3>) -> Rows {

@@ -1,7 +1,7 @@
 //! Printing, simplifying, constants: what a person reads and what is left out.
 
-use crate::harness::{assert_close, numbers, value};
-use banach_program::{Program, Type, Value, evaluate, linearize, trace, transpose};
+use crate::harness::{assert_close, evaluate, numbers, value};
+use banach_program::{Program, Type, Value, linearize, trace, transpose};
 use burn::tensor::{DType, Device, Tensor, activation};
 
 fn traced(shapes: &[&[usize]], closure: impl Fn(&[Value]) -> Vec<Value>) -> Program {

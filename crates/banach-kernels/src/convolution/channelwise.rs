@@ -1,0 +1,158 @@
+//! And if every channel is convolved by itself? Then vectors run along the channels.
+
+use crate::panels::Panels;
+use crate::real::Real;
+use crate::tile::{Term, WIDEST};
+use pulp::Simd;
+
+/// Pixels whose channels are summed one by one.
+pub(super) struct Pixels<'a, T> {
+    /// Pointers to the pixels of the source.
+    pub(super) table: &'a [*const T],
+    /// Entries of the table from one pixel to the next.
+    pub(super) step: usize,
+    /// Where the first pixel's entry and the weights of a tap are.
+    pub(super) terms: &'a [Term],
+    /// Numbers from one pixel of the target to the next.
+    pub(super) apart: usize,
+    /// Pixels.
+    pub(super) count: usize,
+}
+
+/// Pixels summed side by side.
+const ABREAST: usize = 6;
+
+impl<T: Real> Pixels<'_, T> {
+    /// Writes the pixels, of which the first is where the target begins.
+    ///
+    /// # Safety
+    /// Every entry of the table that a term names, and the `count` entries at `step` from there, points at as many
+    /// numbers as the panels have columns.
+    #[inline(always)]
+    pub(super) unsafe fn compute<S: Simd>(&self, simd: S, panels: &Panels<T>, target: &mut [T]) {
+        for channel in (0..panels.columns()).step_by(T::lanes::<S>()) {
+            let alone = self.count - self.count % ABREAST;
+            // SAFETY: as the caller promises.
+            unsafe {
+                for pixel in (0..alone).step_by(ABREAST) {
+                    self.some::<S, ABREAST>(simd, panels, channel, pixel, target);
+                }
+                for pixel in alone..self.count {
+                    self.some::<S, 1>(simd, panels, channel, pixel, target);
+                }
+            }
+        }
+    }
+
+    /// A vector of channels of `P` pixels.
+    ///
+    /// # Safety
+    /// As for [`compute`](Self::compute).
+    #[inline(always)]
+    unsafe fn some<S: Simd, const P: usize>(
+        &self,
+        simd: S,
+        panels: &Panels<T>,
+        channel: usize,
+        pixel: usize,
+        target: &mut [T],
+    ) {
+        let lanes = T::lanes::<S>();
+        let panel = channel / (lanes * WIDEST);
+        let width = panels.vectors(panel) * lanes;
+        let weights = &panels.panel(panel)[channel - panels.span(panel).0..];
+        let used = lanes.min(panels.columns() - channel);
+        let mut sums = [T::splat(simd, T::ZERO); P];
+        for term in self.terms {
+            let weight = whole(simd, &weights[term.panel * width..][..lanes]);
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let source = self.table[term.rows + (pixel + i) * self.step];
+                // SAFETY: the caller promises so many numbers.
+                let source = unsafe { std::slice::from_raw_parts(source.add(channel), used) };
+                *sum = T::multiply_add(simd, whole(simd, source), weight, *sum);
+            }
+        }
+        for (i, sum) in sums.into_iter().enumerate() {
+            let target = &mut target[(pixel + i) * self.apart + channel..][..used];
+            write(simd, target, sum);
+        }
+    }
+}
+
+/// A vector or the part there is of it.
+#[inline(always)]
+fn whole<S: Simd, T: Real>(simd: S, numbers: &[T]) -> T::Vector<S> {
+    match T::vectors::<S>(numbers) {
+        ([vector], _) => *vector,
+        (_, part) => T::load_part(simd, part),
+    }
+}
+
+/// Writes a vector or the part there is room for.
+#[inline(always)]
+fn write<S: Simd, T: Real>(simd: S, numbers: &mut [T], vector: T::Vector<S>) {
+    match T::vectors_mut::<S>(numbers) {
+        ([whole], _) => *whole = vector,
+        (_, part) => T::store_part(simd, part, vector),
+    }
+}
+
+/// Lines of pixels of two images whose channels are multiplied one by one.
+pub(super) struct Lines<'a> {
+    /// Where each line starts in the first and in the second image.
+    pub(super) lines: &'a [(usize, usize)],
+    /// Pixels of the first image for one of the second.
+    pub(super) stride: usize,
+    /// Pixels in a line of the second image.
+    pub(super) count: usize,
+}
+
+/// Vectors of channels summed side by side.
+const BESIDE: usize = 4;
+
+impl Lines<'_> {
+    /// Adds, to every channel's sum, its products.
+    #[inline(always)]
+    pub(super) fn add<S: Simd, T: Real>(&self, simd: S, x: &[T], y: &[T], sums: &mut [T]) {
+        let (lanes, channels) = (T::lanes::<S>(), sums.len());
+        let mut channel = 0;
+        while channel + BESIDE * lanes <= channels {
+            self.some::<S, T, BESIDE>(simd, &x[channel..], &y[channel..], channel, sums);
+            channel += BESIDE * lanes;
+        }
+        while channel < channels {
+            self.some::<S, T, 1>(simd, &x[channel..], &y[channel..], channel, sums);
+            channel += lanes;
+        }
+    }
+
+    /// Adds the products of `V` vectors of channels, the last one as far as there are channels.
+    #[inline(always)]
+    fn some<S: Simd, T: Real, const V: usize>(
+        &self,
+        simd: S,
+        x: &[T],
+        y: &[T],
+        channel: usize,
+        sums: &mut [T],
+    ) {
+        let (lanes, channels) = (T::lanes::<S>(), sums.len());
+        let used = (channels - channel).min(V * lanes);
+        let mut vectors = [T::splat(simd, T::ZERO); V];
+        for (x_line, y_line) in self.lines {
+            let x = x[*x_line..].chunks(channels * self.stride);
+            let y = y[*y_line..].chunks(channels);
+            for (x, y) in x.zip(y).take(self.count) {
+                let (x, y) = (&x[..used], &y[..used]);
+                for (v, sum) in vectors.iter_mut().enumerate() {
+                    let part = v * lanes..used.min((v + 1) * lanes);
+                    *sum = T::multiply_add(simd, whole(simd, &x[part.clone()]), whole(simd, &y[part]), *sum);
+                }
+            }
+        }
+        for (sums, vector) in sums[channel..][..used].chunks_mut(lanes).zip(vectors) {
+            let sum = T::add(simd, whole(simd, sums), vector);
+            write(simd, sums, sum);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What is `A B`? Tiles of the result, each summed in registers against packed columns of `B`.
+
+use crate::panels::{Matrix, Panels, lanes};
+use crate::real::Real;
+use crate::tile::{self, TALLEST, Term, Tile, WIDEST};
+use pulp::{Simd, WithSimd};
+
+/// The most summands between two visits to a result, so that a panel's part stays in the cache.
+const DEEPEST: usize = 512;
+/// Bytes of `A` that stay in the cache while one panel after the other meets them.
+const NEAR: usize = 1 << 19;
+/// Columns of `B` packed at once when it does not come packed.
+const BLOCK: usize = 256;
+/// So few rows do not repay packing `B`.
+const FEW: usize = 2 * TALLEST;
+/// Rows this many bytes apart compete for the same lines of the cache,
+const PAGE: usize = 4096;
+/// which holds so many of them at a time.
+const WAYS: usize = 8;
+
+/// `c = a b` or, to `add`, `c += a b`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`, `[m, n]`, starts at
+/// `i stride`. No row of `c` depends on how many there are.
+///
+/// # Panics
+/// If the sizes do not fit, a slice is too short, or rows of `c` overlap.
+pub fn product<T: Real>(a: Matrix<'_, T>, b: &Panels<T>, c: &mut [T], stride: usize, add: bool) {
+    check(a, b.depth(), b.columns(), c, stride);
+    if b.depth() == 0 && !add {
+        clear(c, a.rows, b.columns(), stride);
+    }
+    b.level().run(Product { a, b: Right::Packed(b), c, stride, add });
+}
+
+/// [`product`] with a matrix `[k, n]` as it lies, packed into `scratch`, part by part, for the level of that.
+///
+/// # Panics
+/// As [`product`], or if `b` does not lie in its slice.
+pub fn product_unpacked<T: Real>(
+    a: Matrix<'_, T>,
+    b: Matrix<'_, T>,
+    c: &mut [T],
+    stride: usize,
+    add: bool,
+    scratch: &mut Panels<T>,
+) {
+    check(a, b.rows, b.columns, c, stride);
+    b.check();
+    if b.rows == 0 && !add {
+        clear(c, a.rows, b.columns, stride);
+    }
+    if a.rows == 0 {
+        return;
+    }
+    let plain = if b.column_stride == 1 && a.rows <= FEW {
+        b.columns - b.columns % lanes::<T>(scratch.level())
+    } else {
+        0
+    };
+    if plain > 0 {
+        let b = Right::Plain(Matrix { columns: plain, ..b });
+        scratch.level().run(Product { a, b, c, stride, add });
+    }
+    for (column, columns) in tile::balanced(b.columns - plain, BLOCK) {
+        let column = plain + column;
+        for (row, rows) in tile::balanced(b.rows, DEEPEST) {
+            let data = &b.data[row * b.row_stride + column * b.column_stride..];
+            scratch.repack(Matrix { data, rows, columns, ..b });
+            let a = Matrix { data: &a.data[row * a.column_stride..], columns: rows, ..a };
+            product(a, scratch, &mut c[column..], stride, add || row > 0);
+        }
+    }
+}
+
+fn check<T: Real>(a: Matrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
+    a.check();
+    assert_eq!(a.columns, depth, "the columns of the left side are the rows of the right side");
+    if a.rows > 0 && columns > 0 {
+        assert!(stride >= columns || a.rows == 1, "rows of the result must not overlap");
+        let last = (a.rows - 1).checked_mul(stride).and_then(|start| start.checked_add(columns));
+        assert!(last.is_some_and(|last| last <= c.len()), "the result must lie in its slice");
+    }
+}
+
+fn clear<T: Real>(c: &mut [T], rows: usize, columns: usize, stride: usize) {
+    if columns > 0 {
+        for row in 0..rows {
+            c[row * stride..][..columns].fill(T::ZERO);
+        }
+    }
+}
+
+/// Where the right side of a checked product lies.
+enum Right<'a, T> {
+    Packed(&'a Panels<T>),
+    /// Row after row, in as many columns as fill vectors.
+    Plain(Matrix<'a, T>),
+}
+
+/// A product whose sizes have been checked.
+struct Product<'a, T> {
+    a: Matrix<'a, T>,
+    b: Right<'a, T>,
+    c: &'a mut [T],
+    stride: usize,
+    add: bool,
+}
+
+impl<T: Real> WithSimd for Product<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let lanes = T::lanes::<S>();
+        for summands in tile::balanced(self.a.columns, DEEPEST) {
+            let highest = (NEAR / (summands.1 * size_of::<T>())).max(TALLEST);
+            for rows in tile::balanced(self.a.rows, highest) {
+                match self.b {
+                    Right::Packed(b) => {
+                        for panel in 0..b.count() {
+                            let pitch = b.vectors(panel) * lanes;
+                            self.panel(simd, [rows, summands, b.span(panel)], b.panel(panel), pitch);
+                        }
+                    }
+                    Right::Plain(b) => {
+                        for column in (0..b.columns).step_by(WIDEST * lanes) {
+                            let span = (column, (b.columns - column).min(WIDEST * lanes));
+                            self.panel(simd, [rows, summands, span], &b.data[column..], b.row_stride);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Product<'_, T> {
+    /// Adds a block of summands to some rows and columns of the result; the rows of the right side start `pitch` apart.
+    /// What starts where and is how long: rows, summands, columns.
+    #[inline(always)]
+    fn panel<S: Simd>(
+        &mut self,
+        simd: S,
+        [(top, rows), (skip, depth), (column, columns)]: [(usize, usize); 3],
+        right: &[T],
+        pitch: usize,
+    ) {
+        let Self { a, stride, .. } = *self;
+        let vectors = columns.div_ceil(T::lanes::<S>());
+        let right = &right[skip * pitch..];
+        debug_assert!((depth - 1) * pitch + vectors * T::lanes::<S>() <= right.len());
+        let collide = (a.row_stride * size_of::<T>()).is_multiple_of(PAGE);
+        let tallest = tile::tallest::<S>(vectors).min(if collide { WAYS - 1 } else { TALLEST });
+        for (row, height) in tile::balanced(rows, tallest) {
+            let row = top + row;
+            let mut rows = [std::ptr::null(); TALLEST];
+            for (i, pointer) in rows.iter_mut().take(height).enumerate() {
+                *pointer = a.data[(row + i) * a.row_stride..].as_ptr();
+            }
+            let tile = Tile {
+                rows: rows.as_ptr(),
+                step: 1,
+                skip: skip * a.column_stride,
+                stride: a.column_stride,
+                depth,
+                terms: &[Term { rows: 0, panel: 0 }],
+                panel: right.as_ptr(),
+                pitch,
+                c: self.c[row * stride + column..].as_mut_ptr(),
+                c_stride: stride,
+                columns,
+                add: self.add || skip > 0,
+            };
+            // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed for the
+            // lanes of `S`, or its columns fill them in the matrix that lies row after row. `check` saw that `a`, that
+            // matrix and `c` lie in their slices and that the rows of `c`, which is borrowed, do not overlap.
+            unsafe { tile::compute(simd, vectors, height, &tile) };
+        }
+    }
+}

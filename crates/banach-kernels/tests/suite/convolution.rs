@@ -1,0 +1,198 @@
+//! Is a convolution what its definition says, in all three directions and for all strides, paddings, dilations, groups?
+
+use crate::numbers::{Random, assert_near, assert_same};
+use banach_kernels::{
+    Convolution, Level, Panels, Part, Real, Taps, convolve, convolve_transposed, weight_gradient,
+    write_weights,
+};
+
+/// Every product the definition sums: places in an image that comes in, in the weights, in one that goes out.
+fn products(convolution: &Convolution, mut visit: impl FnMut(usize, usize, usize)) {
+    let ([h, w], [out_h, out_w]) = (convolution.input, convolution.output());
+    let ([inward, outward], [kept_in, kept_out]) = (convolution.channels, convolution.group_channels());
+    let [kernel_h, kernel_w] = convolution.kernel;
+    let place = |axis: usize, target: usize, tap: usize, size: usize| {
+        let [stride, padding, dilation] =
+            [convolution.stride, convolution.padding, convolution.dilation].map(|pair| pair[axis]);
+        (target * stride + tap * dilation).checked_sub(padding).filter(|source| *source < size)
+    };
+    for (oy, ox) in (0..out_h).flat_map(|y| (0..out_w).map(move |x| (y, x))) {
+        for (ky, kx) in (0..kernel_h).flat_map(|y| (0..kernel_w).map(move |x| (y, x))) {
+            let (Some(y), Some(x)) = (place(0, oy, ky, h), place(1, ox, kx, w)) else { continue };
+            for (o, i) in (0..outward).flat_map(|o| (0..kept_in).map(move |i| (o, i))) {
+                visit(
+                    (y * w + x) * inward + o / kept_out * kept_in + i,
+                    ((o * kept_in + i) * kernel_h + ky) * kernel_w + kx,
+                    (oy * out_w + ox) * outward + o,
+                );
+            }
+        }
+    }
+}
+
+fn numbers(slice: &[impl Real]) -> Vec<f64> {
+    slice.iter().map(|number| number.to_f64()).collect()
+}
+
+fn strides(convolution: &Convolution) -> [usize; 4] {
+    let [h, w] = convolution.kernel;
+    [convolution.group_channels()[0] * h * w, h * w, w, 1]
+}
+
+fn sizes(convolution: &Convolution) -> [usize; 2] {
+    let [input, output] = [convolution.input, convolution.output()].map(|[h, w]| h * w);
+    [input * convolution.channels[0], output * convolution.channels[1]]
+}
+
+fn images<T: Real>(level: Level, convolution: &Convolution, random: &mut Random) {
+    let what = format!("{level} {convolution:?}");
+    let [input, output] = sizes(convolution);
+    let (x, y) = (random.numbers::<T>(input), random.numbers::<T>(output));
+    let weights = random.numbers::<T>(convolution.weights());
+    let (from, by, to) = (numbers(&x), numbers(&weights), numbers(&y));
+    let (mut forward, mut backward) = (vec![0.0; output], vec![0.0; input]);
+    products(convolution, |x, w, y| {
+        forward[y] += from[x] * by[w];
+        backward[x] += to[y] * by[w];
+    });
+    let terms = convolution.taps() * convolution.channels[0].max(convolution.channels[1]);
+    let taps = Taps::pack(level, *convolution, &weights, strides(convolution));
+    let mut found = random.numbers::<T>(output);
+    convolve(&taps, &x, 0..convolution.output()[0], &mut found);
+    assert_near(&found, &forward, terms, &what);
+    let (rows, whole) = (convolution.output()[0], found.clone());
+    for (row, target) in found.chunks_mut((output / rows.max(1)).max(1)).enumerate() {
+        target.fill(T::ONE);
+        convolve(&taps, &x, row..row + 1, target);
+    }
+    assert_same(&found, &whole, &what);
+    let taps = Taps::pack_transposed(level, *convolution, &weights, strides(convolution));
+    let mut found = random.numbers::<T>(input);
+    convolve_transposed(&taps, &y, 0..convolution.input[0], &mut found);
+    assert_near(&found, &backward, terms, &format!("transposed {what}"));
+}
+
+fn weights<T: Real>(level: Level, convolution: &Convolution, random: &mut Random) {
+    let what = format!("weights {level} {convolution:?}");
+    let ([input, output], images) = (sizes(convolution), 1 + random.below(3));
+    let (x, y) = (random.numbers::<T>(images * input), random.numbers::<T>(images * output));
+    let (from, to) = (numbers(&x), numbers(&y));
+    let before = random.numbers::<T>(convolution.weights());
+    let mut wanted = numbers(&before);
+    for image in 0..images {
+        products(convolution, |x, w, y| wanted[w] += from[image * input + x] * to[image * output + y]);
+    }
+    let mut scratch = Panels::empty(level);
+    let all = Part::all(convolution);
+    let mut sums = vec![T::ZERO; all.sums(convolution)];
+    weight_gradient(convolution, &all, &x, &y, &mut sums, &mut scratch);
+    let mut found = before.clone();
+    write_weights(convolution, &all, &sums, true, &mut found, strides(convolution));
+    let [height, width] = convolution.output();
+    assert_near(&found, &wanted, images * height * width, &what);
+    let (mut parts, mut whole) = (before.clone(), before);
+    write_weights(convolution, &all, &sums, false, &mut whole, strides(convolution));
+    let (tap, channel) = (random.below(convolution.taps() + 1), random.below(all.channels.end + 1));
+    for taps in [0..tap, tap..convolution.taps()] {
+        for channels in [0..channel, channel..all.channels.end] {
+            let part = Part { taps: taps.clone(), channels };
+            let mut sums = vec![T::ZERO; part.sums(convolution)];
+            weight_gradient(convolution, &part, &x, &y, &mut sums, &mut scratch);
+            write_weights(convolution, &part, &sums, false, &mut parts, strides(convolution));
+        }
+    }
+    assert_same(&parts, &whole, &what);
+}
+
+fn random_convolution(random: &mut Random) -> Convolution {
+    let mut pair = |choices: &[usize]| [random.one(choices), random.one(choices)];
+    let (input, kernel) = (pair(&[1, 2, 3, 5, 8, 13, 18]), pair(&[1, 2, 3, 5]));
+    let (stride, dilation) = (pair(&[1, 1, 2, 3]), pair(&[1, 1, 2]));
+    let padding = pair(&[0, 1, 2, 4]);
+    let channels = pair(&[1, 2, 3, 8, 17, 40]);
+    let groups = random.one(&[1, 1, 1, 2, 3, 20, 37]);
+    let channels = match groups {
+        1 => channels,
+        20 | 37 => [groups; 2],
+        _ => channels.map(|channels| channels.min(17) * groups),
+    };
+    Convolution { input, channels, kernel, stride, padding, dilation, groups }
+}
+
+fn all_shapes<T: Real>(count: u64) {
+    for level in Level::all() {
+        for seed in 0..count {
+            let mut random = Random::new(seed);
+            let convolution = random_convolution(&mut random);
+            images::<T>(level, &convolution, &mut random);
+            weights::<T>(level, &convolution, &mut random);
+        }
+    }
+}
+
+#[test]
+fn convolutions_of_single_precision() {
+    all_shapes::<f32>(300);
+}
+
+#[test]
+fn convolutions_of_double_precision() {
+    all_shapes::<f64>(300);
+}
+
+fn plain(size: usize, channels: usize) -> Convolution {
+    Convolution {
+        input: [size; 2],
+        channels: [channels; 2],
+        kernel: [3, 3],
+        stride: [1, 1],
+        padding: [1, 1],
+        dilation: [1, 1],
+        groups: 1,
+    }
+}
+
+#[test]
+fn usual_convolutions() {
+    for level in Level::all() {
+        for (size, channels) in [(40, 32), (9, 48), (0, 4), (4, 0)] {
+            images::<f32>(level, &plain(size, channels), &mut Random::new(1));
+            weights::<f32>(level, &plain(size, channels), &mut Random::new(1));
+        }
+    }
+}
+
+#[test]
+fn weights_may_lie_in_any_order() {
+    let convolution = Convolution { channels: [5, 7], kernel: [3, 2], ..plain(6, 0) };
+    let mut random = Random::new(9);
+    let weights = random.numbers::<f32>(convolution.weights());
+    let x = random.numbers::<f32>(6 * 6 * 5);
+    let mut moved = vec![0.0; weights.len()];
+    let mine = [1, 7, 35, 105];
+    for (o, i, y, x) in (0..210).map(|at| (at / 30, at / 6 % 5, at / 2 % 3, at % 2)) {
+        moved[o + i * 7 + y * 35 + x * 105] = weights[((o * 5 + i) * 3 + y) * 2 + x];
+    }
+    let [_, output] = sizes(&convolution);
+    let (mut one, mut other) = (vec![0.0; output], vec![0.0; output]);
+    let level = Level::best();
+    let mut taps = Taps::pack(level, convolution, &weights, strides(&convolution));
+    convolve(&taps, &x, 0..convolution.output()[0], &mut one);
+    taps.repack(&moved, mine);
+    convolve(&taps, &x, 0..convolution.output()[0], &mut other);
+    assert_same(&one, &other, "weights in another order");
+}
+
+#[test]
+#[should_panic(expected = "packed for the transposed convolution")]
+fn directions_must_fit() {
+    let taps = Taps::pack_transposed(Level::Portable, plain(1, 1), &[0.0_f32; 9], [9, 9, 3, 1]);
+    convolve(&taps, &[0.0], 0..1, &mut [0.0]);
+}
+
+#[test]
+#[should_panic(expected = "numbers of the rows")]
+fn rows_must_have_room() {
+    let taps = Taps::pack(Level::Portable, plain(2, 1), &[0.0_f32; 9], [9, 9, 3, 1]);
+    convolve(&taps, &[0.0; 4], 0..2, &mut [0.0]);
+}

@@ -1,0 +1,11 @@
+//! Do the kernels compute what plain loops compute?
+
+mod chain;
+mod convolution;
+mod functions;
+mod meaning;
+mod numbers;
+mod operations;
+mod precise;
+mod product;
+mod vector;

@@ -1,0 +1,253 @@
+//! What runs a plan? A machine: it reads inputs, works in a workspace, and writes outputs.
+
+use super::Unsuitable;
+use super::execute::Run;
+use super::instruction::Pack;
+use super::loops::copy;
+use super::memory::{Layout, Slot};
+use super::plan::{Known, Plan, plan};
+use super::view::{Buffer, View};
+use crate::error::Error;
+use crate::evaluate::check_types;
+use crate::primitive::{Kind, Type};
+use crate::program::Program;
+use crate::value::{Host, Number, Value};
+use banach_kernels::{Level, Matrix, Panels, Taps};
+use std::fmt::{Debug, Formatter};
+use std::sync::Arc;
+
+/// An input in row-major order; truth values are 0 and 1.
+#[derive(Clone, Copy, Debug)]
+pub enum Operand<'a, T> {
+    /// Real numbers or truth values.
+    Real(&'a [T]),
+    /// Integers.
+    Whole(&'a [i64]),
+}
+
+/// Memory for an output, in row-major order.
+#[derive(Debug)]
+pub enum Target<'a, T> {
+    /// Real numbers or truth values.
+    Real(&'a mut [T]),
+    /// Integers.
+    Whole(&'a mut [i64]),
+}
+
+/// A program compiled for the CPU.
+#[derive(Clone, Debug)]
+pub struct Machine<T> {
+    inputs: Vec<Type>,
+    outputs: Vec<Type>,
+    pub(super) plan: Plan<T>,
+    pub(super) layout: Layout,
+    pub(super) level: Level,
+    /// Whether one instruction may use several cores.
+    pub(super) spread: bool,
+}
+
+/// Something made of an operand.
+#[derive(Debug)]
+pub(super) enum Made<T> {
+    Matrix(Panels<T>),
+    Weights(Taps<T>),
+    Numbers(Vec<T>),
+}
+
+/// What a machine has made of inputs that stay the same over many runs.
+#[derive(Clone, Debug)]
+pub struct Packed<T> {
+    pub(super) made: Vec<Option<Arc<Made<T>>>>,
+}
+
+/// The memory of a machine between its inputs and its outputs; used again by every run.
+pub struct Workspace<T> {
+    pub(super) real: Vec<Vec<T>>,
+    pub(super) whole: Vec<Vec<i64>>,
+    pub(super) made: Vec<Option<Made<T>>>,
+    pub(super) scratch: Panels<T>,
+    pub(super) sums: Vec<f64>,
+}
+
+impl<T> Debug for Workspace<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Workspace of {} numbers", self.real.iter().map(Vec::len).sum::<usize>())
+    }
+}
+
+impl<T: Number> Machine<T> {
+    /// Compiles a program whose inputs at the positions `fixed` stay the same over many runs.
+    ///
+    /// # Errors
+    /// Where the program holds something a machine cannot do.
+    pub fn new(program: &Program, fixed: &[usize]) -> Result<Self, Unsuitable> {
+        let plan = plan(program, fixed)?;
+        let layout = Layout::new(&plan);
+        let (inputs, outputs) = (program.input_types().cloned(), program.output_types().cloned());
+        let (inputs, outputs) = (inputs.collect(), outputs.collect());
+        Ok(Machine { inputs, outputs, plan, layout, level: Level::best(), spread: false })
+    }
+
+    /// The same with the work of large instructions spread over cores; no result depends on how many there are.
+    #[must_use]
+    pub fn spread(mut self) -> Self {
+        self.spread = true;
+        self
+    }
+
+    /// The same with other instructions of the processor.
+    #[must_use]
+    pub fn at(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// Memory to run in.
+    pub fn workspace(&self) -> Workspace<T> {
+        Workspace {
+            real: self.layout.real.iter().map(|&len| vec![T::ZERO; len]).collect(),
+            whole: self.layout.whole.iter().map(|&len| vec![0; len]).collect(),
+            made: self.plan.packs.iter().map(|_| None).collect(),
+            scratch: Panels::empty(self.level),
+            sums: vec![],
+        }
+    }
+
+    /// Numbers of memory between inputs and outputs.
+    pub fn workspace_len(&self) -> usize {
+        self.layout.real.iter().chain(&self.layout.whole).sum()
+    }
+
+    /// Makes what can be made of the fixed inputs. What was made of inputs that are `shared` with another run is taken
+    /// from there.
+    pub fn pack(&self, inputs: &[Operand<'_, T>], known: Option<(&Packed<T>, &[bool])>) -> Packed<T> {
+        let mut packed = Packed { made: vec![None; self.plan.packs.len()] };
+        for (at, pack) in self.plan.packs.iter().enumerate() {
+            let shared = |buffer: Buffer| match (buffer, known) {
+                (Buffer::Input(position), Some((_, shared))) => shared[position],
+                (Buffer::Constant(_), Some(_)) => true,
+                (Buffer::Input(_) | Buffer::Constant(_) | Buffer::Packed(_) | Buffer::Temporary(_), _) => {
+                    false
+                }
+            };
+            let from = known.filter(|_| shared(pack.buffer())).and_then(|(known, _)| known.made[at].clone());
+            packed.made[at] = from.or_else(|| {
+                let numbers: &[T] = match pack.buffer() {
+                    Buffer::Input(position) => match inputs[position] {
+                        Operand::Real(numbers) => numbers,
+                        Operand::Whole(_) => panic!("integers are not packed"),
+                    },
+                    Buffer::Constant(constant) => self.constant(constant),
+                    Buffer::Packed(other) => packed.numbers(other),
+                    Buffer::Temporary(_) => return None,
+                };
+                Some(Arc::new(make(pack, numbers, self.level)))
+            });
+        }
+        packed
+    }
+
+    pub(super) fn constant(&self, constant: usize) -> &[T] {
+        match &self.plan.constants[constant] {
+            Known::Real(numbers) => numbers,
+            Known::Whole(_) => panic!("constant {constant} holds integers"),
+        }
+    }
+
+    /// Runs the program.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where a primitive defined elsewhere has no result.
+    ///
+    /// # Panics
+    /// Where operands, memory or targets are those of another machine.
+    pub fn run(
+        &self,
+        workspace: &mut Workspace<T>,
+        packed: &Packed<T>,
+        inputs: &[Operand<'_, T>],
+        outputs: &mut [Target<'_, T>],
+    ) -> Result<(), Error> {
+        assert_eq!(outputs.len(), self.plan.outputs.len(), "the number of outputs");
+        let mut run = Run { machine: self, workspace, packed, inputs, outputs };
+        for instruction in &self.plan.instructions {
+            run.instruction(instruction)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the program once on tensors.
+    ///
+    /// # Errors
+    /// [`Error::Native`] for tensors elsewhere or of another precision, [`Error::Failed`] as [`run`](Self::run).
+    pub fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
+        check_types(&self.inputs, &inputs)?;
+        let hosts = inputs.into_iter().map(Host::new).collect::<Result<Vec<Host<T>>, _>>()?;
+        let operands: Vec<Operand<'_, T>> = hosts.iter().map(Host::operand).collect();
+        let whole = |ty: &Type| matches!(ty.kind, Kind::Int(_));
+        let mut results: Vec<(Vec<T>, Vec<i64>)> = self
+            .outputs
+            .iter()
+            .map(|ty| if whole(ty) { (vec![], vec![0; ty.len()]) } else { (vec![T::ZERO; ty.len()], vec![]) })
+            .collect();
+        let mut targets: Vec<Target<'_, T>> = results
+            .iter_mut()
+            .zip(&self.outputs)
+            .map(
+                |((real, integers), ty)| {
+                    if whole(ty) { Target::Whole(integers) } else { Target::Real(real) }
+                },
+            )
+            .collect();
+        let packed = self.pack(&operands, None);
+        self.run(&mut self.workspace(), &packed, &operands, &mut targets)?;
+        let values = results.into_iter().zip(&self.outputs).map(|((real, integers), ty)| match ty.kind {
+            Kind::Int(_) => Value::of_whole(&integers, ty),
+            Kind::Bool => Value::of_real(&real, ty),
+            Kind::Float(_) => Value::from_numbers(real, &ty.shape),
+        });
+        Ok(values.collect())
+    }
+
+    pub(super) fn slot(&self, temporary: usize) -> Slot {
+        self.layout.slots[temporary]
+    }
+}
+
+impl<T> Packed<T> {
+    pub(super) fn numbers(&self, pack: usize) -> &[T] {
+        match self.made[pack].as_deref() {
+            Some(Made::Numbers(numbers)) => numbers,
+            Some(Made::Matrix(_) | Made::Weights(_)) | None => panic!("pack {pack} holds no numbers"),
+        }
+    }
+}
+
+/// Makes a pack of the numbers of its operand.
+pub(super) fn make<T: Number>(pack: &Pack, numbers: &[T], level: Level) -> Made<T> {
+    match pack {
+        Pack::Matrix(matrix) => Made::Matrix(Panels::pack(
+            level,
+            Matrix {
+                data: &numbers[matrix.start.offset..],
+                rows: matrix.rows,
+                columns: matrix.columns,
+                row_stride: matrix.strides[0],
+                column_stride: matrix.strides[1],
+            },
+        )),
+        Pack::Weights { convolution, transposed, start, strides } => {
+            let weights = &numbers[start.offset..];
+            Made::Weights(if *transposed {
+                Taps::pack_transposed(level, *convolution, weights, *strides)
+            } else {
+                Taps::pack(level, *convolution, weights, *strides)
+            })
+        }
+        Pack::Numbers { view, order } => {
+            let mut laid_out = vec![T::ZERO; view.len()];
+            copy(view, numbers, &View::ordered(view.buffer, &view.shape, order), &mut laid_out);
+            Made::Numbers(laid_out)
+        }
+    }
+}

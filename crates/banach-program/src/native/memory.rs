@@ -1,0 +1,79 @@
+//! How little memory suffices? Temporaries that are never needed at the same time share a slot.
+
+use super::instruction::Instruction;
+use super::plan::{Plan, Temporary};
+use super::view::Buffer;
+
+/// Where a temporary lies when the machine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    Own(usize),
+    Output(usize),
+    /// Nothing is ever written to it.
+    Nowhere,
+}
+
+/// The slots of all temporaries, and what every slot holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) real: Vec<usize>,
+    pub(crate) whole: Vec<usize>,
+}
+
+impl Layout {
+    pub(crate) fn new<T>(plan: &Plan<T>) -> Self {
+        let lives = lives(plan);
+        let mut layout = Layout { slots: vec![Slot::Nowhere; lives.len()], real: vec![], whole: vec![] };
+        for (output, &temporary) in plan.outputs.iter().enumerate() {
+            layout.slots[temporary] = Slot::Output(output);
+        }
+        // For every slot, when it is free again.
+        let mut free = [vec![], vec![]];
+        let mut order: Vec<usize> =
+            (0..lives.len()).filter(|&temporary| lives[temporary].is_some()).collect();
+        order.sort_by_key(|&temporary| lives[temporary].map(|(first, _)| first));
+        for temporary in order {
+            let (Some((first, last)), Slot::Nowhere) = (lives[temporary], layout.slots[temporary]) else {
+                continue;
+            };
+            let Temporary { len, whole } = plan.temporaries[temporary];
+            let (sizes, free) =
+                if whole { (&mut layout.whole, &mut free[1]) } else { (&mut layout.real, &mut free[0]) };
+            let slot = best(sizes, free, first, len);
+            if slot == sizes.len() {
+                sizes.push(0);
+                free.push(0);
+            }
+            sizes[slot] = sizes[slot].max(len);
+            free[slot] = last + 1;
+            layout.slots[temporary] = Slot::Own(slot);
+        }
+        layout
+    }
+}
+
+/// The free slot that wastes least, or a new one.
+fn best(sizes: &[usize], free: &[usize], first: usize, len: usize) -> usize {
+    let candidates = (0..sizes.len()).filter(|&slot| free[slot] <= first);
+    candidates.min_by_key(|&slot| sizes[slot].abs_diff(len)).unwrap_or(sizes.len())
+}
+
+/// The first and the last instruction that touches each temporary.
+fn lives<T>(plan: &Plan<T>) -> Vec<Option<(usize, usize)>> {
+    let mut lives: Vec<Option<(usize, usize)>> = vec![None; plan.temporaries.len()];
+    let mut touch = |temporary: usize, line: usize| {
+        let life = lives[temporary].get_or_insert((line, line));
+        life.1 = line;
+    };
+    for (line, instruction) in plan.instructions.iter().enumerate() {
+        let Instruction { target, .. } = instruction;
+        target.iter().for_each(|&temporary| touch(temporary, line));
+        for buffer in instruction.reads(&plan.packs) {
+            if let Buffer::Temporary(temporary) = buffer {
+                touch(temporary, line);
+            }
+        }
+    }
+    lives
+}

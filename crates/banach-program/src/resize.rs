@@ -1,0 +1,167 @@
+//! How does a program read for fewer or more rows? The same lines with other sizes, without tracing again.
+
+use crate::primitive::{Bilinear, Constant, Index, Literal, Primitive, Span, Structure, Type};
+use crate::program::{Builder, Equation, Program, Var};
+use crate::rows::{Along, Followed, Place};
+use std::collections::HashMap;
+
+/// The same program for another number of rows, where the rows of the inputs at the positions given are independent of
+/// one another and nothing else in the program depends on how many they are.
+pub fn with_rows(program: &Program, changing: &[usize], rows: usize) -> Option<Program> {
+    let Followed { count, places } = Followed::new(program, changing)?;
+    if count == rows {
+        return Some(program.clone());
+    }
+    let source = program.equations().iter().map(|equation| (equation.result, equation)).collect();
+    let mut resized =
+        Resized { program, places, rows, source, builder: Builder::new(), here: HashMap::new() };
+    if count < 2 {
+        return None;
+    }
+    for &input in program.inputs() {
+        let var = resized.builder.input(resized.ty(input));
+        resized.here.insert(input, var);
+    }
+    for equation in program.equations() {
+        resized.line(equation)?;
+    }
+    let outputs = program.outputs().iter().map(|output| resized.here[output]).collect();
+    Some(resized.builder.finish(outputs))
+}
+
+/// A program while it is written again for another number of rows.
+struct Resized<'p> {
+    program: &'p Program,
+    places: Vec<Place>,
+    rows: usize,
+    source: HashMap<Var, &'p Equation>,
+    builder: Builder,
+    here: HashMap<Var, Var>,
+}
+
+impl Resized<'_> {
+    fn ty(&self, var: Var) -> Type {
+        let mut ty = self.program.type_of(var).clone();
+        if let Place::Rows(Along { axis, each }) = self.places[var.0] {
+            ty.shape[axis] = self.rows * each;
+        }
+        ty
+    }
+
+    fn line(&mut self, equation: &Equation) -> Option<()> {
+        let result = equation.result;
+        let mut operands: Vec<Var> = equation.operands.iter().map(|operand| self.here[operand]).collect();
+        if let Place::Rows(_) = self.places[result.0] {
+            let beside = equation.operands.iter().find_map(|operand| match self.places[operand.0] {
+                Place::Rows(along) => Some(along),
+                Place::Fixed | Place::Mixed => None,
+            })?;
+            let meeting = meeting(&equation.primitive, self.program.type_of(result).shape.len(), beside.axis);
+            for (at, &operand) in equation.operands.iter().enumerate() {
+                if meeting && self.places[operand.0] == Place::Fixed {
+                    operands[at] = self.spread(operand, beside.axis, self.rows * beside.each)?;
+                }
+            }
+        }
+        let primitive = self.primitive(equation)?;
+        let var = self.builder.push(primitive, &operands);
+        self.here.insert(result, var);
+        Some(())
+    }
+
+    /// The primitive for the new number of rows.
+    fn primitive(&self, equation: &Equation) -> Option<Primitive> {
+        let shape = || self.ty(equation.result).shape;
+        let spans = |spans: &[Span], full: Var| {
+            let mut spans = spans.to_vec();
+            if let Place::Rows(Along { axis, each }) = self.places[full.0] {
+                spans[axis] = Span { start: 0, end: self.rows * each, step: 1 };
+            }
+            spans
+        };
+        Some(match &equation.primitive {
+            Primitive::Structure(Structure::Reshape(_)) => Primitive::Structure(Structure::Reshape(shape())),
+            Primitive::Structure(Structure::Broadcast(_)) => {
+                Primitive::Structure(Structure::Broadcast(shape()))
+            }
+            Primitive::Structure(Structure::Slice(old)) => {
+                Primitive::Structure(Structure::Slice(spans(old, equation.operands[0])))
+            }
+            Primitive::Structure(Structure::Place(_, old)) => {
+                Primitive::Structure(Structure::Place(shape(), spans(old, equation.result)))
+            }
+            Primitive::Index(Index::GatherTransposed(axis, _)) => {
+                Primitive::Index(Index::GatherTransposed(*axis, shape()))
+            }
+            Primitive::Index(Index::SelectTransposed(axis, _)) => {
+                Primitive::Index(Index::SelectTransposed(*axis, shape()))
+            }
+            Primitive::Custom(_) => return None,
+            other => other.clone(),
+        })
+    }
+
+    /// A fixed variable that is the same along an axis, for another size of that axis.
+    fn spread(&mut self, var: Var, axis: usize, size: usize) -> Option<Var> {
+        let mut ty = self.program.type_of(var).clone();
+        if ty.shape[axis] == size {
+            return Some(self.here[&var]);
+        }
+        ty.shape[axis] = size;
+        let equation = *self.source.get(&var)?;
+        match &equation.primitive {
+            Primitive::Constant(Constant { literal: Literal::Full(number), .. }) => {
+                Some(self.builder.full(ty, *number))
+            }
+            Primitive::Structure(Structure::Broadcast(_)) => {
+                let operand = equation.operands[0];
+                let one = self.program.type_of(operand).shape[axis] == 1;
+                one.then(|| self.builder.structure(Structure::Broadcast(ty.shape), self.here[&operand]))
+            }
+            primitive if pointwise(primitive) => {
+                let operands: Option<Vec<Var>> =
+                    equation.operands.iter().map(|&operand| self.spread(operand, axis, size)).collect();
+                Some(self.builder.push(primitive.clone(), &operands?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether operands of this primitive must agree along the axis of the rows.
+fn meeting(primitive: &Primitive, rank: usize, axis: usize) -> bool {
+    match primitive {
+        Primitive::Bilinear(Bilinear::Matmul(_)) => axis + 2 < rank,
+        Primitive::Bilinear(Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..)) => false,
+        Primitive::Index(Index::Gather(_) | Index::GatherTransposed(..)) | Primitive::Concat(_) => true,
+        primitive => pointwise(primitive),
+    }
+}
+
+/// Whether every element of the result is made of the elements at its place.
+fn pointwise(primitive: &Primitive) -> bool {
+    match primitive {
+        Primitive::Unary(_)
+        | Primitive::Binary(_)
+        | Primitive::Bilinear(Bilinear::Multiply)
+        | Primitive::Scale(_)
+        | Primitive::Offset(_)
+        | Primitive::Power(_)
+        | Primitive::Compare(_)
+        | Primitive::CompareScalar(..)
+        | Primitive::Logic(_)
+        | Primitive::Not
+        | Primitive::Choose
+        | Primitive::Erase
+        | Primitive::Cast(_) => true,
+        Primitive::Constant(_)
+        | Primitive::Bilinear(_)
+        | Primitive::Structure(_)
+        | Primitive::Index(_)
+        | Primitive::Concat(_)
+        | Primitive::Extreme { .. }
+        | Primitive::ArgExtreme { .. }
+        | Primitive::MaxPoolIndices(_)
+        | Primitive::Custom(_) => false,
+    }
+}
