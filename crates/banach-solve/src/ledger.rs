@@ -5,10 +5,18 @@ use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics};
 
 /// One line a row: the best point, its residual, and how the row ended.
 ///
-/// No solver decides any of this for itself. A row that has ended is never touched again.
+/// No solver decides any of this for itself. A row that has ended is never touched again, and may leave the batch
+/// ([`narrow`](Self::narrow)). Lines are of all rows; what is passed in and out is of the rows in the batch, by position.
 pub(crate) struct Ledger<R> {
     rules: Rules,
+    /// The row at each position of the batch.
+    batch: Vec<usize>,
+    /// Which of them are under way.
+    active: Vec<bool>,
+    /// The best points of the rows in the batch.
     best: R,
+    /// Those of rows that have left it, among all rows; none before the first has left.
+    left: Option<R>,
     outcomes: Vec<Option<Outcome>>,
     steps: Vec<usize>,
     residuals: Vec<f64>,
@@ -17,9 +25,12 @@ pub(crate) struct Ledger<R> {
     ceilings: Vec<f64>,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
+    /// The residuals that were last reported.
+    reported: Vec<f64>,
     trace: Option<Vec<Record>>,
     stopped: bool,
     pub(crate) evaluations: usize,
+    pub(crate) row_evaluations: usize,
     pub(crate) derivative_applications: usize,
     pub(crate) energy_evaluations: usize,
 }
@@ -33,57 +44,78 @@ impl<R: Rows> Ledger<R> {
             if x0.width() == 0 { (Some(Outcome::Converged), 0.0) } else { (None, f64::NAN) };
         Self {
             rules,
+            batch: (0..rows).collect(),
+            active: vec![outcome.is_none(); rows],
             best: x0.clone(),
+            left: None,
             outcomes: vec![outcome; rows],
             steps: vec![0; rows],
             residuals: vec![residual; rows],
             sizes: vec![residual; rows],
             ceilings: vec![f64::NAN; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
+            reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
             stopped: false,
             evaluations: 0,
+            row_evaluations: 0,
             derivative_applications: 0,
             energy_evaluations: 0,
         }
     }
 
-    /// Whether the row is still under way.
-    pub(crate) fn active(&self, row: usize) -> bool {
-        self.outcomes[row].is_none()
+    /// The row at each position of the batch.
+    pub(crate) fn batch(&self) -> &[usize] {
+        &self.batch
     }
 
-    /// Which rows are still under way.
-    pub(crate) fn actives(&self) -> Vec<bool> {
-        self.outcomes.iter().map(Option::is_none).collect()
+    /// Which rows of the batch are still under way.
+    pub(crate) fn actives(&self) -> &[bool] {
+        &self.active
     }
 
     /// Whether every row has ended.
     pub(crate) fn finished(&self) -> bool {
-        self.outcomes.iter().all(Option::is_some)
+        !self.active.contains(&true)
     }
 
-    /// Takes note of the point `x` that rows have reached after `steps`, and ends those that are done.
-    pub(crate) fn visit(&mut self, steps: &[usize], x: &R, residuals: &[f64], sizes: &[f64]) {
-        let mut better = vec![false; residuals.len()];
-        for row in 0..residuals.len() {
-            if !self.active(row) {
+    /// Counts a call of the map on so many rows.
+    pub(crate) fn evaluated(&mut self, rows: usize) {
+        self.evaluations += 1;
+        self.row_evaluations += rows;
+    }
+
+    /// Takes note of the point `x` that rows have reached after so many steps each, and ends those that are done.
+    pub(crate) fn visit(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
+        // Rows that have ended are frozen at their best points: `x` is as good there.
+        let mut worse = Vec::new();
+        for position in 0..self.batch.len() {
+            if !self.active[position] {
                 continue;
             }
-            let (residual, size) = (residuals[row], sizes[row]);
-            self.steps[row] = steps[row];
+            let row = self.batch[position];
+            let (residual, size) = (residuals[position], sizes[position]);
+            self.steps[row] = steps(position);
             let outcome = self.judge(row, residual, size);
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite);
             let converged = outcome == Some(Outcome::Converged);
-            better[row] = finite && (first || residual < self.residuals[row] || converged);
-            if better[row] {
+            if finite && (first || residual < self.residuals[row] || converged) {
                 self.residuals[row] = residual;
                 self.sizes[row] = size;
+            } else {
+                worse.push(position);
             }
             self.outcomes[row] = outcome;
+            self.active[position] = outcome.is_none();
         }
-        self.best = choose(&better, x, &self.best);
+        if worse.is_empty() {
+            self.best = x.clone();
+        } else if worse.len() < self.batch.len() {
+            let mut better = vec![true; self.batch.len()];
+            worse.iter().for_each(|position| better[*position] = false);
+            self.best.replace(&better, x);
+        }
     }
 
     /// How the row ends with this residual, if it does.
@@ -109,22 +141,23 @@ impl<R: Rows> Ledger<R> {
         (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
     }
 
-    /// Ends a row that is still under way.
-    pub(crate) fn end(&mut self, row: usize, outcome: Outcome) {
-        self.outcomes[row].get_or_insert(outcome);
+    /// Ends the row at this position, if it is still under way.
+    pub(crate) fn end(&mut self, position: usize, outcome: Outcome) {
+        self.outcomes[self.batch[position]].get_or_insert(outcome);
+        self.active[position] = false;
     }
 
     /// Ends rows for reasons that are not numerical: an observer, or a budget that is spent.
     pub(crate) fn enforce(&mut self) {
         let budget = self.rules.budget;
         let spent = self.remaining() == 0;
-        for row in 0..self.outcomes.len() {
+        for position in 0..self.batch.len() {
             if self.stopped {
-                self.end(row, Outcome::Stopped);
-            } else if self.steps[row] >= budget.steps {
-                self.end(row, Outcome::StepLimit);
+                self.end(position, Outcome::Stopped);
+            } else if self.steps[self.batch[position]] >= budget.steps {
+                self.end(position, Outcome::StepLimit);
             } else if spent {
-                self.end(row, Outcome::EvaluationLimit);
+                self.end(position, Outcome::EvaluationLimit);
             }
         }
     }
@@ -137,26 +170,44 @@ impl<R: Rows> Ledger<R> {
 
     /// Ends every row still under way, because what is left of the budget does not suffice for one more step.
     pub(crate) fn exhaust(&mut self) {
-        (0..self.outcomes.len()).for_each(|row| self.end(row, Outcome::EvaluationLimit));
+        (0..self.batch.len()).for_each(|position| self.end(position, Outcome::EvaluationLimit));
     }
 
     /// Tells the trace and the observer; whether the observer asked to stop.
     pub(crate) fn report(&mut self, step: usize, residuals: &[f64], observer: &mut dyn Observe) -> bool {
-        let present: Vec<f64> = (0..residuals.len())
-            .map(|row| if self.active(row) { residuals[row] } else { self.residuals[row] })
-            .collect();
+        for (position, row) in self.batch.iter().enumerate() {
+            let active = self.active[position];
+            self.reported[*row] = if active { residuals[position] } else { self.residuals[*row] };
+        }
         let evaluations = self.evaluations;
-        let progress = Progress { step, evaluations, residuals: &present, outcomes: &self.outcomes };
+        let progress = Progress { step, evaluations, residuals: &self.reported, outcomes: &self.outcomes };
         self.stopped |= observer.observe(&progress).is_break();
         if let Some(trace) = &mut self.trace {
-            trace.push(Record { step, evaluations, residuals: present });
+            trace.push(Record { step, evaluations, residuals: self.reported.clone() });
         }
         self.stopped
     }
 
     /// `next` for rows under way, and the best point for rows that have ended.
-    pub(crate) fn freeze(&self, next: &R) -> R {
-        choose(&self.actives(), next, &self.best)
+    pub(crate) fn freeze(&self, mut next: R) -> R {
+        if self.active.contains(&false) {
+            let ended: Vec<bool> = self.active.iter().map(|active| !active).collect();
+            next.replace(&ended, &self.best);
+        }
+        next
+    }
+
+    /// Lets all rows but those at these positions leave the batch.
+    pub(crate) fn narrow(&mut self, keep: &[usize]) {
+        match &mut self.left {
+            Some(left) => left.put(&self.batch, &self.best),
+            None => self.left = Some(self.best.clone()),
+        }
+        let ended = self.batch.iter().zip(&self.active).filter(|(_, active)| !**active);
+        ended.for_each(|(row, _)| self.reported[*row] = self.residuals[*row]);
+        self.best = self.best.gather(keep);
+        self.batch = picked(&self.batch, keep);
+        self.active = picked(&self.active, keep);
     }
 
     /// The result, when every row has ended.
@@ -164,6 +215,7 @@ impl<R: Rows> Ledger<R> {
         let relative = |(residual, size): (&f64, &f64)| if *residual == 0.0 { 0.0 } else { residual / size };
         let statistics = Statistics {
             evaluations: self.evaluations,
+            row_evaluations: self.row_evaluations,
             derivative_applications: self.derivative_applications,
             energy_evaluations: self.energy_evaluations,
             steps: self.steps,
@@ -171,18 +223,19 @@ impl<R: Rows> Ledger<R> {
             residuals: self.residuals,
             trace: self.trace,
         };
+        let value = match self.left {
+            Some(mut all) => {
+                all.put(&self.batch, &self.best);
+                all
+            }
+            None => self.best,
+        };
         let ended = |outcome: Option<Outcome>| outcome.unwrap_or(Outcome::Stopped);
-        Solution::new(self.best, self.outcomes.into_iter().map(ended).collect(), statistics)
+        Solution::new(value, self.outcomes.into_iter().map(ended).collect(), statistics)
     }
 }
 
-/// [`Rows::select`], without work where all rows agree.
-pub(crate) fn choose<R: Rows>(mask: &[bool], yes: &R, no: &R) -> R {
-    if mask.iter().all(|chosen| *chosen) {
-        yes.clone()
-    } else if mask.iter().any(|chosen| *chosen) {
-        R::select(mask, yes, no)
-    } else {
-        no.clone()
-    }
+/// The entries at these positions.
+pub(crate) fn picked<T: Clone>(all: &[T], keep: &[usize]) -> Vec<T> {
+    keep.iter().map(|position| all[*position].clone()).collect()
 }

@@ -23,7 +23,7 @@
 //! | question | file |
 //! | :-- | :-- |
 //! | What is iterated? | [`Map`] and [`Smooth`] in `map` |
-//! | On what? | [`Rows`] in `rows` |
+//! | On what? | [`Rows`] in `rows`: tensors (`tensor`), or a [`Matrix`] in memory (`matrix`, `storage`) |
 //! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
 //! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
@@ -39,10 +39,14 @@ mod iterate;
 mod ledger;
 mod linear;
 mod map;
+mod matrix;
 mod observe;
+mod present;
 mod rows;
 mod settings;
 mod solution;
+mod storage;
+mod tensor;
 mod tolerance;
 
 pub use error::Error;
@@ -52,8 +56,10 @@ pub use fixed_point::{
 };
 pub use linear::{ConjugateGradient, Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
 pub use map::{Map, Smooth};
+pub use matrix::Matrix;
 pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;
 pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
+pub use storage::Number;
 pub use tolerance::{Budget, Patience, Tolerance};

@@ -4,11 +4,22 @@
 ///
 /// Every closure `Fn(&R) -> R` is a map. Row `i` of the image must depend on row `i` of the argument alone: that is what
 /// lets every row converge, fail and stop for itself. A map that couples rows is one problem, hence one row.
+/// A closure cannot be [`narrowed`](Self::narrowed); a map with parameters for every row may be.
 ///
 /// For [`solve_linear`](crate::solve_linear) the map must also be linear.
 pub trait Map<R> {
     /// The image of `x`.
     fn apply(&self, x: &R) -> R;
+
+    /// The same map on these rows of its batch alone, in increasing order: what it makes of `[rows.len(), n]` are
+    /// those rows of what [`apply`](Self::apply) makes of the whole. None if it cannot.
+    ///
+    /// Solvers ask for it when rows have ended, so that the others need not wait for them. They always ask the map
+    /// they were given, about rows of the whole batch, never a map that is narrowed already.
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
+        let _ = rows;
+        None
+    }
 }
 
 impl<R, F> Map<R> for F

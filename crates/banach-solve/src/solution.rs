@@ -1,6 +1,6 @@
 //! What came out, row by row, and what can be done about it?
 
-use crate::Error;
+use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -101,8 +101,11 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Statistics {
-    /// Calls of the map, each on the whole batch.
+    /// Calls of the map, each on all rows that are still in the batch.
     pub evaluations: usize,
+    /// Rows evaluated in all these calls: fewer than calls times rows where a map is
+    /// [`narrowed`](crate::Map::narrowed) once rows have ended.
+    pub row_evaluations: usize,
     /// Applications of the map's derivative, each on the whole batch; zero for solvers that need none.
     pub derivative_applications: usize,
     /// Calls of the map's energy, each on the whole batch; zero for solvers that need none.
@@ -115,6 +118,42 @@ pub struct Statistics {
     pub relative: Vec<f64>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
     pub trace: Option<Vec<Record>>,
+}
+
+impl Statistics {
+    fn joined(parts: &[Self]) -> Self {
+        let most = |calls: fn(&Self) -> usize| parts.iter().map(calls).max().unwrap_or(0);
+        let traces: Option<Vec<&[Record]>> = parts.iter().map(|part| part.trace.as_deref()).collect();
+        Self {
+            evaluations: most(|part| part.evaluations),
+            row_evaluations: parts.iter().map(|part| part.row_evaluations).sum(),
+            derivative_applications: most(|part| part.derivative_applications),
+            energy_evaluations: most(|part| part.energy_evaluations),
+            steps: parts.iter().flat_map(|part| part.steps.iter().copied()).collect(),
+            residuals: parts.iter().flat_map(|part| part.residuals.iter().copied()).collect(),
+            relative: parts.iter().flat_map(|part| part.relative.iter().copied()).collect(),
+            trace: traces.map(|traces| Self::merged(parts, &traces)),
+        }
+    }
+
+    /// One record for every step that any part has recorded.
+    fn merged(parts: &[Self], traces: &[&[Record]]) -> Vec<Record> {
+        let mut steps: Vec<usize> =
+            traces.iter().flat_map(|trace| trace.iter()).map(|record| record.step).collect();
+        steps.sort_unstable();
+        steps.dedup();
+        let record = |step: usize| {
+            let mut merged = Record { step, evaluations: 0, residuals: Vec::new() };
+            for (part, trace) in parts.iter().zip(traces) {
+                let so_far = trace.iter().rfind(|record| record.step <= step);
+                // A part without a record has no rows, or rows of no numbers.
+                merged.residuals.extend(so_far.map_or(&part.residuals, |record| &record.residuals));
+                merged.evaluations = merged.evaluations.max(so_far.map_or(0, |record| record.evaluations));
+            }
+            merged
+        };
+        steps.into_iter().map(record).collect()
+    }
 }
 
 /// The best point of every row, with how the row ended and what it took.
@@ -133,6 +172,28 @@ pub struct Solution<R> {
 impl<R> Solution<R> {
     pub(crate) fn new(value: R, outcomes: Vec<Outcome>, statistics: Statistics) -> Self {
         Self { value, outcomes, statistics }
+    }
+
+    /// Solutions of consecutive rows as the solution of all of them, for a batch that was split over cores.
+    ///
+    /// Calls (of the map, its derivative, its energy) are the most of any part, which is what one row saw at most; the
+    /// rows evaluated in them are added. There is a trace if all parts have one, with a record of every step of any
+    /// part; a part that has ended keeps its last residuals.
+    ///
+    /// # Panics
+    /// For no parts, whose width nobody knows.
+    pub fn joined(parts: Vec<Self>) -> Self
+    where
+        R: Rows,
+    {
+        let (values, (outcomes, statistics)): (Vec<R>, (Vec<_>, Vec<_>)) =
+            parts.into_iter().map(|part| (part.value, (part.outcomes, part.statistics))).unzip();
+        Self::new(R::stacked(&values), outcomes.concat(), Statistics::joined(&statistics))
+    }
+
+    /// The same solution with its value as something else.
+    pub fn map<S>(self, change: impl FnOnce(R) -> S) -> Solution<S> {
+        Solution::new(change(self.value), self.outcomes, self.statistics)
     }
 
     /// Whether every row converged.

@@ -18,6 +18,18 @@ pub enum OnFailure {
     Error,
 }
 
+/// Where loops run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Compiled for this machine's processor, where the tensors are in its memory; on their device where they are not,
+    /// or where the update holds something only the device can do.
+    #[default]
+    Native,
+    /// On the tensors' device, line by line.
+    Device,
+}
+
 /// How a [`FixedPoint`] layer solves forward and backward.
 ///
 /// | setting | default | effect |
@@ -26,6 +38,7 @@ pub enum OnFailure {
 /// | `adjoint` | GMRES, `1e-6 + 1e-4 · size`, 200 steps | the solve of `c = Jᵀ c + v` |
 /// | `escalate` | `true` | rows the adjoint solver leaves unsolved are tried with the other one |
 /// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
+/// | `engine` | [`Engine::Native`] | where loops run |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedPointConfig {
@@ -37,12 +50,15 @@ pub struct FixedPointConfig {
     pub escalate: bool,
     /// What happens with rows that do not converge.
     pub on_failure: OnFailure,
+    /// Where loops run.
+    pub engine: Engine,
 }
 
 impl Default for FixedPointConfig {
     fn default() -> Self {
         let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
-        FixedPointConfig { forward, adjoint, escalate: true, on_failure: OnFailure::Best }
+        let (on_failure, engine) = (OnFailure::default(), Engine::default());
+        FixedPointConfig { forward, adjoint, escalate: true, on_failure, engine }
     }
 }
 
@@ -86,6 +102,13 @@ impl FixedPointConfig {
     #[must_use]
     pub fn with_on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
+        self
+    }
+
+    /// Where loops run.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
         self
     }
 

@@ -3,6 +3,7 @@
 use super::mixture::{Products, Trust};
 use super::picard::damped;
 use super::{Solver, Visit};
+use crate::ledger::picked;
 use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -84,6 +85,8 @@ pub struct AndersonMemory<R> {
     held: Vec<usize>,
     /// The least residual of each row since it last restarted.
     least: Vec<f64>,
+    /// Room for the small problem of one row after another.
+    products: Products,
 }
 
 /// What changed between two visits.
@@ -107,6 +110,7 @@ impl<R: Rows> Solver<R> for Anderson {
             changes: VecDeque::new(),
             held: vec![0; rows],
             least: vec![f64::INFINITY; rows],
+            products: Products::default(),
         }
     }
 
@@ -114,14 +118,26 @@ impl<R: Rows> Solver<R> for Anderson {
         let target = damped(visit, self.mixing);
         let right = memory.remember(self, visit, &target);
         let trust = self.trust(visit.x.precision());
-        let mut factors = vec![vec![0.0; visit.active.len()]; memory.changes.len()];
-        for row in (0..visit.active.len()).filter(|row| visit.active[*row]) {
+        let rows = visit.active.len();
+        let mut factors = vec![0.0; rows * memory.changes.len()];
+        for row in (0..rows).filter(|row| visit.active[*row]) {
             let mixture = memory.products(row, &right, visit.residuals[row]).mixture(trust);
-            mixture.iter().enumerate().for_each(|(i, value)| factors[i][row] = -value);
+            mixture.iter().enumerate().for_each(|(i, value)| factors[i * rows + row] = -value);
         }
         let changes = memory.changes.iter().map(|change| &change.target);
-        let terms: Vec<(&[f64], &R)> = factors.iter().map(Vec::as_slice).zip(changes).collect();
+        let terms: Vec<(&[f64], &R)> = factors.chunks(rows.max(1)).zip(changes).collect();
         target.add_scaled(&terms)
+    }
+
+    fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
+        if let Some((difference, target)) = &mut memory.last {
+            (*difference, *target) = (difference.gather(keep), target.gather(keep));
+        }
+        for Change { difference, target, products } in &mut memory.changes {
+            (*difference, *target) = (difference.gather(keep), target.gather(keep));
+            products.iter_mut().for_each(|products| *products = picked(products, keep));
+        }
+        (memory.held, memory.least) = (picked(&memory.held, keep), picked(&memory.least, keep));
     }
 }
 
@@ -138,12 +154,12 @@ impl<R: Rows> AndersonMemory<R> {
     fn remember(&mut self, settings: &Anderson, visit: &Visit<'_, R>, target: &R) -> Vec<Vec<f64>> {
         let mut right = Vec::new();
         if let Some((difference, last_target)) = &self.last {
-            let change = visit.difference.minus(difference);
+            let change = visit.difference().minus(difference);
             self.changes.truncate(settings.window - 1);
             let older = || self.changes.iter().map(|change| &change.difference);
             let with_change = std::iter::once(&change).chain(older()).map(|past| (&change, past));
             let with_difference =
-                std::iter::once(&change).chain(older()).map(|past| (visit.difference, past));
+                std::iter::once(&change).chain(older()).map(|past| (visit.difference(), past));
             let mut products = R::dots(&with_change.chain(with_difference).collect::<Vec<_>>());
             right = products.split_off(products.len() / 2);
             self.changes.push_front(Change {
@@ -152,7 +168,7 @@ impl<R: Rows> AndersonMemory<R> {
                 products,
             });
         }
-        self.last = Some((visit.difference.clone(), target.clone()));
+        self.last = Some((visit.difference().clone(), target.clone()));
         for row in 0..visit.residuals.len() {
             let residual = visit.residuals[row];
             if residual > settings.growth * self.least[row] {
@@ -166,16 +182,15 @@ impl<R: Rows> AndersonMemory<R> {
     }
 
     /// The inner products that one row may use.
-    fn products(&self, row: usize, right: &[Vec<f64>], residual: f64) -> Products {
-        let held = self.held[row];
-        let product = |i: usize, j: usize| self.changes[i.min(j)].products[i.abs_diff(j)][row];
-        Products {
-            gram: (0..held)
-                .flat_map(|i| (0..held).map(move |j| (i, j)))
-                .map(|(i, j)| product(i, j))
-                .collect(),
-            right: right[..held].iter().map(|products| products[row]).collect(),
-            residual,
-        }
+    fn products(&mut self, row: usize, right: &[Vec<f64>], residual: f64) -> &mut Products {
+        let (held, changes) = (self.held[row], &self.changes);
+        let product = |i: usize, j: usize| changes[i.min(j)].products[i.abs_diff(j)][row];
+        let Products { gram, right: along, .. } = &mut self.products;
+        gram.clear();
+        gram.extend((0..held * held).map(|k| product(k / held, k % held)));
+        along.clear();
+        along.extend(right[..held].iter().map(|products| products[row]));
+        self.products.residual = residual;
+        &mut self.products
     }
 }

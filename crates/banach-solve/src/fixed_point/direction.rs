@@ -1,9 +1,10 @@
 //! Which way does a Newton step go in each row?
 
 use super::Visit;
-use crate::iterate::same_shape;
-use crate::ledger::{Ledger, choose};
+use crate::ledger::Ledger;
 use crate::linear::{Bend, Conjugate, normalized};
+use crate::present::same_shape;
+use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Budget, Error, Gmres, Map, Rows, Tolerance, Unobserved};
 
@@ -26,7 +27,7 @@ pub(super) fn downhill<R: Rows>(
     forcing: &Forcing,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
-    let start = normalized(visit.difference, visit.residuals, visit.active);
+    let start = normalized(visit.difference(), visit.residuals, visit.active);
     let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
     let mut open = visit.active.to_vec();
     let mut moved = vec![false; open.len()];
@@ -49,7 +50,7 @@ pub(super) fn downhill<R: Rows>(
             }
         }
     }
-    Ok(choose(&moved, &state.point.scaled(visit.residuals), visit.difference))
+    Ok(choose(&moved, &state.point.scaled(visit.residuals), visit.difference()))
 }
 
 /// GMRES for any `J`: a direction in which the linearized residual falls.
@@ -66,7 +67,7 @@ pub(super) fn onward<R: Rows>(
     let residuals: Vec<f64> = (0..visit.active.len()).map(|row| only_active(row, 1.0)).collect();
     let wanted: Vec<f64> =
         forcing.parts.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
-    let v = choose(visit.active, visit.difference, &visit.difference.zeros());
+    let v = choose(visit.active, visit.difference(), &visit.difference().zeros());
     // The last application is the one for the true residual.
     let steps = forcing.inner.saturating_sub(1).max(1);
     let rules = Rules {
@@ -81,5 +82,5 @@ pub(super) fn onward<R: Rows>(
     ledger.derivative_applications += found.statistics.evaluations;
     let lengths = R::norms(&[&found.value]).swap_remove(0);
     let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
-    Ok(choose(&usable, &found.value, visit.difference))
+    Ok(choose(&usable, &found.value, visit.difference()))
 }

@@ -1,7 +1,7 @@
 //! Which mixture of past changes cancels the residual of one row?
 
 /// The inner products of one row: of past changes of the residual, and of these with the residual itself.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Products {
     /// `⟨ΔFᵢ, ΔFⱼ⟩`, row after row, the newest change first.
     pub(super) gram: Vec<f64>,
@@ -9,6 +9,23 @@ pub(super) struct Products {
     pub(super) right: Vec<f64>,
     /// `‖F‖`.
     pub(super) residual: f64,
+    room: Room,
+}
+
+/// What is computed on the way, kept so that the next row need not ask for memory.
+#[derive(Debug, Default)]
+struct Room {
+    /// The changes that are not left out.
+    kept: Vec<usize>,
+    /// Of each of these, a line of the triangular factor, one after the other: the first has one entry.
+    factor: Vec<f64>,
+    solved: Vec<f64>,
+    mixture: Vec<f64>,
+}
+
+/// The line of a triangular matrix that starts after `k` others.
+fn line(factor: &[f64], k: usize) -> &[f64] {
+    &factor[k * (k + 1) / 2..][..k + 1]
 }
 
 /// How much to trust the inner products.
@@ -27,36 +44,41 @@ impl Products {
     ///
     /// Changes are scaled to unit length, so that the ridge and the floor keep their meaning however small residuals
     /// become. A change that (almost) lies in the span of newer ones is left out.
-    pub(super) fn mixture(&self, trust: Trust) -> Vec<f64> {
+    pub(super) fn mixture(&mut self, trust: Trust) -> &[f64] {
         let count = self.right.len();
-        let length = |i: usize| self.gram[i * count + i].sqrt();
-        let mut kept: Vec<usize> = Vec::new();
-        let mut factor: Vec<Vec<f64>> = Vec::new();
-        let mut solved: Vec<f64> = Vec::new();
-        for i in (0..count).filter(|i| length(*i) > trust.precision * self.residual) {
-            let mut line: Vec<f64> = Vec::new();
+        let (gram, right, residual) = (&self.gram, &self.right, self.residual);
+        let Room { kept, factor, solved, mixture } = &mut self.room;
+        let length = |i: usize| gram[i * count + i].sqrt();
+        kept.clear();
+        [&mut *factor, solved, mixture].into_iter().for_each(Vec::clear);
+        for i in (0..count).filter(|i| length(*i) > trust.precision * residual) {
+            let start = factor.len();
             for (k, j) in kept.iter().enumerate() {
-                let cosine = self.gram[i * count + j] / (length(i) * length(*j));
-                line.push((cosine - dot(&factor[k], &line)) / factor[k][k]);
+                let cosine = gram[i * count + j] / (length(i) * length(*j));
+                let above = line(factor, k);
+                factor.push((cosine - dot(above, &factor[start..])) / above[k]);
             }
-            let pivot = 1.0 - dot(&line, &line);
+            let newest = &factor[start..];
+            let pivot = 1.0 - dot(newest, newest);
             if pivot.is_nan() || pivot <= trust.floor {
+                factor.truncate(start);
                 continue;
             }
             let root = (pivot + trust.ridge).sqrt();
-            solved.push((self.right[i] / length(i) - dot(&line, &solved)) / root);
-            line.push(root);
-            factor.push(line);
+            solved.push((right[i] / length(i) - dot(newest, solved)) / root);
+            factor.push(root);
             kept.push(i);
         }
         for k in (0..kept.len()).rev() {
-            let later: f64 = (k + 1..kept.len()).map(|l| factor[l][k] * solved[l]).sum();
-            solved[k] = (solved[k] - later) / factor[k][k];
+            let later: f64 = (k + 1..kept.len()).map(|l| line(factor, l)[k] * solved[l]).sum();
+            solved[k] = (solved[k] - later) / line(factor, k)[k];
         }
-        let mut mixture = vec![0.0; count];
-        kept.iter().zip(solved).for_each(|(i, value)| mixture[*i] = value / length(*i));
-        let sound = mixture.iter().all(|value| value.abs() * trust.precision < 1.0);
-        if sound { mixture } else { vec![0.0; count] }
+        mixture.resize(count, 0.0);
+        kept.iter().zip(solved).for_each(|(i, value)| mixture[*i] = *value / length(*i));
+        if !mixture.iter().all(|value| value.abs() * trust.precision < 1.0) {
+            mixture.fill(0.0);
+        }
+        mixture
     }
 }
 
@@ -71,12 +93,14 @@ mod tests {
 
     const TRUST: Trust = Trust { ridge: 0.0, floor: 1e-12, precision: f64::EPSILON };
 
-    fn products(changes: &[[f64; 3]], residual: [f64; 3]) -> Products {
-        Products {
+    fn mixture(changes: &[[f64; 3]], residual: [f64; 3], trust: Trust) -> Vec<f64> {
+        let mut products = Products {
             gram: changes.iter().flat_map(|a| changes.iter().map(|b| dot(a, b))).collect(),
             right: changes.iter().map(|change| dot(change, &residual)).collect(),
             residual: dot(&residual, &residual).sqrt(),
-        }
+            ..Products::default()
+        };
+        products.mixture(trust).to_vec()
     }
 
     #[test]
@@ -84,28 +108,28 @@ mod tests {
         for scale in [1.0, 1e-9, 1e9] {
             let changes = [[1.0, 2.0, 0.0].map(|v| v * scale), [0.0, 1.0, -1.0].map(|v| v * 1e-3 * scale)];
             let residual = [0.5, 1.25, -0.25].map(|v| v * scale);
-            let mixture = products(&changes, residual).mixture(TRUST);
+            let mixture = mixture(&changes, residual, TRUST);
             assert!((mixture[0] - 0.5).abs() < 1e-9 && (mixture[1] - 250.0).abs() < 1e-6, "{mixture:?}");
         }
     }
 
     #[test]
     fn a_repeated_change_is_left_out() {
-        let mixture = products(&[[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]], [3.0, 0.0, 0.0]).mixture(TRUST);
+        let mixture = mixture(&[[1.0, 0.0, 0.0], [2.0, 0.0, 0.0]], [3.0, 0.0, 0.0], TRUST);
         assert_eq!(mixture, [3.0, 0.0]);
     }
 
     #[test]
     fn what_is_not_a_number_mixes_nothing() {
-        assert_eq!(products(&[[f64::NAN; 3], [0.0; 3]], [1.0, 0.0, 0.0]).mixture(TRUST), [0.0, 0.0]);
-        assert_eq!(products(&[[1.0, 0.0, 0.0]], [f64::NAN, 0.0, 0.0]).mixture(TRUST), [0.0]);
+        assert_eq!(mixture(&[[f64::NAN; 3], [0.0; 3]], [1.0, 0.0, 0.0], TRUST), [0.0, 0.0]);
+        assert_eq!(mixture(&[[1.0, 0.0, 0.0]], [f64::NAN, 0.0, 0.0], TRUST), [0.0]);
     }
 
     #[test]
     fn the_ridge_is_relative() {
         let trust = Trust { ridge: 1.0, ..TRUST };
         for scale in [1.0, 1e-6] {
-            let mixture = products(&[[scale, 0.0, 0.0]], [scale, 0.0, 0.0]).mixture(trust);
+            let mixture = mixture(&[[scale, 0.0, 0.0]], [scale, 0.0, 0.0], trust);
             assert!((mixture[0] - 0.5).abs() < 1e-12, "{mixture:?}");
         }
     }

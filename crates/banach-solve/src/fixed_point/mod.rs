@@ -14,6 +14,7 @@ pub use picard::Picard;
 use crate::iterate::iterate;
 use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Unobserved};
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::fmt;
 
 /// A point the loop has already paid for.
@@ -23,12 +24,23 @@ pub struct Visit<'a, R> {
     pub x: &'a R,
     /// Its image `g(x)`, `[rows, n]`.
     pub gx: &'a R,
-    /// `g(x) - x`, `[rows, n]`.
-    pub difference: &'a R,
     /// `‖g(x) - x‖` of every row.
     pub residuals: &'a [f64],
     /// Which rows are under way; what a step says about the others is ignored.
     pub active: &'a [bool],
+    difference: OnceCell<R>,
+}
+
+impl<'a, R: Rows> Visit<'a, R> {
+    /// All of them of the same rows.
+    pub fn new(x: &'a R, gx: &'a R, residuals: &'a [f64], active: &'a [bool]) -> Self {
+        Self { x, gx, residuals, active, difference: OnceCell::new() }
+    }
+
+    /// `g(x) - x`, `[rows, n]`; computed when first asked for.
+    pub fn difference(&self) -> &R {
+        self.difference.get_or_init(|| self.gx.minus(self.x))
+    }
 }
 
 /// How to move on from a visited point. Stopping, freezing and failing are not its concern.
@@ -41,6 +53,9 @@ pub trait Solver<R: Rows> {
 
     /// The next state, `[rows, n]`.
     fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R;
+
+    /// Keeps what is remembered of the rows at these positions, in increasing order; the others leave the batch.
+    fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
 }
 
 /// The solvers of `x = g(x)`.

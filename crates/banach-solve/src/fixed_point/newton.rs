@@ -3,8 +3,8 @@
 use super::Visit;
 use super::direction::{Forcing, downhill, onward};
 use super::search::{Energies, Found, search_residuals};
-use crate::iterate::{measure, same_shape};
 use crate::ledger::Ledger;
+use crate::present::same_shape;
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ const RESERVE: usize = 5;
 ///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
 ///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`.
+///
+/// Rows that have ended stay in the batch: a step of the others still evaluates the map for all of them.
 ///
 /// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
 /// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
@@ -102,13 +104,12 @@ impl Newton {
         let mut step = 0;
         while !ledger.finished() {
             let gx = image.take().unwrap_or_else(|| {
-                ledger.evaluations += 1;
+                ledger.evaluated(x.rows());
                 map.apply(&x)
             });
             same_shape(&gx, &x)?;
-            let difference = gx.minus(&x);
-            let (residuals, sizes) = measure(&difference, &gx, None);
-            ledger.visit(&vec![step; x.rows()], &x, &residuals, &sizes);
+            let (residuals, sizes) = gx.distances(&x);
+            ledger.visit(|_| step, &x, &residuals, &sizes);
             ledger.report(step, &residuals, observer);
             ledger.enforce();
             if ledger.remaining() < RESERVE + 4 {
@@ -117,11 +118,10 @@ impl Newton {
             if ledger.finished() {
                 break;
             }
-            let active = ledger.actives();
-            let visit =
-                Visit { x: &x, gx: &gx, difference: &difference, residuals: &residuals, active: &active };
+            let active = ledger.actives().to_vec();
+            let visit = Visit::new(&x, &gx, &residuals, &active);
             let found = self.step(map, &visit, &mut memory, &mut ledger)?;
-            x = ledger.freeze(&found.next);
+            x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
         }

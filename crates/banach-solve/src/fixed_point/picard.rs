@@ -74,6 +74,10 @@ impl<R: Rows> Solver<R> for Picard {
             .replace(visit.x.clone())
             .map_or(next.clone(), |previous| next.add_scaled(&[(&factors, &visit.x.minus(&previous))]))
     }
+
+    fn narrow(&self, previous: &mut Self::Memory, keep: &[usize]) {
+        *previous = previous.take().map(|previous| previous.gather(keep));
+    }
 }
 
 /// `x + damping (g(x) - x)`; exactly `g(x)` for no damping.
@@ -81,5 +85,5 @@ pub(super) fn damped<R: Rows>(visit: &Visit<'_, R>, damping: f64) -> R {
     if damping == 1.0 {
         return visit.gx.clone();
     }
-    visit.x.add_scaled(&[(&vec![damping; visit.active.len()], visit.difference)])
+    visit.x.add_scaled(&[(&vec![damping; visit.active.len()], visit.difference())])
 }

@@ -1,8 +1,9 @@
 //! How far does a Newton step go in each row?
 
 use super::Visit;
-use crate::iterate::same_shape;
-use crate::ledger::{Ledger, choose};
+use crate::ledger::Ledger;
+use crate::present::same_shape;
+use crate::rows::choose;
 use crate::{Error, Rows, Smooth};
 
 /// The part of the decrease that the slope promises with which a step is content (Armijo).
@@ -39,7 +40,7 @@ impl Energies {
         ledger: &mut Ledger<R>,
     ) -> Result<Option<Self>, Error> {
         let Some(values) = energies(map, visit.x, ledger)? else { return Ok(None) };
-        let (ahead, behind) = (visit.gx, visit.x.minus(visit.difference));
+        let (ahead, behind) = (visit.gx, visit.x.minus(visit.difference()));
         let (Some(ahead), Some(behind)) = (energies(map, ahead, ledger)?, energies(map, &behind, ledger)?)
         else {
             return Ok(None);
@@ -63,12 +64,12 @@ impl Energies {
         trials: usize,
         ledger: &mut Ledger<R>,
     ) -> Result<Found<R>, Error> {
-        let mut slopes = R::dots(&[(visit.difference, direction)]).swap_remove(0);
+        let mut slopes = R::dots(&[(visit.difference(), direction)]).swap_remove(0);
         let falls: Vec<bool> = slopes.iter().map(|slope| slope.is_finite() && *slope > 0.0).collect();
         (0..falls.len())
             .filter(|row| !falls[*row])
             .for_each(|row| slopes[row] = visit.residuals[row] * visit.residuals[row]);
-        let direction = choose(&falls, direction, visit.difference);
+        let direction = choose(&falls, direction, visit.difference());
         let rounding = ROUNDING * visit.x.precision();
         let mut latest = self.values.clone();
         let (lengths, found) = halve(trials, visit.active, |lengths| {
@@ -106,7 +107,7 @@ pub(super) fn search_residuals<R: Rows>(
     let (_, found) = halve(trials, visit.active, |lengths| {
         let trial = visit.x.add_scaled(&[(lengths, direction)]);
         let image = map.apply(&trial);
-        ledger.evaluations += 1;
+        ledger.evaluated(trial.rows());
         same_shape(&image, &trial)?;
         let residuals = R::norms(&[&image.minus(&trial)]).swap_remove(0);
         latest = Some((trial, image));

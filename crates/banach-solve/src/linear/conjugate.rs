@@ -1,7 +1,8 @@
 //! Which way does each row go next, so as not to spoil what it has gained?
 
 use crate::Rows;
-use crate::ledger::choose;
+use crate::ledger::picked;
+use crate::rows::choose;
 
 /// What a step has learnt about the curvature `⟨p, (I - A) p⟩ / ⟨p, p⟩` along the direction of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,14 @@ impl<R: Rows> Conjugate<R> {
         let ratios: Vec<f64> = (0..open.len()).map(ratio).collect();
         self.direction = choose(&moved, &self.remainder.add_scaled(&[(&ratios, &p)]), &self.direction);
         bends
+    }
+
+    /// Keeps the rows at these positions; the others leave the batch.
+    pub(crate) fn narrow(&mut self, keep: &[usize]) {
+        for matrix in [&mut self.point, &mut self.remainder, &mut self.direction] {
+            *matrix = matrix.gather(keep);
+        }
+        self.lengths = picked(&self.lengths, keep);
     }
 
     /// Puts the true remainder in place of the one kept by recurrence, and starts again from it, in these rows.

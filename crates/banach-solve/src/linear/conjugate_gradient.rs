@@ -1,8 +1,8 @@
 //! How is the system solved when `A` is symmetric and `I - A` positive definite?
 
-use super::{Bend, Conjugate, apply_shifted, normalized};
-use crate::iterate::same_shape;
-use crate::ledger::Ledger;
+use super::{Bend, Conjugate, normalized};
+use crate::ledger::{Ledger, picked};
+use crate::present::Present;
 use crate::settings::Rules;
 use crate::{Error, Map, Observe, Outcome, Rows, Solution};
 use serde::{Deserialize, Serialize};
@@ -75,13 +75,14 @@ impl ConjugateGradient {
         if ledger.finished() {
             return Ok(ledger.close());
         }
-        let sizes = R::norms(&[v]).swap_remove(0);
+        let mut sizes = R::norms(&[v]).swap_remove(0);
         let mut steps = vec![0; v.rows()];
-        ledger.visit(&steps, &c, &sizes, &sizes);
+        let (mut v, mut present) = (v.clone(), Present::new(map));
+        ledger.visit(|row| steps[row], &c, &sizes, &sizes);
         ledger.report(0, &sizes, observer);
         ledger.enforce();
-        self.look_for_symmetry(map, v, &mut ledger)?;
-        let start = normalized(v, &sizes, &ledger.actives());
+        self.look_for_symmetry(&present, &v, &mut ledger)?;
+        let start = normalized(&v, &sizes, ledger.actives());
         let mut state = Conjugate::new(start, vec![1.0; sizes.len()]);
         while !ledger.finished() {
             // A step, and a look at what it has reached.
@@ -89,8 +90,13 @@ impl ConjugateGradient {
                 ledger.exhaust();
                 break;
             }
-            let image = apply_shifted(map, &state.direction(&ledger.actives()), &mut ledger)?;
-            for (row, bend) in state.step(&ledger.actives(), &image).into_iter().enumerate() {
+            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
+                ledger.narrow(&keep);
+                state.narrow(&keep);
+                (steps, sizes, v) = (picked(&steps, &keep), picked(&sizes, &keep), v.gather(&keep));
+            }
+            let image = present.apply_shifted(&state.direction(ledger.actives()), &mut ledger)?;
+            for (row, bend) in state.step(ledger.actives(), &image).into_iter().enumerate() {
                 match bend {
                     Bend::Closed => {}
                     Bend::Up => steps[row] += 1,
@@ -98,23 +104,23 @@ impl ConjugateGradient {
                     Bend::Unknown => ledger.end(row, Outcome::NonFinite),
                 }
             }
-            c = ledger.freeze(&state.point.scaled(&sizes));
+            c = ledger.freeze(state.point.scaled(&sizes));
             let mut residuals: Vec<f64> =
                 state.lengths().iter().zip(&sizes).map(|(length, size)| length * size).collect();
             let last = ledger.remaining() < 3;
             let done = |row: usize| {
                 let met = rules.tolerance.met(residuals[row], sizes[row]);
-                ledger.active(row) && (met || last || steps[row] >= rules.budget.steps)
+                ledger.actives()[row] && (met || last || steps[row] >= rules.budget.steps)
             };
             let done: Vec<bool> = (0..steps.len()).map(done).collect();
             if done.contains(&true) {
-                let remainder = v.minus(&apply_shifted(map, &c, &mut ledger)?);
+                let remainder = v.minus(&present.apply_shifted(&c, &mut ledger)?);
                 let found = R::norms(&[&remainder]).swap_remove(0);
                 let lengths: Vec<f64> = found.iter().zip(&sizes).map(|(found, size)| found / size).collect();
                 state.restart(&done, &normalized(&remainder, &sizes, &done), &lengths);
                 (0..done.len()).filter(|row| done[*row]).for_each(|row| residuals[row] = found[row]);
             }
-            ledger.visit(&steps, &c, &residuals, &sizes);
+            ledger.visit(|row| steps[row], &c, &residuals, &sizes);
             ledger.report(steps.iter().max().copied().unwrap_or(0), &residuals, observer);
             ledger.enforce();
         }
@@ -124,7 +130,7 @@ impl ConjugateGradient {
     /// Ends rows in which the map is not symmetric, which takes two evaluations.
     fn look_for_symmetry<R: Rows>(
         &self,
-        map: &(impl Map<R> + ?Sized),
+        map: &Present<'_, R, impl Map<R> + ?Sized>,
         v: &R,
         ledger: &mut Ledger<R>,
     ) -> Result<(), Error> {
@@ -136,10 +142,7 @@ impl ConjugateGradient {
             return Ok(());
         }
         let (u, w) = (v.probe(1), v.probe(2));
-        let (image_u, image_w) = (map.apply(&u), map.apply(&w));
-        ledger.evaluations += 2;
-        same_shape(&image_u, v)?;
-        same_shape(&image_w, v)?;
+        let (image_u, image_w) = (map.apply(&u, ledger)?, map.apply(&w, ledger)?);
         let products = R::dots(&[(&u, &image_w), (&image_u, &w)]);
         let norms = R::norms(&[&u, &w, &image_u, &image_w]);
         let rounding = 64.0 * v.precision();

@@ -1,8 +1,9 @@
 //! How small can the residual be made in a Krylov space?
 
 use super::hessenberg::Hessenberg;
-use super::{apply_shifted, normalized};
-use crate::ledger::Ledger;
+use super::normalized;
+use crate::ledger::{Ledger, picked};
+use crate::present::Present;
 use crate::settings::Rules;
 use crate::{Error, Map, Observe, Outcome, Rows, Solution};
 use serde::{Deserialize, Serialize};
@@ -66,25 +67,35 @@ impl Gmres {
     ) -> Result<Solution<R>, Error> {
         let mut c = v.zeros();
         let mut ledger = Ledger::new(&c, rules);
-        let mut remainder = v.clone();
-        let mut residuals = residuals.to_vec();
+        let mut present = Present::new(map);
+        let (mut v, mut remainder) = (v.clone(), v.clone());
+        let (mut residuals, mut sizes) = (residuals.to_vec(), sizes.to_vec());
         let mut steps = vec![0; v.rows()];
-        ledger.visit(&steps, &c, &residuals, sizes);
+        ledger.visit(|row| steps[row], &c, &residuals, &sizes);
         ledger.report(0, &residuals, observer);
         ledger.enforce();
         while !ledger.finished() {
-            let mut cycle = Cycle::start(&ledger, &remainder, &residuals, steps);
+            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
+                ledger.narrow(&keep);
+                (c, v, remainder) = (c.gather(&keep), v.gather(&keep), remainder.gather(&keep));
+                (residuals, sizes) = (picked(&residuals, &keep), picked(&sizes, &keep));
+                steps = picked(&steps, &keep);
+            }
+            let mut cycle = Cycle::start(&ledger, c, &remainder, &residuals, steps);
             let wanted: Vec<f64> = sizes.iter().map(|size| rules.tolerance.threshold(*size)).collect();
+            let mut inside = present.branch();
             while cycle.goes_on(self.restart) && ledger.remaining() > 1 {
-                cycle.step(map, &mut ledger, &wanted, rules.budget.steps)?;
+                cycle.narrow(&mut inside, ledger.batch());
+                cycle.step(&inside, &mut ledger, &wanted, rules.budget.steps)?;
                 if ledger.report(cycle.longest(), &cycle.estimates(), observer) {
                     break;
                 }
             }
-            c = ledger.freeze(&cycle.improve(&c));
-            remainder = v.minus(&apply_shifted(map, &c, &mut ledger)?);
+            cycle.settle(|_| true);
+            c = ledger.freeze(cycle.c.clone());
+            remainder = v.minus(&present.apply_shifted(&c, &mut ledger)?);
             let before = std::mem::replace(&mut residuals, R::norms(&[&remainder]).swap_remove(0));
-            ledger.visit(&cycle.steps, &c, &residuals, sizes);
+            ledger.visit(|row| cycle.steps[row], &c, &residuals, &sizes);
             cycle.judge(&mut ledger, &before, &residuals);
             ledger.enforce();
             steps = cycle.steps;
@@ -95,6 +106,10 @@ impl Gmres {
 
 /// The Krylov space of every row between two restarts.
 struct Cycle<R> {
+    /// The best point of every row that is settled, the point the cycle started from elsewhere.
+    c: R,
+    /// The rows of `c` that the basis is of.
+    members: Vec<usize>,
     /// Orthonormal vectors; zero in rows that have closed.
     basis: Vec<R>,
     small: Vec<Hessenberg>,
@@ -107,9 +122,11 @@ struct Cycle<R> {
 }
 
 impl<R: Rows> Cycle<R> {
-    fn start(ledger: &Ledger<R>, remainder: &R, residuals: &[f64], steps: Vec<usize>) -> Self {
-        let open = ledger.actives();
+    fn start(ledger: &Ledger<R>, c: R, remainder: &R, residuals: &[f64], steps: Vec<usize>) -> Self {
+        let open = ledger.actives().to_vec();
         Self {
+            c,
+            members: (0..open.len()).collect(),
             basis: vec![normalized(remainder, residuals, &open)],
             small: residuals.iter().map(|residual| Hessenberg::new(*residual)).collect(),
             closed: vec![None; open.len()],
@@ -131,39 +148,50 @@ impl<R: Rows> Cycle<R> {
         self.small.iter().map(Hessenberg::residual).collect()
     }
 
+    /// Settles rows that have closed and lets them leave the basis, where that pays.
+    fn narrow(&mut self, map: &mut Present<'_, R, impl Map<R> + ?Sized>, batch: &[usize]) {
+        let going = picked(&self.open, &self.members);
+        let Some(keep) = map.narrow(&picked(batch, &self.members), &going) else { return };
+        self.settle(|position| !going[position]);
+        self.members = picked(&self.members, &keep);
+        self.basis.iter_mut().for_each(|vector| *vector = vector.gather(&keep));
+    }
+
     /// One more vector (Arnoldi), and one more column for every open row.
     fn step(
         &mut self,
-        map: &(impl Map<R> + ?Sized),
+        map: &Present<'_, R, impl Map<R> + ?Sized>,
         ledger: &mut Ledger<R>,
         wanted: &[f64],
         limit: usize,
     ) -> Result<(), Error> {
         let newest = &self.basis[self.basis.len() - 1];
         let precision = newest.precision();
-        let image = apply_shifted(map, newest, ledger)?;
+        let image = map.apply_shifted(newest, ledger)?;
         let (first, once, length) = self.orthogonalize(&image);
         let (second, next, _) = self.orthogonalize(&once);
         let below = R::norms(&[&next]).swap_remove(0);
-        for row in 0..below.len() {
+        for (position, &row) in self.members.iter().enumerate() {
             if !self.open[row] {
                 continue;
             }
             self.steps[row] += 1;
-            let column: Vec<f64> = first.iter().zip(&second).map(|(a, b)| a[row] + b[row]).collect();
-            if !(below[row].is_finite() && column.iter().all(|entry| entry.is_finite())) {
+            let below = below[position];
+            let column: Vec<f64> =
+                first.iter().zip(&second).map(|(a, b)| a[position] + b[position]).collect();
+            if !(below.is_finite() && column.iter().all(|entry| entry.is_finite())) {
                 (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
                 continue;
             }
-            let exhausted = below[row] <= 32.0 * precision * length[row];
-            self.small[row].push(column, if exhausted { 0.0 } else { below[row] });
+            let exhausted = below <= 32.0 * precision * length[position];
+            self.small[row].push(column, if exhausted { 0.0 } else { below });
             if exhausted {
                 self.closed[row] = Some(Outcome::Stalled);
             }
             let done = self.small[row].residual() <= wanted[row];
             self.open[row] = !(exhausted || done || self.steps[row] >= limit);
         }
-        self.basis.push(normalized(&next, &below, &self.open));
+        self.basis.push(normalized(&next, &below, &picked(&self.open, &self.members)));
         Ok(())
     }
 
@@ -178,17 +206,21 @@ impl<R: Rows> Cycle<R> {
         (components, w.add_scaled(&terms), length)
     }
 
-    /// `c` plus the best combination of the basis.
-    fn improve(&self, c: &R) -> R {
-        let precision = c.precision();
-        let mut factors = vec![vec![0.0; self.small.len()]; self.basis.len()];
-        for (row, small) in self.small.iter().enumerate() {
-            for (i, value) in small.combination(precision).into_iter().enumerate() {
-                factors[i][row] = value;
+    /// Adds the best combination of the basis to `c`, in the rows whose positions in the basis are chosen.
+    fn settle(&mut self, chosen: impl Fn(usize) -> bool) {
+        let precision = self.c.precision();
+        let mut factors = vec![vec![0.0; self.members.len()]; self.basis.len()];
+        for (position, row) in self.members.iter().enumerate().filter(|(position, _)| chosen(*position)) {
+            for (i, value) in self.small[*row].combination(precision).into_iter().enumerate() {
+                factors[i][position] = value;
             }
         }
         let terms: Vec<(&[f64], &R)> = factors.iter().map(Vec::as_slice).zip(&self.basis).collect();
-        c.add_scaled(&terms)
+        if self.members.len() == self.small.len() {
+            self.c = self.c.add_scaled(&terms);
+        } else {
+            self.c.put(&self.members, &self.c.gather(&self.members).add_scaled(&terms));
+        }
     }
 
     /// Ends rows whose space is exhausted without success, or in which the map failed.

@@ -11,8 +11,7 @@ pub use conjugate_gradient::ConjugateGradient;
 pub use gmres::Gmres;
 pub use neumann::Neumann;
 
-use crate::iterate::same_shape;
-use crate::ledger::Ledger;
+use crate::rows::choose;
 use crate::{Error, Map, Observe, Rows, Settings, Solution, Unobserved};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -101,21 +100,9 @@ pub fn solve_linear_observed<R: Rows>(
     }
 }
 
-/// `c - A c`, which is one evaluation.
-pub(crate) fn apply_shifted<R: Rows>(
-    map: &(impl Map<R> + ?Sized),
-    c: &R,
-    ledger: &mut Ledger<R>,
-) -> Result<R, Error> {
-    let image = map.apply(c);
-    ledger.evaluations += 1;
-    same_shape(&image, c)?;
-    Ok(c.minus(&image))
-}
-
 /// Open rows scaled to unit length, zeros elsewhere.
 pub(crate) fn normalized<R: Rows>(w: &R, lengths: &[f64], open: &[bool]) -> R {
     let factor = |(length, open): (&f64, &bool)| if *open { length.recip() } else { 0.0 };
     let scaled = w.scaled(&lengths.iter().zip(open).map(factor).collect::<Vec<_>>());
-    if open.contains(&false) { R::select(open, &scaled, &scaled.zeros()) } else { scaled }
+    if open.contains(&false) { choose(open, &scaled, &scaled.zeros()) } else { scaled }
 }

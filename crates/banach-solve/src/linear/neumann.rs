@@ -44,8 +44,24 @@ impl Neumann {
     ) -> Result<Solution<R>, Error> {
         let sizes =
             if v.width() == 0 || v.rows() == 0 { vec![0.0; v.rows()] } else { R::norms(&[v]).swap_remove(0) };
-        let shifted = |c: &R| map.apply(c).plus(v);
         let picard = Picard { damping: self.damping, ..Picard::default() };
-        iterate(&shifted, v, &picard, Some(&sizes), rules, observer)
+        iterate(&Series { map, v }, v, &picard, Some(sizes), rules, observer)
+    }
+}
+
+/// `c -> A c + v`.
+struct Series<'a, R, M: ?Sized> {
+    map: &'a M,
+    v: &'a R,
+}
+
+impl<R: Rows, M: Map<R> + ?Sized> Map<R> for Series<'_, R, M> {
+    fn apply(&self, c: &R) -> R {
+        self.map.apply(c).plus(self.v)
+    }
+
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
+        let (map, v) = (self.map.narrowed(rows)?, self.v.gather(rows));
+        Some(Box::new(move |c: &R| map.apply(c).plus(&v)))
     }
 }

@@ -1,9 +1,10 @@
 //! Are linear systems solved, and are those that cannot be solved told apart?
 
+use crate::state::{On, State};
 use crate::{tensor, tensor_in, values, zoo};
 use banach_solve::{
-    Budget, ConjugateGradient, Error, Gmres, LinearSolver, Neumann, Outcome, Outcome::*, Progress, Settings,
-    Tolerance, solve_linear, solve_linear_observed,
+    Budget, ConjugateGradient, Error, Gmres, LinearSolver, Matrix, Neumann, Outcome, Outcome::*, Progress,
+    Settings, Tolerance, solve_linear, solve_linear_observed,
 };
 use burn::tensor::{DType, Device, Tensor};
 use std::ops::ControlFlow;
@@ -44,6 +45,11 @@ const EXPECTED: &[(&str, Outcome, Outcome, Outcome)] = &[
 
 #[test]
 fn every_solver_ends_every_linear_problem_as_expected() {
+    every_problem_ends_as_expected::<Tensor<2>>();
+    every_problem_ends_as_expected::<Matrix<f64>>();
+}
+
+fn every_problem_ends_as_expected<R: State>() {
     for (name, by_neumann, by_gmres, by_conjugate_gradient) in EXPECTED {
         let problem = zoo(name);
         let z = problem.z(&Device::flex(), DType::F64).zeros_like();
@@ -58,12 +64,12 @@ fn every_solver_ends_every_linear_problem_as_expected() {
             (conjugate_gradient(), by_conjugate_gradient),
         ];
         for (settings, expected) in solvers {
-            let solution = solve_linear(&map, &v, &settings).unwrap();
+            let solution = solve_linear(&On(map), &R::of(&v), &settings).expect("the settings are valid");
             let story = format!("{name} by {:?}: {}", settings.solver, solution.explain());
             assert!(solution.outcomes.iter().all(|outcome| outcome == expected), "{story}");
-            let found = residual(&map, &solution.value, &v);
+            let found = residual(&map, &solution.value.tensor(), &v);
             assert!(!solution.converged() || found < 1e-8, "{story}: residual {found}");
-            assert!(values(&solution.value).iter().all(|value| value.is_finite()), "{story}");
+            assert!(values(&solution.value.tensor()).iter().all(|value| value.is_finite()), "{story}");
         }
     }
 }

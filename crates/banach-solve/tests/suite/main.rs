@@ -1,11 +1,15 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
 mod energy;
+mod joined;
 mod linear;
+mod narrowing;
 mod newton;
 mod outcomes;
 mod rows;
 mod settings;
+mod speed;
+mod state;
 mod table;
 mod values;
 mod work;

@@ -1,9 +1,10 @@
 //! Is the result of a row the same, bit for bit, alone and in a batch?
 
+use crate::state::{On, State};
 use crate::{anderson, damped, picard, tensor_in, values};
 use banach_solve::{
-    Budget, ConjugateGradient, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard, Settings, Tolerance,
-    fixed_point, solve_linear,
+    Budget, ConjugateGradient, FixedPointSolver, LinearSolver, Matrix, Neumann, Outcome, Picard, Settings,
+    Tolerance, fixed_point, solve_linear,
 };
 use burn::tensor::{DType, Tensor};
 
@@ -42,60 +43,78 @@ fn bits(values: &[f64]) -> Vec<u64> {
 }
 
 #[test]
-fn a_fixed_point_does_not_depend_on_its_neighbours() {
+fn a_row_does_not_depend_on_its_neighbours() {
     for dtype in [DType::F32, DType::F64] {
-        let heavy = Picard { momentum: 0.3, ..Picard::default() };
-        let heavy = Settings::new(FixedPointSolver::Picard(heavy));
-        for settings in [picard(), damped(0.7), heavy, anderson()] {
-            let settings = settings.with_tolerance(Tolerance::both(1e-5)).with_budget(Budget::steps(60));
-            let every: Vec<usize> = (0..ROWS).collect();
-            let zeros = tensor_in(dtype, ROWS, &[0.0; ROWS * WIDTH]);
-            let batch = fixed_point(&update(dtype, &every), &zeros, &settings).unwrap();
-            assert_eq!(batch.outcomes[0], Outcome::NonFinite);
-            assert!(batch.count(Outcome::Converged) > 0, "{}", batch.explain());
-            let together = values(&batch.value);
-            for row in every {
-                let zeros = tensor_in(dtype, 1, &[0.0; WIDTH]);
-                let alone = fixed_point(&update(dtype, &[row]), &zeros, &settings).unwrap();
-                let name = format!("{dtype:?} {} row {row}", settings.solver);
-                assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
-                assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
-                assert_eq!(bits(&values(&alone.value)), bits(&together[row * WIDTH..][..WIDTH]), "{name}");
-                assert_eq!(
-                    alone.statistics.residuals[0].to_bits(),
-                    batch.statistics.residuals[row].to_bits(),
-                    "{name}"
-                );
-            }
+        a_fixed_point_stands_alone::<Tensor<2>>(dtype);
+        a_linear_solution_stands_alone::<Tensor<2>>(dtype);
+    }
+    a_fixed_point_stands_alone::<Matrix<f32>>(DType::F32);
+    a_linear_solution_stands_alone::<Matrix<f32>>(DType::F32);
+    a_fixed_point_stands_alone::<Matrix<f64>>(DType::F64);
+    a_linear_solution_stands_alone::<Matrix<f64>>(DType::F64);
+}
+
+fn a_fixed_point_stands_alone<R: State>(dtype: DType) {
+    let heavy = Picard { momentum: 0.3, ..Picard::default() };
+    let heavy = Settings::new(FixedPointSolver::Picard(heavy));
+    for settings in [picard(), damped(0.7), heavy, anderson()] {
+        let settings = settings.with_tolerance(Tolerance::both(1e-5)).with_budget(Budget::steps(60));
+        let every: Vec<usize> = (0..ROWS).collect();
+        let zeros = tensor_in(dtype, ROWS, &[0.0; ROWS * WIDTH]);
+        let batch = fixed_point(&On(update(dtype, &every)), &R::of(&zeros), &settings)
+            .expect("the settings are valid");
+        assert_eq!(batch.outcomes[0], Outcome::NonFinite);
+        assert!(batch.count(Outcome::Converged) > 0, "{}", batch.explain());
+        let together = values(&batch.value.tensor());
+        for row in every {
+            let zeros = tensor_in(dtype, 1, &[0.0; WIDTH]);
+            let alone = fixed_point(&On(update(dtype, &[row])), &R::of(&zeros), &settings)
+                .expect("the settings are valid");
+            let name = format!("{dtype:?} {} row {row}", settings.solver);
+            assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
+            assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
+            assert_eq!(
+                bits(&values(&alone.value.tensor())),
+                bits(&together[row * WIDTH..][..WIDTH]),
+                "{name}"
+            );
+            assert_eq!(
+                alone.statistics.residuals[0].to_bits(),
+                batch.statistics.residuals[row].to_bits(),
+                "{name}"
+            );
         }
     }
 }
 
-#[test]
-fn a_linear_solution_does_not_depend_on_its_neighbours() {
-    for dtype in [DType::F32, DType::F64] {
-        let conjugate_gradient = LinearSolver::ConjugateGradient(ConjugateGradient::default());
-        let neumann = LinearSolver::Neumann(Neumann::default());
-        for solver in [LinearSolver::default(), neumann, conjugate_gradient] {
-            let settings = Settings::new(solver).with_tolerance(Tolerance::both(1e-5));
-            let map = |rows: Vec<usize>| {
-                let slopes = rows.iter().flat_map(|row| slopes(*row)).collect::<Vec<_>>();
-                let a = tensor_in(dtype, rows.len(), &slopes);
-                move |c: &Tensor<2>| a.clone() * c.clone() + c.clone().flip([1]) * 0.1
-            };
-            let v: Vec<f64> = (0..ROWS).flat_map(inputs).collect();
-            let batch =
-                solve_linear(&map((0..ROWS).collect()), &tensor_in(dtype, ROWS, &v), &settings).unwrap();
-            assert!(batch.count(Outcome::Converged) > 1, "{}", batch.explain());
-            let together = values(&batch.value);
-            for row in 0..ROWS {
-                let alone =
-                    solve_linear(&map(vec![row]), &tensor_in(dtype, 1, &inputs(row)), &settings).unwrap();
-                let name = format!("{dtype:?} {} row {row}", settings.solver);
-                assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
-                assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
-                assert_eq!(bits(&values(&alone.value)), bits(&together[row * WIDTH..][..WIDTH]), "{name}");
-            }
+fn a_linear_solution_stands_alone<R: State>(dtype: DType) {
+    let conjugate_gradient = LinearSolver::ConjugateGradient(ConjugateGradient::default());
+    let neumann = LinearSolver::Neumann(Neumann::default());
+    for solver in [LinearSolver::default(), neumann, conjugate_gradient] {
+        let settings = Settings::new(solver).with_tolerance(Tolerance::both(1e-5));
+        let map = |rows: Vec<usize>| {
+            let slopes = rows.iter().flat_map(|row| slopes(*row)).collect::<Vec<_>>();
+            let a = tensor_in(dtype, rows.len(), &slopes);
+            move |c: &Tensor<2>| a.clone() * c.clone() + c.clone().flip([1]) * 0.1
+        };
+        let v: Vec<f64> = (0..ROWS).flat_map(inputs).collect();
+        let batch =
+            solve_linear(&On(map((0..ROWS).collect())), &R::of(&tensor_in(dtype, ROWS, &v)), &settings)
+                .expect("the settings are valid");
+        assert!(batch.count(Outcome::Converged) > 1, "{}", batch.explain());
+        let together = values(&batch.value.tensor());
+        for row in 0..ROWS {
+            let alone =
+                solve_linear(&On(map(vec![row])), &R::of(&tensor_in(dtype, 1, &inputs(row))), &settings)
+                    .expect("the settings are valid");
+            let name = format!("{dtype:?} {} row {row}", settings.solver);
+            assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
+            assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
+            assert_eq!(
+                bits(&values(&alone.value.tensor())),
+                bits(&together[row * WIDTH..][..WIDTH]),
+                "{name}"
+            );
         }
     }
 }

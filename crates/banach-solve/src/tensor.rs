@@ -1,0 +1,126 @@
+//! How do tensors, on whatever device they live, do the arithmetic of solvers?
+
+use crate::Rows;
+use crate::rows::scattered;
+use banach_kernels::{Level, careful_norm};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+
+impl Rows for Tensor<2> {
+    fn rows(&self) -> usize {
+        self.dims()[0]
+    }
+
+    fn width(&self) -> usize {
+        self.dims()[1]
+    }
+
+    fn precision(&self) -> f64 {
+        let dtype = self.dtype();
+        if dtype == DType::F64 {
+            f64::EPSILON
+        } else if dtype == DType::BF16 {
+            f64::from(f32::EPSILON) * 65536.0
+        } else if dtype == DType::F16 {
+            f64::from(f32::EPSILON) * 8192.0
+        } else {
+            f64::from(f32::EPSILON)
+        }
+    }
+
+    fn zeros(&self) -> Self {
+        self.zeros_like()
+    }
+
+    fn probe(&self, seed: u32) -> Self {
+        let row: Vec<f64> = (0..self.width()).map(|column| scattered(seed, column)).collect();
+        let data = TensorData::new(row, [1, self.width()]);
+        Tensor::<2>::from_data(data, (&self.device(), self.dtype())).expand(self.dims())
+    }
+
+    fn plus(&self, other: &Self) -> Self {
+        self.clone() + other.clone()
+    }
+
+    fn minus(&self, other: &Self) -> Self {
+        self.clone() - other.clone()
+    }
+
+    fn scaled(&self, factors: &[f64]) -> Self {
+        self.clone() * column(factors, &self.device(), self.dtype())
+    }
+
+    fn add_scaled(&self, terms: &[(&[f64], &Self)]) -> Self {
+        terms.iter().fold(self.clone(), |sum, (factors, term)| sum + term.scaled(factors))
+    }
+
+    fn dots(pairs: &[(&Self, &Self)]) -> Vec<Vec<f64>> {
+        let columns =
+            pairs.iter().map(|(left, right)| ((*left).clone() * (*right).clone()).sum_dim(1)).collect();
+        read(columns)
+    }
+
+    fn norms(matrices: &[&Self]) -> Vec<Vec<f64>> {
+        let mut squares = read(matrices.iter().map(|matrix| (*matrix).clone().square().sum_dim(1)).collect());
+        for (squares, matrix) in squares.iter_mut().zip(matrices) {
+            let finite = squares.iter().all(|square| square.is_finite());
+            squares.iter_mut().for_each(|square| *square = square.sqrt());
+            if !finite {
+                let careful = careful_norms(matrix);
+                let norms = squares.iter_mut().zip(careful).filter(|(norm, _)| !norm.is_finite());
+                norms.for_each(|(norm, careful)| *norm = careful);
+            }
+        }
+        squares
+    }
+
+    fn replace(&mut self, mask: &[bool], by: &Self) {
+        let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
+        let mask = Tensor::<2, Bool>::from_data(data, &self.device()).expand(self.dims());
+        *self = self.clone().mask_where(mask, by.clone());
+    }
+
+    fn gather(&self, rows: &[usize]) -> Self {
+        if rows.is_empty() {
+            return Tensor::zeros([0, self.width()], (&self.device(), self.dtype()));
+        }
+        let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+        let count = rows.len();
+        self.clone().select(0, Tensor::<1, Int>::from_data(TensorData::new(rows, [count]), &self.device()))
+    }
+
+    fn put(&mut self, rows: &[usize], part: &Self) {
+        if rows.is_empty() {
+            return;
+        }
+        let (mut mask, mut origin) = (vec![false; self.rows()], vec![0; self.rows()]);
+        for (position, row) in rows.iter().enumerate() {
+            (mask[*row], origin[*row]) = (true, position);
+        }
+        self.replace(&mask, &part.gather(&origin));
+    }
+
+    fn stacked(parts: &[Self]) -> Self {
+        Tensor::cat(parts.to_vec(), 0)
+    }
+}
+
+/// One number a row as a column `[rows, 1]`.
+fn column(factors: &[f64], device: &Device, dtype: DType) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(factors.to_vec(), [factors.len(), 1]), (device, dtype))
+}
+
+/// Several columns `[rows, 1]`, read together: one vector of `rows` numbers for every column.
+fn read(columns: Vec<Tensor<2>>) -> Vec<Vec<f64>> {
+    let count = columns.len();
+    if count == 0 {
+        return Vec::new();
+    }
+    let table: Vec<f64> = Tensor::cat(columns, 1).into_data().iter::<f64>().collect();
+    (0..count).map(|column| table.iter().skip(column).step_by(count).copied().collect()).collect()
+}
+
+/// Norms summed on the host in double precision: only for rows whose squares were not finite.
+fn careful_norms(matrix: &Tensor<2>) -> Vec<f64> {
+    let values: Vec<f64> = matrix.clone().into_data().iter::<f64>().collect();
+    values.chunks(matrix.width().max(1)).map(|row| careful_norm(Level::best(), row)).collect()
+}

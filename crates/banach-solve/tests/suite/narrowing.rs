@@ -1,0 +1,170 @@
+//! Do rows that have ended leave the batch, and does nobody notice but the clock?
+
+use crate::energy::scattered;
+use crate::{anderson, damped, picard};
+use banach_solve::{
+    Budget, ConjugateGradient, FixedPointSolver, Gmres, LinearSolver, Map, Matrix, Neumann, Observe, Outcome,
+    Patience, Picard, Progress, Rows, Settings, Solution, Tolerance, fixed_point_observed,
+    solve_linear_observed,
+};
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+const ROWS: usize = 29;
+const WIDTH: usize = 16;
+
+/// `x = turn(a x) + z` in every row, with its own `a` and `z`, on the rows that are left.
+struct Turning<'c> {
+    rates: Vec<[f64; WIDTH]>,
+    inputs: Vec<[f64; WIDTH]>,
+    symmetric: bool,
+    bent: bool,
+    narrows: bool,
+    /// Rows evaluated.
+    count: &'c Cell<usize>,
+}
+
+impl<'c> Turning<'c> {
+    fn new(bent: bool, symmetric: bool, narrows: bool, count: &'c Cell<usize>) -> Self {
+        let numbers = |row: usize, seed: usize| -> [f64; WIDTH] {
+            std::array::from_fn(|k| scattered(1000 * seed + WIDTH * row + k))
+        };
+        // Rows from quick to slow, in no order, some of them beyond what plain iteration can do.
+        let speed = |row: usize| 1.1 * ((row * 11) % ROWS) as f64 / ROWS as f64;
+        let rates = |row: usize| numbers(row, 1).map(|number| (0.3 + 0.7 * number.abs()) * speed(row));
+        let inputs = |row: usize| match row {
+            3 => [f64::NAN; WIDTH],
+            4 => [0.0; WIDTH],
+            _ => numbers(row, 2),
+        };
+        let (rates, inputs) = ((0..ROWS).map(rates).collect(), (0..ROWS).map(inputs).collect());
+        Self { rates, inputs, symmetric, bent, narrows, count }
+    }
+
+    fn row(&self, row: usize, x: &[f64], out: &mut [f64]) {
+        for (k, out) in out.iter_mut().enumerate() {
+            let from = if self.symmetric { k } else { (k + 1) % WIDTH };
+            let turned = self.rates[row][k] * x[from];
+            *out = if self.bent { turned.sin() + self.inputs[row][k] } else { turned };
+        }
+    }
+
+    fn v(&self) -> Matrix<f64> {
+        Matrix::new(ROWS, WIDTH, self.inputs.concat())
+    }
+}
+
+impl Map<Matrix<f64>> for Turning<'_> {
+    fn apply(&self, x: &Matrix<f64>) -> Matrix<f64> {
+        assert_eq!(x.rows(), self.rates.len(), "a state of the rows that are left");
+        self.count.set(self.count.get() + x.rows());
+        Matrix::written(x.rows(), WIDTH, |out| {
+            (0..x.rows()).for_each(|row| self.row(row, x.row(row), &mut out[row * WIDTH..][..WIDTH]));
+        })
+    }
+
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<Matrix<f64>> + 'a>> {
+        assert_eq!(self.rates.len(), ROWS, "only the whole map is asked");
+        assert!(rows.is_sorted() && !rows.is_empty());
+        let some = |all: &[[f64; WIDTH]]| rows.iter().map(|row| all[*row]).collect();
+        let (rates, inputs) = (some(&self.rates), some(&self.inputs));
+        self.narrows.then(|| Box::new(Turning { rates, inputs, ..*self }) as Box<dyn Map<Matrix<f64>> + 'a>)
+    }
+}
+
+/// What an observer has seen.
+#[derive(Default)]
+struct Seen {
+    residuals: Vec<Vec<u64>>,
+    outcomes: Vec<Vec<Option<Outcome>>>,
+    stop: Option<usize>,
+}
+
+impl Observe for Seen {
+    fn observe(&mut self, progress: &Progress<'_>) -> ControlFlow<()> {
+        self.residuals.push(bits(progress.residuals));
+        self.outcomes.push(progress.outcomes.to_vec());
+        if self.stop == Some(progress.step) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+/// Both ways, which must be the same to the last bit; the rows evaluated with and without narrowing.
+fn both_ways(
+    bent: bool,
+    symmetric: bool,
+    stop: Option<usize>,
+    solve: impl Fn(&Turning<'_>, &mut Seen) -> Solution<Matrix<f64>>,
+) -> (Solution<Matrix<f64>>, [usize; 2]) {
+    let [(narrow, seen, few), (whole, other, many)] = [true, false].map(|narrows| {
+        let (count, mut seen) = (Cell::new(0), Seen { stop, ..Seen::default() });
+        let solution = solve(&Turning::new(bent, symmetric, narrows, &count), &mut seen);
+        assert_eq!(solution.statistics.row_evaluations, count.get());
+        (solution, seen, count.get())
+    });
+    let story = format!("{}\n{}", narrow.explain(), whole.explain());
+    assert_eq!(bits(narrow.value.as_slice()), bits(whole.value.as_slice()), "{story}");
+    assert_eq!((&narrow.outcomes, seen.outcomes), (&whole.outcomes, other.outcomes), "{story}");
+    assert_eq!(seen.residuals, other.residuals, "{story}");
+    let (one, two) = (&narrow.statistics, &whole.statistics);
+    assert_eq!((one.evaluations, &one.steps), (two.evaluations, &two.steps), "{story}");
+    assert_eq!(bits(&one.residuals), bits(&two.residuals));
+    assert_eq!(bits(&one.relative), bits(&two.relative));
+    let trace = |solution: &Solution<Matrix<f64>>| {
+        let trace = solution.statistics.trace.iter().flatten();
+        trace.map(|record| (record.step, record.evaluations, bits(&record.residuals))).collect::<Vec<_>>()
+    };
+    assert!(trace(&narrow) == trace(&whole) && trace(&narrow).len() == seen.residuals.len());
+    assert_eq!(many, ROWS * two.evaluations);
+    (narrow, [few, many])
+}
+
+fn rules<S>(settings: Settings<S>) -> Settings<S> {
+    let patience = Some(Patience { steps: 30, improvement: 1e-3 });
+    let settings = Settings { patience, trace: true, ..settings };
+    settings.with_tolerance(Tolerance::both(1e-9)).with_budget(Budget::steps(300))
+}
+
+#[test]
+fn fixed_points_are_the_same_and_cost_their_own_rows() {
+    let heavy = Settings::new(FixedPointSolver::Picard(Picard { momentum: 0.3, damping: 0.9 }));
+    for settings in [picard(), damped(0.7), heavy, anderson()].map(rules) {
+        for stop in [None, Some(0), Some(7)] {
+            let (solution, [few, many]) = both_ways(true, false, stop, |map, seen| {
+                fixed_point_observed(map, &map.v().zeros(), &settings, seen).unwrap()
+            });
+            let own: usize = solution.statistics.steps.iter().map(|steps| steps + 1).sum();
+            assert!(3 * few <= 4 * own + 3 * ROWS, "{few} for {own}: {}", solution.explain());
+            assert!(stop.is_some() || few < many, "{few} of {many}");
+            assert_eq!(solution.outcomes[3], Outcome::NonFinite);
+        }
+    }
+}
+
+#[test]
+fn linear_solutions_are_the_same_and_cost_their_own_rows() {
+    let gmres = |restart| LinearSolver::Gmres(Gmres { restart });
+    let conjugate = LinearSolver::ConjugateGradient(ConjugateGradient::default());
+    for solver in [gmres(30), gmres(2), LinearSolver::Neumann(Neumann::default()), conjugate] {
+        let settings = rules(Settings::new(solver));
+        for (symmetric, stop) in [(true, None), (false, None), (true, Some(1)), (false, Some(3))] {
+            let (solution, [few, many]) = both_ways(false, symmetric, stop, |map, seen| {
+                solve_linear_observed(map, &map.v(), &settings, seen).unwrap()
+            });
+            assert!(few <= many && (stop.is_some() || few < many), "{few} of {many}");
+            let cycles = match &settings.solver {
+                LinearSolver::Gmres(gmres) => gmres.restart,
+                // A look at the true residual is a look at all rows under way.
+                LinearSolver::ConjugateGradient(_) => continue,
+                LinearSolver::Neumann(_) | _ => usize::MAX,
+            };
+            // A cycle is one evaluation more than its steps.
+            let own: usize =
+                solution.statistics.steps.iter().map(|steps| steps + steps.div_ceil(cycles)).sum();
+            assert!(3 * few <= 4 * own + 3 * ROWS, "{:?} {few} for {own}", settings.solver);
+        }
+    }
+}
