@@ -46,7 +46,7 @@ pub fn hoist(program: &Program, changing: &[usize]) -> Hoisted {
     }
     for equation in program.equations() {
         let result = equation.result;
-        let mut write = |builder: &mut Builder, here: &mut Vec<Option<Var>>| {
+        let write = |builder: &mut Builder, here: &mut Vec<Option<Var>>| {
             let operands: Vec<Var> = equation.operands.iter().filter_map(|operand| here[operand.0]).collect();
             here[result.0] = Some(builder.push(equation.primitive.clone(), &operands));
         };

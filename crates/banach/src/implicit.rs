@@ -17,12 +17,13 @@
 //! Both are written in programs and in resolvents, so they can be differentiated like anything else. On Burn's tape the
 //! same theorem takes one application of `g`, behind a node that turns the incoming cotangent v into the adjoint c.
 
-use crate::attach::attach;
+use crate::engine::{Native, on_host};
 use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::chosen;
+use crate::pullback::{Pullbacks, join_inputs};
 use crate::report::{AdjointReport, Report, Statistics, locked};
-use crate::settings::FixedPointConfig;
+use crate::settings::{Engine, FixedPointConfig};
 use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate,
     evaluate_on, hoist, linearize, rows, simplify, transpose,
@@ -41,6 +42,8 @@ pub(crate) struct Fix {
     /// Where g is a gradient step: the energy of every row, a column.
     energy: Option<Hoisted>,
     config: FixedPointConfig,
+    native: OnceLock<Native>,
+    pullbacks: Arc<Pullbacks>,
     resolvent: OnceLock<Arc<Resolvent>>,
     /// Where solves are counted that happen inside programs, where nobody holds a report.
     statistics: Arc<Mutex<Statistics>>,
@@ -49,7 +52,9 @@ pub(crate) struct Fix {
 impl Fix {
     pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
         let forward = hoist(&g, &[0]);
-        Fix { g, forward, energy: None, config, resolvent: OnceLock::new(), statistics }
+        let pullbacks = Arc::new(Pullbacks::new(g.clone(), config.engine));
+        let (native, resolvent) = (OnceLock::new(), OnceLock::new());
+        Fix { g, forward, energy: None, config, native, pullbacks, resolvent, statistics }
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
@@ -60,6 +65,12 @@ impl Fix {
 
     /// Solves `x = g(x, q)` from `x0`.
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
+        if self.config.engine == Engine::Native && on_host(x0, q) {
+            let native = self.native.get_or_init(|| Native::new(&self.forward));
+            if let Some(solution) = native.fixed_point(x0, q, &self.config.forward)? {
+                return Ok(solution);
+            }
+        }
         let energy = self.energy.as_ref().map(|energy| LoopBody::new(energy, q, &x0.device())).transpose()?;
         let map = SmoothLoop { body: LoopBody::new(&self.forward, q, &x0.device())?, energy, fix: self, q };
         Ok(fixed_point_smooth(&map, x0, &self.config.forward)?)
@@ -76,29 +87,33 @@ impl Fix {
             operands.push(c);
             let pushed = builder.inline(&parts.tangent.into_program(), &operands);
             let map = simplify(&builder.finish(pushed));
-            let (settings, statistics) = (self.config.adjoint.clone(), Arc::clone(&self.statistics));
-            Arc::new(Resolvent::new(map, settings, self.config.escalate, statistics))
+            Arc::new(Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)))
         };
         Arc::clone(self.resolvent.get_or_init(new))
     }
 
-    /// One application of g at `x` on the tape that `q` is on; v becomes c on its way back.
+    /// `x` as it depends on `q`, which is on the tape: v becomes the adjoint c on its way back. The derivatives are taken
+    /// at `point`, which is `(x, q..)` off the tape, and lost rows have none.
     pub(crate) fn on_tape(
         &self,
         x: Tensor<2>,
         q: Vec<Value>,
+        point: Vec<Value>,
+        lost: Option<Vec<bool>>,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
-        let point: Vec<Value> =
-            std::iter::once(x.clone().into()).chain(q.iter().cloned().map(Value::detached)).collect();
         let adjoint = self.resolvent().transposed();
-        let y = run_single(&self.g, std::iter::once(x.into()).chain(q).collect())?.try_into_tensor()?;
-        Ok(attach(y, move |v| {
+        let at = point.clone();
+        join_inputs(x, q, Arc::clone(&self.pullbacks), point, None, move |v| {
+            let v = match &lost {
+                Some(lost) => chosen(lost, v.zeros_like(), v),
+                None => v,
+            };
             let (c, found) =
-                adjoint.solve(&v, &point).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
+                adjoint.solve(&v, &at).unwrap_or_else(|error| panic!("the adjoint solve: {error}"));
             report(found);
             c
-        }))
+        })
     }
 
     fn state(&self) -> &Type {
@@ -129,7 +144,8 @@ impl Custom for Fix {
         if q.iter().any(|value| value.device().is_autodiff()) {
             let statistics = Arc::clone(&self.statistics);
             let count = move |report: AdjointReport| locked(&statistics).count_adjoint(&report);
-            return Ok(self.on_tape(x, q, count).map_err(failed)?.into());
+            let point = std::iter::once(x.clone().into()).chain(detached).collect();
+            return Ok(self.on_tape(x, q, point, None, count).map_err(failed)?.into());
         }
         Ok(x.into())
     }
@@ -153,21 +169,19 @@ impl Custom for Fix {
 pub(crate) struct Resolvent {
     map: Program,
     parts: Hoisted,
-    settings: Settings<LinearSolver>,
-    escalate: bool,
+    config: FixedPointConfig,
+    native: OnceLock<Native>,
+    pullbacks: Arc<Pullbacks>,
     transposed: OnceLock<Arc<Resolvent>>,
     statistics: Arc<Mutex<Statistics>>,
 }
 
 impl Resolvent {
-    fn new(
-        map: Program,
-        settings: Settings<LinearSolver>,
-        escalate: bool,
-        statistics: Arc<Mutex<Statistics>>,
-    ) -> Self {
+    fn new(map: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
         let parts = hoist(&map, &[0]);
-        Resolvent { map, parts, settings, escalate, transposed: OnceLock::new(), statistics }
+        let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine));
+        let (native, transposed) = (OnceLock::new(), OnceLock::new());
+        Resolvent { map, parts, config, native, pullbacks, transposed, statistics }
     }
 
     /// `(I - Aᵀ)⁻¹`, with the same coefficients.
@@ -181,8 +195,7 @@ impl Resolvent {
             operands.push(inputs[0]);
             let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
             let map = simplify(&builder.finish(pulled));
-            let (settings, statistics) = (self.settings.clone(), Arc::clone(&self.statistics));
-            Arc::new(Resolvent::new(map, settings, self.escalate, statistics))
+            Arc::new(Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)))
         };
         Arc::clone(self.transposed.get_or_init(new))
     }
@@ -195,17 +208,32 @@ impl Resolvent {
 
     /// Solves `c = A c + b`: the coefficients are computed once, every step applies `A` only.
     pub(crate) fn solve(&self, b: &Tensor<2>, q: &[Value]) -> Result<(Tensor<2>, AdjointReport), Error> {
-        let body = LoopBody::new(&self.parts, q, &b.device())?;
-        let map = |c: &Tensor<2>| body.apply(c);
-        let first = solve_linear(&map, b, &self.settings)?;
-        let mut report = AdjointReport::new(&self.settings.solver, &first);
-        if first.converged() || !self.escalate {
+        let settings = &self.config.adjoint;
+        let first = self.solve_by(b, q, settings)?;
+        let mut report = AdjointReport::new(&settings.solver, &first);
+        if first.converged() || !self.config.escalate {
             return Ok((first.value, report));
         }
-        let settings = Settings { solver: other(&self.settings.solver), ..self.settings.clone() };
-        let second = solve_linear(&map, b, &settings)?;
+        let settings = Settings { solver: other(&settings.solver), ..settings.clone() };
+        let second = self.solve_by(b, q, &settings)?;
         let better = report.escalate(&settings.solver, &second);
         Ok((chosen(&better, second.value, first.value), report))
+    }
+
+    fn solve_by(
+        &self,
+        b: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        if self.config.engine == Engine::Native && on_host(b, q) {
+            let native = self.native.get_or_init(|| Native::new(&self.parts));
+            if let Some(solution) = native.linear(b, q, settings)? {
+                return Ok(solution);
+            }
+        }
+        let body = LoopBody::new(&self.parts, q, &b.device())?;
+        Ok(solve_linear(&|c: &Tensor<2>| body.apply(c), b, settings)?)
     }
 }
 
@@ -232,14 +260,14 @@ impl Custom for Handle {
         if !tracked {
             return Ok(c.into());
         }
-        // On the tape: c = A(q) c + b with the solution held fixed, then v -> (I - Aᵀ)⁻¹ v.
-        let image = run_single(&self.0.map, std::iter::once(c.into()).chain(q).collect()).map_err(failed)?;
-        let (image, b): (Tensor<2>, Tensor<2>) = (image.try_into_tensor()?, b.try_into_tensor()?);
+        // c = A(q) c + b: v -> w = (I - Aᵀ)⁻¹ v, which is the cotangent of b, and through A(q) c that of q.
         let adjoint = self.0.transposed();
+        let point: Vec<Value> = std::iter::once(c.clone().into()).chain(detached.iter().cloned()).collect();
         let back = move |v: Tensor<2>| {
             adjoint.counted(&v, &detached).unwrap_or_else(|error| panic!("the adjoint solve: {error}"))
         };
-        Ok(attach(image + b, back).into())
+        let (pullbacks, direct) = (Arc::clone(&self.0.pullbacks), b.try_into_tensor()?);
+        Ok(join_inputs(c, q, pullbacks, point, Some(direct), back).map_err(failed)?.into())
     }
 
     fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::flatten::run_single;
-use crate::lost::{StandIns, chosen};
+use crate::lost::StandIns;
 use crate::parameters::Parameters;
 use crate::report::{Report, Solution, Statistics, locked};
 use crate::settings::{FixedPointConfig, OnFailure};
@@ -137,27 +137,22 @@ impl<M: Module + Update> FixedPoint<M> {
         Ok(Call::new(self, &x0, &z)?.traced.program.clone())
     }
 
-    /// One application of g at x̂ on the tape, behind a node that turns the incoming v into the adjoint c; the tape
-    /// then carries c to z and θ.
+    /// x̂ on the tape, as it depends on z and θ.
     fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
         let stand_ins = StandIns::new(&report.residuals);
         if stand_ins.is_none() && report.residuals.iter().any(|residual| !residual.is_finite()) {
             return Ok(call.leaf(x)); // Every row is lost: there is nothing to differentiate.
         }
-        let mut values = vec![Value::from(x.clone())];
-        values.extend(call.tape.iter().flatten().cloned());
+        let mut point = vec![Value::from(x.clone())];
+        point.extend(call.fixed.iter().cloned());
         if let Some(rows) = &stand_ins {
-            values = rows.placed(&call.traced, values)?;
+            point = rows.placed(&call.traced, point)?;
         }
-        let point = values.remove(0).try_into_tensor()?;
+        let tape = call.tape.iter().flatten().cloned().collect();
         let (shared, log) = (Arc::clone(&self.shared), report.adjoint_log());
-        let y = call.traced.fix.on_tape(point, values, move |report| {
+        call.traced.fix.on_tape(x, tape, point, stand_ins.map(|rows| rows.lost), move |report| {
             locked(&shared.statistics).count_adjoint(&report);
             locked(&log).push(report);
-        })?;
-        Ok(match stand_ins {
-            Some(rows) => chosen(&rows.lost, x, y),
-            None => y,
         })
     }
 }

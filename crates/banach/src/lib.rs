@@ -57,6 +57,8 @@
 
 mod attach;
 pub mod check;
+mod compiled;
+mod engine;
 mod error;
 mod flatten;
 mod function;
@@ -66,6 +68,7 @@ mod layer;
 mod lost;
 mod parameters;
 mod projection;
+mod pullback;
 mod report;
 mod settings;
 mod traced;
@@ -80,5 +83,5 @@ pub use gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
 pub use layer::FixedPoint;
 pub use projection::Projection;
 pub use report::{AdjointReport, Report, Solution, Statistics};
-pub use settings::{FixedPointConfig, OnFailure};
+pub use settings::{Engine, FixedPointConfig, OnFailure};
 pub use update::Update;

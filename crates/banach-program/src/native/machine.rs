@@ -14,7 +14,7 @@ use crate::program::Program;
 use crate::value::{Host, Number, Value};
 use banach_kernels::{Level, Matrix, Panels, Taps};
 use std::fmt::{Debug, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// An input in row-major order; truth values are 0 and 1.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,8 @@ pub struct Machine<T> {
     pub(super) level: Level,
     /// Whether one instruction may use several cores.
     pub(super) spread: bool,
+    /// Memory of earlier runs.
+    idle: Arc<Mutex<Vec<Workspace<T>>>>,
 }
 
 /// Something made of an operand.
@@ -57,6 +59,7 @@ pub(super) enum Made<T> {
 /// What a machine has made of inputs that stay the same over many runs.
 #[derive(Clone, Debug)]
 pub struct Packed<T> {
+    packs: Vec<Pack>,
     pub(super) made: Vec<Option<Arc<Made<T>>>>,
 }
 
@@ -85,7 +88,15 @@ impl<T: Number> Machine<T> {
         let layout = Layout::new(&plan);
         let (inputs, outputs) = (program.input_types().cloned(), program.output_types().cloned());
         let (inputs, outputs) = (inputs.collect(), outputs.collect());
-        Ok(Machine { inputs, outputs, plan, layout, level: Level::best(), spread: false })
+        Ok(Machine {
+            inputs,
+            outputs,
+            plan,
+            layout,
+            level: Level::best(),
+            spread: false,
+            idle: Arc::default(),
+        })
     }
 
     /// The same with the work of large instructions spread over cores; no result depends on how many there are.
@@ -99,18 +110,25 @@ impl<T: Number> Machine<T> {
     #[must_use]
     pub fn at(mut self, level: Level) -> Self {
         self.level = level;
+        self.idle = Arc::default();
         self
     }
 
-    /// Memory to run in.
+    /// Memory to run in, perhaps that of an earlier run.
     pub fn workspace(&self) -> Workspace<T> {
-        Workspace {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Workspace {
             real: self.layout.real.iter().map(|&len| vec![T::ZERO; len]).collect(),
             whole: self.layout.whole.iter().map(|&len| vec![0; len]).collect(),
             made: self.plan.packs.iter().map(|_| None).collect(),
             scratch: Panels::empty(self.level),
             sums: vec![],
-        }
+        })
+    }
+
+    /// Gives memory back for later runs.
+    pub fn keep(&self, workspace: Workspace<T>) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
     /// Numbers of memory between inputs and outputs.
@@ -118,26 +136,25 @@ impl<T: Number> Machine<T> {
         self.layout.real.iter().chain(&self.layout.whole).sum()
     }
 
-    /// Makes what can be made of the fixed inputs. What was made of inputs that are `shared` with another run is taken
-    /// from there.
-    pub fn pack(&self, inputs: &[Operand<'_, T>], known: Option<(&Packed<T>, &[bool])>) -> Packed<T> {
-        let mut packed = Packed { made: vec![None; self.plan.packs.len()] };
+    /// Makes what can be made of the fixed inputs, or of those that `which` names alone; what is `known` is taken over.
+    pub fn pack(
+        &self,
+        inputs: &[Operand<'_, T>],
+        known: &Packed<T>,
+        which: impl Fn(usize) -> bool,
+    ) -> Packed<T> {
+        let packs = self.plan.packs.clone();
+        let mut packed = Packed { made: vec![None; packs.len()], packs };
         for (at, pack) in self.plan.packs.iter().enumerate() {
-            let shared = |buffer: Buffer| match (buffer, known) {
-                (Buffer::Input(position), Some((_, shared))) => shared[position],
-                (Buffer::Constant(_), Some(_)) => true,
-                (Buffer::Input(_) | Buffer::Constant(_) | Buffer::Packed(_) | Buffer::Temporary(_), _) => {
-                    false
-                }
-            };
-            let from = known.filter(|_| shared(pack.buffer())).and_then(|(known, _)| known.made[at].clone());
-            packed.made[at] = from.or_else(|| {
+            packed.made[at] = known.of_input(pack).or_else(|| {
                 let numbers: &[T] = match pack.buffer() {
+                    Buffer::Input(position) if !which(position) => return None,
                     Buffer::Input(position) => match inputs[position] {
                         Operand::Real(numbers) => numbers,
                         Operand::Whole(_) => panic!("integers are not packed"),
                     },
                     Buffer::Constant(constant) => self.constant(constant),
+                    Buffer::Packed(other) if packed.made[other].is_none() => return None,
                     Buffer::Packed(other) => packed.numbers(other),
                     Buffer::Temporary(_) => return None,
                 };
@@ -199,8 +216,10 @@ impl<T: Number> Machine<T> {
                 },
             )
             .collect();
-        let packed = self.pack(&operands, None);
-        self.run(&mut self.workspace(), &packed, &operands, &mut targets)?;
+        let packed = self.pack(&operands, &Packed::nothing(), |_| true);
+        let mut workspace = self.workspace();
+        self.run(&mut workspace, &packed, &operands, &mut targets)?;
+        self.keep(workspace);
         let values = results.into_iter().zip(&self.outputs).map(|((real, integers), ty)| match ty.kind {
             Kind::Int(_) => Value::of_whole(&integers, ty),
             Kind::Bool => Value::of_real(&real, ty),
@@ -215,6 +234,18 @@ impl<T: Number> Machine<T> {
 }
 
 impl<T> Packed<T> {
+    /// Nothing is made yet.
+    pub fn nothing() -> Self {
+        Packed { packs: vec![], made: vec![] }
+    }
+
+    /// The same pack of an input, which machines for other numbers of rows have under other numbers.
+    fn of_input(&self, pack: &Pack) -> Option<Arc<Made<T>>> {
+        let input = matches!(pack.buffer(), Buffer::Input(_));
+        let at = self.packs.iter().position(|known| input && known == pack)?;
+        self.made[at].clone()
+    }
+
     pub(super) fn numbers(&self, pack: usize) -> &[T] {
         match self.made[pack].as_deref() {
             Some(Made::Numbers(numbers)) => numbers,

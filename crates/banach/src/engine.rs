@@ -1,0 +1,166 @@
+//! Where does a program run, and how is a batch solved on several cores?
+
+use crate::compiled::{Bound, Compiled, Number, Part};
+use crate::error::Error;
+use crate::settings::Engine;
+use banach_program::{Hoisted, Host, Kind, Machine, Operand, Program, Value, evaluate};
+use banach_solve::{
+    FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, fixed_point, solve_linear,
+};
+use burn::tensor::{FloatDType, Tensor};
+use rayon::prelude::*;
+
+/// A program for one evaluation at a time.
+#[derive(Debug)]
+pub(crate) enum Runner {
+    Single(Machine<f32>),
+    Double(Machine<f64>),
+    Device(Program),
+}
+
+impl Runner {
+    /// The program on the engine, or on the device where the engine cannot run it.
+    pub(crate) fn new(program: Program, engine: Engine) -> Self {
+        let kinds = program.input_types().chain(program.output_types()).map(|ty| ty.kind);
+        let float = kinds.into_iter().find(|kind| kind.is_float());
+        let single = float == Some(Kind::Float(FloatDType::F32));
+        let native = match engine {
+            Engine::Device => None,
+            Engine::Native if single => {
+                Machine::new(&program, &[]).ok().map(|machine| Runner::Single(machine.spread()))
+            }
+            Engine::Native => {
+                Machine::new(&program, &[]).ok().map(|machine| Runner::Double(machine.spread()))
+            }
+        };
+        native.unwrap_or(Runner::Device(program))
+    }
+
+    /// Runs it on plain tensors.
+    pub(crate) fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
+        Ok(match self {
+            Runner::Single(machine) => machine.call(inputs)?,
+            Runner::Double(machine) => machine.call(inputs)?,
+            Runner::Device(program) => evaluate(program, inputs)?,
+        })
+    }
+}
+
+/// A loop compiled for this machine, if it can be.
+#[derive(Debug)]
+pub(crate) enum Native {
+    Single(Compiled<f32>),
+    Double(Compiled<f64>),
+    Unsuitable,
+}
+
+impl Native {
+    pub(crate) fn new(parts: &Hoisted) -> Self {
+        let kind = parts.body.input_types().next().map(|ty| ty.kind);
+        let compiled = match kind {
+            Some(Kind::Float(FloatDType::F32)) => Compiled::new(parts).ok().map(Native::Single),
+            Some(Kind::Float(FloatDType::F64)) => Compiled::new(parts).ok().map(Native::Double),
+            Some(_) | None => None,
+        };
+        compiled.unwrap_or(Native::Unsuitable)
+    }
+
+    /// Solves `x = g(x, q)`, if this engine can.
+    pub(crate) fn fixed_point(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        if matches!(settings.solver, FixedPointSolver::Newton(_)) {
+            return Ok(None); // It asks for derivatives, which are on the device.
+        }
+        let x0 = x0.clone().into();
+        Ok(match self {
+            Native::Single(compiled) => {
+                Some(solve(compiled, x0, q, |part, x| fixed_point(part, x, settings))?)
+            }
+            Native::Double(compiled) => {
+                Some(solve(compiled, x0, q, |part, x| fixed_point(part, x, settings))?)
+            }
+            Native::Unsuitable => None,
+        })
+    }
+
+    /// Solves `c = A(q) c + b`, if this engine can.
+    pub(crate) fn linear(
+        &self,
+        b: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        let b = b.clone().into();
+        Ok(match self {
+            Native::Single(compiled) => {
+                Some(solve(compiled, b, q, |part, b| solve_linear(part, b, settings))?)
+            }
+            Native::Double(compiled) => {
+                Some(solve(compiled, b, q, |part, b| solve_linear(part, b, settings))?)
+            }
+            Native::Unsuitable => None,
+        })
+    }
+}
+
+/// Whether all of these lie in the memory of this machine.
+pub(crate) fn on_host(x: &Tensor<2>, q: &[Value]) -> bool {
+    Value::from(x.clone()).is_on_host() && q.iter().all(Value::is_on_host)
+}
+
+/// Operations of a step below which a second core is not worth waking.
+const WORTH: u64 = 500_000;
+/// Operations of a row above which it makes a part of its own.
+const ALONE: u64 = 10_000_000;
+/// Rows of a part that keep products fast.
+const FEWEST: usize = 16;
+
+/// How many rows a core takes at a time. Rows are independent, so no result depends on it.
+fn rows_of_a_part<T: Number>(compiled: &Compiled<T>, rows: usize) -> usize {
+    let work = compiled.operations();
+    let cores = rayon::current_num_threads();
+    if !compiled.is_separable() || work < WORTH || rows < 2 {
+        return rows;
+    }
+    let fewest = if work / rows as u64 > ALONE { 1 } else { FEWEST };
+    let part = rows.div_ceil(2 * cores).max(fewest);
+    if part >= rows && cores > 1 && rows / 2 >= 4 { rows.div_ceil(2) } else { part.min(rows) }
+}
+
+/// Solves every part of a batch on a core of its own, each to its own convergence.
+fn solve<T: Number>(
+    compiled: &Compiled<T>,
+    start: Value,
+    q: &[Value],
+    solver: impl Fn(&Part<'_, T>, &Matrix<T>) -> Result<Solution<Matrix<T>>, banach_solve::Error> + Sync,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let host = |value: &Value| Host::new(value.clone()).map_err(banach_program::Error::from);
+    let fixed = q.iter().map(host).collect::<Result<Vec<Host<T>>, _>>()?;
+    let [rows, width] = [start.ty().shape[0], start.ty().shape[1]];
+    let start = host(&start)?;
+    let Operand::Real(start) = start.operand() else { panic!("a state is real") };
+    let bound: Bound<'_, T> = compiled.bind(&fixed)?;
+    let each = rows_of_a_part(compiled, rows);
+    let shared = bound.shared(each);
+    let part = |first: usize| {
+        let range = first..rows.min(first + each);
+        let numbers = &start[range.start * width..range.end * width];
+        let x = Matrix::written(range.len(), width, |x| x.copy_from_slice(numbers));
+        solver(&bound.part(range.collect(), &shared), &x)
+    };
+    let solution = if each >= rows {
+        part(0)?
+    } else {
+        let firsts: Vec<usize> = (0..rows).step_by(each).collect();
+        Solution::joined(firsts.into_par_iter().map(part).collect::<Result<Vec<_>, _>>()?)
+    };
+    Ok(solution.map(|x| {
+        let shape = [x.rows(), x.width()];
+        let tensor = Value::from_numbers(x.into_vec(), &shape).try_into_tensor();
+        tensor.unwrap_or_else(|error| panic!("{error}"))
+    }))
+}

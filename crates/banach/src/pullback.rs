@@ -1,0 +1,80 @@
+//! What are the cotangents of the inputs of a program with one output? `(∂g/∂q)ᵀ c`, for the inputs that are asked for.
+
+use crate::attach::join;
+use crate::engine::Runner;
+use crate::error::Error;
+use crate::report::locked;
+use crate::settings::Engine;
+use banach_program::{Program, Value, simplify, vjp};
+use burn::tensor::Tensor;
+use std::sync::{Arc, Mutex};
+
+/// The pullbacks of a program, made when they are first asked for.
+#[derive(Debug)]
+pub(crate) struct Pullbacks {
+    program: Program,
+    engine: Engine,
+    known: Mutex<Vec<(Vec<usize>, Arc<Runner>)>>,
+}
+
+impl Pullbacks {
+    pub(crate) fn new(program: Program, engine: Engine) -> Self {
+        Pullbacks { program, engine, known: Mutex::default() }
+    }
+
+    /// The cotangents of the inputs at the positions given, at a point, for the cotangent c of the output.
+    pub(crate) fn apply(&self, positions: &[usize], point: &[Value], c: Value) -> Result<Vec<Value>, Error> {
+        let mut known = locked(&self.known);
+        let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, runner)| Arc::clone(runner));
+        let runner = found.unwrap_or_else(|| {
+            let pulled = vjp(&self.program, positions);
+            let gradients: Vec<usize> = (self.program.outputs().len()..pulled.outputs().len()).collect();
+            let engine = if point.iter().all(Value::is_on_host) { self.engine } else { Engine::Device };
+            let runner = Arc::new(Runner::new(simplify(&pulled.with_outputs(&gradients)), engine));
+            known.push((positions.to_vec(), Arc::clone(&runner)));
+            runner
+        });
+        drop(known);
+        runner.call(point.iter().cloned().chain([c]).collect())
+    }
+}
+
+/// `x` as it depends on the float tensors among `inputs`, which may be on the tape. The cotangent v of x becomes c by
+/// `adjoint`; then the inputs, which follow the first input of the program, get their cotangents at `point`, and the
+/// inputs of the first input's place get c itself where `direct` is given.
+pub(crate) fn join_inputs(
+    x: Tensor<2>,
+    inputs: Vec<Value>,
+    pullbacks: Arc<Pullbacks>,
+    point: Vec<Value>,
+    direct: Option<Tensor<2>>,
+    adjoint: impl Fn(Tensor<2>) -> Tensor<2> + Send + Sync + 'static,
+) -> Result<Tensor<2>, Error> {
+    let floats: Vec<usize> = (0..inputs.len()).filter(|&input| inputs[input].ty().kind.is_float()).collect();
+    let count = usize::from(direct.is_some());
+    let mut flat: Vec<Tensor<2>> = direct.into_iter().collect();
+    for &input in &floats {
+        let value = inputs[input].clone();
+        let len = value.ty().len();
+        flat.push(value.reshaped(&[1, len]).try_into_tensor()?);
+    }
+    Ok(join(x, flat, move |v, wanted| {
+        let c = adjoint(v);
+        let positions: Vec<usize> =
+            (0..floats.len()).filter(|at| wanted[count + at]).map(|at| floats[at] + 1).collect();
+        let cotangents = if positions.is_empty() {
+            Ok(vec![])
+        } else {
+            pullbacks.apply(&positions, &point, c.clone().into())
+        };
+        let mut cotangents =
+            cotangents.unwrap_or_else(|error| panic!("the cotangents of a solution: {error}")).into_iter();
+        let mut shared = vec![Some(c); count];
+        shared.extend(wanted[count..].iter().map(|wanted| {
+            let value = if *wanted { cotangents.next()? } else { return None };
+            let len = value.ty().len();
+            value.reshaped(&[1, len]).try_into_tensor().ok()
+        }));
+        shared
+    }))
+}
