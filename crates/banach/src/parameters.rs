@@ -11,6 +11,8 @@ use std::collections::HashMap;
 pub(crate) struct Parameters {
     pub(crate) ids: Vec<ParamId>,
     pub(crate) values: Vec<Value>,
+    /// Which of them a gradient may change.
+    steady: Vec<bool>,
     /// For every place that holds a parameter, which one it is.
     pub(crate) places: Vec<usize>,
     inside: Vec<String>,
@@ -31,27 +33,35 @@ impl Parameters {
         }
     }
 
-    fn add(&mut self, id: ParamId, value: Value) {
+    /// The float parameters that are trained, by position; all of them, where the module is off the tape.
+    pub(crate) fn trained(&self) -> Vec<usize> {
+        (0..self.ids.len()).filter(|&at| self.values[at].ty().kind.is_float() && !self.steady[at]).collect()
+    }
+
+    fn add(&mut self, id: ParamId, value: Value, steady: bool) {
         let known = self.ids.iter().position(|known| *known == id);
         self.places.push(known.unwrap_or(self.ids.len()));
         if known.is_none() {
             self.ids.push(id);
             self.values.push(value);
+            self.steady.push(steady);
         }
     }
 }
 
 impl ModuleVisitor for Parameters {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.add(param.id, param.val().into());
+        let tensor = param.val();
+        let steady = tensor.device().is_autodiff() && !tensor.is_require_grad();
+        self.add(param.id, tensor.into(), steady);
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.add(param.id, param.val().into());
+        self.add(param.id, param.val().into(), true);
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.add(param.id, param.val().into());
+        self.add(param.id, param.val().into(), true);
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {

@@ -5,6 +5,7 @@
 mod calculus;
 mod corners;
 mod energy;
+mod engine;
 mod golden;
 mod gradients;
 mod inside;

@@ -79,7 +79,7 @@ pub(crate) fn steadied<M: Module>(module: M) -> M {
                 .map(|_| {
                     self.0 += 1.3;
                     // Variances and scales are vectors and positive.
-                    if D == 1 { 0.5 + 0.3 * self.0.sin() } else { 0.4 * self.0.sin() }
+                    if D == 1 { 0.5 + 0.2 * self.0.sin() } else { 0.25 * self.0.sin() }
                 })
                 .collect();
             let data = TensorData::new(numbers, drawn.shape());
