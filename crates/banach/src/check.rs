@@ -39,7 +39,8 @@ use banach_program::{Value, evaluate, jvp, vjp};
 use burn::module::Module;
 use burn::tensor::{DType, Distribution, Tensor};
 
-/// How far independent roads to one directional derivative of `⟨v, x̂⟩` are apart, relative to its size.
+/// How far independent roads to one directional derivative of `⟨v, x̂⟩` are apart, relative to the length of the gradient,
+/// which is its size along a usual direction.
 ///
 /// In double precision with a tight tolerance, right gradients give about `1e-8`; in single precision expect `1e-2`.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,8 +72,8 @@ impl GradientCheck {
 pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Result<GradientCheck, Error> {
     let x0 = layer.update().start(&z);
     let roads = Roads::new(Call::new(layer, &x0, &z)?)?;
-    let implicit = roads.implicit()?;
-    let relative = |other: f64| (other - implicit).abs() / implicit.abs().max(1e-12);
+    let (implicit, length) = roads.implicit()?;
+    let relative = |other: f64| (other - implicit).abs() / length.max(1e-12);
     let finite_difference = relative(roads.finite_difference()?);
     let unrolled = roads.unrolled()?.map(relative);
     let (dot_product, residual) = (roads.dot_product()?, roads.residual);
@@ -108,14 +109,17 @@ impl Roads {
         (0..self.call.fixed.len()).filter(|&at| self.call.fixed[at].ty().kind.is_float()).collect()
     }
 
-    fn implicit(&self) -> Result<f64, Error> {
+    /// The derivative along the direction, and the length of the gradient.
+    fn implicit(&self) -> Result<(f64, f64), Error> {
         let point = self.point();
         let (c, _) = self.call.traced.fix.resolvent().transposed().solve(&self.v, &point)?;
         let inputs: Vec<usize> = self.floats().iter().map(|at| at + 1).collect();
         let reverse = vjp(&self.call.traced.fix.g, &inputs);
         let gradients = evaluate(&reverse, [point, vec![c.into()]].concat())?.split_off(1);
         let pairs = gradients.iter().zip(self.floats());
-        Ok(pairs.map(|(gradient, at)| dot(gradient, &self.direction[at])).sum())
+        let derivative = pairs.map(|(gradient, at)| dot(gradient, &self.direction[at])).sum();
+        let length = gradients.iter().map(|gradient| dot(gradient, gradient)).sum::<f64>().sqrt();
+        Ok((derivative, length))
     }
 
     /// Central differences at two steps, combined so that their errors cancel to fourth order (Richardson).
@@ -140,7 +144,7 @@ impl Roads {
         let reverse = vjp(&self.call.traced.fix.g, &[0]);
         let pulled = evaluate(&reverse, [self.point(), vec![v.clone()]].concat())?.remove(1);
         let (left, right) = (dot(&v, &pushed), dot(&pulled, &t));
-        Ok((left - right).abs() / left.abs().max(1e-12))
+        Ok((left - right).abs() / dot(&pulled, &pulled).sqrt().max(1e-12))
     }
 
     /// Burn's tape through many applications of g from x̂.

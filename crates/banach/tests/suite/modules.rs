@@ -142,8 +142,10 @@ update!(
 fn recurrent_cells() {
     let device = Device::flex();
     let (gru, lstm) = (GruConfig::new(2, 3, true).init(&device), LstmConfig::new(2, 3, true).init(&device));
-    let layer =
-        FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6)).init(Cells { gru, lstm }).unwrap();
+    let layer = FixedPointConfig::new()
+        .with_tolerance(Tolerance::both(1e-6))
+        .init(steadied(Cells { gru, lstm }))
+        .unwrap();
     let found = check::gradients(&layer, some([2, 1, 2], 0.3).cast(DType::F32)).unwrap();
     assert!(found.dot_product < 1e-3 && found.unrolled.is_some_and(|error| error < 1e-2), "{found:?}");
 }
