@@ -82,6 +82,12 @@ pub enum Error {
         /// What went wrong.
         found: String,
     },
+    /// There is not enough memory.
+    #[error("{bytes} bytes of memory for one tensor of a program are not to be had: use smaller batches")]
+    Memory {
+        /// What was asked for.
+        bytes: usize,
+    },
     /// A program or a tensor is not for the native engine.
     #[error(transparent)]
     Native(#[from] crate::native::Unsuitable),

@@ -132,7 +132,9 @@ impl<T: Number> Compiled<T> {
         if let Some(prologue) = &self.prologue {
             let mut targets: Vec<Target<'_, T>> = computed.iter_mut().map(Numbers::target).collect();
             let packed = prologue.pack(&operands, &Packed::nothing(), |_| true);
-            prologue.run(&mut prologue.workspace(), &packed, &operands, &mut targets)?;
+            let mut workspace = prologue.workspace()?;
+            prologue.run(&mut workspace, &packed, &operands, &mut targets)?;
+            prologue.keep(workspace);
         }
         Ok(Bound { compiled: self, operands, computed })
     }
@@ -200,7 +202,7 @@ impl<T: Number> Bound<'_, T> {
     }
 
     /// The loop on some rows, in increasing order; all of them in one part where they are not separable.
-    pub(crate) fn part<'b>(&'b self, rows: Vec<usize>, shared: &'b Packed<T>) -> Part<'b, T> {
+    pub(crate) fn part<'b>(&'b self, rows: Vec<usize>, shared: &'b Packed<T>) -> Result<Part<'b, T>, Error> {
         let machine = self.compiled.machine(rows.len()).unwrap_or_else(|error| panic!("{error}"));
         let mut operands = self.whole_operands();
         let total = self.compiled.state.shape[0];
@@ -240,8 +242,8 @@ impl<T: Number> Bound<'_, T> {
             part.machine.pack(&operands, shared, |_| true)
         };
         part.packed = packed;
-        part.workspace = RefCell::new(Some(part.machine.workspace()));
-        part
+        part.workspace = RefCell::new(Some(part.machine.workspace()?));
+        Ok(part)
     }
 }
 
@@ -294,7 +296,7 @@ impl<T: Number> Map<Matrix<T>> for Part<'_, T> {
     fn apply(&self, x: &Matrix<T>) -> Matrix<T> {
         Matrix::written(self.rows.len(), self.bound.compiled.width, |out| {
             let mut workspace = self.workspace.borrow_mut();
-            let workspace = workspace.get_or_insert_with(|| self.machine.workspace());
+            let workspace = workspace.as_mut().unwrap_or_else(|| panic!("a part in use has a workspace"));
             let done = self.machine.run(
                 workspace,
                 &self.packed,
@@ -310,6 +312,7 @@ impl<T: Number> Map<Matrix<T>> for Part<'_, T> {
             return None;
         }
         let rows = rows.iter().map(|&row| self.rows[row]).collect();
-        Some(Box::new(self.bound.part(rows, self.shared)))
+        let part = self.bound.part(rows, self.shared).ok()?;
+        Some(Box::new(part))
     }
 }

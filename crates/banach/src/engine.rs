@@ -150,7 +150,7 @@ fn solve<T: Number>(
         let range = first..rows.min(first + each);
         let numbers = &start[range.start * width..range.end * width];
         let x = Matrix::written(range.len(), width, |x| x.copy_from_slice(numbers));
-        solver(&bound.part(range.collect(), &shared), &x)
+        Ok::<_, Error>(solver(&bound.part(range.collect(), &shared)?, &x)?)
     };
     let solution = if each >= rows {
         part(0)?

@@ -115,11 +115,17 @@ impl<T: Number> Machine<T> {
     }
 
     /// Memory to run in, perhaps that of an earlier run.
-    pub fn workspace(&self) -> Workspace<T> {
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where there is not enough.
+    pub fn workspace(&self) -> Result<Workspace<T>, Error> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| Workspace {
-            real: self.layout.real.iter().map(|&len| vec![T::ZERO; len]).collect(),
-            whole: self.layout.whole.iter().map(|&len| vec![0; len]).collect(),
+        if let Some(idle) = idle {
+            return Ok(idle);
+        }
+        Ok(Workspace {
+            real: self.layout.real.iter().map(|&len| zeros(len, T::ZERO)).collect::<Result<_, _>>()?,
+            whole: self.layout.whole.iter().map(|&len| zeros(len, 0)).collect::<Result<_, _>>()?,
             made: self.plan.packs.iter().map(|_| None).collect(),
             scratch: Panels::empty(self.level),
             sums: vec![],
@@ -202,11 +208,12 @@ impl<T: Number> Machine<T> {
         let hosts = inputs.into_iter().map(Host::new).collect::<Result<Vec<Host<T>>, _>>()?;
         let operands: Vec<Operand<'_, T>> = hosts.iter().map(Host::operand).collect();
         let whole = |ty: &Type| matches!(ty.kind, Kind::Int(_));
-        let mut results: Vec<(Vec<T>, Vec<i64>)> = self
-            .outputs
-            .iter()
-            .map(|ty| if whole(ty) { (vec![], vec![0; ty.len()]) } else { (vec![T::ZERO; ty.len()], vec![]) })
-            .collect();
+        let result = |ty: &Type| {
+            let [real, integers] = if whole(ty) { [0, ty.len()] } else { [ty.len(), 0] };
+            Ok::<_, Error>((zeros(real, T::ZERO)?, zeros(integers, 0)?))
+        };
+        let mut results: Vec<(Vec<T>, Vec<i64>)> =
+            self.outputs.iter().map(result).collect::<Result<_, _>>()?;
         let mut targets: Vec<Target<'_, T>> = results
             .iter_mut()
             .zip(&self.outputs)
@@ -217,7 +224,7 @@ impl<T: Number> Machine<T> {
             )
             .collect();
         let packed = self.pack(&operands, &Packed::nothing(), |_| true);
-        let mut workspace = self.workspace();
+        let mut workspace = self.workspace()?;
         self.run(&mut workspace, &packed, &operands, &mut targets)?;
         self.keep(workspace);
         let values = results.into_iter().zip(&self.outputs).map(|((real, integers), ty)| match ty.kind {
@@ -281,4 +288,13 @@ pub(super) fn make<T: Number>(pack: &Pack, numbers: &[T], level: Level) -> Made<
             Made::Numbers(laid_out)
         }
     }
+}
+
+/// Memory for numbers, if there is enough.
+fn zeros<E: Clone>(len: usize, zero: E) -> Result<Vec<E>, Error> {
+    let mut numbers = vec![];
+    let bytes = len.saturating_mul(size_of::<E>());
+    numbers.try_reserve_exact(len).map_err(|_| Error::Memory { bytes })?;
+    numbers.resize(len, zero);
+    Ok(numbers)
 }

@@ -1,8 +1,8 @@
 //! Every problem of the zoo as a layer: value and derivative, by every adjoint solver.
 
 use crate::reference::{double, numbers};
-use banach::solve::{Anderson, FixedPointSolver, Gmres, LinearSolver, Neumann, Tolerance};
-use banach::{FixedPointConfig, Update};
+use banach::solve::{Anderson, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton, Picard, Tolerance};
+use banach::{Engine, FixedPointConfig, Update};
 use banach_zoo::Problem;
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -64,4 +64,38 @@ fn every_problem_with_a_derivative_gives_it_by_every_adjoint_solver() {
         }
     }
     assert!(seen >= 30, "only {seen} cases had a derivative");
+}
+
+#[test]
+fn the_engine_ends_every_problem_as_the_device_does() {
+    let solvers = [
+        FixedPointSolver::Picard(Picard::default()),
+        FixedPointSolver::Anderson(Anderson::default()),
+        FixedPointSolver::Newton(Newton::default()),
+    ];
+    for (problem, solver) in
+        banach_zoo::all().into_iter().flat_map(|p| solvers.clone().map(|s| (p.clone(), s)))
+    {
+        let name = format!("{} by {solver}", problem.name);
+        let on = |engine: Engine| {
+            let config = FixedPointConfig::new().with_solver(solver.clone()).with_engine(engine);
+            let layer = config.init(Named { problem: problem.clone() }).unwrap();
+            let (device, dtype) = double();
+            let z = problem.z(&device, dtype).autodiff().require_grad();
+            let solution = layer.solve(z.clone()).unwrap();
+            let report = solution.report().clone();
+            let x = numbers(solution.value());
+            let gradients = solution.into_value().sum().backward();
+            (report.outcomes.clone(), x, numbers(&z.grad(&gradients).unwrap()), report)
+        };
+        let (native, device) = (on(Engine::Native), on(Engine::Device));
+        assert_eq!(native.0, device.0, "{name}: {:?} and {:?}", native.3, device.3);
+        for row in (0..problem.start.rows).filter(|&row| native.0[row].is_converged()) {
+            let columns = row * problem.start.columns..(row + 1) * problem.start.columns;
+            assert!(close(&native.1[columns.clone()], &device.1[columns], 1e-3), "{name}: row {row}");
+            let columns = row * problem.input.columns..(row + 1) * problem.input.columns;
+            let (found, expected) = (&native.2[columns.clone()], &device.2[columns]);
+            assert!(close(found, expected, 1e-2), "{name}: row {row}: {found:?}, {expected:?}");
+        }
+    }
 }

@@ -6,8 +6,8 @@ use crate::native::machine::Made;
 use crate::native::view::Loop;
 use crate::value::Number;
 use banach_kernels::{
-    Convolution, Matrix, Panels, Part, Taps, convolve, convolve_transposed, product, weight_gradient,
-    write_weights,
+    Convolution, Matrix, Panels, Part, Taps, convolve, convolve_transposed, product, product_unpacked,
+    weight_gradient, write_weights,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -16,6 +16,10 @@ use std::ops::Range;
 const BLOCK: usize = 4096;
 /// Pixels of a block of a convolution.
 const PIXELS: usize = 512;
+/// Rows from which packing the whole right side is worth it.
+const MANY: usize = 256;
+/// Columns that one core takes.
+const COLUMNS: usize = 128;
 /// Operations worth another core.
 const WORTH: usize = 1 << 21;
 
@@ -28,8 +32,13 @@ impl<T: Number> Run<'_, '_, '_, T> {
                 Made::Weights(_) | Made::Numbers(_) => panic!("pack {pack} is no matrix"),
             },
             Right::AsItLies(right) if work.batch.is_empty() => {
-                scratch.repack(self.matrix(&right));
-                self.packed_product(work, left, scratch, target);
+                let right = self.matrix(&right);
+                if left.rows < MANY && right.columns > COLUMNS {
+                    self.by_columns(work, left, right, target, scratch);
+                } else {
+                    scratch.repack(right);
+                    self.packed_product(work, left, scratch, target);
+                }
             }
             Right::AsItLies(right) => {
                 let right = self.matrix(&right);
@@ -40,6 +49,42 @@ impl<T: Number> Run<'_, '_, '_, T> {
                     product(left, scratch, &mut target[out..out + size], work.columns, false);
                 });
             }
+        }
+    }
+
+    /// For few rows: every core packs some columns of the right side for itself.
+    fn by_columns(
+        &self,
+        work: &Product<T>,
+        left: Matrix<'_, T>,
+        right: Matrix<'_, T>,
+        target: &mut [T],
+        scratch: &mut Panels<T>,
+    ) {
+        let columns = work.columns;
+        let operations = 2 * left.rows * left.columns * columns;
+        if self.machine.spread && operations >= 2 * WORTH {
+            let part = |first: usize| {
+                let count = COLUMNS.min(columns - first);
+                let data = &right.data[(first * right.column_stride).min(right.data.len())..];
+                let mut part = vec![T::ZERO; left.rows * count];
+                let mut scratch = Panels::empty(self.machine.level);
+                let right = Matrix { data, columns: count, ..right };
+                product_unpacked(left, right, &mut part, count, false, &mut scratch);
+                (first, part)
+            };
+            let firsts: Vec<usize> = (0..columns).step_by(COLUMNS).collect();
+            let parts: Vec<(usize, Vec<T>)> = firsts.into_par_iter().map(part).collect();
+            for (first, part) in parts {
+                let count = COLUMNS.min(columns - first);
+                let rows = target.chunks_mut(columns).zip(part.chunks(count));
+                rows.for_each(|(target, part)| target[first..first + count].copy_from_slice(part));
+            }
+        } else {
+            product_unpacked(left, right, target, columns, false, scratch);
+        }
+        if let Some(epilogue) = &work.epilogue {
+            self.epilogue(epilogue, 0, columns, target);
         }
     }
 
