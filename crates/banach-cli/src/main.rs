@@ -1,6 +1,7 @@
 //! What does the command `banach` do? It parses its arguments and starts what they name.
 #![allow(clippy::print_stdout, reason = "a command writes its results on the standard output")]
 
+mod bench;
 mod command;
 mod dataset;
 mod device;
@@ -9,8 +10,9 @@ mod experiments;
 mod interruption;
 mod random;
 mod report;
+mod show;
 
-use command::{Action, Show, Table, Train};
+use command::{Action, Table, Train};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -26,7 +28,8 @@ fn main() -> ExitCode {
         Action::Train { experiment: Train::Bibtex(arguments) } => experiments::bibtex::train(&arguments),
         Action::Train { experiment: Train::Toy(arguments) } => experiments::toy::train(&arguments),
         Action::Table { experiment: Table::Bibtex(arguments) } => experiments::bibtex::table(&arguments),
-        Action::Show { experiment: Show::Bibtex } => experiments::bibtex::show(),
+        Action::Show { update } => show::show(&update),
+        Action::Bench { task } => bench::bench(&task),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

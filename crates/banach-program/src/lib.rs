@@ -36,6 +36,7 @@ mod linear;
 mod linearize;
 mod lower;
 mod native;
+mod operations;
 mod primitive;
 mod print;
 mod program;
@@ -57,6 +58,7 @@ pub use hoist::{Hoisted, hoist};
 pub use linear::{LinearEquation, LinearProgram};
 pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};
 pub use native::{Machine, Operand, Packed, Target, Unsuitable, Workspace};
+pub use operations::{operations, operations_of};
 pub use primitive::{
     Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,
     Structure, Type, Unary, Window,

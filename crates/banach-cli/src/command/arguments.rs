@@ -1,6 +1,6 @@
 //! Which options does each command take?
 
-use super::names::{AdjointName, LayerName, RecipeName, SolverName};
+use super::names::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
 use super::numbers::{positive, rate, share, step, tolerance, weight};
 use clap::Args;
 use std::path::PathBuf;
@@ -37,6 +37,9 @@ pub(crate) struct BibtexArguments {
     /// How the adjoint of the fixed point is found [default: gmres].
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) adjoint: Option<AdjointName>,
+    /// Where the loops of the fixed point run [default: native].
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) engine: Option<EngineName>,
     /// Relative residual at which a fixed point counts as found.
     #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true)]
     pub(crate) tolerance: Option<f64>,
@@ -66,6 +69,9 @@ pub(crate) struct ToyArguments {
     /// Fixes the problem, the samples and the starting weights.
     #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
     pub(crate) seed: u64,
+    /// Where the loops of the fixed points run.
+    #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
+    pub(crate) engine: EngineName,
     /// Folder for the results.
     #[arg(long, value_name = "DIR", default_value = "out/toy")]
     pub(crate) out: PathBuf,
@@ -127,7 +133,18 @@ pub(crate) struct TableArguments {
     /// Where to compute: cpu (also called flex), or cuda where it is built in.
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: String,
+    /// Where the loops of the fixed points run.
+    #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
+    pub(crate) engine: EngineName,
     /// No progress lines.
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+/// The arguments of `banach show`.
+#[derive(Args, Debug)]
+pub(crate) struct ShowArguments {
+    /// Split into what runs once a solve and what runs in every step, with the floating-point operations of each line.
+    #[arg(long)]
+    pub(crate) hoisted: bool,
 }

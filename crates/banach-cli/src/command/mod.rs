@@ -1,18 +1,20 @@
 //! Which arguments does the command take, and how is a mistake in them put into one line?
 
 mod arguments;
+mod measuring;
 mod names;
 mod numbers;
 
-pub(crate) use arguments::{BibtexArguments, Changes, TableArguments, ToyArguments};
-pub(crate) use names::{AdjointName, LayerName, RecipeName, SolverName};
+pub(crate) use arguments::{BibtexArguments, Changes, ShowArguments, TableArguments, ToyArguments};
+pub(crate) use measuring::{Bench, Measuring};
+pub(crate) use names::{AdjointName, EngineName, LayerName, RecipeName, RoadName, SolverName};
 
 use crate::error::Error;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 
-/// Differentiable fixed-point layers: experiments that train, and programs to look at.
+/// Differentiable fixed-point layers: experiments that train, programs to look at, and times to compare.
 #[derive(Debug, Parser)]
 #[command(name = "banach", version)]
 struct CommandLine {
@@ -33,10 +35,15 @@ pub(crate) enum Action {
         #[command(subcommand)]
         experiment: Table,
     },
-    /// Print the program traced from an experiment's update.
+    /// Print the program traced from an update.
     Show {
         #[command(subcommand)]
-        experiment: Show,
+        update: Show,
+    },
+    /// Measure the work that other libraries are measured on.
+    Bench {
+        #[command(subcommand)]
+        task: Bench,
     },
 }
 
@@ -56,11 +63,15 @@ pub(crate) enum Table {
     Bibtex(TableArguments),
 }
 
-/// The experiments that can be printed.
+/// The updates that can be printed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Show {
     /// The update g(x, z) of the Bibtex network.
-    Bibtex,
+    Bibtex(ShowArguments),
+    /// The dense cell of the benchmarks.
+    Cell(ShowArguments),
+    /// The convolutional cell of the benchmarks.
+    Conv(ShowArguments),
 }
 
 /// Why there is nothing to run.
@@ -135,6 +146,14 @@ mod tests {
             ("banach train bibtex --data d --recipe secret", "published, tuned"),
             ("banach table bibtex", "--data"),
             ("banach table bibtex --data d --seeds 0", "at least 1"),
+            ("banach train bibtex --data d --engine steam", "native, device"),
+            ("banach show cell --hoist", "did you mean '--hoisted'"),
+            ("banach bench", "--help"),
+            ("banach bench walk", "walk"),
+            ("banach bench bibtex", "--data"),
+            ("banach bench cell --repeats 0", "at least 1"),
+            ("banach bench cell --engine steam", "native, device"),
+            ("banach bench memory --steps -3", "at least 1"),
             ("banach train", "--help"),
             ("banach", "--help"),
         ] {

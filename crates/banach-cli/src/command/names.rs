@@ -1,5 +1,6 @@
 //! By which names are layers, solvers and recipes called, on the command line and in reports?
 
+use banach::Engine;
 use clap::ValueEnum;
 
 /// What stands between the input and the output of a network.
@@ -67,4 +68,52 @@ pub(crate) enum AdjointName {
     Gmres,
     /// Conjugate gradients on (I - J) c = v, where J is symmetric: fpi-gd.
     Cg,
+}
+
+/// Where the loops of a fixed point run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EngineName {
+    /// Compiled for this machine's processor.
+    Native,
+    /// On the tensors' device, line by line.
+    Device,
+}
+
+impl EngineName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Device => "device",
+        }
+    }
+
+    /// The engine of a layer.
+    pub(crate) fn engine(self) -> Engine {
+        match self {
+            Self::Native => Engine::Native,
+            Self::Device => Engine::Device,
+        }
+    }
+}
+
+/// How a training step gets from the loss to its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RoadName {
+    /// Burn's tape, behind the layer.
+    Tape,
+    /// A program compiled for the whole step.
+    Compiled,
+}
+
+impl RoadName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tape => "tape",
+            Self::Compiled => "compiled",
+        }
+    }
 }

@@ -1,12 +1,21 @@
-//! How much memory did this process hold at its peak?
+//! How much memory does this process hold, and how much did it hold at its peak?
 
 /// The peak of resident memory in bytes; none where the system does not tell.
 pub(crate) fn peak_bytes() -> Option<u64> {
-    parse(&std::fs::read_to_string("/proc/self/status").ok()?)
+    status("VmHWM:")
 }
 
-fn parse(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// Resident memory now, in bytes; none where the system does not tell.
+pub(crate) fn held_bytes() -> Option<u64> {
+    status("VmRSS:")
+}
+
+fn status(name: &str) -> Option<u64> {
+    parse(&std::fs::read_to_string("/proc/self/status").ok()?, name)
+}
+
+fn parse(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }
@@ -17,7 +26,7 @@ mod tests {
 
     #[test]
     fn the_high_water_mark_is_read_in_bytes() {
-        assert_eq!(parse("VmPeak:\t  99 kB\nVmHWM:\t    12 kB\n"), Some(12 * 1024));
-        assert_eq!(parse("nothing"), None);
+        assert_eq!(parse("VmPeak:\t  99 kB\nVmHWM:\t    12 kB\n", "VmHWM:"), Some(12 * 1024));
+        assert_eq!(parse("nothing", "VmHWM:"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Does the command do what it promises, seen from outside?
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod benchmarks;
 mod interruption;
 mod mistakes;
 mod reports;

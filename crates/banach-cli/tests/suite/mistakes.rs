@@ -31,15 +31,35 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
+    refused(&stage, "train toy --engine steam", &["native, device"]);
+    refused(&stage, "table bibtex --data . --engine steam", &["native, device"]);
+    refused(&stage, "show denoising", &["denoising"]);
+    refused(&stage, "show cell --folded", &["--folded"]);
 }
 
 #[test]
 fn solver_options_that_would_be_ignored_are_refused() {
     let stage = Stage::with_data();
-    for option in ["--solver picard", "--adjoint gmres", "--tolerance 1e-3", "--max-steps 5"] {
+    for option in
+        ["--solver picard", "--adjoint gmres", "--engine device", "--tolerance 1e-3", "--max-steps 5"]
+    {
         let line = format!("train bibtex --data data --layer feedforward {option}");
         refused(&stage, &line, &["feedforward", option.split(' ').next().unwrap()]);
     }
+}
+
+#[test]
+fn benchmarks_that_cannot_run_are_refused() {
+    let stage = Stage::new();
+    refused(&stage, "bench", &["banach --help"]);
+    refused(&stage, "bench walk", &["walk"]);
+    refused(&stage, "bench cell --repeats 0", &["--repeats", "at least 1"]);
+    refused(&stage, "bench cell --engine steam", &["native, device"]);
+    refused(&stage, "bench cell --road rail", &["--road", "tape"]);
+    refused(&stage, "bench rows --only nothing", &["--only nothing", "rows"]);
+    refused(&stage, "bench memory --steps none", &["--steps", "at least 1"]);
+    refused(&stage, "bench bibtex", &["--data"]);
+    refused(&stage, "bench bibtex --data nowhere", &["nowhere", "--data"]);
 }
 
 #[test]

@@ -95,6 +95,31 @@ fn the_program_of_the_update_is_shown() {
 }
 
 #[test]
+fn a_split_program_counts_its_operations() {
+    let stage = Stage::new();
+    let (split, _) = stage.succeed("show cell --hoisted");
+    for part in ["prologue: 131072 operations, once a solve", "loop: 133120 operations a step", "1024    %"] {
+        assert!(split.contains(part), "{part}: {split}");
+    }
+    let (split, _) = stage.succeed("show conv --hoisted");
+    let (prologue, body) = split.split_once("loop:").unwrap();
+    assert_eq!((prologue.matches("convolution").count(), body.matches("convolution").count()), (1, 2));
+    assert!(!stage.succeed("show conv").0.contains("operations"));
+}
+
+#[test]
+fn either_engine_trains_and_is_written_down() {
+    let stage = Stage::with_data();
+    for engine in ["native", "device"] {
+        stage.succeed(&format!("train toy --dimension 2 --epochs 1 --out toy --quiet --engine {engine}"));
+        assert_eq!(stage.json("toy/report.json")["settings"]["engine"], engine);
+        let line = "train bibtex --data data --recipe published --epochs 1 --out run --quiet";
+        stage.succeed(&format!("{line} --engine {engine}"));
+        assert_eq!(stage.json("run/report.json")["settings"]["engine"], engine);
+    }
+}
+
+#[test]
 fn quiet_prints_no_progress() {
     let stage = Stage::with_data();
     let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet";

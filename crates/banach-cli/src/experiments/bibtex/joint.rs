@@ -22,6 +22,11 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
+    /// With starting weights from the generator.
+    pub(crate) fn new(hidden: usize, generator: &mut Generator, device: &Device) -> Self {
+        Self { body: Perceptron::new([FEATURES + LABELS, hidden, LABELS], generator, device) }
+    }
+
     /// What the sigmoid of g is applied to, `[batch, 159]`.
     fn logits(&self, x: Tensor<2>, (z, mask): Input) -> Tensor<2> {
         self.body.masked(Tensor::cat(vec![z, x], 1), mask)
@@ -92,7 +97,7 @@ impl Joint {
             let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
             return Ok(Self::Descent(config.init(step).map_err(Error::layer)?));
         }
-        let cell = Cell { body: Perceptron::new([FEATURES + LABELS, hidden, LABELS], generator, device) };
+        let cell = Cell::new(hidden, generator, device);
         Ok(match layer {
             LayerName::FpiNn => Self::FixedPoint(config.init(cell).map_err(Error::layer)?),
             LayerName::Feedforward | LayerName::Mlp | LayerName::FpiGd => Self::Feedforward(cell),

@@ -1,6 +1,5 @@
 //! What is minimised: how far are outputs from the labels, and how far are gradients clipped?
 
-use super::network::Network;
 use super::settings::GRADIENT_NORM;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
@@ -30,7 +29,7 @@ fn soft_f1(x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
 /// Scales all gradients together to a norm of at most [`GRADIENT_NORM`].
 ///
 /// If the norm is not finite the gradient is dropped, the weights stay as they are, and the second value is false.
-pub(crate) fn clip(network: &Network, gradients: GradientsParams) -> (GradientsParams, bool) {
+pub(crate) fn clip(network: &impl Module, gradients: GradientsParams) -> (GradientsParams, bool) {
     let mut measure = Measure { gradients: &gradients, squares: 0.0 };
     network.visit(&mut measure);
     let norm = measure.squares.sqrt();

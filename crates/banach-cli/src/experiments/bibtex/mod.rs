@@ -19,6 +19,10 @@ mod table;
 mod tally;
 mod work;
 
+pub(crate) use evaluation::Scores;
+pub(crate) use joint::Cell;
+pub(crate) use loss::clip;
+pub(crate) use recipe::PUBLISHED_HIDDEN;
 pub(crate) use table::table;
 
 use crate::command::{BibtexArguments, LayerName, RecipeName};
@@ -27,6 +31,7 @@ use crate::dataset::bibtex::{self, Bibtex};
 use crate::error::Error;
 use crate::report::file;
 use crate::{device, interruption};
+use banach::program::Program;
 use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
@@ -113,13 +118,9 @@ fn run(
     }
 }
 
-/// Runs `banach show bibtex`.
-pub(crate) fn show() -> Result<(), Error> {
-    println!(
-        "{}",
-        network::program(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, &Device::flex())?
-    );
-    Ok(())
+/// The published update as a program.
+pub(crate) fn program(device: &Device) -> Result<Program, Error> {
+    network::program(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, device)
 }
 
 fn advice(finished: usize, folder: &Path) -> String {

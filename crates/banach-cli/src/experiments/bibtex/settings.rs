@@ -2,7 +2,7 @@
 
 pub(crate) use super::recipe::PUBLISHED_HIDDEN;
 use super::recipe::Recipe;
-use crate::command::{AdjointName, BibtexArguments, LayerName, RecipeName, SolverName};
+use crate::command::{AdjointName, BibtexArguments, EngineName, LayerName, RecipeName, SolverName};
 use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
 use crate::error::Error;
@@ -57,6 +57,8 @@ pub(crate) struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     adjoint: Option<AdjointName>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tolerance: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_steps: Option<usize>,
@@ -89,6 +91,7 @@ impl Settings {
             data_fingerprint: data_fingerprint.into(),
             solver: solves.then(|| arguments.solver.unwrap_or(SolverName::Anderson)),
             adjoint: solves.then(|| arguments.adjoint.unwrap_or(AdjointName::Gmres)),
+            engine: solves.then(|| arguments.engine.unwrap_or(EngineName::Native)),
             tolerance: solves.then(|| arguments.tolerance.unwrap_or(TOLERANCE)),
             max_steps: solves.then(|| arguments.max_steps.unwrap_or(MAX_STEPS)),
         })
@@ -117,6 +120,7 @@ impl Settings {
             .with_adjoint(adjoint)
             .with_tolerance(Tolerance { relative, ..Tolerance::default() })
             .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))
+            .with_engine(self.engine.unwrap_or(EngineName::Native).engine())
     }
 
     /// Refuses to continue a run that was started with other settings.
@@ -147,6 +151,7 @@ pub(crate) fn check(arguments: &BibtexArguments) -> Result<(), Error> {
     let solving = [
         ("--solver", arguments.solver.is_some()),
         ("--adjoint", arguments.adjoint.is_some()),
+        ("--engine", arguments.engine.is_some()),
         ("--tolerance", arguments.tolerance.is_some()),
         ("--max-steps", arguments.max_steps.is_some()),
     ];

@@ -106,6 +106,7 @@ fn one(
         changes: Changes::default(),
         solver: None,
         adjoint: None,
+        engine: method.solves().then_some(arguments.engine),
         tolerance: None,
         max_steps: None,
         patience: PATIENCE,

@@ -4,7 +4,7 @@ mod network;
 mod problem;
 mod training;
 
-use crate::command::{LayerName, ToyArguments};
+use crate::command::{EngineName, LayerName, ToyArguments};
 use crate::error::Error;
 use crate::interruption;
 use crate::random::Generator;
@@ -31,6 +31,7 @@ struct Report<'a> {
 
 #[derive(Debug, Serialize)]
 struct Settings {
+    engine: EngineName,
     dimension: usize,
     epochs: usize,
     train_samples: usize,
@@ -49,6 +50,7 @@ pub(crate) fn train(arguments: &ToyArguments) -> Result<(), Error> {
         test: Samples::draw(&problem, TEST_ROWS, &mut generator),
         dimension: arguments.dimension,
         epochs: arguments.epochs,
+        engine: arguments.engine,
         seed: arguments.seed,
         quiet: arguments.quiet,
         interrupter: interruption::listen()?,
@@ -75,6 +77,7 @@ fn write(arguments: &ToyArguments, trained: &[(&'static str, Curves)]) -> Result
         curves::draw(&arguments.out.join(name), &[Panel { title, logarithmic: true, curves }])?;
     }
     let settings = Settings {
+        engine: arguments.engine,
         dimension: arguments.dimension,
         epochs: arguments.epochs,
         train_samples: TRAIN_ROWS,

@@ -1,7 +1,7 @@
 //! What do the toy's three networks compute?
 
 use super::problem::BOUNDS;
-use crate::command::LayerName;
+use crate::command::{EngineName, LayerName};
 use crate::error::Error;
 use crate::experiments::perceptron::Perceptron;
 use crate::random::Generator;
@@ -88,9 +88,15 @@ pub(crate) enum Network {
 
 impl Network {
     /// A network for `n` unknowns; g starts from the same weights wherever there is a g.
-    pub(crate) fn new(layer: LayerName, n: usize, seed: u64, device: &Device) -> Result<Self, Error> {
+    pub(crate) fn new(
+        layer: LayerName,
+        n: usize,
+        seed: u64,
+        engine: EngineName,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
-        let config = FixedPointConfig::new();
+        let config = FixedPointConfig::new().with_engine(engine.engine());
         if layer == LayerName::FpiGd {
             let bounds = Projection::Box { lower: vec![BOUNDS.0], upper: vec![BOUNDS.1] };
             let step = GradientDescentConfig::new(RATE).with_projection(bounds);

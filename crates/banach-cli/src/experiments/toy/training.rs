@@ -2,7 +2,7 @@
 
 use super::network::Network;
 use super::problem::Samples;
-use crate::command::LayerName;
+use crate::command::{EngineName, LayerName};
 use crate::error::Error;
 use crate::random::Generator;
 use burn::module::Module;
@@ -35,6 +35,7 @@ pub(crate) struct Course {
     pub(crate) test: Samples,
     pub(crate) dimension: usize,
     pub(crate) epochs: usize,
+    pub(crate) engine: EngineName,
     pub(crate) seed: u64,
     pub(crate) quiet: bool,
     pub(crate) interrupter: Interrupter,
@@ -45,7 +46,7 @@ impl Course {
     pub(crate) fn train(&self, layer: LayerName) -> Result<Curves, Error> {
         let started = std::time::Instant::now();
         let device = Device::flex().autodiff();
-        let mut network = Network::new(layer, self.dimension, self.seed, &device)?;
+        let mut network = Network::new(layer, self.dimension, self.seed, self.engine, &device)?;
         let mut optimizer = AdamConfig::new().init();
         let parameters = network.num_params();
         let mut curves = Curves { parameters, train_loss: vec![], test_loss: vec![], seconds: 0.0 };

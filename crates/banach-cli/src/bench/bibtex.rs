@@ -1,0 +1,117 @@
+//! How long does an epoch of the published Bibtex map take, and what does it reach?
+
+use super::measurement::Journal;
+use super::step::Step;
+use crate::command::{Measuring, RoadName};
+use crate::dataset::batches::Batches;
+use crate::dataset::bibtex::{self, Example};
+use crate::error::Error;
+use crate::experiments::bibtex::{Cell, PUBLISHED_HIDDEN, Scores, clip};
+use crate::random::Generator;
+use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::{FixedPoint, FixedPointConfig};
+use burn::data::dataloader::DataLoader;
+use burn::module::Module;
+use burn::optim::AdamConfig;
+use burn::tensor::{Device, Tensor};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+const BATCH: usize = 40;
+const EPOCHS: usize = 3;
+const LEARNING_RATE: f64 = 1e-3;
+/// As the peers' Adam has it.
+const EPSILON: f32 = 1e-8;
+const MAX_STEPS: usize = 60;
+const WEIGHT_STREAM: u64 = 24;
+/// Keeps logarithms of outputs and of what they lack to 1 finite.
+const LEAST: f64 = 1e-7;
+
+type Layer = FixedPoint<Cell>;
+
+/// Runs `banach bench bibtex`.
+pub(crate) fn bench(data: &Path, measuring: &Measuring) -> Result<(), Error> {
+    let data = bibtex::load(data, 1)?;
+    // The peers hold nothing back for validation.
+    let train: Arc<[Example]> = data.train.iter().chain(data.validation.iter()).cloned().collect();
+    let mut journal = Journal::new("bibtex", measuring);
+    for solver in ["anderson", "fixed_point_iter"] {
+        if journal.wants(solver) {
+            for road in journal.roads() {
+                epochs(&mut journal, solver, road, [&train, &data.test])?;
+            }
+        }
+    }
+    journal.close()
+}
+
+fn config(solver: &str) -> FixedPointConfig {
+    let config = FixedPointConfig::new().with_max_steps(MAX_STEPS);
+    let config = config.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-4 });
+    match solver {
+        "fixed_point_iter" => config
+            .with_solver(FixedPointSolver::Picard(Picard::default()))
+            .with_adjoint(LinearSolver::Neumann(Neumann::default())),
+        _ => config,
+    }
+}
+
+fn epochs(
+    journal: &mut Journal<'_>,
+    solver: &str,
+    road: RoadName,
+    [train, test]: [&Arc<[Example]>; 2],
+) -> Result<(), Error> {
+    let device = Device::flex().autodiff();
+    let cell = Cell::new(PUBLISHED_HIDDEN, &mut Generator::new(0, WEIGHT_STREAM), &device);
+    let config = config(solver).with_engine(journal.measuring.engine.engine());
+    let mut layer = config.init(cell).map_err(Error::layer)?;
+    let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init();
+    let step = Step::new(road, journal.measuring.engine, loss);
+    let batches = Batches::in_order(train.clone(), BATCH, &device).shuffled(0, 0);
+    for epoch in 1..=journal.measuring.repeats.unwrap_or(EPOCHS) {
+        let (start, mut total, mut steps) = (Instant::now(), 0.0, 0);
+        for batch in batches.iter() {
+            let batch = batch.map_err(|error| Error::Training(error.to_string()))?;
+            let (loss, gradients) = step.take(&layer, (batch.z, batch.y))?;
+            let (gradients, finite) = clip(&layer, gradients);
+            if !finite {
+                return Err(Error::Training(format!("the gradient is not finite in epoch {epoch}")));
+            }
+            layer = optimizer.step(LEARNING_RATE, layer, gradients);
+            (total, steps) = (total + loss, steps + 1);
+        }
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        let counts = layer.take_statistics();
+        let score = score(&layer.valid(), test)?;
+        layer.take_statistics();
+        let measurement = journal.measurement(solver, Some(road), ms, counts.mean_forward_steps());
+        journal.write(
+            measurement
+                .with("epoch", epoch)
+                .with("adjoint_iterations", counts.mean_adjoint_steps())
+                .with("loss", total / f64::from(steps))
+                .with("test_f1_at_half", score),
+        )?;
+    }
+    Ok(())
+}
+
+/// Mean binary cross-entropy of the outputs x̂.
+fn loss(layer: &Layer, (z, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
+    let x = layer.forward((z, None)).clamp(LEAST, 1.0 - LEAST);
+    let absent = (y.clone().neg() + 1.0) * (x.clone().neg() + 1.0).log();
+    (y * x.log() + absent).mean().neg()
+}
+
+/// Mean F1 of the test split at one half, in percent.
+fn score(layer: &Layer, test: &Arc<[Example]>) -> Result<f64, Error> {
+    let mut scores = Scores::default();
+    for batch in Batches::in_order(test.clone(), test.len(), &Device::flex()).iter() {
+        let batch = batch.map_err(|error| Error::Training(error.to_string()))?;
+        let x = layer.solve((batch.z, None)).map_err(Error::layer)?.into_value();
+        scores.extend(&x.into_data().iter().collect::<Vec<f32>>());
+    }
+    Ok(scores.f1(test, 0.5))
+}

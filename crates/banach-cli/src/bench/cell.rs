@@ -1,0 +1,124 @@
+//! How long does a training step of a dense cell take: value and gradient of mean(x²) through its fixed point?
+
+use super::matrix::Matrix;
+use super::measurement::Journal;
+use super::step::Step;
+use crate::command::{EngineName, Measuring, RoadName};
+use crate::error::Error;
+use crate::random::Generator;
+use banach::program::Program;
+use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::{FixedPoint, FixedPointConfig, Update};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor};
+
+/// Batch and width.
+const SIZES: [(usize, usize); 3] = [(16, 64), (64, 256), (256, 512)];
+const WEIGHT_STREAM: u64 = 21;
+const SPECTRAL_NORM: f64 = 0.9;
+const MAX_STEPS: usize = 1000;
+const REPEATS: usize = 30;
+const WARM_UP: usize = 3;
+
+/// `x = tanh(x W + z U)`.
+#[derive(Module, Debug)]
+struct Cell {
+    state: Param<Tensor<2>>,
+    input: Param<Tensor<2>>,
+}
+
+impl Cell {
+    /// W of spectral norm 0.9, U of about 1.
+    fn new(width: usize, generator: &mut Generator, device: &Device) -> Self {
+        let state = Matrix::normal(width, width, generator);
+        let norm = state.spectral_norm();
+        let input = Matrix::normal(width, width, generator).scaled(1.0 / (width as f64).sqrt());
+        Self { state: state.scaled(SPECTRAL_NORM / norm).parameter(device), input: input.parameter(device) }
+    }
+}
+
+impl Update for Cell {
+    type State = Tensor<2>;
+    type Input = Tensor<2>;
+
+    fn start(&self, z: &Tensor<2>) -> Tensor<2> {
+        z.zeros_like()
+    }
+
+    fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> {
+        (x.matmul(self.state.val()) + z.matmul(self.input.val())).tanh()
+    }
+}
+
+/// A pair of solvers, by the name of the setting.
+fn config(solver: &str, engine: EngineName) -> FixedPointConfig {
+    // The peers stop at ‖x_new - x‖ <= 1e-5 (1e-9 + ‖x‖).
+    let tolerance = Tolerance { absolute: 1e-14, relative: 1e-5 };
+    let config = FixedPointConfig::new()
+        .with_tolerance(tolerance)
+        .with_max_steps(MAX_STEPS)
+        .with_engine(engine.engine());
+    match solver {
+        "picard" => config
+            .with_solver(FixedPointSolver::Picard(Picard::default()))
+            .with_adjoint(LinearSolver::Neumann(Neumann::default())),
+        _ => config,
+    }
+}
+
+/// Runs `banach bench cell`.
+pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
+    let mut journal = Journal::new("cell", measuring);
+    for (batch, width) in SIZES {
+        for solver in ["picard", "anderson"] {
+            let setting = format!("B{batch} n{width} {solver}");
+            if journal.wants(&setting) {
+                for road in journal.roads() {
+                    measure(&mut journal, &setting, road, (batch, width), solver)?;
+                }
+            }
+        }
+    }
+    journal.close()
+}
+
+fn measure(
+    journal: &mut Journal<'_>,
+    setting: &str,
+    road: RoadName,
+    (batch, width): (usize, usize),
+    solver: &str,
+) -> Result<(), Error> {
+    let device = Device::flex().autodiff();
+    let mut generator = Generator::new(0, WEIGHT_STREAM);
+    let cell = Cell::new(width, &mut generator, &device);
+    let z = Matrix::normal(batch, width, &mut generator).tensor(&device);
+    let layer = config(solver, journal.measuring.engine).init(cell).map_err(Error::layer)?;
+    let step = Step::new(road, journal.measuring.engine, loss);
+    let mut loss = 0.0;
+    let ms = journal.median_ms(REPEATS, WARM_UP, || {
+        loss = step.take(&layer, z.clone())?.0;
+        Ok(())
+    })?;
+    let counts = layer.take_statistics();
+    let measurement = journal.measurement(setting, Some(road), ms, counts.mean_forward_steps());
+    let unconverged = counts.unconverged_rows + counts.adjoint_unconverged_rows;
+    journal.write(
+        measurement
+            .with("adjoint_iterations", counts.mean_adjoint_steps())
+            .with("loss", loss)
+            .with("unconverged_rows", unconverged),
+    )
+}
+
+fn loss(layer: &FixedPoint<Cell>, z: Tensor<2>) -> Tensor<1> {
+    layer.forward(z).powi_scalar(2).mean()
+}
+
+/// The update as a program, in the smallest size.
+pub(crate) fn program(device: &Device) -> Result<Program, Error> {
+    let (batch, width) = SIZES[0];
+    let cell = Cell::new(width, &mut Generator::new(0, WEIGHT_STREAM), device);
+    let layer = FixedPointConfig::new().init(cell).map_err(Error::layer)?;
+    layer.program(Tensor::zeros([batch, width], device)).map_err(Error::layer)
+}

@@ -1,0 +1,240 @@
+//! How long does a training step of a convolutional cell take, and its forward solve alone?
+
+use super::measurement::Journal;
+use super::step::Step;
+use crate::command::{EngineName, Measuring, RoadName};
+use crate::error::Error;
+use crate::random::Generator;
+use banach::program::Program;
+use banach::solve::{Budget, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::{FixedPoint, FixedPointConfig, Update};
+use burn::module::{Module, Param};
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+/// The sizes that are measured.
+const SIZES: [Size; 3] = [
+    Size { channels: 32, batch: 8, side: 40, count: 20 },
+    Size { channels: 48, batch: 16, side: 64, count: 10 },
+    Size { channels: 64, batch: 4, side: 128, count: 10 },
+];
+const WEIGHT_STREAM: u64 = 22;
+const TAPS: usize = 9;
+const REPEATS: usize = 5;
+const WARM_UP: usize = 1;
+
+/// How large the work is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) channels: usize,
+    pub(crate) batch: usize,
+    pub(crate) side: usize,
+    /// Iterations, forward and adjoint.
+    pub(crate) count: usize,
+}
+
+impl Size {
+    /// The smallest size with another number of iterations.
+    pub(crate) fn smallest(count: usize) -> Self {
+        Self { count, ..SIZES[0] }
+    }
+
+    /// The name of the setting.
+    pub(crate) fn setting(self, work: &str) -> String {
+        let Self { channels, batch, side, count } = self;
+        format!("C{channels} B{batch} {side}x{side} K{count} picard {work}")
+    }
+
+    /// Of the two convolutions of the loop in one solve.
+    fn operations(self) -> f64 {
+        let outputs = self.batch * self.side * self.side * self.channels;
+        (2 * outputs * self.channels * TAPS * 2 * self.count) as f64
+    }
+
+    /// Uniform numbers, on the device.
+    pub(crate) fn image(self, device: &Device) -> Tensor<4> {
+        let mut generator = Generator::new(1, WEIGHT_STREAM);
+        let shape = [self.batch, 1, self.side, self.side];
+        let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| generator.uniform() as f32).collect();
+        Tensor::from_data(TensorData::new(numbers, shape), device)
+    }
+}
+
+/// `x = second(relu(first(x) + inject(image)))`; the injection runs once a solve.
+#[derive(Module, Debug)]
+pub(crate) struct Cell {
+    inject: Conv2d,
+    first: Conv2d,
+    second: Conv2d,
+}
+
+impl Update for Cell {
+    type State = Tensor<4>;
+    type Input = Tensor<4>;
+
+    fn start(&self, image: &Tensor<4>) -> Tensor<4> {
+        let ([batch, _, height, width], [channels, ..]) = (image.dims(), self.first.weight.dims());
+        Tensor::zeros([batch, channels, height, width], &image.device())
+    }
+
+    fn update(&self, x: Tensor<4>, image: Tensor<4>) -> Tensor<4> {
+        self.second.forward(activation::relu(self.first.forward(x) + self.inject.forward(image)))
+    }
+}
+
+/// The cell, and what reads an image out of its fixed point.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    pub(crate) cell: FixedPoint<Cell>,
+    read_out: Conv2d,
+}
+
+impl Network {
+    /// The same weights on every device.
+    pub(crate) fn new(size: Size, engine: EngineName, device: &Device) -> Result<Self, Error> {
+        let mut generator = Generator::new(0, WEIGHT_STREAM);
+        let channels = size.channels;
+        let mut convolution = |ends: [usize; 2], factor: f64, bias: bool| {
+            convolution(ends, factor, bias, &mut generator, device)
+        };
+        let cell = Cell {
+            inject: convolution([1, channels], 1.0, true),
+            first: convolution([channels; 2], 0.5, false),
+            second: convolution([channels; 2], 0.5, true),
+        };
+        let read_out = convolution([channels, 1], 1.0, true);
+        Ok(Self { cell: forced(size.count, engine).init(cell).map_err(Error::layer)?, read_out })
+    }
+
+    /// The mean squared error of the image that is read out.
+    pub(crate) fn loss(&self, image: Tensor<4>) -> Tensor<1> {
+        (self.read_out.forward(self.cell.forward(image.clone())) - image).square().mean()
+    }
+}
+
+/// Weights and biases uniform in ±1/√inputs, the weights times a factor.
+fn convolution(
+    [inputs, outputs]: [usize; 2],
+    factor: f64,
+    bias: bool,
+    generator: &mut Generator,
+    device: &Device,
+) -> Conv2d {
+    let bound = 1.0 / ((inputs * TAPS) as f64).sqrt();
+    let mut draw = |count: usize, factor: f64| -> Vec<f32> {
+        (0..count).map(|_| (factor * bound * (2.0 * generator.uniform() - 1.0)) as f32).collect()
+    };
+    let weight = TensorData::new(draw(outputs * inputs * TAPS, factor), [outputs, inputs, 3, 3]);
+    let bias = bias.then(|| Param::from_data(TensorData::new(draw(outputs, 1.0), [outputs]), device));
+    let config = Conv2dConfig::new([inputs, outputs], [3, 3]);
+    let config = config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).with_bias(false);
+    Conv2d { weight: Param::from_data(weight, device), bias, ..config.init(device) }
+}
+
+/// Exactly `count` calls of g forward and of its transposed derivative backward, whatever comes of it.
+fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
+    let mut config = FixedPointConfig::new()
+        .with_solver(FixedPointSolver::Picard(Picard::default()))
+        .with_adjoint(LinearSolver::Neumann(Neumann::default()))
+        .with_tolerance(Tolerance::both(0.0))
+        .with_escalate(false)
+        .with_engine(engine.engine());
+    let budget = Budget { steps: count, evaluations: Some(count) };
+    (config.forward.budget, config.adjoint.budget) = (budget, budget);
+    (config.forward.patience, config.adjoint.patience) = (None, None);
+    (config.forward.divergence, config.adjoint.divergence) = (None, None);
+    config
+}
+
+/// Runs `banach bench conv`.
+pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
+    let mut journal = Journal::new("conv", measuring);
+    for size in SIZES {
+        if journal.wants(&size.setting("train")) {
+            for road in journal.roads() {
+                train(&mut journal, size, road)?;
+            }
+        }
+        if journal.wants(&size.setting("forward")) {
+            forward(&mut journal, size)?;
+        }
+    }
+    journal.close()
+}
+
+fn train(journal: &mut Journal<'_>, size: Size, road: RoadName) -> Result<(), Error> {
+    let device = Device::flex().autodiff();
+    let (network, image) = (Network::new(size, journal.measuring.engine, &device)?, size.image(&device));
+    let step = Step::new(road, journal.measuring.engine, Network::loss);
+    let mut loss = 0.0;
+    let ms = journal.median_ms(REPEATS, WARM_UP, || {
+        loss = step.take(&network, image.clone())?.0;
+        Ok(())
+    })?;
+    let measurement = journal.measurement(&size.setting("train"), Some(road), ms, size.count as f64);
+    journal.write(measurement.with(RATE, rate(2.0 * size.operations(), ms)).with("loss", loss))
+}
+
+fn forward(journal: &mut Journal<'_>, size: Size) -> Result<(), Error> {
+    let device = Device::flex();
+    let (network, image) = (Network::new(size, journal.measuring.engine, &device)?, size.image(&device));
+    let ms = journal.median_ms(REPEATS, WARM_UP, || {
+        network.cell.solve(image.clone()).map(|_| ()).map_err(Error::layer)
+    })?;
+    let measurement = journal.measurement(&size.setting("forward"), None, ms, size.count as f64);
+    journal.write(measurement.with(RATE, rate(size.operations(), ms)))
+}
+
+const RATE: &str = "gflops_of_the_two_convolutions";
+
+/// Billions of operations a second, to one decimal.
+fn rate(operations: f64, ms: f64) -> f64 {
+    (operations / ms / 1e5).round() / 10.0
+}
+
+/// The update as a program, in the smallest size.
+pub(crate) fn program(device: &Device) -> Result<Program, Error> {
+    let size = SIZES[0];
+    Network::new(size, EngineName::Native, device)?.cell.program(size.image(device)).map_err(Error::layer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_solve_calls_the_update_just_as_often_as_was_said() {
+        let size = Size { channels: 3, batch: 2, side: 6, count: 7 };
+        for engine in [EngineName::Native, EngineName::Device] {
+            let device = Device::flex().autodiff();
+            let network = Network::new(size, engine, &device).unwrap();
+            let solution = network.cell.solve(size.image(&device)).unwrap();
+            assert_eq!(solution.report().evaluations, 7, "{engine:?}");
+            let report = solution.report().clone();
+            solution.into_value().mean().backward();
+            assert_eq!(report.adjoint()[0].evaluations, 7, "{engine:?}");
+        }
+    }
+
+    #[test]
+    fn both_roads_give_every_parameter_the_same_gradient() {
+        let size = Size { channels: 3, batch: 2, side: 6, count: 7 };
+        let device = Device::flex().autodiff();
+        let network = Network::new(size, EngineName::Native, &device).unwrap();
+        let take = |road| {
+            let step = Step::new(road, EngineName::Native, Network::loss);
+            let (loss, gradients) = step.take(&network, size.image(&device)).unwrap();
+            assert_eq!(gradients.len(), 7, "{road:?}");
+            let weight = gradients.get::<4>(network.cell.update().second.weight.id).unwrap();
+            (loss, weight.into_data().iter::<f64>().collect::<Vec<f64>>())
+        };
+        let ((one, tape), (other, compiled)) = (take(RoadName::Tape), take(RoadName::Compiled));
+        assert!((one - other).abs() < 1e-6 * one, "{one} and {other}");
+        let most = tape.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
+        assert!(
+            tape.iter().zip(&compiled).all(|(a, b)| (a - b).abs() < 1e-4 * most),
+            "{tape:?} {compiled:?}"
+        );
+    }
+}

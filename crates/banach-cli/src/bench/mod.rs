@@ -1,0 +1,24 @@
+//! How fast is it, on the work that other libraries are measured on?
+
+mod bibtex;
+pub(crate) mod cell;
+pub(crate) mod conv;
+mod matrix;
+mod measurement;
+mod memory;
+mod rows;
+mod step;
+
+use crate::command::Bench;
+use crate::error::Error;
+
+/// Runs `banach bench`.
+pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
+    match task {
+        Bench::Cell(measuring) => cell::bench(measuring),
+        Bench::Conv(measuring) => conv::bench(measuring),
+        Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
+        Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
+        Bench::Rows(measuring) => rows::bench(measuring),
+    }
+}

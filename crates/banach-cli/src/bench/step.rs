@@ -1,0 +1,42 @@
+//! What is a training step? A loss, its value and its gradient for every parameter, by one of two roads.
+
+use crate::command::{EngineName, RoadName};
+use crate::error::Error;
+use banach::Objective;
+use banach::program::Tensors;
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+
+/// The loss of a module for a batch, and the road to its gradient.
+pub(crate) enum Step<M, I> {
+    /// Recorded by Burn anew in every step.
+    Tape(Loss<M, I>),
+    /// Compiled in the first step.
+    Compiled(Objective<M, I>),
+}
+
+/// One number for a batch.
+type Loss<M, I> = fn(&M, I) -> Tensor<1>;
+
+impl<M: Module + 'static, I: Tensors + 'static> Step<M, I> {
+    /// A step by the road given.
+    pub(crate) fn new(road: RoadName, engine: EngineName, loss: Loss<M, I>) -> Self {
+        match road {
+            RoadName::Tape => Self::Tape(loss),
+            RoadName::Compiled => Self::Compiled(Objective::new(loss).with_engine(engine.engine())),
+        }
+    }
+
+    /// The loss and its gradient for every parameter, as an optimizer takes it.
+    pub(crate) fn take(&self, module: &M, batch: I) -> Result<(f64, GradientsParams), Error> {
+        match self {
+            Self::Tape(loss) => {
+                let loss = loss(module, batch);
+                let value = f64::from(loss.clone().into_scalar::<f32>());
+                Ok((value, GradientsParams::from_grads(loss.backward(), module)))
+            }
+            Self::Compiled(objective) => objective.value_and_gradient(module, batch).map_err(Error::layer),
+        }
+    }
+}

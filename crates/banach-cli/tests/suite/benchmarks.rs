@@ -1,0 +1,73 @@
+//! Do the benchmarks write lines that stand beside those of the peers?
+
+use crate::stage::Stage;
+use serde_json::Value;
+
+/// The JSON lines of a benchmark.
+fn lines(stage: &Stage, line: &str) -> Vec<Value> {
+    let (text, _) = stage.succeed(&format!("bench {line} --json"));
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!lines.is_empty());
+    for line in &lines {
+        assert_eq!(line["peer"], "banach");
+        assert!(line["ms"].as_f64().unwrap() > 0.0 && line["iterations"].is_number(), "{line}");
+    }
+    lines
+}
+
+#[test]
+fn the_dense_cell_is_measured_by_either_engine() {
+    let stage = Stage::new();
+    let loss = |engine: &str| {
+        let lines = lines(&stage, &format!("cell --only B16 --repeats 1 --engine {engine}"));
+        let settings: Vec<&Value> = lines.iter().map(|line| &line["setting"]).collect();
+        assert!(
+            settings.contains(&&"B16 n64 picard".into()) && settings.contains(&&"B16 n64 anderson".into())
+        );
+        for line in &lines {
+            assert_eq!((&line["task"], &line["engine"]), (&"cell".into(), &engine.into()));
+            assert_eq!(line["unconverged_rows"], 0);
+        }
+        lines[0]["loss"].as_f64().unwrap()
+    };
+    assert!((loss("native") - loss("device")).abs() < 1e-5);
+}
+
+#[test]
+fn one_slow_row_is_measured_beside_the_others() {
+    let lines = lines(&Stage::new(), "rows --repeats 1");
+    let forward: Vec<&Value> = lines.iter().filter(|line| line["road"].is_null()).collect();
+    assert_eq!(forward.len(), 3);
+    let steps = |line: &Value| line["steps_of_all_rows"].as_u64().unwrap();
+    assert_eq!(steps(forward[0]), 63 * 14);
+    assert!(steps(forward[1]) > 19 * 13 && forward[2]["times_the_parts"].is_number());
+    assert!(lines.iter().all(|line| line["unconverged_rows"] == 0));
+}
+
+#[test]
+fn epochs_of_bibtex_are_measured() {
+    let stage = Stage::with_data();
+    let lines = lines(&stage, "bibtex --data data --repeats 2 --only anderson");
+    assert_eq!((&lines[0]["epoch"], &lines[1]["epoch"]), (&1.into(), &2.into()));
+    assert!(lines[1]["loss"].as_f64().unwrap() < lines[0]["loss"].as_f64().unwrap());
+    assert!(lines[1]["test_f1_at_half"].is_number());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn memory_is_measured_in_a_process_of_its_own() {
+    for line in lines(&Stage::new(), "memory --repeats 1 --only K10") {
+        assert_eq!(line["setting"], "C32 B8 40x40 K10 picard train");
+        assert!(line["peak_mb"].as_f64().unwrap() > line["above_the_start_mb"].as_f64().unwrap());
+    }
+}
+
+#[test]
+fn without_json_there_is_a_table() {
+    let (table, _) = Stage::new().succeed("bench cell --only B16 --repeats 1");
+    let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(head[..4], ["cell", "road", "ms", "iterations"]);
+    let roads =
+        table.lines().filter_map(|line| line.strip_prefix("B16 n64 anderson")?.split_whitespace().next());
+    assert_eq!(roads.collect::<Vec<_>>(), ["tape", "compiled"]);
+}
