@@ -129,6 +129,20 @@ impl Linearizer {
         self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
     }
 
+    /// [`custom`](Self::custom) with the outputs of a program as coefficients, whose inputs are the values of `at`.
+    pub fn custom_of(
+        &mut self,
+        map: Arc<dyn CustomLinear>,
+        tangent: Var,
+        program: &Program,
+        at: &[Var],
+    ) -> Var {
+        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
+        let coefficients = self.primal.inline(program, &point);
+        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
+        self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
+    }
+
     /// The sum of two tangents.
     pub fn sum(&mut self, a: Option<Var>, b: Option<Var>) -> Option<Var> {
         self.tangent.add(a, b)

@@ -112,7 +112,7 @@ impl Roads {
     /// The derivative along the direction, and the length of the gradient.
     fn implicit(&self) -> Result<(f64, f64), Error> {
         let point = self.point();
-        let (c, _) = self.call.traced.fix.resolvent().transposed().solve(&self.v, &point)?;
+        let c = self.call.traced.fix.adjoint(&self.v, &point)?;
         let inputs: Vec<usize> = self.floats().iter().map(|at| at + 1).collect();
         let reverse = vjp(&self.call.traced.fix.g, &inputs);
         let gradients = evaluate(&reverse, [point, vec![c.into()]].concat())?.split_off(1);

@@ -1,5 +1,6 @@
 //! How does a loop run in the memory of this machine? Compiled once, for every number of rows that is asked for.
 
+use crate::engine::{Origin, computed};
 use crate::error::Error;
 use crate::report::locked;
 use banach_program::{
@@ -19,21 +20,12 @@ pub(crate) trait Number: banach_program::Number + banach_solve::Number {}
 impl Number for f32 {}
 impl Number for f64 {}
 
-/// Where a value the loop reads comes from.
-#[derive(Clone, Copy, Debug)]
-enum Carried {
-    /// An input of the prologue as it is.
-    Input(usize),
-    /// An output of the compiled prologue.
-    Computed(usize),
-}
-
 /// A hoisted program `(x, fixed..) -> y` with one changing matrix.
 #[derive(Debug)]
 pub(crate) struct Compiled<T> {
     prologue: Option<Machine<T>>,
     computed: Vec<Type>,
-    carried: Vec<Carried>,
+    carried: Vec<Origin>,
     body: Program,
     /// Which inputs of the body hold one row for each row of the state, x among them.
     per_row: Vec<usize>,
@@ -52,21 +44,9 @@ const KEPT: usize = 64;
 impl<T: Number> Compiled<T> {
     pub(crate) fn new(parts: &Hoisted) -> Result<Self, Unsuitable> {
         let body = parts.body.clone();
-        let mut carried = vec![];
-        let mut outputs = vec![];
-        for (position, output) in parts.prologue.outputs().iter().enumerate() {
-            let input = parts.prologue.inputs().iter().position(|input| input == output);
-            carried.push(match input {
-                Some(input) => Carried::Input(input),
-                None => {
-                    outputs.push(position);
-                    Carried::Computed(outputs.len() - 1)
-                }
-            });
-        }
-        let prologue = parts.prologue.clone().with_outputs(&outputs);
-        let computed: Vec<Type> = prologue.output_types().cloned().collect();
-        let prologue = if outputs.is_empty() { None } else { Some(Machine::new(&prologue, &[])?.spread()) };
+        let (carried, prologue) = computed(&parts.prologue);
+        let types: Vec<Type> = prologue.output_types().cloned().collect();
+        let prologue = if types.is_empty() { None } else { Some(Machine::new(&prologue, &[])?.spread()) };
         let state = body.type_of(body.inputs()[0]).clone();
         let mut per_row = vec![0];
         for position in 1..body.inputs().len() {
@@ -81,7 +61,7 @@ impl<T: Number> Compiled<T> {
         let width = body.output_types().next().map_or(0, |ty| ty.shape[1]);
         let compiled = Compiled {
             prologue,
-            computed,
+            computed: types,
             carried,
             body,
             per_row,
@@ -128,15 +108,15 @@ impl<T: Number> Compiled<T> {
     /// The loop for given fixed tensors: the prologue runs once.
     pub(crate) fn bind<'a>(&'a self, fixed: &'a [Host<T>]) -> Result<Bound<'a, T>, Error> {
         let operands: Vec<Operand<'a, T>> = fixed.iter().map(Host::operand).collect();
-        let mut computed: Vec<Numbers<T>> = self.computed.iter().map(Numbers::zeros).collect();
+        let mut values: Vec<Numbers<T>> = self.computed.iter().map(Numbers::zeros).collect();
         if let Some(prologue) = &self.prologue {
-            let mut targets: Vec<Target<'_, T>> = computed.iter_mut().map(Numbers::target).collect();
+            let mut targets: Vec<Target<'_, T>> = values.iter_mut().map(Numbers::target).collect();
             let packed = prologue.pack(&operands, &Packed::nothing(), |_| true);
             let mut workspace = prologue.workspace()?;
             prologue.run(&mut workspace, &packed, &operands, &mut targets)?;
             prologue.keep(workspace);
         }
-        Ok(Bound { compiled: self, operands, computed })
+        Ok(Bound { compiled: self, operands, computed: values })
     }
 }
 
@@ -181,10 +161,10 @@ pub(crate) struct Bound<'a, T> {
 }
 
 impl<T: Number> Bound<'_, T> {
-    fn operand(&self, carried: Carried) -> Operand<'_, T> {
+    fn operand(&self, carried: Origin) -> Operand<'_, T> {
         match carried {
-            Carried::Input(input) => self.operands[input],
-            Carried::Computed(computed) => self.computed[computed].operand(),
+            Origin::Input(input) => self.operands[input],
+            Origin::Computed(computed) => self.computed[computed].operand(),
         }
     }
 

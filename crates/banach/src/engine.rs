@@ -12,10 +12,41 @@ use rayon::prelude::*;
 
 /// A program for one evaluation at a time.
 #[derive(Debug)]
-pub(crate) enum Runner {
+pub(crate) struct Runner {
+    road: Road,
+    /// Where every output comes from.
+    outputs: Vec<Origin>,
+}
+
+/// How the program runs.
+#[derive(Debug)]
+enum Road {
     Single(Machine<f32>),
     Double(Machine<f64>),
     Device(Program),
+}
+
+/// Where an output comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin {
+    /// It is an input.
+    Input(usize),
+    /// It is computed: which of the computed ones it is.
+    Computed(usize),
+}
+
+/// Where the outputs of a program come from, and the program of those that are computed.
+pub(crate) fn computed(program: &Program) -> (Vec<Origin>, Program) {
+    let mut kept = vec![];
+    let mut origins = vec![];
+    for (position, output) in program.outputs().iter().enumerate() {
+        let input = program.inputs().iter().position(|input| input == output);
+        origins.push(input.map_or(Origin::Computed(kept.len()), Origin::Input));
+        if input.is_none() {
+            kept.push(position);
+        }
+    }
+    (origins, program.clone().with_outputs(&kept))
 }
 
 impl Runner {
@@ -24,25 +55,29 @@ impl Runner {
         let kinds = program.input_types().chain(program.output_types()).map(|ty| ty.kind);
         let float = kinds.into_iter().find(|kind| kind.is_float());
         let single = float == Some(Kind::Float(FloatDType::F32));
+        let (outputs, program) = computed(&program);
         let native = match engine {
             Engine::Device => None,
             Engine::Native if single => {
-                Machine::new(&program, &[]).ok().map(|machine| Runner::Single(machine.spread()))
+                Machine::new(&program, &[]).ok().map(|machine| Road::Single(machine.spread()))
             }
-            Engine::Native => {
-                Machine::new(&program, &[]).ok().map(|machine| Runner::Double(machine.spread()))
-            }
+            Engine::Native => Machine::new(&program, &[]).ok().map(|machine| Road::Double(machine.spread())),
         };
-        native.unwrap_or(Runner::Device(program))
+        Runner { road: native.unwrap_or(Road::Device(program)), outputs }
     }
 
     /// Runs it on plain tensors.
     pub(crate) fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
-        Ok(match self {
-            Runner::Single(machine) => machine.call(inputs)?,
-            Runner::Double(machine) => machine.call(inputs)?,
-            Runner::Device(program) => evaluate(program, inputs)?,
-        })
+        let results = match &self.road {
+            Road::Single(machine) => machine.call(inputs.clone())?,
+            Road::Double(machine) => machine.call(inputs.clone())?,
+            Road::Device(program) => evaluate(program, inputs.clone())?,
+        };
+        let output = |origin: &Origin| match *origin {
+            Origin::Input(input) => inputs[input].clone(),
+            Origin::Computed(computed) => results[computed].clone(),
+        };
+        Ok(self.outputs.iter().map(output).collect())
     }
 }
 

@@ -1,19 +1,22 @@
 //! How do your tensors become one state `[rows, n]`, and back?
 
 use crate::error::Error;
-use banach_program::{Builder, Primitive, Program, Rows, Span, Structure, Type, Value, Var, rows};
+use crate::settings::Engine;
+use banach_program::{Bilinear, Builder, Primitive, Program, Rows, Span, Structure, Type, Value, Var, rows};
 
 /// How the states of an update lie side by side in one matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     states: Vec<Type>,
     rows: usize,
+    /// Whether images `[b, c, h, w]` lie with their channels last, as the native engine convolves them.
+    channels_last: bool,
 }
 
 impl Layout {
     /// The layout of a traced update whose first inputs are the states: a row for every sample, or one row for all if
     /// samples depend on one another.
-    pub(crate) fn of(program: &Program, count: usize) -> Result<Self, Error> {
+    pub(crate) fn of(program: &Program, count: usize, engine: Engine) -> Result<Self, Error> {
         let states: Vec<Type> = program.input_types().take(count).cloned().collect();
         let kind = states.first().map(|ty| ty.kind);
         let uniform =
@@ -32,7 +35,8 @@ impl Layout {
         let batch = states[0].shape.first().copied().unwrap_or(1);
         let changing: Vec<usize> = (0..count).collect();
         let independent = rows(program, &changing) == Rows::Independent && !states[0].shape.is_empty();
-        Ok(Layout { states, rows: if independent { batch } else { 1 } })
+        let channels_last = engine == Engine::Native && convolves(program);
+        Ok(Layout { states, rows: if independent { batch } else { 1 }, channels_last })
     }
 
     fn width(&self, state: &Type) -> usize {
@@ -79,16 +83,33 @@ impl Layout {
             let columns = Span { start, end: start + width, step: 1 };
             let spans = vec![Span { start: 0, end: self.rows, step: 1 }, columns];
             let part = builder.structure(Structure::Slice(spans), flat);
-            states.push(builder.reshape(part, &state.shape));
+            states.push(match self.turned(state) {
+                Some(shape) => {
+                    let images = builder.reshape(part, &shape);
+                    builder.permute(images, &[0, 3, 1, 2])
+                }
+                None => builder.reshape(part, &state.shape),
+            });
             start += width;
         }
         states
     }
 
+    /// The shape of images with their channels last, if a state lies so.
+    fn turned(&self, state: &Type) -> Option<[usize; 4]> {
+        match state.shape.as_slice() {
+            &[batch, channels, height, width] if self.channels_last => Some([batch, height, width, channels]),
+            _ => None,
+        }
+    }
+
     fn join(&self, builder: &mut Builder, states: &[Var]) -> Var {
-        let parts = states.iter().zip(&self.states);
-        let parts: Vec<Var> =
-            parts.map(|(&var, state)| builder.reshape(var, &[self.rows, self.width(state)])).collect();
+        let mut parts = vec![];
+        for (&var, state) in states.iter().zip(&self.states) {
+            let turned = self.turned(state).is_some();
+            let var = if turned { builder.permute(var, &[0, 2, 3, 1]) } else { var };
+            parts.push(builder.reshape(var, &[self.rows, self.width(state)]));
+        }
         if parts.len() == 1 { parts[0] } else { builder.push(Primitive::Concat(1), &parts) }
     }
 
@@ -107,6 +128,16 @@ impl Layout {
         let states = self.split(&mut builder, flat);
         banach_program::simplify(&builder.finish(states))
     }
+}
+
+/// Whether a program holds a convolution.
+fn convolves(program: &Program) -> bool {
+    program.equations().iter().any(|equation| {
+        matches!(
+            &equation.primitive,
+            Primitive::Bilinear(Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..))
+        )
+    })
 }
 
 /// Runs a program with one output.

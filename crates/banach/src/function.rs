@@ -212,7 +212,7 @@ impl Function {
             let (what, found) = ("inputs of a function to be solved".into(), self.program.inputs().len());
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
-        let layout = Layout::of(&self.program, states)?;
+        let layout = Layout::of(&self.program, states, config.engine)?;
         let statistics = Arc::default();
         let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&statistics));
         let fix: Arc<dyn Custom> = Arc::new(fix);

@@ -56,6 +56,7 @@
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
 mod attach;
+mod backward;
 pub mod check;
 mod compiled;
 mod engine;
@@ -71,6 +72,7 @@ mod parameters;
 mod projection;
 mod pullback;
 mod report;
+mod resolvent;
 mod settings;
 mod traced;
 mod update;

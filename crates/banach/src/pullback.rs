@@ -39,16 +39,17 @@ impl Pullbacks {
     }
 }
 
-/// `x` as it depends on the float tensors among `inputs`, which may be on the tape. The cotangent v of x becomes c by
-/// `adjoint`; then the inputs, which follow the first input of the program, get their cotangents at `point`, and the
-/// inputs of the first input's place get c itself where `direct` is given.
+/// The adjoint of a solution, and the cotangents of those of its inputs that are asked for.
+type Cotangents = Result<(Tensor<2>, Vec<Value>), Error>;
+
+/// `x` as it depends on the float tensors among `inputs`, which may be on the tape. `back` turns the cotangent v of x into
+/// the adjoint c and the cotangents of the inputs at the positions given, counted from 1: position 0 is x's. Where
+/// `direct` is given, c is its cotangent.
 pub(crate) fn join_inputs(
     x: Tensor<2>,
     inputs: Vec<Value>,
-    pullbacks: Arc<Pullbacks>,
-    point: Vec<Value>,
     direct: Option<Tensor<2>>,
-    adjoint: impl Fn(Tensor<2>) -> Tensor<2> + Send + Sync + 'static,
+    back: impl Fn(Tensor<2>, &[usize]) -> Cotangents + Send + Sync + 'static,
 ) -> Result<Tensor<2>, Error> {
     let floats: Vec<usize> = (0..inputs.len()).filter(|&input| inputs[input].ty().kind.is_float()).collect();
     let count = usize::from(direct.is_some());
@@ -59,16 +60,11 @@ pub(crate) fn join_inputs(
         flat.push(value.reshaped(&[1, len]).try_into_tensor()?);
     }
     Ok(join(x, flat, move |v, wanted| {
-        let c = adjoint(v);
         let positions: Vec<usize> =
             (0..floats.len()).filter(|at| wanted[count + at]).map(|at| floats[at] + 1).collect();
-        let cotangents = if positions.is_empty() {
-            Ok(vec![])
-        } else {
-            pullbacks.apply(&positions, &point, c.clone().into())
-        };
-        let mut cotangents =
-            cotangents.unwrap_or_else(|error| panic!("the cotangents of a solution: {error}")).into_iter();
+        let (c, cotangents) =
+            back(v, &positions).unwrap_or_else(|error| panic!("the backward pass of a solution: {error}"));
+        let mut cotangents = cotangents.into_iter();
         let mut shared = vec![Some(c); count];
         shared.extend(wanted[count..].iter().map(|wanted| {
             let value = if *wanted { cotangents.next()? } else { return None };

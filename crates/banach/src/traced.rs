@@ -5,7 +5,7 @@ use crate::flatten::Layout;
 use crate::implicit::Fix;
 use crate::parameters::{Parameters, Replacement};
 use crate::report::Statistics;
-use crate::settings::FixedPointConfig;
+use crate::settings::{Engine, FixedPointConfig};
 use crate::update::Update;
 use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
 use banach_solve::FixedPointSolver;
@@ -45,7 +45,11 @@ impl TracedUpdate {
             let (what, found) = ("the result of the update".into(), program.outputs().len());
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
-        let layout = Layout::of(&program, states)?;
+        // Where a trace will run is not known inside another one: here, as a rule.
+        let here = |value: Value| value.is_placeholder() || value.detached().is_on_host();
+        let on_host = x.clone().into_values().into_iter().all(here);
+        let engine = if on_host { config.engine } else { Engine::Device };
+        let layout = Layout::of(&program, states, engine)?;
         let flat = layout.flattened(&program);
         let per_row = (0..flat.inputs().len()).map(|at| rows(&flat, &[0, at]) == Rows::Independent).collect();
         let (packing, unpacking) = (layout.packing(), layout.unpacking());

@@ -22,6 +22,8 @@ pub(super) struct Run<'r, 'i, 'o, T> {
     pub(super) workspace: &'r mut Workspace<T>,
     pub(super) packed: &'r Packed<T>,
     pub(super) inputs: &'r [Operand<'i, T>],
+    /// The inputs as tensors, where they were given as such.
+    pub(super) values: &'r [Value],
     pub(super) outputs: &'r mut [Target<'o, T>],
 }
 
@@ -263,6 +265,16 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         }
     }
 
+    /// The tensor that was given as an input, if it is one as a whole.
+    fn given(&self, start: Start, ty: &Type) -> Option<Value> {
+        match start {
+            Start { buffer: Buffer::Input(input), offset: 0 } => {
+                self.values.get(input).filter(|value| value.ty() == *ty).cloned()
+            }
+            Start { .. } => None,
+        }
+    }
+
     /// A primitive defined elsewhere, on tensors.
     fn custom(
         &self,
@@ -270,9 +282,11 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         operands: &[(Start, Type)],
         target: &mut [T],
     ) -> Result<(), Error> {
-        let values = operands.iter().map(|(start, ty)| match ty.kind {
-            Kind::Int(_) => Value::of_whole(&self.whole(start.buffer)[start.offset..][..ty.len()], ty),
-            Kind::Float(_) | Kind::Bool => Value::of_real(&self.from(*start)[..ty.len()], ty),
+        let values = operands.iter().map(|(start, ty)| {
+            self.given(*start, ty).unwrap_or_else(|| match ty.kind {
+                Kind::Int(_) => Value::of_whole(&self.whole(start.buffer)[start.offset..][..ty.len()], ty),
+                Kind::Float(_) | Kind::Bool => Value::of_real(&self.from(*start)[..ty.len()], ty),
+            })
         });
         let result = primitive.evaluate(values.collect())?;
         result.read_real(target);

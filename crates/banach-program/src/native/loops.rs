@@ -20,9 +20,22 @@ fn nested(nest: &[Loop], mut offsets: [usize; 2], visit: &mut impl FnMut([usize;
     }
 }
 
+/// Numbers on the side of a square that is turned at once, so that both sides stay in the fastest cache.
+const SQUARE: usize = 16;
+
 /// Copies the numbers of one view to another.
 pub(crate) fn copy<E: Copy>(source: &View, from: &[E], target: &View, to: &mut [E]) {
-    runs(target, source, &target.order(), |[mut out, mut at], run| {
+    let mut order = target.order();
+    let long = |axis: &usize| target.shape[*axis] >= SQUARE;
+    let inner = order.last().copied().filter(|axis| target.strides[*axis] == 1 && long(axis));
+    let along = order.iter().copied().find(|axis| source.strides[*axis] == 1 && long(axis));
+    if let (Some(inner), Some(along)) = (inner, along)
+        && inner != along
+    {
+        order.retain(|axis| *axis != inner && *axis != along);
+        return turn(source, from, target, to, (&order, along, inner));
+    }
+    runs(target, source, &order, |[mut out, mut at], run| {
         if run.strides == [1, 1] {
             to[out..out + run.size].copy_from_slice(&from[at..at + run.size]);
             return;
@@ -31,6 +44,37 @@ pub(crate) fn copy<E: Copy>(source: &View, from: &[E], target: &View, to: &mut [
             to[out] = from[at];
             out = out.wrapping_add_signed(run.strides[0]);
             at = at.wrapping_add_signed(run.strides[1]);
+        }
+    });
+}
+
+/// [`copy`] where the source runs along one axis and the target along another: square by square.
+fn turn<E: Copy>(
+    source: &View,
+    from: &[E],
+    target: &View,
+    to: &mut [E],
+    (order, along, inner): (&[usize], usize, usize),
+) {
+    let nest: Vec<Loop> = order
+        .iter()
+        .map(|&axis| Loop {
+            size: target.shape[axis],
+            strides: vec![target.strides[axis], source.strides[axis]],
+        })
+        .collect();
+    let [rows, columns] = [target.shape[along], target.shape[inner]];
+    let (down, across) = (target.strides[along], source.strides[inner]);
+    nested(&nest, [target.offset, source.offset], &mut |[out, at]| {
+        for row in (0..rows).step_by(SQUARE) {
+            for column in (0..columns).step_by(SQUARE) {
+                for r in row..rows.min(row + SQUARE) {
+                    let out = out.wrapping_add_signed(r as isize * down);
+                    for c in column..columns.min(column + SQUARE) {
+                        to[out + c] = from[(at + r).wrapping_add_signed(c as isize * across)];
+                    }
+                }
+            }
         }
     });
 }

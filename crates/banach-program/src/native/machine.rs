@@ -191,8 +191,11 @@ impl<T: Number> Machine<T> {
         inputs: &[Operand<'_, T>],
         outputs: &mut [Target<'_, T>],
     ) -> Result<(), Error> {
-        assert_eq!(outputs.len(), self.plan.outputs.len(), "the number of outputs");
-        let mut run = Run { machine: self, workspace, packed, inputs, outputs };
+        self.run_on(Run { machine: self, workspace, packed, inputs, values: &[], outputs })
+    }
+
+    fn run_on(&self, mut run: Run<'_, '_, '_, T>) -> Result<(), Error> {
+        assert_eq!(run.outputs.len(), self.plan.outputs.len(), "the number of outputs");
         for instruction in &self.plan.instructions {
             run.instruction(instruction)?;
         }
@@ -205,7 +208,7 @@ impl<T: Number> Machine<T> {
     /// [`Error::Native`] for tensors elsewhere or of another precision, [`Error::Failed`] as [`run`](Self::run).
     pub fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
         check_types(&self.inputs, &inputs)?;
-        let hosts = inputs.into_iter().map(Host::new).collect::<Result<Vec<Host<T>>, _>>()?;
+        let hosts = inputs.iter().cloned().map(Host::new).collect::<Result<Vec<Host<T>>, _>>()?;
         let operands: Vec<Operand<'_, T>> = hosts.iter().map(Host::operand).collect();
         let whole = |ty: &Type| matches!(ty.kind, Kind::Int(_));
         let result = |ty: &Type| {
@@ -225,7 +228,15 @@ impl<T: Number> Machine<T> {
             .collect();
         let packed = self.pack(&operands, &Packed::nothing(), |_| true);
         let mut workspace = self.workspace()?;
-        self.run(&mut workspace, &packed, &operands, &mut targets)?;
+        let values = inputs.as_slice();
+        self.run_on(Run {
+            machine: self,
+            workspace: &mut workspace,
+            packed: &packed,
+            inputs: &operands,
+            values,
+            outputs: &mut targets,
+        })?;
         self.keep(workspace);
         let values = results.into_iter().zip(&self.outputs).map(|((real, integers), ty)| match ty.kind {
             Kind::Int(_) => Value::of_whole(&integers, ty),

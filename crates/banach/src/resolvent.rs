@@ -1,0 +1,202 @@
+//! How is `c = A(q) c + b` solved and differentiated, where `A` is a program? As a primitive: the resolvent `(I - A)⁻¹`.
+//!
+//! What it is for, and its calculus, is said in `implicit.rs`.
+
+use crate::engine::{Native, on_host};
+use crate::error::Error;
+use crate::flatten::run_single;
+use crate::lost::chosen;
+use crate::pullback::{Pullbacks, join_inputs};
+use crate::report::{AdjointReport, Statistics, locked};
+use crate::settings::{Engine, FixedPointConfig};
+use banach_program::{
+    Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
+    linearize, rows, simplify, transpose,
+};
+use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, solve_linear};
+use burn::tensor::{Device, Tensor};
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// `b -> c = (I - A(q))⁻¹ b` for a linear map `A` given as a program `(c, q..) -> A(q) c`.
+#[derive(Debug)]
+pub(crate) struct Resolvent {
+    map: Program,
+    parts: Hoisted,
+    config: FixedPointConfig,
+    native: OnceLock<Native>,
+    pullbacks: Arc<Pullbacks>,
+    transposed: OnceLock<Arc<Resolvent>>,
+    statistics: Arc<Mutex<Statistics>>,
+}
+
+impl Resolvent {
+    pub(crate) fn new(map: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
+        let parts = hoist(&map, &[0]);
+        let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine));
+        let (native, transposed) = (OnceLock::new(), OnceLock::new());
+        Resolvent { map, parts, config, native, pullbacks, transposed, statistics }
+    }
+
+    /// `(I - Aᵀ)⁻¹`, with the same coefficients.
+    pub(crate) fn transposed(&self) -> Arc<Resolvent> {
+        let new = || {
+            let parts = linearize(&self.map, &[0]);
+            let mut builder = Builder::new();
+            let inputs: Vec<Var> = self.map.input_types().map(|ty| builder.input(ty.clone())).collect();
+            // The coefficients of a linear map do not depend on where it is applied: anywhere will do.
+            let mut operands = builder.inline(&parts.primal, &inputs).split_off(1);
+            operands.push(inputs[0]);
+            let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
+            let map = simplify(&builder.finish(pulled));
+            Arc::new(Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)))
+        };
+        Arc::clone(self.transposed.get_or_init(new))
+    }
+
+    /// `A(q) t`.
+    pub(crate) fn apply(&self, t: &Tensor<2>, q: &[Value]) -> Tensor<2> {
+        applied(&self.map, t, q)
+    }
+
+    fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
+        let (c, report) = self.solve(b, q)?;
+        locked(&self.statistics).count_adjoint(&report);
+        Ok(c)
+    }
+
+    /// Solves `c = A c + b`: the coefficients are computed once, every step applies `A` only.
+    pub(crate) fn solve(&self, b: &Tensor<2>, q: &[Value]) -> Result<(Tensor<2>, AdjointReport), Error> {
+        let settings = &self.config.adjoint;
+        let first = self.solve_by(b, q, settings)?;
+        let mut report = AdjointReport::new(&settings.solver, &first);
+        if first.converged() || !self.config.escalate {
+            return Ok((first.value, report));
+        }
+        let settings = Settings { solver: other(&settings.solver), ..settings.clone() };
+        let second = self.solve_by(b, q, &settings)?;
+        let better = report.escalate(&settings.solver, &second);
+        Ok((chosen(&better, second.value, first.value), report))
+    }
+
+    fn solve_by(
+        &self,
+        b: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        if self.config.engine == Engine::Native && on_host(b, q) {
+            let native = self.native.get_or_init(|| Native::new(&self.parts));
+            if let Some(solution) = native.linear(b, q, settings)? {
+                return Ok(solution);
+            }
+        }
+        let body = LoopBody::new(&self.parts, q, &b.device())?;
+        Ok(solve_linear(&|c: &Tensor<2>| body.apply(c), b, settings)?)
+    }
+}
+
+/// A resolvent as a primitive of `(b, q..)` and as a linear map in b.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle(pub(crate) Arc<Resolvent>);
+
+impl Custom for Handle {
+    fn name(&self) -> String {
+        format!("resolvent of {} lines", self.0.map.equations().len())
+    }
+
+    fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
+        fits(&self.0.map, operands)
+    }
+
+    fn evaluate(&self, mut operands: Vec<Value>) -> Result<Value, banach_program::Error> {
+        let failed = Error::into_program;
+        let tracked = operands.iter().any(|value| value.device().is_autodiff());
+        let q = operands.split_off(1);
+        let b = operands.remove(0);
+        let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
+        let c = self.0.counted(&b.clone().detached().try_into_tensor()?, &detached).map_err(failed)?;
+        if !tracked {
+            return Ok(c.into());
+        }
+        // c = A(q) c + b: v -> w = (I - Aᵀ)⁻¹ v, which is the cotangent of b, and through A(q) c that of q.
+        let adjoint = self.0.transposed();
+        let point: Vec<Value> = std::iter::once(c.clone().into()).chain(detached.iter().cloned()).collect();
+        let (pullbacks, direct) = (Arc::clone(&self.0.pullbacks), b.try_into_tensor()?);
+        let back = move |v: Tensor<2>, positions: &[usize]| {
+            let w = adjoint.counted(&v, &detached)?;
+            let cotangents = pullbacks.apply(positions, &point, w.clone().into())?;
+            Ok((w, cotangents))
+        };
+        Ok(join_inputs(c, q, Some(direct), back).map_err(failed)?.into())
+    }
+
+    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+        let q = &operands[1..];
+        let at: Vec<Var> = std::iter::once(result).chain(q.iter().copied()).collect();
+        let tangents: Vec<Option<Var>> =
+            std::iter::once(None).chain(q.iter().map(|&var| point.tangent(var))).collect();
+        let turned = point.derivative(&self.0.map, &at, &tangents).remove(0);
+        let b = point.tangent(operands[0]);
+        let b = point.sum(b, turned)?;
+        Some(point.custom(Arc::new(self.clone()), b, q))
+    }
+
+    fn row_by_row(&self) -> bool {
+        let all: Vec<usize> = (0..self.0.map.inputs().len()).collect();
+        rows(&self.0.map, &all) == Rows::Independent
+    }
+}
+
+impl CustomLinear for Handle {
+    fn primitive(&self) -> Arc<dyn Custom> {
+        Arc::new(self.clone())
+    }
+
+    fn transposed(&self) -> Arc<dyn CustomLinear> {
+        Arc::new(Handle(self.0.transposed()))
+    }
+}
+
+/// A hoisted program applied again and again to one changing tensor.
+pub(crate) struct LoopBody<'a> {
+    program: &'a Program,
+    carried: Vec<Value>,
+}
+
+impl<'a> LoopBody<'a> {
+    pub(crate) fn new(parts: &'a Hoisted, fixed: &[Value], device: &Device) -> Result<Self, Error> {
+        Ok(LoopBody { program: &parts.body, carried: evaluate_on(&parts.prologue, fixed.to_vec(), device)? })
+    }
+
+    pub(crate) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        applied(self.program, x, &self.carried)
+    }
+}
+
+/// A loop's body on one changing tensor.
+///
+/// # Panics
+/// Never for a program and values that were traced together.
+fn applied(body: &Program, x: &Tensor<2>, carried: &[Value]) -> Tensor<2> {
+    let inputs = std::iter::once(x.clone().into()).chain(carried.iter().cloned()).collect();
+    let result = run_single(body, inputs).and_then(|value| Ok(value.try_into_tensor()?));
+    result.unwrap_or_else(|error| panic!("the loop body of a traced update: {error}"))
+}
+
+/// The solver that is tried where one failed.
+fn other(solver: &LinearSolver) -> LinearSolver {
+    match solver {
+        LinearSolver::Gmres(_) => LinearSolver::Neumann(Neumann::default()),
+        LinearSolver::Neumann(_) | _ => LinearSolver::Gmres(Gmres::default()),
+    }
+}
+
+/// The type of a state that a program maps to itself, if the operands are the program's inputs.
+pub(crate) fn fits(program: &Program, operands: &[&Type]) -> Result<Type, String> {
+    let expected: Vec<&Type> = program.input_types().collect();
+    if operands == expected.as_slice() {
+        Ok(expected[0].clone())
+    } else {
+        Err(format!("expected {expected:?}"))
+    }
+}
