@@ -1,6 +1,6 @@
 //! What does a loop compute only once? Everything that does not depend on the inputs that change.
 
-use crate::primitive::{Bilinear, Binary, Literal, Primitive, Structure};
+use crate::primitive::{Bilinear, Binary, Constant, Literal, Primitive, Structure};
 use crate::program::{Builder, Equation, Program, Var};
 use crate::simplify;
 use crate::transpose::spans_along;
@@ -73,11 +73,11 @@ fn repeated(program: &Program, varies: &[bool]) -> Vec<bool> {
     let mut repeated = vec![false; program.variables()];
     program.outputs().iter().for_each(|output| wanted[output.0] = true);
     for equation in program.equations().iter().rev() {
-        let light = match &equation.primitive {
-            Primitive::Constant(constant) => matches!(constant.literal, Literal::Full(_)),
-            Primitive::Structure(structure) => matches!(structure, Structure::Broadcast(_)),
-            _ => false,
-        };
+        let light = matches!(
+            &equation.primitive,
+            Primitive::Constant(Constant { literal: Literal::Full(_), .. })
+                | Primitive::Structure(Structure::Broadcast(_))
+        );
         let result = equation.result.0;
         repeated[result] = !varies[result] && light && wanted[result];
         if varies[result] || repeated[result] {

@@ -79,26 +79,27 @@ impl Resized<'_> {
             }
             spans
         };
-        Some(match &equation.primitive {
-            Primitive::Structure(Structure::Reshape(_)) => Primitive::Structure(Structure::Reshape(shape())),
-            Primitive::Structure(Structure::Broadcast(_)) => {
-                Primitive::Structure(Structure::Broadcast(shape()))
-            }
-            Primitive::Structure(Structure::Slice(old)) => {
-                Primitive::Structure(Structure::Slice(spans(old, equation.operands[0])))
-            }
-            Primitive::Structure(Structure::Place(_, old)) => {
-                Primitive::Structure(Structure::Place(shape(), spans(old, equation.result)))
-            }
-            Primitive::Index(Index::GatherTransposed(axis, _)) => {
-                Primitive::Index(Index::GatherTransposed(*axis, shape()))
-            }
-            Primitive::Index(Index::SelectTransposed(axis, _)) => {
-                Primitive::Index(Index::SelectTransposed(*axis, shape()))
-            }
-            Primitive::Custom(_) => return None,
-            other => other.clone(),
-        })
+        let structure = |structure: &Structure| match structure {
+            Structure::Reshape(_) => Structure::Reshape(shape()),
+            Structure::Broadcast(_) => Structure::Broadcast(shape()),
+            Structure::Slice(old) => Structure::Slice(spans(old, equation.operands[0])),
+            Structure::Place(_, old) => Structure::Place(shape(), spans(old, equation.result)),
+            Structure::Permute(_) | Structure::Sum(_) | Structure::Flip(_) => structure.clone(),
+        };
+        let index = |index: &Index| match index {
+            Index::GatherTransposed(axis, _) => Index::GatherTransposed(*axis, shape()),
+            Index::SelectTransposed(axis, _) => Index::SelectTransposed(*axis, shape()),
+            Index::Gather(_) | Index::Select(_) => index.clone(),
+        };
+        let primitive = &equation.primitive;
+        if let Primitive::Structure(old) = primitive {
+            return Some(Primitive::Structure(structure(old)));
+        }
+        if let Primitive::Index(old) = primitive {
+            return Some(Primitive::Index(index(old)));
+        }
+        // What is defined elsewhere holds programs for its own number of rows.
+        (!matches!(primitive, Primitive::Custom(_))).then(|| primitive.clone())
     }
 
     /// A fixed variable that is the same along an axis, for another size of that axis.
@@ -109,33 +110,31 @@ impl Resized<'_> {
         }
         ty.shape[axis] = size;
         let equation = *self.source.get(&var)?;
-        match &equation.primitive {
-            Primitive::Constant(Constant { literal: Literal::Full(number), .. }) => {
-                Some(self.builder.full(ty, *number))
-            }
-            Primitive::Structure(Structure::Broadcast(_)) => {
-                let operand = equation.operands[0];
-                let one = self.program.type_of(operand).shape[axis] == 1;
-                one.then(|| self.builder.structure(Structure::Broadcast(ty.shape), self.here[&operand]))
-            }
-            primitive if pointwise(primitive) => {
-                let operands: Option<Vec<Var>> =
-                    equation.operands.iter().map(|&operand| self.spread(operand, axis, size)).collect();
-                Some(self.builder.push(primitive.clone(), &operands?))
-            }
-            _ => None,
+        let primitive = &equation.primitive;
+        if let Primitive::Constant(Constant { literal: Literal::Full(number), .. }) = primitive {
+            return Some(self.builder.full(ty, *number));
         }
+        if let Primitive::Structure(Structure::Broadcast(_)) = primitive {
+            let operand = equation.operands[0];
+            let one = self.program.type_of(operand).shape[axis] == 1;
+            return one.then(|| self.builder.structure(Structure::Broadcast(ty.shape), self.here[&operand]));
+        }
+        if !pointwise(primitive) {
+            return None;
+        }
+        let operands: Option<Vec<Var>> =
+            equation.operands.iter().map(|&operand| self.spread(operand, axis, size)).collect();
+        Some(self.builder.push(primitive.clone(), &operands?))
     }
 }
 
 /// Whether operands of this primitive must agree along the axis of the rows.
 fn meeting(primitive: &Primitive, rank: usize, axis: usize) -> bool {
-    match primitive {
-        Primitive::Bilinear(Bilinear::Matmul(_)) => axis + 2 < rank,
-        Primitive::Bilinear(Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..)) => false,
-        Primitive::Index(Index::Gather(_) | Index::GatherTransposed(..)) | Primitive::Concat(_) => true,
-        primitive => pointwise(primitive),
+    if let Primitive::Bilinear(Bilinear::Matmul(_)) = primitive {
+        return axis + 2 < rank;
     }
+    let gathered = matches!(primitive, Primitive::Index(Index::Gather(_) | Index::GatherTransposed(..)));
+    gathered || matches!(primitive, Primitive::Concat(_)) || pointwise(primitive)
 }
 
 /// Whether every element of the result is made of the elements at its place.

@@ -13,7 +13,7 @@ use super::plan::Known;
 use super::view::Buffer;
 use crate::custom::Custom;
 use crate::error::Error;
-use crate::primitive::{Comparison, Kind, Type};
+use crate::primitive::{Comparison, Index, Kind, Type};
 use crate::value::{Number, Value};
 
 /// A run of a machine.
@@ -189,9 +189,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
             Work::Copy { source, target } if self.is_whole(source.buffer) => {
                 copy(source, self.whole(source.buffer), target, taken.whole(len));
             }
-            Work::Copy { source, target } => {
-                copy(source, self.real(source.buffer), target, taken.real(len));
-            }
+            Work::Copy { source, target } => self.copy(source, target, taken.real(len)),
             Work::Fill(number) => match self.machine.plan.temporaries[temporary].whole {
                 true => taken.whole(len).fill(*number as i64),
                 false => taken.real(len).fill(T::from_f64(*number)),
@@ -208,22 +206,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
                 });
             }
             Work::Index { index, source, positions, shapes } => {
-                let positions = &self.whole(positions.buffer)[positions.offset..];
-                if self.is_whole(source.buffer) {
-                    let source = &self.whole(source.buffer)[source.offset..];
-                    index::apply(
-                        index,
-                        source,
-                        positions,
-                        shapes,
-                        taken.whole(len),
-                        |a, b| a.wrapping_add(b),
-                        0,
-                    );
-                } else {
-                    let add = |a: T, b: T| T::from_f64(a.to_f64() + b.to_f64());
-                    index::apply(index, self.from(*source), positions, shapes, taken.real(len), add, T::ZERO);
-                }
+                self.index(index, (*source, *positions), shapes, taken, len);
             }
             Work::MaxPoolIndices { pool, source, shape, result } => {
                 index::max_pool(pool, self.from(*source), *shape, *result, taken.whole(len));
@@ -245,6 +228,25 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
             Work::Pack(_) => unreachable!("a pack has no target"),
         }
         Ok(())
+    }
+
+    fn index(
+        &self,
+        index: &Index,
+        (source, positions): (Start, Start),
+        shapes: &[Vec<usize>; 2],
+        taken: &mut Taken<'_, T>,
+        len: usize,
+    ) {
+        let positions = &self.whole(positions.buffer)[positions.offset..];
+        if self.is_whole(source.buffer) {
+            let source = &self.whole(source.buffer)[source.offset..];
+            let add = |a: i64, b: i64| a.wrapping_add(b);
+            index::apply(index, source, positions, shapes, taken.whole(len), (add, 0));
+        } else {
+            let add = |a: T, b: T| T::from_f64(a.to_f64() + b.to_f64());
+            index::apply(index, self.from(source), positions, shapes, taken.real(len), (add, T::ZERO));
+        }
     }
 
     fn compare(&self, comparison: Comparison, left: Start, right: Result<Start, f64>, target: &mut [T]) {

@@ -14,8 +14,7 @@ pub(super) fn apply<E: Copy>(
     positions: &[i64],
     [shape, at_shape]: &[Vec<usize>; 2],
     out: &mut [E],
-    add: impl Fn(E, E) -> E,
-    zero: E,
+    (add, zero): (impl Fn(E, E) -> E, E),
 ) {
     let place = |position: i64, size: usize| {
         let found = usize::try_from(position).ok().filter(|&position| position < size);

@@ -2,6 +2,9 @@
 
 use super::Run;
 use crate::native::instruction::{Elementwise, Epilogue};
+use crate::native::loops::copy;
+use crate::native::view::View;
+use crate::primitive::Span;
 use crate::value::Number;
 use banach_kernels::{Input, Output};
 use rayon::prelude::*;
@@ -30,6 +33,26 @@ impl<T: Number> Run<'_, '_, '_, T> {
             let [rows, columns] = if by_rows { [size, work.columns.size] } else { [1, size] };
             self.matrices(work, [rows, columns], &offsets, target);
         });
+    }
+
+    /// Copies numbers; where the target is large and without gaps, in parts along its outermost axis.
+    pub(super) fn copy(&self, source: &View, target: &View, out: &mut [T]) {
+        let from = self.real(source.buffer);
+        let outer = target.order().into_iter().find(|&axis| target.shape[axis] > 1);
+        let part = outer.map_or(0, |axis| target.strides[axis].unsigned_abs());
+        let whole =
+            outer.is_some_and(|axis| part * target.shape[axis] == out.len() && target.len() == out.len());
+        let Some(axis) = outer.filter(|_| self.machine.spread && whole && out.len() >= 2 * WORTH) else {
+            return copy(source, from, target, out);
+        };
+        let one = |view: &View, at: usize| {
+            let mut spans: Vec<Span> =
+                view.shape.iter().map(|&end| Span { start: 0, end, step: 1 }).collect();
+            spans[axis] = Span { start: at, end: at + 1, step: 1 };
+            view.sliced(&spans)
+        };
+        let to = one(target, 0);
+        out.par_chunks_mut(part).enumerate().for_each(|(at, out)| copy(&one(source, at), from, &to, out));
     }
 
     fn nested(&self, work: &Elementwise<T>, level: usize, offsets: &[isize], target: &mut [T]) {

@@ -20,6 +20,8 @@ const PIXELS: usize = 512;
 const MANY: usize = 256;
 /// Columns that one core takes.
 const COLUMNS: usize = 128;
+/// Channels of a convolution's weights that one core takes at least.
+const CHANNELS: usize = 8;
 /// Operations worth another core.
 const WORTH: usize = 1 << 21;
 
@@ -183,24 +185,32 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let kernel = convolution.kernel;
         let strides =
             [convolution.group_channels()[0] * kernel[0] * kernel[1], kernel[0] * kernel[1], kernel[1], 1];
-        let channels = 0..convolution.group_channels()[0];
-        let sum = |taps: Range<usize>, scratch: &mut Panels<T>| {
-            let part = Part { taps, channels: channels.clone() };
+        let sum = |part: Part, scratch: &mut Panels<T>| {
             let mut sums = vec![T::ZERO; part.sums(convolution)];
             weight_gradient(convolution, &part, x, y, &mut sums, scratch);
             (part, sums)
         };
-        let taps = convolution.taps();
         let parts: Vec<(Part, Vec<T>)> = if self.machine.spread {
             let level = self.machine.level;
-            (0..taps).into_par_iter().map(|tap| sum(tap..tap + 1, &mut Panels::empty(level))).collect()
+            divided(convolution).into_par_iter().map(|part| sum(part, &mut Panels::empty(level))).collect()
         } else {
-            vec![sum(0..taps, scratch)]
+            vec![sum(Part::all(convolution), scratch)]
         };
         for (part, sums) in parts {
             write_weights(convolution, &part, &sums, false, target, strides);
         }
     }
+}
+
+/// Parts of the weights for several cores: channels where there are many, for every part packs all images anew.
+fn divided(convolution: &Convolution) -> Vec<Part> {
+    let (channels, taps) = (convolution.group_channels()[0], convolution.taps());
+    if channels < 2 * CHANNELS {
+        return (0..taps).map(|tap| Part { taps: tap..tap + 1, channels: 0..channels }).collect();
+    }
+    let each = channels.div_ceil(4).max(CHANNELS);
+    let part = |first: usize| Part { taps: 0..taps, channels: first..channels.min(first + each) };
+    (0..channels).step_by(each).map(part).collect()
 }
 
 fn image_rows<T: Number>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
