@@ -7,7 +7,7 @@
 //! use burn::optim::SgdConfig;
 //! use burn::tensor::{Device, Tensor};
 //!
-//! let device = Device::flex();
+//! let device = Device::flex().autodiff();
 //! let mut network: Linear = LinearConfig::new(2, 1).init(&device);
 //! let objective = Objective::new(|network: &Linear, (z, y): (Tensor<2>, Tensor<2>)| {
 //!     (network.forward(z) - y).square().mean()

@@ -15,7 +15,7 @@ pub(crate) struct Check {
 
 const CHECKS: [Check; 5] = [
     Check { name: "fmt", about: "every file is formatted", run: checks::format },
-    Check { name: "rooms", about: "the three laws, sizes and names", run: rooms::check },
+    Check { name: "rooms", about: "the four laws, sizes and names", run: rooms::check },
     Check { name: "clippy", about: "no warning in any target", run: checks::clippy },
     Check { name: "docs", about: "the documentation builds without a warning", run: checks::docs },
     Check { name: "examples", about: "every example runs and holds what it asserts", run: checks::examples },

@@ -118,6 +118,26 @@ fn the_engine_and_the_device_agree_on_values_outcomes_and_gradients() {
 }
 
 #[test]
+fn plain_inputs_may_stand_beside_tracked_parameters_and_the_other_way_round() {
+    let (plain, tracked) = (Device::flex(), Device::flex().autodiff());
+    let gradient = |engine: Engine, on: &Device| {
+        let layer = configs()[0].clone().with_engine(engine).init(cell(&tracked)).unwrap();
+        let gradients = layer.forward(rows(4, on)).sum().backward();
+        numbers(&layer.update().state.weight.grad(&gradients).unwrap())
+    };
+    let expected = gradient(Engine::Device, &tracked);
+    for engine in [Engine::Native, Engine::Device] {
+        assert_close(&gradient(engine, &plain), &expected, 2e-5, "plain input");
+    }
+    for engine in [Engine::Native, Engine::Device] {
+        let layer = configs()[0].clone().with_engine(engine).init(cell(&plain)).unwrap();
+        let z = rows(4, &tracked).require_grad();
+        let gradients = layer.forward(z.clone()).sum().backward();
+        assert!(numbers(&z.grad(&gradients).unwrap()).iter().any(|slope| *slope != 0.0));
+    }
+}
+
+#[test]
 fn nothing_depends_on_how_many_threads_there_are() {
     let device = Device::flex().autodiff();
     let config = &configs()[0];
