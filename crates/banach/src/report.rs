@@ -42,8 +42,10 @@ pub struct Report {
     pub steps: Vec<usize>,
     /// `‖g(x̂) - x̂‖` of each row.
     pub residuals: Vec<f64>,
-    /// Calls of g on the whole batch.
+    /// Calls of g; rows that have ended leave the batch.
     pub evaluations: usize,
+    /// Rows in all these calls together.
+    pub row_evaluations: usize,
     explanation: String,
     adjoint: Arc<Mutex<Vec<AdjointReport>>>,
 }
@@ -55,6 +57,7 @@ impl Report {
             steps: solution.statistics.steps.clone(),
             residuals: solution.statistics.residuals.clone(),
             evaluations: solution.statistics.evaluations,
+            row_evaluations: solution.statistics.row_evaluations,
             explanation: solution.explain(),
             adjoint: Arc::default(),
         }
@@ -64,7 +67,7 @@ impl Report {
     pub(crate) fn recorded() -> Self {
         let explanation = "Recorded in a trace: solved whenever the traced program runs.".into();
         let (outcomes, steps, residuals, adjoint) = (vec![], vec![], vec![], Arc::default());
-        Report { outcomes, steps, residuals, evaluations: 0, explanation, adjoint }
+        Report { outcomes, steps, residuals, evaluations: 0, row_evaluations: 0, explanation, adjoint }
     }
 
     /// Whether every row converged.

@@ -153,6 +153,21 @@ fn nothing_depends_on_how_many_threads_there_are() {
     }
 }
 
+#[test]
+fn rows_that_have_ended_leave_the_batch() {
+    let device = Device::flex();
+    let config = configs()[1].clone();
+    let z = Tensor::cat(vec![rows(30, &device) * 1e-3, rows(2, &device)], 0);
+    let report = config.init(cell(&device)).unwrap().solve(z).unwrap().report().clone();
+    let own: usize = report.steps.iter().map(|steps| steps + 1).sum();
+    assert!(report.row_evaluations >= own, "{} rows, {own} of their own", report.row_evaluations);
+    assert!(
+        3 * report.row_evaluations <= 4 * own + 3 * 32,
+        "{} rows, {own} of their own",
+        report.row_evaluations
+    );
+}
+
 #[derive(Module, Debug)]
 struct Network {
     layer: FixedPoint<Cell>,
