@@ -18,14 +18,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// The widest level of this machine, unless [`limit`](Self::limit) said less before.
+    /// The widest level of this machine.
     pub fn best() -> Self {
-        *CHOSEN.get_or_init(|| Self::all().pop().unwrap_or(Level::Portable))
-    }
-
-    /// Fixes what [`best`](Self::best) answers from now on; whether that was still possible and the machine has it.
-    pub fn limit(level: Level) -> bool {
-        level.available() && *CHOSEN.get_or_init(|| level) == level
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| Self::all().pop().unwrap_or(Level::Portable))
     }
 
     /// The levels of this machine, the widest last.
@@ -77,8 +73,6 @@ impl Level {
         }
     }
 }
-
-static CHOSEN: OnceLock<Level> = OnceLock::new();
 
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -334,6 +334,36 @@ pub enum Primitive {
     Custom(Door<dyn Custom>),
 }
 
+impl Primitive {
+    /// Whether every element of the result is a function of the operands' elements at its place.
+    pub(crate) fn is_elementwise(&self) -> bool {
+        match self {
+            Primitive::Unary(_)
+            | Primitive::Binary(_)
+            | Primitive::Bilinear(Bilinear::Multiply)
+            | Primitive::Scale(_)
+            | Primitive::Offset(_)
+            | Primitive::Power(_)
+            | Primitive::Compare(_)
+            | Primitive::CompareScalar(..)
+            | Primitive::Logic(_)
+            | Primitive::Not
+            | Primitive::Choose
+            | Primitive::Erase
+            | Primitive::Cast(_) => true,
+            Primitive::Constant(_)
+            | Primitive::Bilinear(_)
+            | Primitive::Structure(_)
+            | Primitive::Index(_)
+            | Primitive::Concat(_)
+            | Primitive::Extreme { .. }
+            | Primitive::ArgExtreme { .. }
+            | Primitive::MaxPoolIndices(_)
+            | Primitive::Custom(_) => false,
+        }
+    }
+}
+
 /// Which operand of a bilinear function varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Side {

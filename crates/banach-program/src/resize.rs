@@ -119,7 +119,7 @@ impl Resized<'_> {
             let one = self.program.type_of(operand).shape[axis] == 1;
             return one.then(|| self.builder.structure(Structure::Broadcast(ty.shape), self.here[&operand]));
         }
-        if !pointwise(primitive) {
+        if !primitive.is_elementwise() {
             return None;
         }
         let operands: Option<Vec<Var>> =
@@ -134,33 +134,5 @@ fn meeting(primitive: &Primitive, rank: usize, axis: usize) -> bool {
         return axis + 2 < rank;
     }
     let gathered = matches!(primitive, Primitive::Index(Index::Gather(_) | Index::GatherTransposed(..)));
-    gathered || matches!(primitive, Primitive::Concat(_)) || pointwise(primitive)
-}
-
-/// Whether every element of the result is made of the elements at its place.
-fn pointwise(primitive: &Primitive) -> bool {
-    match primitive {
-        Primitive::Unary(_)
-        | Primitive::Binary(_)
-        | Primitive::Bilinear(Bilinear::Multiply)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::Compare(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Logic(_)
-        | Primitive::Not
-        | Primitive::Choose
-        | Primitive::Erase
-        | Primitive::Cast(_) => true,
-        Primitive::Constant(_)
-        | Primitive::Bilinear(_)
-        | Primitive::Structure(_)
-        | Primitive::Index(_)
-        | Primitive::Concat(_)
-        | Primitive::Extreme { .. }
-        | Primitive::ArgExtreme { .. }
-        | Primitive::MaxPoolIndices(_)
-        | Primitive::Custom(_) => false,
-    }
+    gathered || matches!(primitive, Primitive::Concat(_)) || primitive.is_elementwise()
 }

@@ -5,7 +5,7 @@ use crate::engine::Runner;
 use crate::error::Error;
 use crate::report::{AdjointReport, Statistics, locked};
 use crate::resolvent::Resolvent;
-use crate::settings::{Engine, FixedPointConfig};
+use crate::settings::FixedPointConfig;
 use banach_program::{Program, Value, hoist, simplify, vjp};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ impl Backward {
         let mut known = locked(&self.known);
         let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, pass)| Arc::clone(pass));
         let pass = found.unwrap_or_else(|| {
-            let pass = Arc::new(self.pass(positions, point));
+            let pass = Arc::new(self.pass(positions));
             known.push((positions.to_vec(), Arc::clone(&pass)));
             pass
         });
@@ -58,13 +58,13 @@ impl Backward {
         Ok((c, cotangents, report))
     }
 
-    fn pass(&self, positions: &[usize], point: &[Value]) -> Pass {
+    fn pass(&self, positions: &[usize]) -> Pass {
         let all: Vec<usize> = std::iter::once(0).chain(positions.iter().copied()).collect();
         let pulled = vjp(&self.g, &all);
         let cotangents: Vec<usize> = (1..=all.len()).collect();
         let pulled = simplify(&pulled.with_outputs(&cotangents));
-        let parts = hoist(&pulled, &[point.len()]);
-        let engine = if point.iter().all(Value::is_on_host) { self.config.engine } else { Engine::Device };
+        let parts = hoist(&pulled, &[self.g.inputs().len()]);
+        let engine = self.config.engine;
         let of_inputs: Vec<usize> = (1..all.len()).collect();
         let map = simplify(&parts.body.clone().with_outputs(&[0]));
         let pullback = simplify(&parts.body.with_outputs(&of_inputs));

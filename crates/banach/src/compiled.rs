@@ -22,7 +22,7 @@ impl Number for f64 {}
 
 /// A hoisted program `(x, fixed..) -> y` with one changing matrix.
 #[derive(Debug)]
-pub(crate) struct Compiled<T> {
+pub(crate) struct CompiledLoop<T> {
     prologue: Option<Machine<T>>,
     computed: Vec<Type>,
     carried: Vec<Origin>,
@@ -41,7 +41,7 @@ pub(crate) struct Compiled<T> {
 /// Bodies kept: a loop sees few numbers of rows.
 const KEPT: usize = 64;
 
-impl<T: Number> Compiled<T> {
+impl<T: Number> CompiledLoop<T> {
     pub(crate) fn new(parts: &Hoisted) -> Result<Self, Unsuitable> {
         let body = parts.body.clone();
         let (carried, prologue) = computed(&parts.prologue);
@@ -59,7 +59,7 @@ impl<T: Number> Compiled<T> {
         let count = state.shape[0];
         let separable = count > 1 && with_rows(&body, &per_row, 1).is_some();
         let width = body.output_types().next().map_or(0, |ty| ty.shape[1]);
-        let compiled = Compiled {
+        let compiled = CompiledLoop {
             prologue,
             computed: types,
             carried,
@@ -90,10 +90,11 @@ impl<T: Number> Compiled<T> {
             return Ok(Arc::clone(machine));
         }
         let whole = rows == self.state.shape[0];
-        let body = if whole { None } else { with_rows(&self.body, &self.per_row, rows) };
-        let body = body.as_ref().unwrap_or(&self.body);
+        let fewer = || with_rows(&self.body, &self.per_row, rows);
+        let body = if whole { Some(self.body.clone()) } else { fewer() };
+        let body = body.unwrap_or_else(|| panic!("rows that can be alone can be {rows}"));
         let fixed: Vec<usize> = (1..body.inputs().len()).collect();
-        let machine = Machine::new(body, &fixed)?;
+        let machine = Machine::new(&body, &fixed)?;
         // A part of a batch has a core of its own.
         let machine = if whole { machine.spread() } else { machine };
         let machine = Arc::new(machine);
@@ -155,7 +156,7 @@ impl<T: Number> Numbers<T> {
 /// A loop with everything that is fixed.
 #[derive(Debug)]
 pub(crate) struct Bound<'a, T> {
-    compiled: &'a Compiled<T>,
+    compiled: &'a CompiledLoop<T>,
     operands: Vec<Operand<'a, T>>,
     computed: Vec<Numbers<T>>,
 }
@@ -292,6 +293,7 @@ impl<T: Number> Map<Matrix<T>> for Part<'_, T> {
             return None;
         }
         let rows = rows.iter().map(|&row| self.rows[row]).collect();
+        // Without memory for it the loop goes on as it is.
         let part = self.bound.part(rows, self.shared).ok()?;
         Some(Box::new(part))
     }

@@ -1,6 +1,6 @@
 //! Where does a program run, and how is a batch solved on several cores?
 
-use crate::compiled::{Bound, Compiled, Number, Part};
+use crate::compiled::{Bound, CompiledLoop, Number, Part};
 use crate::error::Error;
 use crate::settings::Engine;
 use banach_program::{Hoisted, Host, Kind, Machine, Operand, Program, Value, evaluate};
@@ -10,20 +10,22 @@ use banach_solve::{
 use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
 
-/// A program for one evaluation at a time.
+/// A program for one evaluation at a time: on the engine where it can, else on the device of its inputs.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    road: Road,
+    /// What is computed.
+    program: Program,
+    /// The same compiled, if it can be and shall be.
+    machine: Option<Compiled>,
     /// Where every output comes from.
     outputs: Vec<Origin>,
 }
 
-/// How the program runs.
+/// A program compiled in its precision.
 #[derive(Debug)]
-enum Road {
+enum Compiled {
     Single(Machine<f32>),
     Double(Machine<f64>),
-    Device(Program),
 }
 
 /// Where an output comes from.
@@ -50,28 +52,31 @@ pub(crate) fn computed(program: &Program) -> (Vec<Origin>, Program) {
 }
 
 impl Runner {
-    /// The program on the engine, or on the device where the engine cannot run it.
+    /// The program for an engine.
     pub(crate) fn new(program: Program, engine: Engine) -> Self {
         let kinds = program.input_types().chain(program.output_types()).map(|ty| ty.kind);
         let float = kinds.into_iter().find(|kind| kind.is_float());
         let single = float == Some(Kind::Float(FloatDType::F32));
         let (outputs, program) = computed(&program);
-        let native = match engine {
+        let machine = match engine {
             Engine::Device => None,
             Engine::Native if single => {
-                Machine::new(&program, &[]).ok().map(|machine| Road::Single(machine.spread()))
+                Machine::new(&program, &[]).ok().map(|machine| Compiled::Single(machine.spread()))
             }
-            Engine::Native => Machine::new(&program, &[]).ok().map(|machine| Road::Double(machine.spread())),
+            Engine::Native => {
+                Machine::new(&program, &[]).ok().map(|machine| Compiled::Double(machine.spread()))
+            }
         };
-        Runner { road: native.unwrap_or(Road::Device(program)), outputs }
+        Runner { program, machine, outputs }
     }
 
     /// Runs it on plain tensors.
     pub(crate) fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
-        let results = match &self.road {
-            Road::Single(machine) => machine.call(inputs.clone())?,
-            Road::Double(machine) => machine.call(inputs.clone())?,
-            Road::Device(program) => evaluate(program, inputs.clone())?,
+        let machine = self.machine.as_ref().filter(|_| inputs.iter().all(Value::is_on_host));
+        let results = match machine {
+            Some(Compiled::Single(machine)) => machine.call(inputs.clone())?,
+            Some(Compiled::Double(machine)) => machine.call(inputs.clone())?,
+            None => evaluate(&self.program, inputs.clone())?,
         };
         let output = |origin: &Origin| match *origin {
             Origin::Input(input) => inputs[input].clone(),
@@ -84,8 +89,8 @@ impl Runner {
 /// A loop compiled for this machine, if it can be.
 #[derive(Debug)]
 pub(crate) enum Native {
-    Single(Compiled<f32>),
-    Double(Compiled<f64>),
+    Single(CompiledLoop<f32>),
+    Double(CompiledLoop<f64>),
     Unsuitable,
 }
 
@@ -93,8 +98,8 @@ impl Native {
     pub(crate) fn new(parts: &Hoisted) -> Self {
         let kind = parts.body.input_types().next().map(|ty| ty.kind);
         let compiled = match kind {
-            Some(Kind::Float(FloatDType::F32)) => Compiled::new(parts).ok().map(Native::Single),
-            Some(Kind::Float(FloatDType::F64)) => Compiled::new(parts).ok().map(Native::Double),
+            Some(Kind::Float(FloatDType::F32)) => CompiledLoop::new(parts).ok().map(Native::Single),
+            Some(Kind::Float(FloatDType::F64)) => CompiledLoop::new(parts).ok().map(Native::Double),
             Some(_) | None => None,
         };
         compiled.unwrap_or(Native::Unsuitable)
@@ -155,7 +160,7 @@ const ALONE: u64 = 10_000_000;
 const FEWEST: usize = 16;
 
 /// How many rows a core takes at a time. Rows are independent, so no result depends on it.
-fn rows_of_a_part<T: Number>(compiled: &Compiled<T>, rows: usize) -> usize {
+fn rows_of_a_part<T: Number>(compiled: &CompiledLoop<T>, rows: usize) -> usize {
     let work = compiled.operations();
     let cores = rayon::current_num_threads();
     if !compiled.is_separable() || work < WORTH || rows < 2 {
@@ -168,7 +173,7 @@ fn rows_of_a_part<T: Number>(compiled: &Compiled<T>, rows: usize) -> usize {
 
 /// Solves every part of a batch on a core of its own, each to its own convergence.
 fn solve<T: Number>(
-    compiled: &Compiled<T>,
+    compiled: &CompiledLoop<T>,
     start: Value,
     q: &[Value],
     solver: impl Fn(&Part<'_, T>, &Matrix<T>) -> Result<Solution<Matrix<T>>, banach_solve::Error> + Sync,

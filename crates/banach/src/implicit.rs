@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Both are written in programs and in resolvents, so they can be differentiated like anything else. On Burn's tape the
-//! same theorem takes one application of `g`, behind a node that turns the incoming cotangent v into the adjoint c.
+//! same theorem is a node for every input: the incoming cotangent v becomes the adjoint c, and c the inputs' cotangents.
 
 use crate::backward::Backward;
 use crate::engine::{Native, on_host};

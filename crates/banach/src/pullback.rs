@@ -29,8 +29,7 @@ impl Pullbacks {
         let runner = found.unwrap_or_else(|| {
             let pulled = vjp(&self.program, positions);
             let gradients: Vec<usize> = (self.program.outputs().len()..pulled.outputs().len()).collect();
-            let engine = if point.iter().all(Value::is_on_host) { self.engine } else { Engine::Device };
-            let runner = Arc::new(Runner::new(simplify(&pulled.with_outputs(&gradients)), engine));
+            let runner = Arc::new(Runner::new(simplify(&pulled.with_outputs(&gradients)), self.engine));
             known.push((positions.to_vec(), Arc::clone(&runner)));
             runner
         });

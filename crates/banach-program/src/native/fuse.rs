@@ -1,6 +1,6 @@
 //! Which elementwise lines are computed together? Those whose results nobody else reads.
 
-use crate::primitive::{Bilinear, Kind, Primitive};
+use crate::primitive::Kind;
 use crate::program::{Equation, Program, Var};
 
 /// Lines of a chain, so that what lies between them stays in the fastest cache.
@@ -55,33 +55,8 @@ impl Fusion {
     }
 }
 
-/// Whether every element of the result is a function of the operands' elements at its place, all of them real numbers
-/// or truth values.
-pub(crate) fn is_elementwise(program: &Program, equation: &Equation) -> bool {
+/// Whether a line is elementwise, on real numbers or truth values alone.
+fn is_elementwise(program: &Program, equation: &Equation) -> bool {
     let real = |var: &Var| !matches!(program.type_of(*var).kind, Kind::Int(_));
-    let elementwise = match &equation.primitive {
-        Primitive::Unary(_)
-        | Primitive::Binary(_)
-        | Primitive::Bilinear(Bilinear::Multiply)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::Compare(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Logic(_)
-        | Primitive::Not
-        | Primitive::Choose
-        | Primitive::Erase
-        | Primitive::Cast(_) => true,
-        Primitive::Constant(_)
-        | Primitive::Bilinear(_)
-        | Primitive::Structure(_)
-        | Primitive::Index(_)
-        | Primitive::Concat(_)
-        | Primitive::Extreme { .. }
-        | Primitive::ArgExtreme { .. }
-        | Primitive::MaxPoolIndices(_)
-        | Primitive::Custom(_) => false,
-    };
-    elementwise && equation.operands.iter().all(real) && real(&equation.result)
+    equation.primitive.is_elementwise() && equation.operands.iter().all(real) && real(&equation.result)
 }

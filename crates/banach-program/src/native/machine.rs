@@ -137,11 +137,6 @@ impl<T: Number> Machine<T> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
-    /// Numbers of memory between inputs and outputs.
-    pub fn workspace_len(&self) -> usize {
-        self.layout.real.iter().chain(&self.layout.whole).sum()
-    }
-
     /// Makes what can be made of the fixed inputs, or of those that `which` names alone; what is `known` is taken over.
     pub fn pack(
         &self,

@@ -201,3 +201,24 @@ fn too_little_memory_is_an_error_that_says_how_much() {
     let error = Machine::<f64>::new(&huge, &[]).unwrap().call(vec![value(vec![1.0], &[1, 1])]).unwrap_err();
     assert!(matches!(error, Error::Memory { bytes } if bytes >= 1 << 60), "{error}");
 }
+
+#[test]
+fn what_is_not_a_number_goes_where_it_goes_on_the_device() {
+    let program = traced(&[Type::f64([3, 4])], |v| {
+        let x = tensor::<2>(&v[0]);
+        let sign = x.clone().sign();
+        let clamped = x.clone().clamp(-0.5, 0.5);
+        vec![
+            x.clone().max_dim(1).into(),
+            x.clone().min_dim(0).into(),
+            x.clone().argmax(1).into(),
+            activation::relu(x.clone()).into(),
+            sign.into(),
+            clamped.into(),
+            x.clone().lower_elem(0.0).into(),
+            x.sum_dim(1).into(),
+        ]
+    });
+    let x = vec![1.0, f64::NAN, 3.0, -2.0, f64::NAN, 0.0, -0.0, f64::INFINITY, -1.0, 2.0, 2.0, f64::NAN];
+    crate::harness::evaluate(&program, vec![value(x, &[3, 4])]).unwrap();
+}

@@ -156,16 +156,24 @@ fn nothing_depends_on_how_many_threads_there_are() {
 #[test]
 fn rows_that_have_ended_leave_the_batch() {
     let device = Device::flex();
-    let config = configs()[1].clone();
-    let z = Tensor::cat(vec![rows(30, &device) * 1e-3, rows(2, &device)], 0);
-    let report = config.init(cell(&device)).unwrap().solve(z).unwrap().report().clone();
+    let layer = configs()[1].clone().init(cell(&device)).unwrap();
+    let z = rows(32, &device);
+    let known = layer.solve(z.clone()).unwrap().into_value();
+    let x0 = Tensor::cat(vec![known.clone().slice([0..30]), known.slice([30..32]) + 1.0], 0);
+    let report = layer.solve_from(x0, z).unwrap().report().clone();
     let own: usize = report.steps.iter().map(|steps| steps + 1).sum();
+    assert!(
+        report.steps[..30].iter().all(|steps| *steps < 2) && report.evaluations > 5,
+        "{:?}",
+        report.steps
+    );
     assert!(report.row_evaluations >= own, "{} rows, {own} of their own", report.row_evaluations);
     assert!(
         3 * report.row_evaluations <= 4 * own + 3 * 32,
         "{} rows, {own} of their own",
         report.row_evaluations
     );
+    assert!(2 * report.row_evaluations < 32 * report.evaluations, "{} rows", report.row_evaluations);
 }
 
 #[derive(Module, Debug)]
