@@ -159,7 +159,7 @@ fn rows_that_have_ended_leave_the_batch() {
     let layer = configs()[1].clone().init(cell(&device)).unwrap();
     let z = rows(32, &device);
     let known = layer.solve(z.clone()).unwrap().into_value();
-    let x0 = Tensor::cat(vec![known.clone().slice([0..30]), known.slice([30..32]) + 1.0], 0);
+    let x0 = Tensor::cat(vec![known.clone().narrow(0, 0, 30), known.narrow(0, 30, 2) + 1.0], 0);
     let report = layer.solve_from(x0, z).unwrap().report().clone();
     let own: usize = report.steps.iter().map(|steps| steps + 1).sum();
     assert!(
