@@ -6,6 +6,7 @@
 
 mod chain;
 mod convolution;
+mod descent;
 mod functions;
 mod level;
 mod panels;
@@ -18,6 +19,7 @@ pub use chain::{Binary, Chain, Comparison, Input, InvalidChain, Operation, Outpu
 pub use convolution::{
     Convolution, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
 };
+pub use descent::{Descent, descend};
 pub use level::Level;
 pub use panels::{Matrix, Panels};
 pub use product::{product, product_unpacked};

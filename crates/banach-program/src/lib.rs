@@ -70,5 +70,5 @@ pub use simplify::simplify;
 pub use tensors::Tensors;
 pub use trace::{record, trace};
 pub use transpose::transpose;
-pub use value::{Host, Number, Value};
+pub use value::{Host, Number, Owned, Value};
 pub use verify::verify;

@@ -53,11 +53,14 @@
 //! | Did it converge? | [`Solution`], [`Report`], [`Statistics`] |
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
+//! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
+mod adam;
 mod attach;
 mod backward;
 pub mod check;
+mod clipping;
 mod compiled;
 mod engine;
 mod error;
@@ -80,6 +83,8 @@ mod update;
 pub use banach_program as program;
 pub use banach_solve as solve;
 
+pub use adam::{Adam, AdamConfig};
+pub use clipping::clip_gradients;
 pub use error::Error;
 pub use function::Function;
 pub use gradient_descent::{Energy, GradientDescent, GradientDescentConfig};

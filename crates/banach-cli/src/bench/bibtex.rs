@@ -9,10 +9,9 @@ use crate::error::Error;
 use crate::experiments::bibtex::{Cell, PUBLISHED_HIDDEN, Scores, clip};
 use crate::random::Generator;
 use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
-use banach::{FixedPoint, FixedPointConfig};
+use banach::{AdamConfig, FixedPoint, FixedPointConfig};
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::optim::AdamConfig;
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ const BATCH: usize = 40;
 const EPOCHS: usize = 3;
 const LEARNING_RATE: f64 = 1e-3;
 /// As the peers' Adam has it.
-const EPSILON: f32 = 1e-8;
+const EPSILON: f64 = 1e-8;
 const MAX_STEPS: usize = 60;
 const WEIGHT_STREAM: u64 = 24;
 /// Keeps logarithms of outputs and of what they lack to 1 finite.

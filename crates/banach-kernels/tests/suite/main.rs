@@ -2,6 +2,7 @@
 
 mod chain;
 mod convolution;
+mod descent;
 mod functions;
 mod meaning;
 mod numbers;

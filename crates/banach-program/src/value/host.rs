@@ -7,12 +7,16 @@ use banach_kernels::Real;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DispatchDevice, Flex, TensorMetadata};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use std::marker::PhantomData;
 
 /// Numbers of a precision that the native engine has: `f32` and `f64`.
 pub trait Number: Real {
     /// The numbers of a tensor without gaps.
     #[doc(hidden)]
     fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]>;
+    /// The numbers of a tensor without gaps, to be changed; they are copied if the tensor has clones.
+    #[doc(hidden)]
+    fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self];
     /// A tensor's data.
     #[doc(hidden)]
     fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData;
@@ -23,6 +27,10 @@ macro_rules! number {
         impl Number for $real {
             fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]> {
                 tensor.as_slice()
+            }
+
+            fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self] {
+                tensor.storage_mut()
             }
 
             fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData {
@@ -85,6 +93,43 @@ impl<T: Number> Host<T> {
             Numbers::Real(numbers) => Operand::Real(numbers),
             Numbers::Whole(numbers) => Operand::Whole(numbers),
         }
+    }
+}
+
+/// A float tensor in the memory of this machine whose numbers are changed where they lie.
+#[derive(Debug)]
+pub struct Owned<T> {
+    tensor: FloatTensor<Flex>,
+    number: PhantomData<T>,
+}
+
+impl<T: Number> Owned<T> {
+    /// The numbers of a tensor off the tape; copied if it has clones, or gaps.
+    ///
+    /// # Errors
+    /// Where the tensor is elsewhere, or of another kind or precision.
+    pub fn new(value: Value) -> Result<Self, Unsuitable> {
+        let kind = value.ty().kind;
+        if !value.is_on_host() || kind != Kind::Float(precision::<T>()) {
+            return Err(Unsuitable::new(format!("a tensor of {kind} on {:?}", value.device())));
+        }
+        let tensor = Tensor::<1>::from_dispatch(value.0).try_into_primitive::<Flex>();
+        let mut tensor = tensor.map_err(|error| Unsuitable::new(format!("{error:?}")))?;
+        let numbers = tensor.shape().num_elements();
+        if !tensor.is_contiguous() || tensor.bytes().len() != numbers * size_of::<T>() {
+            tensor = tensor.to_contiguous();
+        }
+        Ok(Owned { tensor, number: PhantomData })
+    }
+
+    /// The numbers, in row-major order.
+    pub fn numbers(&mut self) -> &mut [T] {
+        T::write(&mut self.tensor)
+    }
+
+    /// The tensor again.
+    pub fn into_value(self) -> Value {
+        Tensor::<1>::from_primitive::<Flex>(self.tensor).into()
     }
 }
 

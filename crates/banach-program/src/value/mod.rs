@@ -5,7 +5,7 @@ mod elementwise;
 mod host;
 mod structure;
 
-pub use host::{Host, Number};
+pub use host::{Host, Number, Owned};
 
 use crate::error::Error;
 use crate::primitive::{Constant, Kind, Literal, Structure, Type};

@@ -14,4 +14,5 @@ mod modules;
 mod outcomes;
 mod random_fixed_points;
 mod reference;
+mod training;
 mod zoo;

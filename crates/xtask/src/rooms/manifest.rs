@@ -9,7 +9,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("banach-program", &["banach-kernels"]),
     ("banach-solve", &["banach-kernels"]),
     ("banach-zoo", &[]),
-    ("banach", &["banach-program", "banach-solve"]),
+    ("banach", &["banach-kernels", "banach-program", "banach-solve"]),
     ("banach-cli", &["banach", "banach-zoo"]),
     ("xtask", &[]),
 ];

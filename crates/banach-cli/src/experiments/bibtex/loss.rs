@@ -1,7 +1,8 @@
 //! What is minimised: how far are outputs from the labels, and how far are gradients clipped?
 
 use super::settings::GRADIENT_NORM;
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use banach::clip_gradients;
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, activation};
 
@@ -29,45 +30,13 @@ fn soft_f1(x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
 /// Scales all gradients together to a norm of at most [`GRADIENT_NORM`].
 ///
 /// If the norm is not finite the gradient is dropped, the weights stay as they are, and the second value is false.
+/// Scales all gradients together to a norm of at most [`GRADIENT_NORM`].
+///
+/// If the norm is not finite the gradient is dropped, the weights stay as they are, and the second value is false.
 pub(crate) fn clip(network: &impl Module, gradients: GradientsParams) -> (GradientsParams, bool) {
-    let mut measure = Measure { gradients: &gradients, squares: 0.0 };
-    network.visit(&mut measure);
-    let norm = measure.squares.sqrt();
-    if !norm.is_finite() {
-        return (GradientsParams::new(), false);
-    }
-    if norm <= GRADIENT_NORM {
-        return (gradients, true);
-    }
-    let mut scale = Scale { gradients, factor: GRADIENT_NORM / norm };
-    network.visit(&mut scale);
-    (scale.gradients, true)
-}
-
-struct Measure<'a> {
-    gradients: &'a GradientsParams,
-    squares: f64,
-}
-
-impl ModuleVisitor for Measure<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            self.squares += f64::from(gradient.square().sum().into_scalar::<f32>());
-        }
-    }
-}
-
-struct Scale {
-    gradients: GradientsParams,
-    factor: f64,
-}
-
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let id: ParamId = param.id;
-        if let Some(gradient) = self.gradients.remove::<D>(id) {
-            self.gradients.register(id, gradient.mul_scalar(self.factor));
-        }
+    match clip_gradients(network, gradients, GRADIENT_NORM) {
+        (gradients, norm) if norm.is_finite() => (gradients, true),
+        (_, _) => (GradientsParams::new(), false),
     }
 }
 

@@ -31,11 +31,12 @@ use crate::dataset::bibtex::{self, Bibtex};
 use crate::error::Error;
 use crate::report::file;
 use crate::{device, interruption};
+use banach::AdamConfig;
 use banach::program::Program;
 use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 use burn::train::checkpoint::KeepLastNCheckpoints;
 use burn::train::logger::FileMetricLogger;
@@ -53,7 +54,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Keeps Adam's steps finite. The gradient of a mean over 159 labels is small, so this has to be smaller.
-const EPSILON: f32 = 1e-8;
+const EPSILON: f64 = 1e-8;
 
 /// Runs `banach train bibtex`.
 pub(crate) fn train(arguments: &BibtexArguments) -> Result<(), Error> {
@@ -217,7 +218,7 @@ impl Run<'_> {
 
 /// Adam with decoupled weight decay; without decay it is Adam.
 fn adam(settings: &Settings) -> ModuleOptimizer {
-    AdamWConfig::new().with_weight_decay(settings.weight_decay as f32).with_epsilon(EPSILON).init()
+    AdamConfig::new().with_decay(settings.weight_decay).with_epsilon(EPSILON).init()
 }
 
 /// A step size that falls a little with every mini-batch, by the same part in every epoch.

@@ -1,0 +1,91 @@
+//! How do parameters move down their gradient? Adam's step, in one pass over memory.
+
+use crate::{Level, Real};
+use pulp::{Simd, WithSimd};
+
+/// Where a step of Adam goes, in numbers that all parameters share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Descent {
+    /// What is kept of the parameters before they move: 1 without decay.
+    pub held: f64,
+    /// What is kept of the old moments, β₁ and β₂.
+    pub kept: [f64; 2],
+    /// The learning rate, over `1 - β₁ᵗ`.
+    pub rate: f64,
+    /// `1 / √(1 - β₂ᵗ)`.
+    pub correction: f64,
+    /// What keeps the quotient finite.
+    pub epsilon: f64,
+}
+
+/// `m ← β₁ m + (1 - β₁) g`, `v ← β₂ v + (1 - β₂) g²`, and `x ← held x - rate m / (correction √v + ε)`.
+///
+/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1.
+///
+/// # Panics
+/// Where the lengths differ.
+pub fn descend<T: Real>(level: Level, x: &mut [T], gradient: &[T], moments: [&mut [T]; 2], step: &Descent) {
+    let [m, v] = moments;
+    let same = x.len() == gradient.len() && x.len() == m.len() && x.len() == v.len();
+    assert!(same, "{} parameters, {} slopes and {}, {} moments", x.len(), gradient.len(), m.len(), v.len());
+    level.run(Descend { x, gradient, m, v, step });
+}
+
+struct Descend<'a, T> {
+    x: &'a mut [T],
+    gradient: &'a [T],
+    m: &'a mut [T],
+    v: &'a mut [T],
+    step: &'a Descent,
+}
+
+/// The numbers of a step, each in all lanes of a vector.
+#[derive(Clone, Copy)]
+struct Lanes<V> {
+    held: V,
+    kept: [V; 2],
+    taken: [V; 2],
+    rate: V,
+    correction: V,
+    epsilon: V,
+}
+
+/// The next x, m and v.
+#[inline(always)]
+fn moved<S: Simd, T: Real>(
+    simd: S,
+    step: Lanes<T::Vector<S>>,
+    [x, g, m, v]: [T::Vector<S>; 4],
+) -> [T::Vector<S>; 3] {
+    let square = T::multiply(simd, g, g);
+    let m = T::multiply_add(simd, step.kept[0], m, T::multiply(simd, step.taken[0], g));
+    let v = T::multiply_add(simd, step.kept[1], v, T::multiply(simd, step.taken[1], square));
+    let size = T::multiply_add(simd, step.correction, T::square_root(simd, v), step.epsilon);
+    let x = T::multiply(simd, step.held, x);
+    [T::multiply_add(simd, step.rate, T::divide(simd, m, size), x), m, v]
+}
+
+impl<T: Real> WithSimd for Descend<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Descend { x, gradient, m, v, step } = self;
+        let Descent { held, kept: [mean, square], rate, correction, epsilon } = *step;
+        let [held, mean, square, mean_taken, square_taken, rate, correction, epsilon] =
+            [held, mean, square, 1.0 - mean, 1.0 - square, -rate, correction, epsilon]
+                .map(|number| T::splat(simd, T::from_f64(number)));
+        let (kept, taken) = ([mean, square], [mean_taken, square_taken]);
+        let step = Lanes { held, kept, taken, rate, correction, epsilon };
+        let ((x, x_rest), (g, g_rest)) = (T::vectors_mut::<S>(x), T::vectors::<S>(gradient));
+        let ((m, m_rest), (v, v_rest)) = (T::vectors_mut::<S>(m), T::vectors_mut::<S>(v));
+        for (((x, g), m), v) in x.iter_mut().zip(g).zip(m).zip(v) {
+            [*x, *m, *v] = moved::<S, T>(simd, step, [*x, *g, *m, *v]);
+        }
+        let rest = [&*x_rest, g_rest, &*m_rest, &*v_rest].map(|rest| T::load_part::<S>(simd, rest));
+        let [x, m, v] = moved::<S, T>(simd, step, rest);
+        T::store_part(simd, x_rest, x);
+        T::store_part(simd, m_rest, m);
+        T::store_part(simd, v_rest, v);
+    }
+}

@@ -1,0 +1,157 @@
+//! How do parameters move down their gradient in one pass over memory? Adam, for Burn's optimizer.
+
+use banach_kernels::{Descent, Level, descend};
+use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value};
+use burn::config::Config;
+use burn::optim::{self, AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
+use burn::tensor::{DType, Device, Tensor};
+use rayon::prelude::*;
+use std::fmt::{Debug, Formatter};
+
+/// Parameters that one core moves at a time.
+const PART: usize = 1 << 14;
+
+/// Adam, with decoupled decay of weights if that is asked for.
+///
+/// ```text
+/// m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²,   θ ← (1 - lr λ) θ - lr m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)
+/// ```
+///
+/// D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; I. Loshchilov and F. Hutter,
+/// "Decoupled weight decay regularization" (2019), algorithm 2. The numbers are those of Burn's optimizers up to rounding. The difference is speed: where parameters lie in this machine's memory, all of it is
+/// one pass over them, in place and on all cores; on other devices it is Burn's tensor operations.
+///
+/// | setting | default | range |
+/// | :-- | :-- | :-- |
+/// | `beta_1` | `0.9` | `[0, 1)` |
+/// | `beta_2` | `0.999` | `[0, 1)` |
+/// | `epsilon` | `1e-8` | `> 0` |
+/// | `decay`, λ | `0` | `>= 0` |
+///
+/// ```
+/// use banach::AdamConfig;
+/// use burn::module::Module;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex().autodiff();
+/// let mut layer = LinearConfig::new(2, 1).init(&device);
+/// let mut optimizer = AdamConfig::new().init();
+/// let before = layer.weight.val().into_data();
+/// let loss = layer.forward(Tensor::<2>::ones([1, 2], &device)).sum();
+/// let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+/// layer = optimizer.step(0.1, layer, gradients);
+/// // The first step is the learning rate, against the sign of the slope.
+/// for (now, before) in layer.weight.val().into_data().iter::<f32>().zip(before.iter::<f32>()) {
+///     assert!((now - (before - 0.1)).abs() < 1e-6);
+/// }
+/// ```
+#[derive(Config, Debug)]
+pub struct AdamConfig {
+    /// What is kept of the mean of slopes in a step.
+    #[config(default = 0.9)]
+    pub beta_1: f64,
+    /// What is kept of the mean of their squares.
+    #[config(default = 0.999)]
+    pub beta_2: f64,
+    /// Added to the denominator.
+    #[config(default = 1e-8)]
+    pub epsilon: f64,
+    /// The part of a weight that goes in a step of length 1.
+    #[config(default = 0.0)]
+    pub decay: f64,
+}
+
+impl AdamConfig {
+    /// The optimizer of a module.
+    ///
+    /// # Panics
+    /// For settings outside their range.
+    pub fn init(&self) -> ModuleOptimizer {
+        let AdamConfig { beta_1, beta_2, epsilon, decay } = *self;
+        for (name, beta) in [("beta_1", beta_1), ("beta_2", beta_2)] {
+            assert!((0.0..1.0).contains(&beta), "found {name} = {beta}, expected a number in [0, 1)");
+        }
+        assert!(epsilon > 0.0 && epsilon.is_finite(), "found epsilon = {epsilon}, expected a number > 0");
+        assert!(decay >= 0.0 && decay.is_finite(), "found decay = {decay}, expected a number >= 0");
+        let elsewhere = optim::AdamConfig::new().with_beta_1(beta_1 as f32).with_beta_2(beta_2 as f32);
+        let elsewhere = elsewhere.with_epsilon(epsilon as f32).build();
+        ModuleOptimizer::from(Adam { config: self.clone(), elsewhere })
+    }
+}
+
+/// What [`AdamConfig::init`] makes the optimizer of a module of.
+#[derive(Clone)]
+pub struct Adam {
+    config: AdamConfig,
+    /// For parameters in the memory of other devices.
+    elsewhere: optim::Adam,
+}
+
+impl Debug for Adam {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Adam({:?})", self.config)
+    }
+}
+
+impl Optimizer for Adam {
+    /// Burn's, so that records of either optimizer fit the other.
+    type State<const D: usize> = AdamState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        rate: LearningRate,
+        x: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamState<D>>,
+    ) -> (Tensor<D>, Option<AdamState<D>>) {
+        let host = [&x, &gradient].into_iter().all(|tensor| Value::from(tensor.clone()).is_on_host());
+        match (host, x.dtype()) {
+            (true, DType::F32) => self.in_place::<f32, D>(rate, x, gradient, state),
+            (true, DType::F64) => self.in_place::<f64, D>(rate, x, gradient, state),
+            (_, _) => self.elsewhere.step(rate, x * (1.0 - rate * self.config.decay), gradient, state),
+        }
+    }
+
+    fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
+        optim::Adam::to_device(state, device)
+    }
+}
+
+impl Adam {
+    fn in_place<T: Number, const D: usize>(
+        &self,
+        rate: LearningRate,
+        x: Tensor<D>,
+        gradient: Tensor<D>,
+        state: Option<AdamState<D>>,
+    ) -> (Tensor<D>, Option<AdamState<D>>) {
+        let fresh = || AdaptiveMomentumState::new(0, x.zeros_like(), x.zeros_like());
+        let AdaptiveMomentumState { time, moment_1, moment_2, .. } =
+            state.map_or_else(fresh, |state| state.momentum);
+        let (time, AdamConfig { beta_1, beta_2, epsilon, decay }) = (time + 1, self.config.clone());
+        let rest = |beta: f64| 1.0 - beta.powf(time as f64);
+        let held = 1.0 - rate * decay;
+        let (rate, correction) = (rate / rest(beta_1), rest(beta_2).sqrt().recip());
+        let step = Descent { held, kept: [beta_1, beta_2], rate, correction, epsilon };
+        let gradient = host(Host::<T>::new(gradient.into()));
+        let Operand::Real(gradient) = gradient.operand() else { panic!("a gradient of real numbers") };
+        let mut owned = [x, moment_1, moment_2].map(|tensor| host(Owned::<T>::new(tensor.into())));
+        let parts = owned.each_mut().map(|owned| owned.numbers().par_chunks_mut(PART));
+        let [x, m, v] = parts;
+        let slopes = gradient.par_chunks(PART);
+        x.zip(slopes).zip(m).zip(v).for_each(|(((x, slopes), m), v)| {
+            descend(Level::best(), x, slopes, [m, v], &step);
+        });
+        let [x, moment_1, moment_2] =
+            owned.map(|owned| owned.into_value().try_into_tensor().unwrap_or_else(|error| panic!("{error}")));
+        (x, Some(AdamState::new(AdaptiveMomentumState::new(time, moment_1, moment_2))))
+    }
+}
+
+/// # Panics
+/// Never: device and precision were looked at.
+fn host<T>(found: Result<T, Unsuitable>) -> T {
+    found.unwrap_or_else(|error| panic!("{error}"))
+}

@@ -1,0 +1,84 @@
+//! How long may a gradient be? All parameters together, which Burn's clipping of one tensor at a time does not say.
+
+use banach_kernels::{Level, square_sum};
+use banach_program::{Host, Number, Operand, Value};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+/// Scales the gradients of a module together so that their Euclidean norm is at most `longest`; with the norm they had.
+///
+/// A norm that is not finite is returned with the gradients as they were: whether to drop the step is for the caller
+/// to say. R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks" (2013),
+/// algorithm 1.
+///
+/// ```
+/// use banach::clip_gradients;
+/// use burn::nn::LinearConfig;
+/// use burn::optim::GradientsParams;
+/// use burn::tensor::{Device, Tensor};
+///
+/// let device = Device::flex().autodiff();
+/// let layer = LinearConfig::new(2, 1).with_bias(false).init(&device);
+/// let loss = layer.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)).sum();
+/// let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+/// let (gradients, norm) = clip_gradients(&layer, gradients, 1.0);
+/// assert_eq!(norm, 5.0);
+/// let clipped: Tensor<2> = gradients.get(layer.weight.id).unwrap();
+/// assert!(clipped.into_data().iter::<f64>().zip([0.6, 0.8]).all(|(a, b)| (a - b).abs() < 1e-6));
+/// ```
+pub fn clip_gradients(
+    module: &impl Module,
+    gradients: GradientsParams,
+    longest: f64,
+) -> (GradientsParams, f64) {
+    let mut measure = Measure { gradients: &gradients, squares: 0.0 };
+    module.visit(&mut measure);
+    let norm = measure.squares.sqrt();
+    if norm <= longest || !norm.is_finite() {
+        return (gradients, norm);
+    }
+    let mut scale = Scale { gradients, factor: longest / norm };
+    module.visit(&mut scale);
+    (scale.gradients, norm)
+}
+
+/// Numbers that one core looks at in a go; sums do not depend on how many cores there are.
+const PART: usize = 1 << 14;
+
+struct Measure<'a> {
+    gradients: &'a GradientsParams,
+    squares: f64,
+}
+
+impl ModuleVisitor for Measure<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+        let value = || Value::from(gradient.clone());
+        let here = squares::<f32>(value()).or_else(|| squares::<f64>(value()));
+        let elsewhere = || gradient.clone().square().sum().into_data().iter::<f64>().sum();
+        self.squares += here.unwrap_or_else(elsewhere);
+    }
+}
+
+/// The sum of squares, if the numbers lie in this machine's memory.
+fn squares<T: Number>(gradient: Value) -> Option<f64> {
+    let host = Host::<T>::new(gradient).ok()?;
+    let Operand::Real(numbers) = host.operand() else { return None };
+    let parts: Vec<f64> = numbers.par_chunks(PART).map(|part| square_sum(Level::best(), part)).collect();
+    Some(parts.into_iter().sum())
+}
+
+struct Scale {
+    gradients: GradientsParams,
+    factor: f64,
+}
+
+impl ModuleVisitor for Scale {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+            self.gradients.register(param.id, gradient.mul_scalar(self.factor));
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Do clipping and Adam do what Burn's tensor operations do, in one pass?
+
+use crate::reference::numbers;
+use banach::{AdamConfig, clip_gradients};
+use burn::module::{Module, Param};
+use burn::optim::{self, GradientsParams, ModuleOptimizer};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+
+#[derive(Module, Debug)]
+struct Two {
+    wide: Param<Tensor<2>>,
+    long: Param<Tensor<1>>,
+}
+
+/// Parameters of more than one part, and a loss whose slopes differ from step to step.
+fn two(dtype: DType) -> (Two, Device) {
+    let device = Device::flex().autodiff();
+    let wave = |count: usize| -> Vec<f64> { (0..count).map(|i| (i as f64 * 0.37).sin()).collect() };
+    let wide = Tensor::<2>::from_data(TensorData::new(wave(200 * 151), [200, 151]), (&device, dtype));
+    let long = Tensor::<1>::from_data(TensorData::new(wave(7), [7]), (&device, dtype));
+    (Two { wide: Param::from_tensor(wide), long: Param::from_tensor(long) }, device)
+}
+
+fn gradients(module: &Two) -> GradientsParams {
+    let loss = module.wide.val().powi_scalar(4).sum() + (module.long.val() - 0.5).powi_scalar(2).sum();
+    GradientsParams::from_grads(loss.backward(), module)
+}
+
+fn trained(mut optimizer: ModuleOptimizer, dtype: DType, steps: usize) -> Vec<f64> {
+    let (mut module, _) = two(dtype);
+    for step in 0..steps {
+        let gradients = gradients(&module);
+        module = optimizer.step(1e-2 / (step + 1) as f64, module, gradients);
+        if step == 1 {
+            // Nothing is lost on the way through a record.
+            let bytes = optimizer.into_bytes().unwrap();
+            optimizer = AdamConfig::new().init().from_bytes(bytes).unwrap();
+        }
+    }
+    [numbers(&module.wide.val()), numbers(&module.long.val())].concat()
+}
+
+#[test]
+fn adam_is_burns_adam() {
+    for (dtype, tolerance) in [(DType::F32, 3e-5), (DType::F64, 1e-6)] {
+        let ours = trained(AdamConfig::new().with_epsilon(1e-5).init(), dtype, 2);
+        let theirs = trained(optim::AdamConfig::new().init(), dtype, 2);
+        assert_eq!(ours.len(), 200 * 151 + 7);
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            assert!((ours - theirs).abs() <= tolerance, "{dtype:?}: {ours}, not {theirs}");
+        }
+    }
+}
+
+#[test]
+fn decay_is_that_of_burns_adamw() {
+    let ours = trained(AdamConfig::new().with_epsilon(1e-5).with_decay(0.3).init(), DType::F32, 2);
+    let theirs = trained(optim::AdamWConfig::new().with_weight_decay(0.3).init(), DType::F32, 2);
+    let plain = trained(AdamConfig::new().with_epsilon(1e-5).init(), DType::F32, 2);
+    let furthest = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(furthest(&ours, &theirs) < 3e-5);
+    assert!(furthest(&ours, &plain) > 1e-4);
+}
+
+#[test]
+fn an_optimizer_goes_on_where_its_record_ends() {
+    let straight = {
+        let (mut module, mut optimizer) = (two(DType::F32).0, AdamConfig::new().init());
+        for step in 0..4 {
+            let gradients = gradients(&module);
+            module = optimizer.step(1e-2 / (step + 1) as f64, module, gradients);
+        }
+        numbers(&module.wide.val())
+    };
+    assert_eq!(trained(AdamConfig::new().init(), DType::F32, 4)[..straight.len()], straight);
+}
+
+#[test]
+fn a_module_with_clones_moves_alone() {
+    let (module, _) = two(DType::F32);
+    let kept = module.clone();
+    let before = numbers(&kept.wide.val());
+    let gradients = gradients(&module);
+    let moved = AdamConfig::new().init().step(0.1, module, gradients);
+    assert_eq!(numbers(&kept.wide.val()), before);
+    assert_ne!(numbers(&moved.wide.val()), before);
+}
+
+#[test]
+fn gradients_are_clipped_together() {
+    for dtype in [FloatDType::F32, FloatDType::F64] {
+        let (module, _) = two(dtype.into());
+        let whole = |gradients: &GradientsParams| {
+            let (wide, long): (Tensor<2>, Tensor<1>) =
+                (gradients.get(module.wide.id).unwrap(), gradients.get(module.long.id).unwrap());
+            [numbers(&wide), numbers(&long)].concat()
+        };
+        let before = whole(&gradients(&module));
+        let length = before.iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+        let (clipped, norm) = clip_gradients(&module, gradients(&module), 2.0);
+        assert!((norm / length - 1.0).abs() < 1e-6, "{norm}, not {length}");
+        for (after, before) in whole(&clipped).iter().zip(&before) {
+            assert!((after - before * 2.0 / length).abs() < 1e-6);
+        }
+        let (same, _) = clip_gradients(&module, gradients(&module), 1e9);
+        assert_eq!(whole(&same), before);
+    }
+}
+
+#[test]
+fn a_norm_that_is_not_finite_is_said_and_changes_nothing() {
+    let (module, device) = two(DType::F32);
+    let mut gradients = GradientsParams::new();
+    let wide = Tensor::<2>::full([200, 151], f32::NAN, &device.without_autodiff());
+    gradients.register(module.wide.id, wide);
+    let (gradients, norm) = clip_gradients(&module, gradients, 1.0);
+    assert!(norm.is_nan());
+    assert!(gradients.get::<2>(module.wide.id).is_some());
+}
