@@ -8,6 +8,8 @@
     reason = "a rule speaks of few primitives and leaves the rest as they are"
 )]
 
+mod blocks;
+
 use crate::folding::folded;
 use crate::primitive::{Bilinear, Binary, Constant, Literal, Primitive, Span, Structure, Type, Unary};
 use crate::program::{Builder, Equation, Program, Var};
@@ -158,6 +160,10 @@ impl Rewriter {
             Primitive::Power(2.0) => {
                 Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false))
             }
+            Primitive::Binary(Binary::Add) if float => {
+                let known = self.with_number(Binary::Add, x, operands[1]);
+                known.or_else(|| self.adjoined(x, operands[1]))
+            }
             Primitive::Binary(function) if float => self.with_number(*function, x, operands[1]),
             Primitive::Bilinear(Bilinear::Multiply) if float => {
                 let (number, other) = match (self.number(x), self.number(operands[1])) {
@@ -181,6 +187,7 @@ impl Rewriter {
             },
             Primitive::Cast(kind) if *kind == ty.kind => Some(x),
             Primitive::Concat(_) if operands.len() == 1 => Some(x),
+            Primitive::Concat(axis) => self.stacked_product(*axis, operands),
             Primitive::Structure(structure) => self.restructured(structure, x, &ty.shape),
             Primitive::Bilinear(Bilinear::Matmul(turned)) => self.turned_product(*turned, operands),
             _ => None,

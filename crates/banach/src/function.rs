@@ -215,12 +215,11 @@ impl Function {
         let layout = Layout::of(&self.program, states, config.engine)?;
         let statistics = Arc::default();
         let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&statistics));
-        let fix: Arc<dyn Custom> = Arc::new(fix);
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
         let mut operands = builder.inline(&layout.packing(), &inputs[..states]);
         operands.extend(&inputs[states..]);
-        let flat = builder.push(Primitive::Custom(Door(fix)), &operands);
+        let flat = Arc::new(fix).write(&mut builder, &operands);
         let outputs = builder.inline(&layout.unpacking(), &[flat]);
         Ok(Function { program: simplify(&builder.finish(outputs)), statistics })
     }

@@ -26,8 +26,8 @@ use crate::report::{AdjointReport, Report, Statistics, locked};
 use crate::resolvent::{Handle, LoopBody, Resolvent, fits};
 use crate::settings::{Engine, FixedPointConfig};
 use banach_program::{
-    Builder, Custom, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate, hoist, linearize, rows,
-    simplify,
+    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Rows, Type, Value, Var, evaluate, hoist,
+    linearize, rows, simplify,
 };
 use banach_solve::{Map, Smooth, Solution, fixed_point_smooth};
 use burn::tensor::Tensor;
@@ -43,6 +43,8 @@ pub(crate) struct Fix {
     config: FixedPointConfig,
     native: OnceLock<Native>,
     derivative: OnceLock<Derivative>,
+    /// The loop alone, for programs in which what it computes once stands outside.
+    bare: OnceLock<Arc<Fix>>,
     backward: Arc<Backward>,
     /// Where solves are counted that happen inside programs, where nobody holds a report.
     statistics: Arc<Mutex<Statistics>>,
@@ -52,14 +54,29 @@ impl Fix {
     pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
         let forward = hoist(&g, &[0]);
         let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&statistics)));
-        let (native, derivative) = (OnceLock::new(), OnceLock::new());
-        Fix { g, forward, energy: None, config, native, derivative, backward, statistics }
+        let (native, derivative, bare) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Fix { g, forward, energy: None, config, native, derivative, bare, backward, statistics }
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
     pub(crate) fn with_energy(mut self, energy: Option<Program>) -> Self {
         self.energy = energy.map(|energy| hoist(&energy, &[0]));
         self
+    }
+
+    /// Writes x̂ into a program, from operands `(x0, q..)`. What the loop computes only once is written before it, where
+    /// the lines of a derivative find it computed.
+    pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
+        if self.energy.is_some() {
+            return builder.push(Primitive::Custom(Door(Arc::clone(self) as Arc<dyn Custom>)), operands);
+        }
+        let bare = self.bare.get_or_init(|| {
+            let (body, statistics) = (self.forward.body.clone(), Arc::clone(&self.statistics));
+            Arc::new(Fix::new(body, self.config.clone(), statistics))
+        });
+        let mut inner = vec![operands[0]];
+        inner.extend(builder.inline(&self.forward.prologue, &operands[1..]));
+        builder.push(Primitive::Custom(Door(Arc::clone(bare) as Arc<dyn Custom>)), &inner)
     }
 
     /// Solves `x = g(x, q)` from `x0`.

@@ -216,8 +216,7 @@ impl Call {
     fn record<S: Tensors>(&self, x0: &S) -> Result<Solution<S>, Error> {
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.traced.fix.g.input_types().map(|ty| builder.input(ty.clone())).collect();
-        let fix: Arc<dyn Custom> = Arc::clone(&self.traced.fix) as Arc<dyn Custom>;
-        let flat = builder.push(Primitive::Custom(Door(fix)), &inputs);
+        let flat = self.traced.fix.write(&mut builder, &inputs);
         let states = builder.inline(&self.traced.unpacking, &[flat]);
         let program = builder.finish(states);
         let values =

@@ -1,7 +1,7 @@
 //! Printing, simplifying, constants: what a person reads and what is left out.
 
-use crate::harness::{assert_close, evaluate, numbers, value};
-use banach_program::{Program, Type, Value, linearize, trace, transpose};
+use crate::harness::{Numbers, assert_close, check, derivatives, evaluate, numbers, value};
+use banach_program::{Program, Type, Value, linearize, simplify, trace, transpose, vjp};
 use burn::tensor::{DType, Device, Tensor, activation};
 
 fn traced(shapes: &[&[usize]], closure: impl Fn(&[Value]) -> Vec<Value>) -> Program {
@@ -90,4 +90,35 @@ fn single_precision_programs_stay_single() {
     });
     let program = program.unwrap();
     assert!(program.output_types().all(|ty| *ty == Type::f32([2, 2])));
+}
+
+/// `z w₁ + x w₂` with rows of w at these places, and the derivative with respect to w.
+fn in_blocks(first: std::ops::Range<usize>, second: std::ops::Range<usize>) -> Program {
+    let shapes: [&[usize]; 3] = [&[3, first.len()], &[3, second.len()], &[6, 5]];
+    let program = check("blocks", &shapes, |inputs| {
+        let [z, x, w] = [0, 1, 2].map(|input| tensor(&inputs[input]));
+        let [upper, lower] = [&first, &second].map(|rows| w.clone().narrow(0, rows.start, rows.len()));
+        vec![(z.matmul(upper) + x.matmul(lower)).into()]
+    });
+    let back = simplify(&vjp(&program, &[2]).with_outputs(&[1]));
+    let mut stream = Numbers::new(5);
+    let inputs: Vec<Value> = back.input_types().map(|ty| stream.value(ty)).collect();
+    derivatives("blocks", &back, &inputs, &mut stream);
+    back
+}
+
+#[test]
+fn blocks_that_fill_a_whole_become_one_product() {
+    for (first, second) in [(0..4, 4..6), (2..6, 0..2)] {
+        let text = in_blocks(first, second).to_string();
+        assert_eq!((text.matches("matmul").count(), text.matches("add").count()), (1, 0), "{text}");
+    }
+}
+
+#[test]
+fn blocks_with_a_gap_or_in_common_are_added() {
+    for (first, second) in [(0..3, 2..6), (0..2, 4..6), (1..3, 3..6), (0..3, 3..5)] {
+        let text = in_blocks(first, second).to_string();
+        assert!(text.contains("add"), "{text}");
+    }
 }
