@@ -12,7 +12,7 @@ const NEAR: usize = 1 << 19;
 /// Columns of `B` packed at once when it does not come packed.
 const BLOCK: usize = 256;
 /// So few rows do not repay packing `B`.
-const FEW: usize = 2 * TALLEST;
+const FEW: usize = 3 * TALLEST;
 /// Rows this many bytes apart compete for the same lines of the cache,
 const PAGE: usize = 4096;
 /// which holds so many of them at a time.

@@ -29,8 +29,7 @@ use crate::implicit::Fix;
 use crate::report::{Statistics, locked};
 use crate::settings::FixedPointConfig;
 use banach_program::{
-    Builder, Custom, Door, Primitive, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record,
-    simplify, trace, vjp,
+    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, trace, vjp,
 };
 use burn::tensor::Device;
 use std::fmt::{Display, Formatter};

@@ -8,9 +8,7 @@ use crate::report::{Report, Solution, Statistics, locked};
 use crate::settings::{FixedPointConfig, OnFailure};
 use crate::traced::{TracedUpdate, types_of};
 use crate::update::Update;
-use banach_program::{
-    Builder, Custom, Door, Primitive, Program, Tensors, Type, Value, Var, evaluate, record,
-};
+use banach_program::{Builder, Program, Tensors, Type, Value, Var, evaluate, record};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, Mutex};

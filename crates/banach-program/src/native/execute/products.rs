@@ -19,7 +19,7 @@ const PIXELS: usize = 512;
 /// Rows from which packing the whole right side is worth it.
 const MANY: usize = 256;
 /// Columns that one core takes.
-const COLUMNS: usize = 128;
+const COLUMNS: usize = 64;
 /// Channels of a convolution's weights that one core takes at least.
 const CHANNELS: usize = 8;
 /// Operations worth another core.
