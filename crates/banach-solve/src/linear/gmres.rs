@@ -177,7 +177,8 @@ impl<R: Rows> Cycle<R> {
                 (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
                 continue;
             }
-            let exhausted = below <= 32.0 * precision * length[position];
+            // `A` takes a vector of length one to one of `1 + length` at most, and rounds accordingly.
+            let exhausted = below <= 32.0 * precision * (1.0 + length[position]);
             self.small[row].push(column, if exhausted { 0.0 } else { below });
             if exhausted {
                 self.closed[row] = Some(Outcome::Stalled);
