@@ -22,7 +22,7 @@ const LEAST_COSINE: f64 = 0.7;
 /// With `M = I - A`, the remainder `r`, a fixed shadow residual `r̂` and a direction `p`, a step is
 /// `s = r - α M p` with `α = ⟨r̂, r⟩ / ⟨r̂, M p⟩`, then `r ← s - ω M s` with `ω = ⟨M s, s⟩ / ⟨M s, M s⟩`, then
 /// `p ← r + β (p - ω M p)` with `β = (⟨r̂, r⟩ / ⟨r̂, r⟩ before) (α / ω)`. Where `M s` is far from the direction of `s`, the
-/// cosine between them is put at 0.7 (the second reference, section 3), so that `ω` does not vanish.
+/// cosine between them is put at 0.7 (the second reference), so that `ω` does not vanish.
 ///
 /// Where `⟨r̂, r⟩` or `⟨r̂, M p⟩` is zero to this precision, the row starts again from where it is with a shadow residual
 /// of its remainder and random-looking numbers; after `restarts` of them in which the remainder has not halved, it ends as

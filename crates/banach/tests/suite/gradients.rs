@@ -178,15 +178,14 @@ fn every_exact_adjoint_solver_gives_the_same_gradient() {
 #[test]
 fn an_approximate_adjoint_is_given_as_asked_and_is_no_failure() {
     let truncated = LinearSolver::Truncated(Truncated { terms: 3, damping: 1.0 });
-    let sums: [(LinearSolver, fn(f64) -> f64); 2] =
-        [(LinearSolver::Identity, |_| 1.0), (truncated, |j| 1.0 + j + j * j)];
-    for (solver, sum) in sums {
+    for (solver, terms) in [(LinearSolver::Identity, 1), (truncated, 3)] {
         let layer = FixedPointConfig::new().with_adjoint(solver).with_tolerance(Tolerance::both(1e-12));
         let layer = layer.init(Expanding { slope: 0.6 }).unwrap();
         let z = tensor(vec![0.3, -0.2], [2, 1]).autodiff().require_grad();
         let solution = layer.solve(z.clone()).unwrap();
         let (x, report) = (numbers(solution.value()), solution.report().clone());
-        let expected: Vec<f64> = x.iter().map(|x| sum(-0.6 * x.cos())).collect();
+        let expected: Vec<f64> =
+            x.iter().map(|x| (0..terms).map(|k| (-0.6 * x.cos()).powi(k)).sum()).collect();
         let gradients = solution.into_value().sum().backward();
         assert_close(&numbers(&z.grad(&gradients).unwrap()), &expected, 1e-9, "so many terms of the series");
         let adjoint = &report.adjoint()[0];
