@@ -29,6 +29,27 @@ pub enum Error {
         /// Rows and width of the state.
         expected: [usize; 2],
     },
+    /// The guess of a linear solve is not of the shape of its right-hand side.
+    #[error(
+        "the guess has shape {found:?}, expected that of the right-hand side, {expected:?}; leave it out if there is none"
+    )]
+    Guess {
+        /// Rows and width of the guess.
+        found: [usize; 2],
+        /// Rows and width of the right-hand side.
+        expected: [usize; 2],
+    },
+    /// A state is too wide for a solver that writes its system down.
+    #[error(
+        "the state has n = {width} numbers a row, and `dense.limit` is {limit}: the dense solver takes n applications and \
+         n² numbers for every row; use GMRES or BiCGStab, or raise the limit"
+    )]
+    Wide {
+        /// The width of the state.
+        width: usize,
+        /// The largest that is allowed.
+        limit: usize,
+    },
     /// The energy did not return one number for every row.
     #[error("the energy returned {found} numbers, expected one for each of {expected} rows")]
     Energy {

@@ -147,6 +147,16 @@ impl<R: Rows> Ledger<R> {
         self.active[position] = false;
     }
 
+    /// Ends rows under way at `x`, which is what was asked for, though nobody has looked at its residual.
+    pub(crate) fn accept(&mut self, step: usize, x: &R) {
+        self.best.replace(&self.active, x);
+        for position in (0..self.batch.len()).filter(|position| self.active[*position]).collect::<Vec<_>>() {
+            let row = self.batch[position];
+            (self.steps[row], self.residuals[row]) = (step, f64::NAN);
+            self.end(position, Outcome::Approximate);
+        }
+    }
+
     /// Ends rows for reasons that are not numerical: an observer, or a budget that is spent.
     pub(crate) fn enforce(&mut self) {
         let budget = self.rules.budget;

@@ -30,7 +30,8 @@
 //! | Who watches? | [`Observe`] in `observe` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
 //! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
-//! | How are linear systems solved? | [`Neumann`], [`Gmres`] and [`ConjugateGradient`] in `linear` |
+//! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
+//! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
 //! | What is impossible? | [`Error`] in `error` |
 
 mod error;
@@ -54,7 +55,10 @@ pub use fixed_point::{
     Anderson, AndersonMemory, FixedPointSolver, Newton, Picard, Solver, Visit, fixed_point,
     fixed_point_observed, fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
 };
-pub use linear::{ConjugateGradient, Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
+pub use linear::{
+    Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
+    solve_linear_from, solve_linear_observed,
+};
 pub use map::{Map, Smooth};
 pub use matrix::Matrix;
 pub use observe::{Observe, Progress, Unobserved};

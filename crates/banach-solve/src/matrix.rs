@@ -106,6 +106,14 @@ impl<T: Number> Rows for Matrix<T> {
         Matrix::new(self.rows, self.width, row.repeat(self.rows))
     }
 
+    fn numbers(&self) -> Vec<f64> {
+        self.as_slice().iter().map(|value| value.to_f64()).collect()
+    }
+
+    fn filled(&self, numbers: &[f64]) -> Self {
+        Self::new(self.rows, self.width, numbers.iter().map(|value| T::from_f64(*value)).collect())
+    }
+
     fn plus(&self, other: &Self) -> Self {
         self.add_scaled(&[(&vec![1.0; self.rows], other)])
     }

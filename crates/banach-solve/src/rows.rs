@@ -23,6 +23,12 @@ pub trait Rows: Clone {
     /// Every `seed` gives others.
     fn probe(&self, seed: u32) -> Self;
 
+    /// All numbers on the host, row after row.
+    fn numbers(&self) -> Vec<f64>;
+
+    /// These numbers, row after row, in the same shape and precision.
+    fn filled(&self, numbers: &[f64]) -> Self;
+
     /// `self + other`.
     fn plus(&self, other: &Self) -> Self;
 
@@ -183,7 +189,15 @@ mod tests {
         assert!(endless[0][0].is_infinite() && endless[0][1] == 1.0);
     }
 
+    fn numbers_go_to_the_host_and_back<R: Small>() {
+        let x = R::of(&[[1.0, 2.0], [3.0, 4.0]]);
+        assert_eq!(x.numbers(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(x.filled(&[5.0, 6.0, 7.0, 0.1]).values()[..3], [5.0, 6.0, 7.0]);
+        assert!((x.filled(&[5.0, 6.0, 7.0, 0.1]).numbers()[3] - 0.1).abs() <= x.precision());
+    }
+
     fn all<R: Small>(large: f64) {
+        numbers_go_to_the_host_and_back::<R>();
         rows_are_combined_each_with_its_own_factor::<R>();
         a_probe_is_the_same_in_every_row_and_every_seed_has_its_own::<R>();
         a_choice_never_mixes_in_what_was_not_chosen::<R>();

@@ -11,6 +11,8 @@ use std::fmt;
 pub enum Outcome {
     /// The residual meets the tolerance.
     Converged,
+    /// The solver was asked for an approximation, and this is it.
+    Approximate,
     /// The budget of steps is spent.
     StepLimit,
     /// The budget of evaluations is spent.
@@ -25,6 +27,10 @@ pub enum Outcome {
     Asymmetric,
     /// `I - A` is not positive definite, and the solver needs it to be.
     Indefinite,
+    /// `I - A` is singular to the precision of the state.
+    Singular,
+    /// The recurrences of the solver divide by zero, wherever they start again.
+    Breakdown,
     /// An observer asked to stop.
     Stopped,
 }
@@ -35,10 +41,20 @@ impl Outcome {
         self == Self::Converged
     }
 
+    /// Whether the row is not what was asked for: true of all but [`Converged`](Self::Converged) and
+    /// [`Approximate`](Self::Approximate).
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Self::Converged | Self::Approximate)
+    }
+
     /// What to do, in words that name real settings.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Converged => "nothing to do.",
+            Self::Approximate => {
+                "nothing has failed, but the gradient is not exact, by the choice of solver (Identity, Truncated): use \
+                 GMRES where it must be."
+            }
             Self::StepLimit => {
                 "raise `budget.steps`, loosen `tolerance.relative`, or use a faster solver (Anderson, Newton, GMRES)."
             }
@@ -64,6 +80,14 @@ impl Outcome {
                 "I - A has a direction without positive curvature: use GMRES; if A is the derivative of a gradient \
                  step, the point is no strict minimum of its energy (a saddle, or flat)."
             }
+            Self::Singular => {
+                "I - A is singular to the precision of the state, so that the system has no answer or many: use f64, or \
+                 look at the point, where g has a direction of slope one."
+            }
+            Self::Breakdown => {
+                "the recurrences of BiCGStab divide by zero: use GMRES, or Dense for a small state; more `restarts` may \
+                 help."
+            }
             Self::Stopped => "the observer ended it; let it continue for longer if that was too early.",
         }
     }
@@ -73,6 +97,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Converged => "converged",
+            Self::Approximate => "approximate",
             Self::StepLimit => "step limit",
             Self::EvaluationLimit => "evaluation limit",
             Self::Stalled => "stalled",
@@ -80,6 +105,8 @@ impl fmt::Display for Outcome {
             Self::NonFinite => "non-finite",
             Self::Asymmetric => "asymmetric",
             Self::Indefinite => "indefinite",
+            Self::Singular => "singular",
+            Self::Breakdown => "breakdown",
             Self::Stopped => "stopped",
         })
     }
@@ -112,7 +139,8 @@ pub struct Statistics {
     pub energy_evaluations: usize,
     /// Steps each row took until it ended.
     pub steps: Vec<usize>,
-    /// The residual of each row at the returned point; NaN where no point had a finite one.
+    /// The residual of each row at the returned point; NaN where no point had a finite one, and where nobody looked
+    /// ([`Approximate`](Outcome::Approximate)).
     pub residuals: Vec<f64>,
     /// The same, relative to the size the tolerance measures it against.
     pub relative: Vec<f64>,
@@ -196,7 +224,7 @@ impl<R> Solution<R> {
         Solution::new(change(self.value), self.outcomes, self.statistics)
     }
 
-    /// Whether every row converged.
+    /// Whether every row converged, so that the value is the answer; one that is approximate by choice has not.
     pub fn converged(&self) -> bool {
         self.unconverged() == 0
     }
@@ -249,10 +277,13 @@ impl<R> Solution<R> {
                 continue;
             }
             told.push(*outcome);
-            let count = self.count(*outcome);
+            let (count, advice) = (self.count(*outcome), outcome.advice());
+            if *outcome == Outcome::Approximate {
+                text += &format!(" {count} {outcome}: {advice}");
+                continue;
+            }
             let row = self.worst(*outcome);
             let (residual, relative) = (statistics.residuals[row], statistics.relative[row]);
-            let advice = outcome.advice();
             text += &format!(
                 " {count} {outcome}; the worst is row {row}, residual {residual:.3e} (relative {relative:.3e}): {advice}"
             );

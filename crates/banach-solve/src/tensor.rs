@@ -37,6 +37,14 @@ impl Rows for Tensor<2> {
         Tensor::<2>::from_data(data, (&self.device(), self.dtype())).expand(self.dims())
     }
 
+    fn numbers(&self) -> Vec<f64> {
+        self.clone().into_data().iter::<f64>().collect()
+    }
+
+    fn filled(&self, numbers: &[f64]) -> Self {
+        Tensor::from_data(TensorData::new(numbers.to_vec(), self.dims()), (&self.device(), self.dtype()))
+    }
+
     fn plus(&self, other: &Self) -> Self {
         self.clone() + other.clone()
     }

@@ -125,7 +125,7 @@ impl AdjointReport {
         solver: &LinearSolver,
         second: &banach_solve::Solution<Tensor<2>>,
     ) -> Vec<bool> {
-        let failed = self.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
+        let failed = self.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         let name = self.solvers.join(", ");
         self.escalation = Some(format!("{name} left {failed} of {} rows unsolved", self.outcomes.len()));
         self.solvers.push(solver.to_string());
@@ -134,7 +134,7 @@ impl AdjointReport {
         for (row, better) in better.iter_mut().enumerate() {
             self.steps[row] += second.statistics.steps[row];
             let (old, new) = (self.residuals[row], second.statistics.residuals[row]);
-            if !self.outcomes[row].is_converged() && (old.is_nan() || new < old) {
+            if self.outcomes[row].is_failure() && (old.is_nan() || new < old) {
                 self.outcomes[row] = second.outcomes[row];
                 self.residuals[row] = new;
                 *better = true;
@@ -161,7 +161,7 @@ pub struct Statistics {
     pub adjoint_rows: usize,
     /// Steps of all rows of all adjoint solves.
     pub adjoint_steps: usize,
-    /// Rows whose adjoint did not converge.
+    /// Rows whose adjoint failed; those that are approximate by choice did not.
     pub adjoint_unconverged_rows: usize,
     /// Adjoint solves in which a second solver was tried.
     pub escalations: usize,
@@ -182,7 +182,7 @@ impl Statistics {
         self.solves += 1;
         self.rows += report.outcomes.len();
         self.forward_steps += report.steps.iter().sum::<usize>();
-        self.unconverged_rows += report.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
+        self.unconverged_rows += report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         self.non_finite_rows +=
             report.outcomes.iter().filter(|outcome| **outcome == Outcome::NonFinite).count();
     }
@@ -191,7 +191,7 @@ impl Statistics {
         self.adjoint_rows += report.outcomes.len();
         self.adjoint_steps += report.steps.iter().sum::<usize>();
         self.adjoint_unconverged_rows +=
-            report.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
+            report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         self.escalations += usize::from(report.escalation.is_some());
     }
 }

@@ -69,7 +69,8 @@ impl Resolvent {
         let settings = &self.config.adjoint;
         let first = self.solve_by(b, q, settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
-        if first.converged() || !self.config.escalate {
+        let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
+        if !failed || !self.config.escalate {
             return Ok((first.value, report));
         }
         let settings = Settings { solver: other(&settings.solver), ..settings.clone() };

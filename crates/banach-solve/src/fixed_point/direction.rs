@@ -2,8 +2,8 @@
 
 use super::Visit;
 use crate::ledger::Ledger;
-use crate::linear::{Bend, Conjugate, normalized};
-use crate::present::same_shape;
+use crate::linear::{Bend, Conjugate, Start, normalized};
+use crate::present::{Present, same_shape};
 use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Budget, Error, Gmres, Map, Rows, Tolerance, Unobserved};
@@ -78,7 +78,9 @@ pub(super) fn onward<R: Rows>(
         trace: false,
     };
     let gmres = Gmres { restart: steps };
-    let found = gmres.reduce(derivative, &v, (&residuals, &wanted), rules, &mut Unobserved)?;
+    let start = Start::zeros(&v, residuals, wanted);
+    let inner = Ledger::new(&start.c, rules);
+    let found = gmres.reduce(Present::new(derivative), &v, (start, inner), rules, &mut Unobserved)?;
     ledger.derivative_applications += found.statistics.evaluations;
     let lengths = R::norms(&[&found.value]).swap_remove(0);
     let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();

@@ -1,7 +1,9 @@
 //! How is the system solved when `A` is symmetric and `I - A` positive definite?
 
+use super::recurrence::{Recurrence, Run, Shifted};
+use super::start::Start;
 use super::{Bend, Conjugate, normalized};
-use crate::ledger::{Ledger, picked};
+use crate::ledger::Ledger;
 use crate::present::Present;
 use crate::settings::Rules;
 use crate::{Error, Map, Observe, Outcome, Rows, Solution};
@@ -10,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// Conjugate gradients: every row minimizes `½ ⟨c, (I - A) c⟩ - ⟨v, c⟩` over `v, A v, A² v, ...`.
 ///
 /// **When.** `A` is symmetric, as the derivative of a gradient step is, and the system large or ill-conditioned.
-/// **Cost.** One application a step, two more at the start and one more at the end; three states of memory however many
+/// **Cost.** One application a step, two more at the start and one more at the end; four states of memory however many
 /// steps. **Needs.** `A` symmetric, else the row ends as [`Asymmetric`](Outcome::Asymmetric); `I - A` positive definite,
 /// else it ends as [`Indefinite`](Outcome::Indefinite) with its least residual.
 ///
@@ -67,64 +69,17 @@ impl ConjugateGradient {
         &self,
         map: &(impl Map<R> + ?Sized),
         v: &R,
+        c0: Option<&R>,
         rules: Rules,
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
-        let mut c = v.zeros();
-        let mut ledger = Ledger::new(&c, rules);
-        if ledger.finished() {
-            return Ok(ledger.close());
-        }
-        let mut sizes = R::norms(&[v]).swap_remove(0);
-        let mut steps = vec![0; v.rows()];
-        let (mut v, mut present) = (v.clone(), Present::new(map));
-        ledger.visit(|row| steps[row], &c, &sizes, &sizes);
-        ledger.report(0, &sizes, observer);
-        ledger.enforce();
-        self.look_for_symmetry(&present, &v, &mut ledger)?;
-        let start = normalized(&v, &sizes, ledger.actives());
-        let mut state = Conjugate::new(start, vec![1.0; sizes.len()]);
-        while !ledger.finished() {
-            // A step, and a look at what it has reached.
-            if ledger.remaining() < 2 {
-                ledger.exhaust();
-                break;
-            }
-            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
-                ledger.narrow(&keep);
-                state.narrow(&keep);
-                (steps, sizes, v) = (picked(&steps, &keep), picked(&sizes, &keep), v.gather(&keep));
-            }
-            let image = present.apply_shifted(&state.direction(ledger.actives()), &mut ledger)?;
-            for (row, bend) in state.step(ledger.actives(), &image).into_iter().enumerate() {
-                match bend {
-                    Bend::Closed => {}
-                    Bend::Up => steps[row] += 1,
-                    Bend::Down => ledger.end(row, Outcome::Indefinite),
-                    Bend::Unknown => ledger.end(row, Outcome::NonFinite),
-                }
-            }
-            c = ledger.freeze(state.point.scaled(&sizes));
-            let mut residuals: Vec<f64> =
-                state.lengths().iter().zip(&sizes).map(|(length, size)| length * size).collect();
-            let last = ledger.remaining() < 3;
-            let done = |row: usize| {
-                let met = rules.tolerance.met(residuals[row], sizes[row]);
-                ledger.actives()[row] && (met || last || steps[row] >= rules.budget.steps)
-            };
-            let done: Vec<bool> = (0..steps.len()).map(done).collect();
-            if done.contains(&true) {
-                let remainder = v.minus(&present.apply_shifted(&c, &mut ledger)?);
-                let found = R::norms(&[&remainder]).swap_remove(0);
-                let lengths: Vec<f64> = found.iter().zip(&sizes).map(|(found, size)| found / size).collect();
-                state.restart(&done, &normalized(&remainder, &sizes, &done), &lengths);
-                (0..done.len()).filter(|row| done[*row]).for_each(|row| residuals[row] = found[row]);
-            }
-            ledger.visit(|row| steps[row], &c, &residuals, &sizes);
-            ledger.report(steps.iter().max().copied().unwrap_or(0), &residuals, observer);
-            ledger.enforce();
-        }
-        Ok(ledger.close())
+        let present = Present::new(map);
+        let (start, mut ledger) = Start::measured(&present, v, c0, rules)?;
+        start.look(&mut ledger, observer);
+        self.look_for_symmetry(&present, v, &mut ledger)?;
+        let remainder = normalized(&start.remainder, &start.residuals, ledger.actives());
+        let state = Conjugate::new(remainder, vec![1.0; v.rows()]);
+        Run { present, v, start, ledger, rules, observer }.by(state)
     }
 
     /// Ends rows in which the map is not symmetric, which takes two evaluations.
@@ -159,5 +114,35 @@ impl ConjugateGradient {
             }
         }
         Ok(())
+    }
+}
+
+impl<R: Rows> Recurrence<R> for Conjugate<R> {
+    const APPLICATIONS: usize = 1;
+
+    fn point(&self) -> &R {
+        &self.point
+    }
+
+    fn length(&self, row: usize) -> f64 {
+        self.lengths()[row]
+    }
+
+    fn step(&mut self, open: &[bool], apply: Shifted<'_, R>) -> Result<Vec<Option<Outcome>>, Error> {
+        let image = apply(&self.direction(open))?;
+        let outcome = |bend| match bend {
+            Bend::Closed | Bend::Up => None,
+            Bend::Down => Some(Outcome::Indefinite),
+            Bend::Unknown => Some(Outcome::NonFinite),
+        };
+        Ok(self.step(open, &image).into_iter().map(outcome).collect())
+    }
+
+    fn restart(&mut self, rows: &[bool], remainder: &R, lengths: &[f64]) {
+        self.restart(rows, remainder, lengths);
+    }
+
+    fn narrow(&mut self, keep: &[usize]) {
+        self.narrow(keep);
     }
 }

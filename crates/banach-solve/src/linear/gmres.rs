@@ -2,6 +2,7 @@
 
 use super::hessenberg::Hessenberg;
 use super::normalized;
+use super::start::Start;
 use crate::ledger::{Ledger, picked};
 use crate::present::Present;
 use crate::settings::Rules;
@@ -46,34 +47,27 @@ impl Gmres {
         &self,
         map: &(impl Map<R> + ?Sized),
         v: &R,
+        c0: Option<&R>,
         rules: Rules,
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
-        if v.width() == 0 || v.rows() == 0 {
-            return Ok(Ledger::new(v, rules).close());
-        }
-        let residuals = R::norms(&[v]).swap_remove(0);
-        self.reduce(map, v, (&residuals, &residuals), rules, observer)
+        let present = Present::new(map);
+        let (start, ledger) = Start::measured(&present, v, c0, rules)?;
+        self.reduce(present, v, (start, ledger), rules, observer)
     }
 
-    /// The same, with the residuals `‖v‖` known and measured against other sizes: `(residuals, sizes)`.
+    /// The same from any start, whose residuals may be measured against any sizes.
     pub(crate) fn reduce<R: Rows>(
         &self,
-        map: &(impl Map<R> + ?Sized),
+        mut present: Present<'_, R, impl Map<R> + ?Sized>,
         v: &R,
-        (residuals, sizes): (&[f64], &[f64]),
+        (start, mut ledger): (Start<R>, Ledger<R>),
         rules: Rules,
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
-        let mut c = v.zeros();
-        let mut ledger = Ledger::new(&c, rules);
-        let mut present = Present::new(map);
-        let (mut v, mut remainder) = (v.clone(), v.clone());
-        let (mut residuals, mut sizes) = (residuals.to_vec(), sizes.to_vec());
-        let mut steps = vec![0; v.rows()];
-        ledger.visit(|row| steps[row], &c, &residuals, &sizes);
-        ledger.report(0, &residuals, observer);
-        ledger.enforce();
+        start.look(&mut ledger, observer);
+        let Start { mut c, mut remainder, mut residuals, mut sizes } = start;
+        let (mut v, mut steps) = (v.clone(), vec![0; v.rows()]);
         while !ledger.finished() {
             if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
                 ledger.narrow(&keep);
@@ -183,7 +177,8 @@ impl<R: Rows> Cycle<R> {
                 (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
                 continue;
             }
-            let exhausted = below <= 32.0 * precision * length[position];
+            // `A` takes a vector of length one to one of `1 + length` at most, and rounds accordingly.
+            let exhausted = below <= 32.0 * precision * (1.0 + length[position]);
             self.small[row].push(column, if exhausted { 0.0 } else { below });
             if exhausted {
                 self.closed[row] = Some(Outcome::Stalled);

@@ -43,7 +43,7 @@ impl Hessenberg {
     /// The best combination. Directions in which the system is singular to this precision are left out.
     pub(super) fn combination(&self, precision: f64) -> Vec<f64> {
         let count = self.columns.len();
-        let largest = (0..count).fold(0.0_f64, |largest, i| largest.max(self.columns[i][i].abs()));
+        let largest = (0..count).fold(1.0_f64, |largest, i| largest.max(self.columns[i][i].abs()));
         let mut solved = self.right[..count].to_vec();
         for i in (0..count).rev() {
             let known: f64 = (i + 1..count).map(|j| self.columns[j][i] * solved[j]).sum();

@@ -1,14 +1,12 @@
 //! How far does the series `v + A v + A² v + ...` go?
 
-use crate::iterate::iterate;
-use crate::settings::Rules;
-use crate::{Error, Map, Observe, Picard, Rows, Solution};
+use crate::{Error, Picard};
 use serde::{Deserialize, Serialize};
 
 /// Plain iteration `c ← A c + v` from `c = v`, or damped.
 ///
-/// **When.** `A` contracts well, or a few terms suffice (a phantom gradient is this with a small `budget.steps` and some
-/// damping). **Cost.** One application a step, no memory. **Needs.** The spectral radius of `A` below one.
+/// **When.** `A` contracts well; for a few terms by choice there is [`Truncated`](crate::Truncated). **Cost.** One
+/// application a step, no memory. **Needs.** The spectral radius of `A` below one.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -35,33 +33,8 @@ impl Neumann {
         Error::unless(valid, "neumann.damping", self.damping, "a number in (0, 1]", "use 1 for no damping")
     }
 
-    pub(super) fn solve<R: Rows>(
-        &self,
-        map: &(impl Map<R> + ?Sized),
-        v: &R,
-        rules: Rules,
-        observer: &mut dyn Observe,
-    ) -> Result<Solution<R>, Error> {
-        let sizes =
-            if v.width() == 0 || v.rows() == 0 { vec![0.0; v.rows()] } else { R::norms(&[v]).swap_remove(0) };
-        let picard = Picard { damping: self.damping, ..Picard::default() };
-        iterate(&Series { map, v }, v, &picard, Some(sizes), rules, observer)
-    }
-}
-
-/// `c -> A c + v`.
-struct Series<'a, R, M: ?Sized> {
-    map: &'a M,
-    v: &'a R,
-}
-
-impl<R: Rows, M: Map<R> + ?Sized> Map<R> for Series<'_, R, M> {
-    fn apply(&self, c: &R) -> R {
-        self.map.apply(c).plus(self.v)
-    }
-
-    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
-        let (map, v) = (self.map.narrowed(rows)?, self.v.gather(rows));
-        Some(Box::new(move |c: &R| map.apply(c).plus(&v)))
+    /// The solver of fixed points that does it.
+    pub(super) fn steps(self) -> Picard {
+        Picard { damping: self.damping, ..Picard::default() }
     }
 }

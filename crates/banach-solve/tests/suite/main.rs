@@ -1,6 +1,8 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
+mod approximate;
 mod energy;
+mod guesses;
 mod joined;
 mod linear;
 mod narrowing;
@@ -8,8 +10,11 @@ mod newton;
 mod outcomes;
 mod rows;
 mod settings;
+mod singular;
+mod solvers;
 mod speed;
 mod state;
+mod systems;
 mod table;
 mod values;
 mod work;

@@ -2,8 +2,7 @@
 
 use crate::{anderson, newton, picard, posed, tensor, tensor_in, tight, values, zoo};
 use banach_solve::{
-    Budget, ConjugateGradient, Error, FixedPointSolver, LinearSolver, Outcome, Progress, Settings,
-    fixed_point, fixed_point_observed,
+    Budget, Error, FixedPointSolver, Outcome, Progress, Settings, fixed_point, fixed_point_observed,
 };
 use burn::tensor::{DType, Tensor};
 use std::cell::Cell;
@@ -150,6 +149,7 @@ fn a_failed_row_is_named_in_the_error_and_in_the_explanation() {
 fn advice_names_real_settings_only() {
     let every = [
         Outcome::Converged,
+        Outcome::Approximate,
         Outcome::StepLimit,
         Outcome::EvaluationLimit,
         Outcome::Stalled,
@@ -157,12 +157,15 @@ fn advice_names_real_settings_only() {
         Outcome::NonFinite,
         Outcome::Asymmetric,
         Outcome::Indefinite,
+        Outcome::Singular,
+        Outcome::Breakdown,
         Outcome::Stopped,
     ];
-    let linear = [LinearSolver::default(), LinearSolver::ConjugateGradient(ConjugateGradient::default())];
     let known =
         [picard(), anderson(), newton()].map(|settings| serde_json::to_string(&settings).unwrap()).concat()
-            + &linear.map(|solver| serde_json::to_string(&Settings::new(solver)).unwrap()).concat();
+            + &crate::linear::every()
+                .map(|solver| serde_json::to_string(&Settings::new(solver)).unwrap())
+                .concat();
     for outcome in every {
         for (index, name) in outcome.advice().split('`').enumerate().filter(|(index, _)| index % 2 == 1) {
             for part in name.split('.') {

@@ -2,8 +2,8 @@
 
 use crate::{anderson, newton, picard};
 use banach_solve::{
-    Anderson, Budget, ConjugateGradient, Error, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton,
-    Patience, Picard, Settings, Tolerance,
+    Anderson, Budget, ConjugateGradient, Dense, Error, FixedPointSolver, Gmres, LinearSolver, Neumann,
+    Newton, Patience, Picard, Settings, Tolerance, Truncated,
 };
 
 #[test]
@@ -14,8 +14,7 @@ fn settings_survive_a_round_trip() {
         let text = serde_json::to_string(&settings).unwrap();
         assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
     }
-    let conjugate_gradient = LinearSolver::ConjugateGradient(ConjugateGradient::default());
-    for linear in [Settings::<LinearSolver>::default(), Settings::new(conjugate_gradient)] {
+    for linear in crate::linear::every().map(Settings::new) {
         let text = serde_json::to_string(&linear).unwrap();
         assert_eq!(serde_json::from_str::<Settings<LinearSolver>>(&text).unwrap(), linear);
     }
@@ -82,10 +81,15 @@ fn values_without_meaning_are_refused_by_name() {
     for bad in [0.0, -0.5, 1.5, f64::NAN] {
         assert_eq!(refused(Picard { damping: bad, ..Picard::default() }.validate()), "picard.damping");
         assert_eq!(refused(Neumann { damping: bad }.validate()), "neumann.damping");
+        assert_eq!(refused(Truncated { terms: 1, damping: bad }.validate()), "truncated.damping");
         assert_eq!(refused(Anderson { mixing: bad, ..Anderson::default() }.validate()), "anderson.mixing");
     }
     assert_eq!(refused(Anderson { window: 0, ..Anderson::default() }.validate()), "anderson.window");
     assert_eq!(refused(Gmres { restart: 0 }.validate()), "gmres.restart");
+    assert_eq!(refused(Dense { limit: 0 }.validate()), "dense.limit");
+    assert_eq!(refused(Truncated { terms: 0, damping: 1.0 }.validate()), "truncated.terms");
+    let by_anderson = LinearSolver::Anderson(Anderson { window: 0, ..Anderson::default() });
+    assert_eq!(refused(by_anderson.validate()), "anderson.window");
     assert_eq!(refused(anderson().with_budget(Budget::steps(0)).validate()), "budget.steps");
     let budget = Budget { steps: 1, evaluations: Some(0) };
     assert_eq!(refused(anderson().with_budget(budget).validate()), "budget.evaluations");

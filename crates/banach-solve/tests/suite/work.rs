@@ -4,8 +4,8 @@ use crate::energy::Differences;
 use crate::state::{On, State};
 use crate::{anderson, newton, picard, posed, tight};
 use banach_solve::{
-    Budget, ConjugateGradient, LinearSolver, Matrix, Settings, Tolerance, fixed_point, fixed_point_smooth,
-    solve_linear,
+    Anderson, Bicgstab, Budget, ConjugateGradient, Dense, LinearSolver, Matrix, Settings, Tolerance,
+    fixed_point, fixed_point_smooth, solve_linear,
 };
 use burn::tensor::{DType, Device, Tensor};
 
@@ -40,6 +40,16 @@ const EVALUATIONS: &[(&str, usize, usize)] = &[
 /// Name, applications by GMRES, to 1e-10.
 const APPLICATIONS: &[(&str, usize)] =
     &[("affine", 3), ("affine_large", 20), ("descent", 4), ("heat", 6), ("slow", 4), ("rotation", 15)];
+
+/// Name, applications by BiCGStab, by the dense solver, by Anderson with a window of 10, to 1e-10.
+const BY_OTHERS: &[(&str, usize, usize, usize)] = &[
+    ("affine", 5, 3, 4),
+    ("affine_large", 25, 21, 23),
+    ("descent", 7, 4, 5),
+    ("heat", 11, 11, 7),
+    ("slow", 7, 4, 6),
+    ("rotation", 31, 15, 91),
+];
 
 /// Sums in another order are rounded otherwise, which matters where the way is long.
 fn assert_near(found: &[(&str, usize, usize)], expected: &[(&str, usize, usize)]) {
@@ -131,6 +141,14 @@ fn linear_applications_are_as_recorded() {
     let solver = LinearSolver::ConjugateGradient(ConjugateGradient::default());
     assert_eq!(applications::<Tensor<2>>(BY_CONJUGATE_GRADIENTS, solver.clone()), BY_CONJUGATE_GRADIENTS);
     assert_eq!(applications::<Matrix<f64>>(BY_CONJUGATE_GRADIENTS, solver), BY_CONJUGATE_GRADIENTS);
+    let others = [
+        LinearSolver::Bicgstab(Bicgstab::default()),
+        LinearSolver::Dense(Dense::default()),
+        LinearSolver::Anderson(Anderson { window: 10, ..Anderson::default() }),
+    ];
+    let [two, all, window] = others.map(|solver| applications::<Tensor<2>>(APPLICATIONS, solver));
+    let found: Vec<_> = (0..two.len()).map(|k| (two[k].0, two[k].1, all[k].1, window[k].1)).collect();
+    assert_eq!(found, BY_OTHERS);
 }
 
 fn applications<R: State>(

@@ -2,8 +2,8 @@
 
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
-use banach::solve::{LinearSolver, Neumann, Tolerance};
-use banach::{FixedPoint, FixedPointConfig, check};
+use banach::solve::{Anderson, Bicgstab, Dense, LinearSolver, Neumann, Outcome, Tolerance, Truncated};
+use banach::{Engine, FixedPoint, FixedPointConfig, check};
 use burn::module::{Module, Param};
 use burn::tensor::{Tensor, TensorData};
 
@@ -131,15 +131,15 @@ fn a_start_at_the_solution_still_gives_the_whole_derivative() {
     assert_close(&numbers(&warm), &numbers(&cold), 1e-10, "warm start");
 }
 
+/// J = -slope cos(x̂): for 1.7 the Neumann series diverges.
+#[derive(Module, Debug)]
+struct Expanding {
+    slope: f64,
+}
+update!(Expanding, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| z - x.sin() * this.slope);
+
 #[test]
 fn a_failing_adjoint_solver_is_replaced_and_the_reason_recorded() {
-    // J = -1.7 cos(x̂): the Neumann series diverges.
-    #[derive(Module, Debug)]
-    struct Expanding {
-        slope: f64,
-    }
-    update!(Expanding, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| z - x.sin()
-        * this.slope);
     let config = FixedPointConfig::new().with_adjoint(LinearSolver::Neumann(Neumann::default()));
     let config = config.with_tolerance(Tolerance::both(1e-12));
     let layer = config.init(Expanding { slope: 1.7 }).unwrap();
@@ -153,6 +153,49 @@ fn a_failing_adjoint_solver_is_replaced_and_the_reason_recorded() {
     assert_eq!(adjoint.solvers, ["neumann", "gmres"]);
     assert_eq!(adjoint.escalation.as_deref(), Some("neumann left 2 of 2 rows unsolved"));
     assert_eq!(layer.statistics().escalations, 1);
+}
+
+#[test]
+fn every_exact_adjoint_solver_gives_the_same_gradient() {
+    for solver in [
+        LinearSolver::Bicgstab(Bicgstab::default()),
+        LinearSolver::Dense(Dense::default()),
+        LinearSolver::Anderson(Anderson::default()),
+    ] {
+        for engine in [Engine::Native, Engine::Device] {
+            let config = FixedPointConfig::new().with_adjoint(solver.clone()).with_engine(engine);
+            let layer = config.with_tolerance(Tolerance::both(1e-12)).init(Expanding { slope: 1.7 }).unwrap();
+            let z = tensor(vec![0.3, -0.2], [2, 1]).autodiff().require_grad();
+            let x = layer.solve(z.clone()).unwrap().into_value();
+            let expected: Vec<f64> = numbers(&x).iter().map(|x| 1.0 / (1.0 + 1.7 * x.cos())).collect();
+            let found = numbers(&z.grad(&x.sum().backward()).unwrap());
+            assert_close(&found, &expected, 1e-9, "1 / (1 + 1.7 cos x̂)");
+            assert_eq!(layer.statistics().escalations, 0, "{solver}");
+        }
+    }
+}
+
+#[test]
+fn an_approximate_adjoint_is_given_as_asked_and_is_no_failure() {
+    let truncated = LinearSolver::Truncated(Truncated { terms: 3, damping: 1.0 });
+    for (solver, terms) in [(LinearSolver::Identity, 1), (truncated, 3)] {
+        let layer = FixedPointConfig::new().with_adjoint(solver).with_tolerance(Tolerance::both(1e-12));
+        let layer = layer.init(Expanding { slope: 0.6 }).unwrap();
+        let z = tensor(vec![0.3, -0.2], [2, 1]).autodiff().require_grad();
+        let solution = layer.solve(z.clone()).unwrap();
+        let (x, report) = (numbers(solution.value()), solution.report().clone());
+        let expected: Vec<f64> =
+            x.iter().map(|x| (0..terms).map(|k| (-0.6 * x.cos()).powi(k)).sum()).collect();
+        let gradients = solution.into_value().sum().backward();
+        assert_close(&numbers(&z.grad(&gradients).unwrap()), &expected, 1e-9, "so many terms of the series");
+        let adjoint = &report.adjoint()[0];
+        assert_eq!(
+            (adjoint.outcomes.as_slice(), &adjoint.escalation),
+            ([Outcome::Approximate; 2].as_slice(), &None)
+        );
+        let statistics = layer.statistics();
+        assert_eq!((statistics.escalations, statistics.adjoint_unconverged_rows), (0, 0));
+    }
 }
 
 #[test]
