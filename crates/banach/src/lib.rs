@@ -53,12 +53,14 @@
 //! | Did it converge? | [`Solution`], [`Report`], [`Statistics`] |
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
+//! | How does my update become a contraction? | [`contraction`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
 mod attach;
 mod backward;
 pub mod check;
 mod compiled;
+pub mod contraction;
 mod engine;
 mod error;
 mod flatten;
