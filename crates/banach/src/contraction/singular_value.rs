@@ -81,9 +81,9 @@ pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     tensor.without_autodiff().to_device(&Device::flex()).cast(DType::F64)
 }
 
-/// The direction after a step of power iteration, of length 1; where the step gave nothing or no number, the old one.
-pub(crate) fn direction<const D: usize>(old: Tensor<D>, stepped: Tensor<D>) -> Tensor<D> {
-    let length = stepped.clone().square().sum().sqrt().reshape([1; D]).expand(old.dims());
+/// The rows after a step of power iteration, of length 1; where the step gave nothing or no number, the old ones.
+pub(crate) fn directions(old: Tensor<2>, stepped: Tensor<2>) -> Tensor<2> {
+    let length = stepped.clone().square().sum_dim(1).sqrt().expand(old.dims());
     let sound = length.clone().greater_elem(0.0).bool_and(length.clone().lower_elem(f64::INFINITY));
     old.mask_where(sound, stepped / length)
 }

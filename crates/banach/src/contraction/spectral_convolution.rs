@@ -1,7 +1,7 @@
 //! What is a convolution that never expands by more than a chosen number? One divided by its largest singular value.
 
-use crate::contraction::SpectralEstimate;
-use crate::contraction::singular_value::{convolution_bound, direction, norm, on_host};
+use crate::contraction::singular_value::{convolution_bound, directions, norm, on_host};
+use crate::contraction::{CONVOLUTION_STEPS, SpectralEstimate};
 use crate::error::Error;
 use crate::function::Function;
 use banach_program::Value;
@@ -91,9 +91,6 @@ pub struct SpectralConv2d {
     estimate: SpectralEstimate,
 }
 
-/// Steps of Gram iteration that a bound is worth on the host.
-const BOUND_STEPS: usize = 3;
-
 impl SpectralConv2d {
     /// The map of every image.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
@@ -103,7 +100,7 @@ impl SpectralConv2d {
     /// The weight that is applied, `[channels_out, channels_in / groups, height, width]`.
     pub fn weight(&self) -> Tensor<4> {
         let weight = self.conv.weight.val();
-        let excess = (self.estimate() / self.gain).clamp_min(1.0);
+        let excess = (self.estimate() * (1.0 / self.gain)).clamp_min(1.0);
         weight / excess.unsqueeze()
     }
 
@@ -131,7 +128,7 @@ impl SpectralConv2d {
         let Some(carried) = &self.carried else { return Ok(()) };
         let v = carried.value();
         let (home, weight) = (v.device(), self.conv.weight.val().without_autodiff());
-        let mut v = v.without_autodiff();
+        let (shape, mut v) = (v.dims(), v.without_autodiff());
         let convolution =
             Function::of(&(v.clone(), weight.clone()), |(v, weight): (Tensor<4>, Tensor<4>)| {
                 with_weight(&self.conv, weight, None).forward(v)
@@ -142,7 +139,8 @@ impl SpectralConv2d {
             let stepped = transposed.call_values(vec![v.clone().into(), weight.clone().into(), image])?;
             let stepped = stepped.into_iter().next().map(Value::try_into_tensor::<4>);
             let stepped = stepped.unwrap_or_else(|| panic!("the transpose of a convolution is an image"))?;
-            v = direction(v, stepped);
+            let row = |v: Tensor<4>| v.flatten::<2>(1, 3);
+            v = directions(row(v), row(stepped)).reshape(shape);
         }
         carried.update(v.to_device(&home));
         carried.value_sync();
@@ -154,7 +152,7 @@ impl SpectralConv2d {
     ///
     /// It is computed on the host in double precision, so not inside an update.
     pub fn bound(&self) -> f64 {
-        convolution_bound(on_host(self.weight()), self.conv.groups, BOUND_STEPS).into_scalar()
+        convolution_bound(on_host(self.weight()), self.conv.groups, CONVOLUTION_STEPS).into_scalar()
     }
 }
 

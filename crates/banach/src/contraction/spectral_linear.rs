@@ -1,6 +1,7 @@
 //! What is a linear map that never expands by more than a chosen number? A matrix divided by its largest singular value.
 
-use crate::contraction::singular_value::{direction, matrix_bound, norm, on_host};
+use crate::contraction::MATRIX_STEPS;
+use crate::contraction::singular_value::{directions, matrix_bound, norm, on_host};
 use crate::error::Error;
 use burn::config::Config;
 use burn::module::{Module, Param, RunningState};
@@ -124,9 +125,6 @@ pub struct SpectralLinear {
     estimate: SpectralEstimate,
 }
 
-/// Steps of Gram iteration that a bound is worth on the host.
-const BOUND_STEPS: usize = 8;
-
 impl SpectralLinear {
     /// The map of every row.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
@@ -137,7 +135,7 @@ impl SpectralLinear {
     /// The weight Ŵ that is applied, `[d_input, d_output]`.
     pub fn weight(&self) -> Tensor<2> {
         let weight = self.linear.weight.val();
-        let excess = (self.estimate() / self.gain).clamp_min(1.0);
+        let excess = (self.estimate() * (1.0 / self.gain)).clamp_min(1.0);
         weight / excess.unsqueeze()
     }
 
@@ -162,7 +160,7 @@ impl SpectralLinear {
         let weight = self.linear.weight.val().detach();
         let stepped = (0..steps).fold(carried.value(), |v, _| {
             let next = v.clone().matmul(weight.clone()).matmul(weight.clone().transpose());
-            direction(v, next)
+            directions(v, next)
         });
         carried.update(stepped);
         carried.value_sync();
@@ -172,6 +170,6 @@ impl SpectralLinear {
     ///
     /// It is computed on the host in double precision, so not inside an update.
     pub fn bound(&self) -> f64 {
-        matrix_bound(on_host(self.weight()), BOUND_STEPS).into_scalar()
+        matrix_bound(on_host(self.weight()), MATRIX_STEPS).into_scalar()
     }
 }

@@ -1,8 +1,16 @@
 //! Updates that contract: by construction, by initialisation, by penalty; and what goes with them.
 
+mod correction;
+mod dropout;
+mod monotone;
+mod penalty;
+mod small_gain;
 mod spectral;
+mod weight_norm;
 
+use crate::update;
 use burn::module::{Module, ModuleMapper, Param};
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 /// Numbers without a pattern between -1 and 1, in double precision, the same in every run.
@@ -67,4 +75,18 @@ pub(crate) fn matrix_of<const D: usize>(
             (map(unit) - at_zero.clone()).into_data().iter::<f64>().collect()
         })
         .collect()
+}
+
+/// x = tanh(x W + b + z): what most tests here are about.
+#[derive(Module, Debug)]
+pub(crate) struct Cell {
+    pub(crate) state: Linear,
+}
+
+update!(Cell, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (this.state.forward(x) + z)
+    .tanh());
+
+/// The cell for rows of three, on the tape.
+pub(crate) fn cell(size: f64) -> Cell {
+    noisy(Cell { state: LinearConfig::new(3, 3).init(&Device::flex().autodiff()) }, size)
 }
