@@ -26,7 +26,7 @@ pub enum StateGradient {
 /// States `x_t` of plain iteration, `x_{t+1} = g(x_t, z)`, each with a gradient.
 ///
 /// A loss on them, beside that on x̂, makes the iteration itself head for what is wanted, and makes training steadier: fixed-point
-/// correction (Bai, Geng, Savani and Kolter, "Deep Equilibrium Optical Flow Estimation", 2022, section 4.3), with
+/// correction (Bai, Geng, Savani and Kolter, "Deep Equilibrium Optical Flow Estimation", 2022), with
 /// `Σ_i γ^(n-i) ℓ(x_{t_i})` for n states, [`discounted`].
 ///
 /// | setting | default | range | effect |

@@ -22,7 +22,7 @@ use burn::tensor::{Device, Distribution, Tensor};
 pub enum SpectralEstimate {
     /// Gram iteration: see [`singular_value`](super::singular_value).
     Gram {
-        /// Its steps; 4 are within a few percent for a hundred rows, 2 are usual for convolutions.
+        /// Its steps; with 4 the estimate is at most 16 % too large for a hundred rows. 2 are usual for convolutions.
         steps: usize,
     },
     /// Power iteration (Miyato, Kataoka, Koyama and Yoshida, "Spectral Normalization for Generative Adversarial Networks",
