@@ -1,5 +1,7 @@
 //! What can be asked of a layer that is impossible?
 
+use std::fmt::Display;
+
 /// An impossible request to a layer. That a row does not converge is none: see [`Report`](crate::Report).
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -64,6 +66,16 @@ pub enum Error {
         /// The bounds.
         found: String,
     },
+    /// A setting has no meaning.
+    #[error("the setting `{setting}` is {found}, expected {expected}")]
+    Setting {
+        /// Its name.
+        setting: String,
+        /// What it is.
+        found: String,
+        /// What it can be.
+        expected: String,
+    },
     /// The update contains a layer that is no function.
     #[error(
         "the update contains {found} in training mode, which is no function of x and z (whatever its rate); move it \
@@ -79,6 +91,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// A setting with no meaning.
+    pub(crate) fn setting(setting: &str, found: impl Display, expected: &str) -> Self {
+        Error::Setting { setting: setting.into(), found: found.to_string(), expected: expected.into() }
+    }
+
     /// The same error where only those of programs can pass.
     pub(crate) fn into_program(self) -> banach_program::Error {
         if let Error::Program(error) = self {

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::StandIns;
 use crate::parameters::Parameters;
-use crate::report::{Report, Solution, Statistics, locked};
+use crate::report::{AdjointReport, Report, Solution, Statistics, locked};
 use crate::settings::{FixedPointConfig, OnFailure};
 use crate::traced::{TracedUpdate, types_of};
 use crate::update::Update;
@@ -137,8 +137,20 @@ impl<M: Module + Update> FixedPoint<M> {
 
     /// x̂ on the tape, as it depends on z and θ.
     fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
-        let stand_ins = StandIns::new(&report.residuals);
-        if stand_ins.is_none() && report.residuals.iter().any(|residual| !residual.is_finite()) {
+        let log = report.adjoint_log();
+        self.joined(call, x, &report.residuals, move |report| locked(&log).push(report))
+    }
+
+    /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
+    pub(crate) fn joined(
+        &self,
+        call: &Call,
+        x: Tensor<2>,
+        residuals: &[f64],
+        log: impl Fn(AdjointReport) + Send + Sync + 'static,
+    ) -> Result<Tensor<2>, Error> {
+        let stand_ins = StandIns::new(residuals);
+        if stand_ins.is_none() && residuals.iter().any(|residual| !residual.is_finite()) {
             return Ok(call.leaf(x)); // Every row is lost: there is nothing to differentiate.
         }
         let mut point = vec![Value::from(x.clone())];
@@ -147,10 +159,10 @@ impl<M: Module + Update> FixedPoint<M> {
             point = rows.placed(&call.traced, point)?;
         }
         let tape = call.tape.iter().flatten().cloned().collect();
-        let (shared, log) = (Arc::clone(&self.shared), report.adjoint_log());
+        let shared = Arc::clone(&self.shared);
         call.traced.fix.on_tape(x, tape, point, stand_ins.map(|rows| rows.lost), move |report| {
             locked(&shared.statistics).count_adjoint(&report);
-            locked(&log).push(report);
+            log(report);
         })
     }
 }
@@ -210,6 +222,11 @@ impl Call {
         Ok(Call { traced, x0, fixed, tape })
     }
 
+    /// z and θ, on the tape where they are.
+    pub(crate) fn live(&self) -> Vec<Value> {
+        self.tape.clone().unwrap_or_else(|| self.fixed.clone())
+    }
+
     /// The fixed point as a line of the program that is being traced: nothing is solved yet.
     fn record<S: Tensors>(&self, x0: &S) -> Result<Solution<S>, Error> {
         let mut builder = Builder::new();
@@ -224,7 +241,7 @@ impl Call {
     }
 
     /// The same numbers at the end of the tape, so that what follows can be differentiated.
-    fn leaf(&self, x: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn leaf(&self, x: Tensor<2>) -> Tensor<2> {
         let tracked = self.tape.iter().flatten().map(Value::device).find(Device::is_autodiff);
         let device = tracked.unwrap_or_else(|| x.device());
         Tensor::zeros(x.dims(), (&device, x.dtype())).require_grad() + x

@@ -54,6 +54,7 @@
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
 //! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
+//! | How does my update become a contraction? | [`contraction`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
 mod adam;
@@ -62,6 +63,7 @@ mod backward;
 pub mod check;
 mod clipping;
 mod compiled;
+pub mod contraction;
 mod engine;
 mod error;
 mod flatten;

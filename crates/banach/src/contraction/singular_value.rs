@@ -1,0 +1,89 @@
+//! How large can a matrix or a convolution make something? Bounds of the largest singular value that are never too small.
+//!
+//! They consist of ordinary tensor operations: they can stand inside an update, where they are computed once a solve, and
+//! they have gradients.
+
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+use burn::tensor::{DType, Device, Tensor};
+
+/// What is added to sums of squares, so that roots have a slope at zero. It makes bounds larger, never smaller.
+const TINY: f64 = 1e-30;
+
+/// An upper bound of the largest singular value of a matrix `[n, m]`, as one number `[1]`: Gram iteration.
+///
+/// With `W₀ = W`, `Wᵢ₊₁ = Wᵢᵀ Wᵢ / ‖Wᵢ‖²` and σ the largest singular value, `σ(Wᵢ)² = ‖Wᵢ‖² σ(Wᵢ₊₁)` exactly, and at the last
+/// of them `σ <= min(‖W‖_F, √(‖W‖₁ ‖W‖∞))`. No steps give these two bounds of W itself. After k steps the bound is at most
+/// `rank^(1/2^(k+1))` times too large: 1.11 for rank 1000 and k = 5.
+///
+/// Cost: a product `[n, m] × [m, n]` in the smaller of the two orders, then k - 1 of that size.
+///
+/// Reference: Delattre, Barthélemy, Araujo and Allauzen, "Efficient Bound of Lipschitz Constant for Convolutional Layers by
+/// Gram Iteration" (2023), which introduces the iteration for matrices.
+pub fn matrix_bound(weight: Tensor<2>, steps: usize) -> Tensor<1> {
+    if steps == 0 {
+        let sizes = weight.clone().abs();
+        let columns: Tensor<1> = sizes.clone().sum_dim(0).max();
+        let rows: Tensor<1> = sizes.sum_dim(1).max();
+        return norm(weight).min_pair((columns * rows + TINY).sqrt());
+    }
+    let size = norm(weight.clone());
+    let scaled = weight / size.clone().unsqueeze::<2>();
+    let [rows, columns] = scaled.dims();
+    let turned = scaled.clone().transpose();
+    let gram = if rows < columns { scaled.matmul(turned) } else { turned.matmul(scaled) };
+    size * matrix_bound(gram, steps - 1).sqrt()
+}
+
+/// An upper bound of the largest singular value of a convolution with weights `[out, in / groups, height, width]`, as one
+/// number `[1]`, for images of every size: Gram iteration on the kernel.
+///
+/// A convolution C with zeros around the image is a part of the convolution `C∞` of infinite images, and so it is with any
+/// padding by zeros, stride and dilation: leaving out entries or spreading them makes no norm larger, `‖C‖ <= ‖C∞‖`.
+/// `‖C∞‖² = ‖C∞ᵀ C∞‖` is again that of a convolution, whose kernel is the correlation of the kernel with itself. At the last
+/// of them a shift has norm 1, so the triangle inequality gives `‖C∞‖ <= Σ_τ ‖W_τ‖_F` over the taps τ of the kernel.
+///
+/// Cost: each step makes kernels almost twice as high and wide; two steps turn 3 × 3 into 9 × 9.
+///
+/// Reference: as [`matrix_bound`]; for padding by zeros, Delattre, Barthélemy and Allauzen, "Spectral Norm of
+/// Convolutional Layers with Circular and Zero Paddings" (2024).
+pub fn convolution_bound(weight: Tensor<4>, groups: usize, steps: usize) -> Tensor<1> {
+    if groups <= 1 {
+        return kernel_bound(weight, steps);
+    }
+    // The groups are the blocks of a block diagonal matrix.
+    let bounds: Vec<Tensor<1>> =
+        weight.chunk(groups, 0).into_iter().map(|group| kernel_bound(group, steps)).collect();
+    Tensor::cat(bounds, 0).max()
+}
+
+fn kernel_bound(weight: Tensor<4>, steps: usize) -> Tensor<1> {
+    let [out, inputs, height, width] = weight.dims();
+    if steps == 0 {
+        let taps: Tensor<2> = weight.reshape([out * inputs, height * width]).square().sum_dim(0);
+        return (taps + TINY).sqrt().sum();
+    }
+    let size = norm(weight.clone());
+    let scaled = weight / size.clone().unsqueeze::<4>();
+    let images = if inputs < out { scaled.swap_dims(0, 1) } else { scaled };
+    let options = ConvOptions::new([1, 1], [height - 1, width - 1], [1, 1], 1);
+    let gram = conv2d(images.clone(), images, None, options);
+    size * kernel_bound(gram, steps - 1).sqrt()
+}
+
+/// The Euclidean length of all numbers together.
+pub(crate) fn norm<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
+    (tensor.square().sum() + TINY).sqrt()
+}
+
+/// The same numbers in double precision on the host, off the tape.
+pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    tensor.without_autodiff().to_device(&Device::flex()).cast(DType::F64)
+}
+
+/// The rows after a step of power iteration, of length 1; where the step gave nothing or no number, the old ones.
+pub(crate) fn directions(old: Tensor<2>, stepped: Tensor<2>) -> Tensor<2> {
+    let length = stepped.clone().square().sum_dim(1).sqrt().expand(old.dims());
+    let sound = length.clone().greater_elem(0.0).bool_and(length.clone().lower_elem(f64::INFINITY));
+    old.mask_where(sound, stepped / length)
+}
