@@ -27,13 +27,17 @@
 //! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
 //! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
+//! | How is its course written down? | [`Record::csv`] in `trace` |
 //! | Who watches? | [`Observe`] in `observe` |
+//! | How is that said in words? | [`Solution::explain`] in `explain` |
+//! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
 //! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`] and [`ConjugateGradient`] in `linear` |
 //! | What is impossible? | [`Error`] in `error` |
 
 mod error;
+mod explain;
 mod fixed_point;
 mod iterate;
 mod ledger;
@@ -42,12 +46,14 @@ mod map;
 mod matrix;
 mod observe;
 mod present;
+mod rate;
 mod rows;
 mod settings;
 mod solution;
 mod storage;
 mod tensor;
 mod tolerance;
+mod trace;
 
 pub use error::Error;
 pub use fixed_point::{

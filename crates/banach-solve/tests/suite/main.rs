@@ -6,6 +6,7 @@ mod linear;
 mod narrowing;
 mod newton;
 mod outcomes;
+mod rates;
 mod rows;
 mod settings;
 mod speed;
