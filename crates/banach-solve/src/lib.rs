@@ -34,6 +34,7 @@
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
 //! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`] and [`ConjugateGradient`] in `linear` |
+//! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
 //! | What is impossible? | [`Error`] in `error` |
 
 mod error;
@@ -50,6 +51,7 @@ mod rate;
 mod rows;
 mod settings;
 mod solution;
+mod spectrum;
 mod storage;
 mod tensor;
 mod tolerance;
@@ -67,5 +69,6 @@ pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;
 pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
+pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
 pub use storage::Number;
 pub use tolerance::{Budget, Patience, Tolerance};

@@ -9,6 +9,7 @@ mod outcomes;
 mod rates;
 mod rows;
 mod settings;
+mod spectrum;
 mod speed;
 mod state;
 mod table;
