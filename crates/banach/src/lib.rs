@@ -51,12 +51,14 @@
 //! | What do I write? | [`Update`] |
 //! | What do I put into my network? | [`FixedPoint`], made by [`FixedPointConfig`] |
 //! | Did it converge? | [`Solution`], [`Report`], [`Statistics`] |
+//! | How good is a solution, and how good its gradient? | [`Certificate`] |
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
 mod attach;
 mod backward;
+mod certificate;
 pub mod check;
 mod compiled;
 mod engine;
@@ -80,6 +82,7 @@ mod update;
 pub use banach_program as program;
 pub use banach_solve as solve;
 
+pub use certificate::{Certificate, Road, RowCertificate};
 pub use error::Error;
 pub use function::Function;
 pub use gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
