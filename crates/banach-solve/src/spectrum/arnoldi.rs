@@ -177,7 +177,7 @@ impl<R: Rows> Space<R> {
         let size = self.basis.len() - 1;
         let precision = self.basis[0].precision();
         let mut forms = vec![None; self.open.len()];
-        for row in 0..self.open.len() {
+        for (row, form) in forms.iter_mut().enumerate() {
             if !std::mem::take(&mut self.open[row]) {
                 continue;
             }
@@ -203,7 +203,7 @@ impl<R: Rows> Space<R> {
             };
             self.open[row] = found.outcomes[row] == Outcome::EvaluationLimit;
             self.closed[row] = !self.open[row];
-            forms[row] = self.open[row].then_some(schur);
+            *form = self.open[row].then_some(schur);
         }
         forms
     }

@@ -253,12 +253,12 @@ mod tests {
     fn check(matrix: &[Vec<f64>], schur: &Schur) {
         let count = matrix.len();
         let size = schur.norm().max(1.0);
-        for i in 0..count {
+        for (i, line) in matrix.iter().enumerate() {
             for j in 0..count {
                 let sum = |entry: &dyn Fn(usize) -> Complex| {
                     (0..count).fold(Complex::ZERO, |sum, k| sum + entry(k))
                 };
-                let left = sum(&|k| schur.q[k][j].times(matrix[i][k]));
+                let left = sum(&|k| schur.q[k][j].times(line[k]));
                 let right = sum(&|k| schur.q[i][k] * schur.t[k][j]);
                 assert!((left - right).modulus() < 1e-13 * size, "A Q = Q T at {i}, {j}");
                 let product = sum(&|k| schur.q[k][i].conjugate() * schur.q[k][j]);

@@ -12,10 +12,10 @@ fn rows_have_the_rates_of_their_slopes<R: State>() {
     let factors = tensor(5, &slopes);
     let map = On(move |x: &Tensor<2>| x.clone() * factors.clone() + 1.0);
     let x0 = R::of(&tensor(5, &[0.0; 5]));
-    let solution = fixed_point(&map, &x0, &tight(picard())).unwrap();
+    let solution = fixed_point(&map, &x0, &tight(picard())).expect("the settings are valid");
     let rates = &solution.statistics.rates;
     assert!(rates.iter().zip(slopes).all(|(rate, slope)| (rate - slope.abs()).abs() < 1e-3), "{rates:?}");
-    let solution = fixed_point(&map, &x0, &tight(damped(0.5))).unwrap();
+    let solution = fixed_point(&map, &x0, &tight(damped(0.5))).expect("the settings are valid");
     let rates = &solution.statistics.rates;
     assert!((rates[0] - 0.95).abs() < 1e-3 && (rates[3] - 0.15).abs() < 1e-3, "{rates:?}");
 }

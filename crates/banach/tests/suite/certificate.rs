@@ -3,7 +3,7 @@
 use crate::reference::{double, numbers};
 use crate::update;
 use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Newton, Outcome, Picard, Tolerance};
-use banach::{Certificate, FixedPoint, FixedPointConfig, Road, Update, check};
+use banach::{Certificate, FixedPoint, FixedPointConfig, Road, check};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
