@@ -80,7 +80,7 @@ impl<'a> Ranked<'a> {
         let named = self.named().into_iter().map(|(name, row)| (Some(name), row));
         let curves = faint.chain(named);
         Panel {
-            title: "residual of every row",
+            title: "residual of every row, most in grey",
             logarithmic: true,
             axis: Axis::Steps,
             curves: curves.map(|(name, row)| Curve { name, values: self.residuals(row, records) }).collect(),

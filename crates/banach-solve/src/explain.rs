@@ -1,10 +1,7 @@
 //! What is there to say about a solution, in a few sentences?
 
-use crate::rate::steps_to;
+use crate::rate::steps_a_digit;
 use crate::{Outcome, Solution};
-
-/// The relative residual that is spoken of where nobody has asked for another.
-const EXACT: f64 = 1e-10;
 
 impl<R> Solution<R> {
     /// The story in a few sentences: how many rows converged, what it took and how fast it went, and advice for each
@@ -51,28 +48,15 @@ impl<R> Solution<R> {
         let known = |row: &usize| self.outcomes[*row].is_converged() && rates[*row] < 1.0;
         let slowest = (0..rates.len()).filter(known).max_by(|a, b| rates[*a].total_cmp(&rates[*b]));
         let Some(row) = slowest else { return String::new() };
-        let factor = factor(rates[row]);
-        let mut text = format!(" A step leaves at most {factor} of the residual (row {row})");
-        match steps_to(EXACT, self.statistics.relative[row], rates[row]) {
-            None | Some(0) => {}
-            Some(steps) => text += &format!("; {EXACT:.0e} would take about {} more", rounded(steps)),
-        }
-        text + "."
+        format!(" A step leaves at most {} (row {row}).", pace(rates[row]))
     }
 
     /// What is to be expected of a row that has run out of steps.
     fn to_come(&self, row: usize) -> String {
-        let rate = self.statistics.rates[row];
-        match steps_to(EXACT, self.statistics.relative[row], rate) {
-            Some(0) => String::new(),
-            Some(steps) => {
-                let (factor, steps) = (factor(rate), rounded(steps));
-                format!(
-                    ", of which a step leaves {factor}, so that {EXACT:.0e} would take about {steps} more"
-                )
-            }
-            None if rate >= 1.0 => ", which no longer falls".into(),
-            None => String::new(),
+        match self.statistics.rates[row] {
+            rate if rate < 1.0 => format!("; a step leaves {}", pace(rate)),
+            rate if rate >= 1.0 => ", which no longer falls".into(),
+            _ => String::new(),
         }
     }
 
@@ -97,10 +81,22 @@ fn factor(rate: f64) -> String {
     format!("{rate:.0$}", digits as usize)
 }
 
+/// A factor of a step, and what it means: in steps for one more digit.
+fn pace(rate: f64) -> String {
+    let factor = factor(rate);
+    match steps_a_digit(rate) {
+        Some(steps) if steps > 1.0 => format!("{factor} of the residual, {} steps a digit", rounded(steps)),
+        _ => format!("{factor} of the residual"),
+    }
+}
+
 /// Two digits of a count: it is an estimate.
-fn rounded(steps: usize) -> usize {
-    let unit = 10_usize.pow(steps.max(1).ilog10().saturating_sub(1));
-    steps.div_ceil(unit) * unit
+fn rounded(steps: f64) -> String {
+    if steps < 10.0 {
+        return format!("{steps:.1}");
+    }
+    let unit = 10_f64.powf(steps.log10().floor() - 1.0);
+    format!("{:.0}", (steps / unit).round() * unit)
 }
 
 #[cfg(test)]
@@ -115,6 +111,6 @@ mod tests {
 
     #[test]
     fn counts_have_two_digits() {
-        assert_eq!([0, 7, 42, 137, 1204].map(rounded), [0, 7, 42, 140, 1300]);
+        assert_eq!([2.04, 9.9, 42.3, 137.0, 1249.0].map(rounded), ["2.0", "9.9", "42", "140", "1200"]);
     }
 }

@@ -42,13 +42,9 @@ impl Recent {
     }
 }
 
-/// How many more steps bring a residual down to `wanted`, if each multiplies it by `rate`; none where none do.
-pub(crate) fn steps_to(wanted: f64, residual: f64, rate: f64) -> Option<usize> {
-    if residual <= wanted {
-        return Some(0);
-    }
-    let steps = ((wanted / residual).ln() / rate.ln()).ceil();
-    (rate < 1.0 && wanted > 0.0 && steps.is_finite()).then_some(steps as usize)
+/// How many steps of this rate make a residual ten times smaller; none where none do.
+pub(crate) fn steps_a_digit(rate: f64) -> Option<f64> {
+    (rate < 1.0).then(|| -std::f64::consts::LN_10 / rate.ln())
 }
 
 #[cfg(test)]
@@ -95,11 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn the_steps_to_a_residual_are_those_of_a_geometric_series() {
-        assert_eq!(steps_to(3e-10, 1.0, 0.1), Some(10));
-        assert_eq!(steps_to(1e-10, 1e-10, 1.5), Some(0));
-        assert_eq!(steps_to(1e-10, 1.0, 1.0), None);
-        assert_eq!(steps_to(1e-10, 1.0, f64::NAN), None);
-        assert_eq!(steps_to(1e-10, 1.0, 0.0), Some(0), "an infinite slope needs no step worth counting");
+    fn a_digit_takes_the_steps_of_a_geometric_series() {
+        assert!((steps_a_digit(0.1).unwrap() - 1.0).abs() < 1e-15);
+        assert!((steps_a_digit(0.99).unwrap() - 229.1).abs() < 0.1);
+        assert_eq!(steps_a_digit(0.0), Some(0.0));
+        assert_eq!((steps_a_digit(1.0), steps_a_digit(f64::NAN)), (None, None));
     }
 }
