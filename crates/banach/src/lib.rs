@@ -58,7 +58,7 @@
 
 mod attach;
 mod backward;
-mod certificate;
+pub mod certificate;
 pub mod check;
 mod compiled;
 mod engine;

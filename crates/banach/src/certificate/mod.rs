@@ -1,4 +1,4 @@
-//! How good are a solution and its gradient? In numbers, with what they rest on; in words in `words.rs`.
+//! How good are a solution and its gradient? In numbers, with what they rest on, and in words with advice.
 //!
 //! Let x̂ be what the solver returned, `r = g(x̂) - x̂` its residual, x* the fixed point near it, `J = ∂g/∂x` and
 //! `B = ∂g/∂(z, θ)` at x̂, v the cotangent of the state, ĉ the adjoint the solver returned and
@@ -53,7 +53,7 @@ use std::fmt;
 /// | state error | ‖(I - J)⁻¹‖ ‖g(x̂) - x̂‖: a bound for affine updates, else of first order |
 /// | adjoint and gradient error | a bound for what the adjoint solve left, and twice a first-order estimate for the error of x̂ |
 ///
-/// A `Certificate` [`Display`](fmt::Display)s as what [`explain`](Self::explain) says.
+/// The maths is on the page of the [module](self). A `Certificate` [`Display`](fmt::Display)s as what [`explain`](Self::explain) says.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a certificate is what it says"]
 #[non_exhaustive]
