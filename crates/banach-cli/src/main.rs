@@ -11,6 +11,7 @@ mod interruption;
 mod random;
 mod report;
 mod show;
+mod trace;
 
 use command::{Action, Table, Train};
 use std::process::ExitCode;

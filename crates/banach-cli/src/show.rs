@@ -1,27 +1,44 @@
-//! How is the program of an update printed, as it is or split for its loop?
+//! How is an update shown: its program as it is, split for its loop, or how it is solved?
 
 use crate::bench::{cell, conv};
-use crate::command::{Show, ShowArguments};
+use crate::command::Show;
 use crate::error::Error;
 use crate::experiments::bibtex;
+use crate::trace;
 use banach::program::{Program, hoist, operations, operations_of};
+use banach::{FixedPointConfig, Report};
 use burn::tensor::Device;
 
 /// Runs `banach show`.
 pub(crate) fn show(update: &Show) -> Result<(), Error> {
-    let device = Device::flex();
-    let (program, ShowArguments { hoisted }) = match update {
-        Show::Bibtex(arguments) => (bibtex::program(&device)?, arguments),
-        Show::Cell(arguments) => (cell::program(&device)?, arguments),
-        Show::Conv(arguments) => (conv::program(&device)?, arguments),
+    let (update, arguments) = match update {
+        Show::Bibtex(arguments) => (BIBTEX, arguments),
+        Show::Cell(arguments) => (CELL, arguments),
+        Show::Conv(arguments) => (CONV, arguments),
     };
-    if *hoisted {
+    let device = Device::flex();
+    if arguments.trace {
+        return trace::trace(update.name, &arguments.solving, |config| (update.solved)(config, &device));
+    }
+    let program = (update.program)(&device)?;
+    if arguments.hoisted {
         println!("{}", split(&program))
     } else {
         println!("{program}")
     }
     Ok(())
 }
+
+/// What can be shown of an update.
+struct Shown {
+    name: &'static str,
+    program: fn(&Device) -> Result<Program, Error>,
+    solved: fn(&FixedPointConfig, &Device) -> Result<Report, Error>,
+}
+
+const BIBTEX: Shown = Shown { name: "bibtex", program: bibtex::program, solved: bibtex::solved };
+const CELL: Shown = Shown { name: "cell", program: cell::program, solved: cell::solved };
+const CONV: Shown = Shown { name: "conv", program: conv::program, solved: conv::solved };
 
 /// The two parts of the program, with the floating-point operations of each line.
 fn split(program: &Program) -> String {

@@ -1,5 +1,6 @@
 //! What is known about every row so far, and which rows have ended?
 
+use crate::rate::Recent;
 use crate::settings::Rules;
 use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics};
 
@@ -25,6 +26,8 @@ pub(crate) struct Ledger<R> {
     ceilings: Vec<f64>,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
+    /// The last residuals.
+    recent: Vec<Recent>,
     /// The residuals that were last reported.
     reported: Vec<f64>,
     trace: Option<Vec<Record>>,
@@ -54,6 +57,7 @@ impl<R: Rows> Ledger<R> {
             sizes: vec![residual; rows],
             ceilings: vec![f64::NAN; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
+            recent: vec![Recent::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
             stopped: false,
@@ -96,6 +100,7 @@ impl<R: Rows> Ledger<R> {
             let row = self.batch[position];
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
+            self.recent[row].note(self.steps[row], residual);
             let outcome = self.judge(row, residual, size);
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite);
@@ -231,6 +236,7 @@ impl<R: Rows> Ledger<R> {
             steps: self.steps,
             relative: self.residuals.iter().zip(&self.sizes).map(relative).collect(),
             residuals: self.residuals,
+            rates: self.recent.iter().map(Recent::rate).collect(),
             trace: self.trace,
         };
         let value = match self.left {

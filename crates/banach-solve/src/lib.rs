@@ -27,14 +27,19 @@
 //! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
 //! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
+//! | How is its course written down? | [`Record::csv`] in `trace` |
 //! | Who watches? | [`Observe`] in `observe` |
+//! | How is that said in words? | [`Solution::explain`] in `explain` |
+//! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
 //! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
+//! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
 //! | What is impossible? | [`Error`] in `error` |
 
 mod error;
+mod explain;
 mod fixed_point;
 mod iterate;
 mod ledger;
@@ -43,12 +48,15 @@ mod map;
 mod matrix;
 mod observe;
 mod present;
+mod rate;
 mod rows;
 mod settings;
 mod solution;
+mod spectrum;
 mod storage;
 mod tensor;
 mod tolerance;
+mod trace;
 
 pub use error::Error;
 pub use fixed_point::{
@@ -65,5 +73,6 @@ pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;
 pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
+pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
 pub use storage::Number;
 pub use tolerance::{Budget, Patience, Tolerance};

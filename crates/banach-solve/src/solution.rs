@@ -144,6 +144,13 @@ pub struct Statistics {
     pub residuals: Vec<f64>,
     /// The same, relative to the size the tolerance measures it against.
     pub relative: Vec<f64>,
+    /// By what factor the residual of each row fell in one of its last steps (the median slope of its logarithm over the
+    /// last eight points looked at); NaN for rows that took none.
+    ///
+    /// For plain iteration this tends to the largest modulus of the eigenvalues of J, the contraction rate of the map.
+    /// Under Anderson's or Newton's method it is the rate of the method, not of the map; under GMRES, whose residual is
+    /// looked at once a cycle, the mean of a cycle. At the precision of the state, where nothing falls any more, it is 1.
+    pub rates: Vec<f64>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
     pub trace: Option<Vec<Record>>,
 }
@@ -160,6 +167,7 @@ impl Statistics {
             steps: parts.iter().flat_map(|part| part.steps.iter().copied()).collect(),
             residuals: parts.iter().flat_map(|part| part.residuals.iter().copied()).collect(),
             relative: parts.iter().flat_map(|part| part.relative.iter().copied()).collect(),
+            rates: parts.iter().flat_map(|part| part.rates.iter().copied()).collect(),
             trace: traces.map(|traces| Self::merged(parts, &traces)),
         }
     }
@@ -253,52 +261,5 @@ impl<R> Solution<R> {
             failed: self.unconverged(),
             rows: self.outcomes.len(),
         })
-    }
-
-    /// The story in a few sentences: how many rows converged, what it took, and advice for each kind of failure.
-    pub fn explain(&self) -> String {
-        let rows = self.outcomes.len();
-        let statistics = &self.statistics;
-        let most = statistics.steps.iter().max().copied().unwrap_or(0);
-        let least = statistics.steps.iter().min().copied().unwrap_or(0);
-        let converged = self.count(Outcome::Converged);
-        let evaluations = statistics.evaluations;
-        let mut text = format!(
-            "{converged} of {rows} rows converged; {least} to {most} steps, {evaluations} evaluations"
-        );
-        let (derivatives, energies) = (statistics.derivative_applications, statistics.energy_evaluations);
-        if derivatives + energies > 0 {
-            text += &format!(", {derivatives} of the derivative, {energies} of the energy");
-        }
-        text += ".";
-        let mut told = vec![Outcome::Converged];
-        for outcome in &self.outcomes {
-            if told.contains(outcome) {
-                continue;
-            }
-            told.push(*outcome);
-            let (count, advice) = (self.count(*outcome), outcome.advice());
-            if *outcome == Outcome::Approximate {
-                text += &format!(" {count} {outcome}: {advice}");
-                continue;
-            }
-            let row = self.worst(*outcome);
-            let (residual, relative) = (statistics.residuals[row], statistics.relative[row]);
-            text += &format!(
-                " {count} {outcome}; the worst is row {row}, residual {residual:.3e} (relative {relative:.3e}): {advice}"
-            );
-        }
-        text
-    }
-
-    /// The row with the largest relative residual among those that ended in this way; NaN is the largest.
-    fn worst(&self, outcome: Outcome) -> usize {
-        let relative = |row: &usize| self.statistics.relative[*row];
-        let rows = (0..self.outcomes.len()).filter(|row| self.outcomes[*row] == outcome);
-        rows.max_by(|a, b| {
-            let (a, b) = (relative(a), relative(b));
-            a.is_nan().cmp(&b.is_nan()).then(a.total_cmp(&b))
-        })
-        .unwrap_or(0)
     }
 }

@@ -32,6 +32,9 @@ impl Rows for Tensor<2> {
     }
 
     fn probe(&self, seed: u32) -> Self {
+        if self.rows() == 0 {
+            return self.clone();
+        }
         let row: Vec<f64> = (0..self.width()).map(|column| scattered(seed, column)).collect();
         let data = TensorData::new(row, [1, self.width()]);
         Tensor::<2>::from_data(data, (&self.device(), self.dtype())).expand(self.dims())

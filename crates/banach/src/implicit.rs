@@ -108,11 +108,26 @@ impl Fix {
         })
     }
 
+    /// `(I - J)⁻¹` at a point `(x, q..)`, which also applies J, with the coefficients it takes.
+    pub(crate) fn resolvent_at(&self, point: &[Value]) -> Result<(Arc<Resolvent>, Vec<Value>), Error> {
+        let Derivative { coefficients, resolvent } = self.derivative();
+        Ok((Arc::clone(resolvent), evaluate(coefficients, point.to_vec())?))
+    }
+
+    /// The adjoint of the cotangent v and the cotangents of inputs, as [`Backward::cotangents`] gives them.
+    pub(crate) fn cotangents(
+        &self,
+        v: &Tensor<2>,
+        point: &[Value],
+        positions: &[usize],
+    ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
+        self.backward.cotangents(v, point, positions)
+    }
+
     /// The adjoint c of a cotangent v at a point `(x, q..)`.
     pub(crate) fn adjoint(&self, v: &Tensor<2>, point: &[Value]) -> Result<Tensor<2>, Error> {
-        let derivative = self.derivative();
-        let coefficients = evaluate(&derivative.coefficients, point.to_vec())?;
-        Ok(derivative.resolvent.transposed().solve(v, &coefficients)?.0)
+        let (resolvent, coefficients) = self.resolvent_at(point)?;
+        Ok(resolvent.transposed().solve(v, &coefficients)?.0)
     }
 
     /// `x` as it depends on `q`, which is on the tape: v becomes the adjoint c on its way back. The derivatives are taken

@@ -51,6 +51,7 @@
 //! | What do I write? | [`Update`] |
 //! | What do I put into my network? | [`FixedPoint`], made by [`FixedPointConfig`] |
 //! | Did it converge? | [`Solution`], [`Report`], [`Statistics`] |
+//! | How good is a solution, and how good its gradient? | [`Certificate`] |
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
 //! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
@@ -60,6 +61,7 @@
 mod adam;
 mod attach;
 mod backward;
+pub mod certificate;
 pub mod check;
 mod clipping;
 mod compiled;
@@ -86,6 +88,7 @@ pub use banach_program as program;
 pub use banach_solve as solve;
 
 pub use adam::{Adam, AdamConfig};
+pub use certificate::{Certificate, Road, RowCertificate};
 pub use clipping::clip_gradients;
 pub use error::Error;
 pub use function::Function;

@@ -1,6 +1,6 @@
 //! Did it converge, and what did it take? For one solve, for its backward pass, and for a layer over time.
 
-use banach_solve::{LinearSolver, Outcome};
+use banach_solve::{LinearSolver, Outcome, Record};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,6 +42,12 @@ pub struct Report {
     pub steps: Vec<usize>,
     /// `‖g(x̂) - x̂‖` of each row.
     pub residuals: Vec<f64>,
+    /// By what factor the residual of each row fell in one of its last steps; NaN where there were too few
+    /// ([`rates`](banach_solve::Statistics::rates)).
+    pub rates: Vec<f64>,
+    /// The residuals of every step, if the settings of the forward solve ask for a
+    /// [`trace`](banach_solve::Settings::trace).
+    pub trace: Option<Vec<Record>>,
     /// Calls of g; rows that have ended leave the batch.
     pub evaluations: usize,
     /// Rows in all these calls together.
@@ -56,6 +62,8 @@ impl Report {
             outcomes: solution.outcomes.clone(),
             steps: solution.statistics.steps.clone(),
             residuals: solution.statistics.residuals.clone(),
+            rates: solution.statistics.rates.clone(),
+            trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
             row_evaluations: solution.statistics.row_evaluations,
             explanation: solution.explain(),
@@ -66,8 +74,17 @@ impl Report {
     /// The report of a solve that is only written down, in a trace.
     pub(crate) fn recorded() -> Self {
         let explanation = "Recorded in a trace: solved whenever the traced program runs.".into();
-        let (outcomes, steps, residuals, adjoint) = (vec![], vec![], vec![], Arc::default());
-        Report { outcomes, steps, residuals, evaluations: 0, row_evaluations: 0, explanation, adjoint }
+        Report {
+            outcomes: vec![],
+            steps: vec![],
+            residuals: vec![],
+            rates: vec![],
+            trace: None,
+            evaluations: 0,
+            row_evaluations: 0,
+            explanation,
+            adjoint: Arc::default(),
+        }
     }
 
     /// Whether every row converged.
@@ -75,7 +92,7 @@ impl Report {
         self.outcomes.iter().all(|outcome| outcome.is_converged())
     }
 
-    /// The story in words, with advice where rows failed.
+    /// The story in words: how many rows converged, how fast, and advice where they did not.
     pub fn explain(&self) -> &str {
         &self.explanation
     }
@@ -99,6 +116,8 @@ pub struct AdjointReport {
     pub steps: Vec<usize>,
     /// `‖v - (c - Jᵀ c)‖` of each row.
     pub residuals: Vec<f64>,
+    /// The residuals of every step of the first solver, if the settings of the adjoint solve ask for a trace.
+    pub trace: Option<Vec<Record>>,
     /// Applications of Jᵀ to the whole batch.
     pub evaluations: usize,
     /// The solvers that ran, in order; a second one says that the first left rows unsolved.
@@ -113,6 +132,7 @@ impl AdjointReport {
             outcomes: solution.outcomes.clone(),
             steps: solution.statistics.steps.clone(),
             residuals: solution.statistics.residuals.clone(),
+            trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
             solvers: vec![solver.to_string()],
             escalation: None,

@@ -79,7 +79,8 @@ impl Resolvent {
         Ok((chosen(&better, second.value, first.value), report))
     }
 
-    fn solve_by(
+    /// The same by one solver.
+    pub(crate) fn solve_by(
         &self,
         b: &Tensor<2>,
         q: &[Value],

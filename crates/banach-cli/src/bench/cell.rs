@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
-use banach::{FixedPoint, FixedPointConfig, Update};
+use banach::{FixedPoint, FixedPointConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 
@@ -117,8 +117,20 @@ fn loss(layer: &FixedPoint<Cell>, z: Tensor<2>) -> Tensor<1> {
 
 /// The update as a program, in the smallest size.
 pub(crate) fn program(device: &Device) -> Result<Program, Error> {
+    let (layer, z) = smallest(&FixedPointConfig::new(), device)?;
+    layer.program(z).map_err(Error::layer)
+}
+
+/// How the smallest size is solved.
+pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
+    let (layer, z) = smallest(config, device)?;
+    layer.solve(z).map(|solution| solution.report().clone()).map_err(Error::layer)
+}
+
+fn smallest(config: &FixedPointConfig, device: &Device) -> Result<(FixedPoint<Cell>, Tensor<2>), Error> {
     let (batch, width) = SIZES[0];
-    let cell = Cell::new(width, &mut Generator::new(0, WEIGHT_STREAM), device);
-    let layer = FixedPointConfig::new().init(cell).map_err(Error::layer)?;
-    layer.program(Tensor::zeros([batch, width], device)).map_err(Error::layer)
+    let mut generator = Generator::new(0, WEIGHT_STREAM);
+    let cell = Cell::new(width, &mut generator, device);
+    let z = Matrix::normal(batch, width, &mut generator).tensor(device);
+    Ok((config.init(cell).map_err(Error::layer)?, z))
 }

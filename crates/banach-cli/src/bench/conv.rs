@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{Budget, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
-use banach::{FixedPoint, FixedPointConfig, Update};
+use banach::{FixedPoint, FixedPointConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -197,6 +197,14 @@ fn rate(operations: f64, ms: f64) -> f64 {
 pub(crate) fn program(device: &Device) -> Result<Program, Error> {
     let size = SIZES[0];
     Network::new(size, EngineName::Native, device)?.cell.program(size.image(device)).map_err(Error::layer)
+}
+
+/// How the smallest size is solved.
+pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
+    let size = SIZES[0];
+    let cell = Network::new(size, EngineName::Native, device)?.cell;
+    let cell = cell.with_config(config.clone()).map_err(Error::layer)?;
+    cell.solve(size.image(device)).map(|solution| solution.report().clone()).map_err(Error::layer)
 }
 
 #[cfg(test)]

@@ -145,6 +145,29 @@ pub(crate) struct TableArguments {
 #[derive(Args, Debug)]
 pub(crate) struct ShowArguments {
     /// Split into what runs once a solve and what runs in every step, with the floating-point operations of each line.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "trace")]
     pub(crate) hoisted: bool,
+    /// Solve for the fixed point instead, with untrained weights and inputs that look random, and write how the residual of
+    /// every row falls: trace.csv and trace.svg.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) solving: Solving,
+}
+
+/// How `banach show --trace` solves, and where it writes.
+#[derive(Args, Debug)]
+pub(crate) struct Solving {
+    /// Folder for the trace [default: out/trace-NAME].
+    #[arg(long, value_name = "DIR", requires = "trace")]
+    pub(crate) out: Option<PathBuf>,
+    /// How the fixed point is found [default: anderson].
+    #[arg(long, value_enum, value_name = "NAME", requires = "trace")]
+    pub(crate) solver: Option<SolverName>,
+    /// Relative residual at which a fixed point counts as found [default: 1e-6].
+    #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true, requires = "trace")]
+    pub(crate) tolerance: Option<f64>,
+    /// Most steps of the solver [default: 200].
+    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true, requires = "trace")]
+    pub(crate) max_steps: Option<usize>,
 }

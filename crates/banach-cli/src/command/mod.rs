@@ -5,7 +5,7 @@ mod measuring;
 mod names;
 mod numbers;
 
-pub(crate) use arguments::{BibtexArguments, Changes, ShowArguments, TableArguments, ToyArguments};
+pub(crate) use arguments::{BibtexArguments, Changes, ShowArguments, Solving, TableArguments, ToyArguments};
 pub(crate) use measuring::{Bench, Measuring};
 pub(crate) use names::{AdjointName, EngineName, LayerName, RecipeName, RoadName, SolverName};
 
@@ -35,7 +35,7 @@ pub(crate) enum Action {
         #[command(subcommand)]
         experiment: Table,
     },
-    /// Print the program traced from an update.
+    /// Print the program traced from an update, or trace how it is solved.
     Show {
         #[command(subcommand)]
         update: Show,
@@ -63,7 +63,7 @@ pub(crate) enum Table {
     Bibtex(TableArguments),
 }
 
-/// The updates that can be printed.
+/// The updates that can be shown.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Show {
     /// The update g(x, z) of the Bibtex network.
@@ -148,6 +148,11 @@ mod tests {
             ("banach table bibtex --data d --seeds 0", "at least 1"),
             ("banach train bibtex --data d --engine steam", "native, device"),
             ("banach show cell --hoist", "did you mean '--hoisted'"),
+            ("banach show cell --solver picard", "--trace"),
+            ("banach show cell --out there", "--trace"),
+            ("banach show cell --trace --hoisted", "--hoisted"),
+            ("banach show cell --trace --solver simplex", "picard, anderson, newton"),
+            ("banach show cell --trace --tolerance 0", "above 0"),
             ("banach bench", "--help"),
             ("banach bench walk", "walk"),
             ("banach bench bibtex", "--data"),

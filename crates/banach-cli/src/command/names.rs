@@ -1,6 +1,7 @@
 //! By which names are layers, solvers and recipes called, on the command line and in reports?
 
 use banach::Engine;
+use banach::solve::{Anderson, FixedPointSolver, Newton, Picard};
 use clap::ValueEnum;
 
 /// What stands between the input and the output of a network.
@@ -56,6 +57,26 @@ pub(crate) enum SolverName {
     Anderson,
     /// Newton's method.
     Newton,
+}
+
+impl SolverName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Picard => "picard",
+            Self::Anderson => "anderson",
+            Self::Newton => "newton",
+        }
+    }
+
+    /// The solver of a layer, with its defaults.
+    pub(crate) fn solver(self) -> FixedPointSolver {
+        match self {
+            Self::Picard => FixedPointSolver::Picard(Picard::default()),
+            Self::Anderson => FixedPointSolver::Anderson(Anderson::default()),
+            Self::Newton => FixedPointSolver::Newton(Newton::default()),
+        }
+    }
 }
 
 /// How the adjoint c = Jᵀ c + v is solved.

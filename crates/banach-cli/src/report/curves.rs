@@ -1,4 +1,4 @@
-//! How are curves over epochs drawn?
+//! How are curves over epochs and over steps drawn?
 
 use crate::error::Error;
 use crate::report::file;
@@ -8,15 +8,38 @@ use std::path::Path;
 
 const COLOURS: [RGBColor; 4] =
     [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(148, 103, 189)];
+const FAINT: RGBColor = RGBColor(190, 196, 204);
 const SIZE: (u32, u32) = (760, 400);
 
-/// One curve: the value at epoch 1, 2, ...
+/// One curve: the value at each place of the axis, from its first.
 #[derive(Clone, Debug)]
 pub(crate) struct Curve {
-    /// What the legend says.
-    pub(crate) name: &'static str,
-    /// One value an epoch; what is not finite is left out.
+    /// What the legend says; a curve without a name is drawn faintly, behind the others.
+    pub(crate) name: Option<&'static str>,
+    /// One value a place; what is not finite is left out.
     pub(crate) values: Vec<f64>,
+}
+
+/// What the horizontal axis counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Axis {
+    /// Epochs, from 1.
+    Epochs,
+    /// Steps of a solver, from 0.
+    Steps,
+}
+
+impl Axis {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Epochs => "epoch",
+            Self::Steps => "step",
+        }
+    }
+
+    fn first(self) -> usize {
+        usize::from(self == Self::Epochs)
+    }
 }
 
 /// One set of axes with its curves.
@@ -26,6 +49,8 @@ pub(crate) struct Panel {
     pub(crate) title: &'static str,
     /// Whether the vertical axis is logarithmic.
     pub(crate) logarithmic: bool,
+    /// What the horizontal axis counts.
+    pub(crate) axis: Axis,
     /// What is drawn.
     pub(crate) curves: Vec<Curve>,
 }
@@ -49,31 +74,37 @@ fn render(text: &mut String, panels: &[Panel]) -> Result<(), String> {
 type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn draw_panel<'a>(area: &Drawing<'a>, panel: &Panel) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
-    let curves: Vec<Vec<(f64, f64)>> =
-        panel.curves.iter().map(|curve| points(curve, panel.logarithmic)).collect();
-    let last = panel.curves.iter().map(|curve| curve.values.len()).max().unwrap_or(1).max(2) as f64;
+    let curves: Vec<Vec<(f64, f64)>> = panel.curves.iter().map(|curve| points(curve, panel)).collect();
+    let first = panel.axis.first();
+    let last = panel.curves.iter().map(|curve| curve.values.len()).max().unwrap_or(1).max(2) + first - 1;
     let (low, high) = bounds(&curves);
     let mut chart = ChartBuilder::on(area)
         .margin(14)
         .caption(panel.title, ("sans-serif", 18))
         .x_label_area_size(36)
         .y_label_area_size(70)
-        .build_cartesian_2d(1.0..last, low..high)?;
+        .build_cartesian_2d(first as f64..last as f64, low..high)?;
     let logarithmic = panel.logarithmic;
     chart
         .configure_mesh()
-        .x_desc("epoch")
-        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+        .x_desc(panel.axis.name())
+        .x_labels(last.min(10) + 1)
+        .x_label_formatter(&|place| format!("{place:.0}"))
         .y_label_formatter(&|&value| {
             if logarithmic { format!("{:.1e}", 10_f64.powf(value)) } else { short(value) }
         })
         .light_line_style(WHITE.mix(0.0))
         .draw()?;
-    for (index, (curve, points)) in panel.curves.iter().zip(curves).enumerate() {
+    let drawn = || panel.curves.iter().zip(&curves);
+    for (_, points) in drawn().filter(|(curve, _)| curve.name.is_none()) {
+        chart.draw_series(LineSeries::new(points.clone(), FAINT.stroke_width(1)))?;
+    }
+    let named = drawn().filter_map(|(curve, points)| Some((curve.name?, points.clone())));
+    for (index, (name, points)) in named.enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-            .label(curve.name)
+            .label(name)
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(2)));
     }
     let corner =
@@ -86,9 +117,9 @@ fn draw_panel<'a>(area: &Drawing<'a>, panel: &Panel) -> Result<(), DrawingAreaEr
         .draw()
 }
 
-fn points(curve: &Curve, logarithmic: bool) -> Vec<(f64, f64)> {
-    let heights = curve.values.iter().map(|&value| if logarithmic { value.log10() } else { value });
-    let places = heights.enumerate().map(|(index, height)| ((index + 1) as f64, height));
+fn points(curve: &Curve, panel: &Panel) -> Vec<(f64, f64)> {
+    let heights = curve.values.iter().map(|&value| if panel.logarithmic { value.log10() } else { value });
+    let places = heights.enumerate().map(|(index, height)| ((index + panel.axis.first()) as f64, height));
     places.filter(|(_, height)| height.is_finite()).collect()
 }
 
@@ -111,7 +142,8 @@ mod tests {
     use super::*;
 
     fn panel(values: Vec<f64>) -> Panel {
-        Panel { title: "loss", logarithmic: true, curves: vec![Curve { name: "train", values }] }
+        let curves = vec![Curve { name: Some("train"), values }];
+        Panel { title: "loss", logarithmic: true, axis: Axis::Epochs, curves }
     }
 
     #[test]
@@ -121,6 +153,18 @@ mod tests {
         assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"));
         assert!(text.contains("train") && text.contains("loss") && text.contains("polyline"));
         assert!(!text.contains("NaN"));
+    }
+
+    #[test]
+    fn curves_without_a_name_are_faint_and_steps_begin_at_zero() {
+        let faint = Curve { name: None, values: vec![1.0, 0.1, 0.01] };
+        let mut panel = panel(vec![1.0, 0.5, 0.25]);
+        panel.axis = Axis::Steps;
+        panel.curves.push(faint);
+        let mut text = String::new();
+        render(&mut text, std::slice::from_ref(&panel)).unwrap();
+        assert!(text.contains("step") && text.contains("#BEC4CC") && !text.contains("epoch"), "{text}");
+        assert_eq!(points(&panel.curves[0], &panel)[0], (0.0, 0.0));
     }
 
     #[test]

@@ -35,6 +35,10 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "table bibtex --data . --engine steam", &["native, device"]);
     refused(&stage, "show denoising", &["denoising"]);
     refused(&stage, "show cell --folded", &["--folded"]);
+    refused(&stage, "show cell --solver picard", &["--trace"]);
+    refused(&stage, "show cell --trace --hoisted", &["--hoisted"]);
+    refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "below 1"]);
+    refused(&stage, "show cell --trace --max-steps none", &["--max-steps", "at least 1"]);
 }
 
 #[test]
@@ -84,6 +88,7 @@ fn wrong_paths_are_refused() {
     std::fs::write(stage.path("file"), "").unwrap();
     refused(&stage, "train bibtex --data data --out file/inside", &["file/inside", "--out"]);
     refused(&stage, "train toy --out file/inside", &["file/inside", "--out"]);
+    refused(&stage, "show cell --trace --out file/inside", &["file/inside", "--out"]);
 }
 
 #[test]

@@ -108,6 +108,41 @@ fn a_split_program_counts_its_operations() {
 }
 
 #[test]
+fn the_course_of_a_solve_is_written_and_drawn() {
+    let stage = Stage::new();
+    for (solver, name, rows) in
+        [("picard", "cell", 16), ("anderson", "bibtex", 40), ("newton", "cell", 16), ("anderson", "conv", 8)]
+    {
+        let line = format!("show {name} --trace --solver {solver} --tolerance 1e-4 --out {name}-{solver}");
+        let (out, _) = stage.succeed(&line);
+        for part in [
+            &format!("{name} by {solver}"),
+            "worst row",
+            "median row",
+            "rate",
+            &format!("{rows} of {rows} rows"),
+        ] {
+            assert!(out.contains(part), "{line}: {part}: {out}");
+        }
+        let csv = std::fs::read_to_string(stage.path(&format!("{name}-{solver}/trace.csv"))).unwrap();
+        assert!(csv.starts_with("row,step,evaluations,residual\n0,0,"), "{line}");
+        let numbers: Vec<Vec<f64>> = csv
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').map(|number| number.parse().unwrap()).collect())
+            .collect();
+        let (first, last) = (&numbers[0], numbers.iter().rfind(|line| line[0] == 0.0).unwrap());
+        assert!(last[1] >= 1.0 && last[3] < 1e-2 * first[3], "{line}: {first:?}, {last:?}");
+        assert_eq!(numbers[numbers.len() - 1][0] as usize, rows - 1);
+        let drawing = std::fs::read_to_string(stage.path(&format!("{name}-{solver}/trace.svg"))).unwrap();
+        assert!(drawing.contains("worst row") && drawing.matches("polyline").count() >= rows, "{line}");
+    }
+    let (out, _) = stage.succeed("show cell --trace --solver picard --max-steps 3");
+    assert!(out.contains("0 of 16 rows converged") && out.contains("step limit"), "{out}");
+    assert!(stage.path("out/trace-cell/trace.csv").exists());
+}
+
+#[test]
 fn either_engine_trains_and_is_written_down() {
     let stage = Stage::with_data();
     for engine in ["native", "device"] {

@@ -3,7 +3,7 @@
 use crate::reference::{Golden, assert_close, double, numbers};
 use crate::update;
 use banach::solve::Tolerance;
-use banach::{FixedPoint, FixedPointConfig, Update};
+use banach::{FixedPoint, FixedPointConfig, RowCertificate, Update};
 use burn::module::{Module, Param};
 use burn::tensor::module::{conv2d, layer_norm};
 use burn::tensor::ops::ConvOptions;
@@ -46,6 +46,15 @@ impl<'a> Checked<'a> {
     }
 }
 
+/// Holds what a certificate says of J against the golden radius and norm, which are those of the worst row.
+fn magnitudes<M: Module + Update>(golden: &Golden, layer: &FixedPoint<M>, z: M::Input) {
+    let certificate = layer.certificate(z).unwrap();
+    let largest = |of: fn(&RowCertificate) -> f64| certificate.rows.iter().map(of).fold(0.0, f64::max);
+    assert_close(&[largest(|row| row.radius)], &[golden.number("spectral_radius")], 1e-3, "the radius of J");
+    assert_close(&[largest(|row| row.norm)], &[golden.number("jacobian_spectral_norm")], 1e-3, "‖J‖");
+    assert!(certificate.holds(1e-8), "{certificate}");
+}
+
 /// d loss along the direction by the golden forward derivative: Σ cos(x̂) w ẋ.
 fn along(golden: &Golden, state: &str, x: &[f64]) -> f64 {
     let (weights, tangent) = (golden.numbers("weights", state), golden.numbers("jvp", state));
@@ -73,6 +82,7 @@ fn tanh_cell() {
     let cell = TanhCell { w: param(&golden, "W"), u: param(&golden, "U"), b: param(&golden, "b") };
     let layer = tight(cell);
     let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
+    magnitudes(&golden, &layer, z.clone());
     let x = layer.forward(z.clone());
     assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
     let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
@@ -111,6 +121,7 @@ fn conv_cell() {
     let cell = ConvCell { k: param(&golden, "K"), l: param(&golden, "L"), b: param(&golden, "b") };
     let layer = tight(cell);
     let z = golden.tensor::<4>("inputs", "z").autodiff().require_grad();
+    magnitudes(&golden, &layer, z.clone());
     let x = layer.forward(z.clone());
     assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
     let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
@@ -146,6 +157,7 @@ fn attention_cell() {
     let (gamma, beta) = (param(&golden, "gamma"), param(&golden, "beta"));
     let layer = tight(AttentionCell { q, k, v, gamma, beta });
     let z = golden.tensor::<3>("inputs", "z").autodiff().require_grad();
+    magnitudes(&golden, &layer, z.clone());
     let x = layer.forward(z.clone());
     assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
     let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
@@ -188,6 +200,7 @@ fn two_states() {
     let (a, b, c) = (param(&golden, "A"), param(&golden, "B"), param(&golden, "C"));
     let layer = tight(TwoStates { a, b, c, d: param(&golden, "D"), u: param(&golden, "U") });
     let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
+    magnitudes(&golden, &layer, z.clone());
     let (x, y) = layer.forward(z.clone());
     assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
     assert_close(&numbers(&y), &golden.numbers("fixed_point", "y"), 1e-10, "ŷ");
@@ -214,6 +227,7 @@ fn expanding() {
     let golden = Golden::read("expanding");
     let layer = tight(Expanding { slope: 1.7 });
     let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
+    magnitudes(&golden, &layer, z.clone());
     let x = layer.forward(z.clone());
     assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-9, "x̂");
     let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));

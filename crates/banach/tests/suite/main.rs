@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod calculus;
+mod certificate;
 mod contraction;
 mod corners;
 mod energy;

@@ -150,3 +150,21 @@ fn batch_statistics_are_refused_in_training_and_frozen_in_eval() {
     assert_eq!(numbers(&layer.forward(z.inner())), first, "running statistics survive the trace");
     assert!((first[0] - 2.0).abs() < 1e-3, "{}", first[0]);
 }
+
+#[test]
+fn reports_carry_rates_and_traces_where_they_are_asked_for() {
+    let mut config = FixedPointConfig::new();
+    let z = column(vec![2.0, 3.0]).autodiff().require_grad();
+    let quiet = config.init(Root { scale: 1.0 }).unwrap().solve(z.clone()).unwrap();
+    assert!(quiet.report().trace.is_none() && quiet.report().rates.iter().all(|rate| *rate < 1.0));
+    (config.forward.trace, config.adjoint.trace) = (true, true);
+    let solution = config.init(Root { scale: 1.0 }).unwrap().solve(z).unwrap();
+    let report = solution.report().clone();
+    let trace = report.trace.clone().unwrap();
+    assert_eq!(trace.len(), report.steps.iter().max().unwrap() + 1);
+    assert_eq!(trace[trace.len() - 1].residuals, report.residuals);
+    solution.into_value().sum().backward();
+    let adjoint = &report.adjoint()[0];
+    let last = adjoint.trace.as_ref().and_then(|trace| trace.last()).unwrap();
+    assert!(last.residuals.iter().all(|residual| *residual < 1e-6), "{adjoint:?}");
+}

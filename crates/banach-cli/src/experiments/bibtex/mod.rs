@@ -33,6 +33,7 @@ use crate::report::file;
 use crate::{device, interruption};
 use banach::AdamConfig;
 use banach::program::Program;
+use banach::{FixedPointConfig, Report};
 use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
@@ -122,6 +123,11 @@ fn run(
 /// The published update as a program.
 pub(crate) fn program(device: &Device) -> Result<Program, Error> {
     network::program(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, device)
+}
+
+/// How the published layer is solved, untrained.
+pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
+    network::solved(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, config, device)
 }
 
 fn advice(finished: usize, folder: &Path) -> String {

@@ -1,19 +1,21 @@
 //! What is the network that trains, whatever its layer and its recipe?
 
 use super::answers::{Answering, Sizes};
-use super::joint::Joint;
+use super::joint::{Cell, Joint};
 use super::settings::{self, Settings};
 use super::work::Work;
 use crate::command::{LayerName, RecipeName};
 use crate::dataset::bibtex::{Example, FEATURES, LABELS};
 use crate::error::Error;
 use crate::random::Generator;
-use banach::FixedPointConfig;
 use banach::program::Program;
+use banach::{FixedPoint, FixedPointConfig, Report};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
 const WEIGHT_STREAM: u64 = 2;
+/// The share of features that an example of Bibtex has, about.
+const PRESENT: f64 = 0.04;
 
 /// The network that trains.
 #[derive(Module, Debug)]
@@ -87,13 +89,26 @@ fn log_odds(examples: &[Example]) -> Vec<f32> {
 
 /// The published update g(x, z) as a program, traced for a mini-batch of `rows`.
 pub(crate) fn program(rows: usize, device: &Device) -> Result<Program, Error> {
-    let mut generator = Generator::new(0, WEIGHT_STREAM);
-    let (config, hidden) = (FixedPointConfig::new(), settings::PUBLISHED_HIDDEN);
-    let network = Joint::new(LayerName::FpiNn, hidden, &config, &mut generator, device)?;
-    let Joint::FixedPoint(layer) = network else {
-        return Err(Error::Training("found no fixed point".into()));
-    };
+    let (layer, _) = published(&FixedPointConfig::new(), device)?;
     layer.program((Tensor::zeros([rows, FEATURES], device), None)).map_err(Error::layer)
+}
+
+/// How the published layer is solved for `rows` of features, a few of each present.
+pub(crate) fn solved(rows: usize, config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
+    let (layer, mut generator) = published(config, device)?;
+    let present = |_| f32::from(u8::from(generator.uniform() < PRESENT));
+    let features: Vec<f32> = (0..rows * FEATURES).map(present).collect();
+    let z = Tensor::from_data(TensorData::new(features, [rows, FEATURES]), device);
+    layer.solve((z, None)).map(|solution| solution.report().clone()).map_err(Error::layer)
+}
+
+/// The published layer with its starting weights, and the generator that drew them.
+fn published(config: &FixedPointConfig, device: &Device) -> Result<(FixedPoint<Cell>, Generator), Error> {
+    let mut generator = Generator::new(0, WEIGHT_STREAM);
+    match Joint::new(LayerName::FpiNn, settings::PUBLISHED_HIDDEN, config, &mut generator, device)? {
+        Joint::FixedPoint(layer) => Ok((layer, generator)),
+        Joint::Feedforward(_) | Joint::Descent(_) => Err(Error::Training("found no fixed point".into())),
+    }
 }
 
 #[cfg(test)]

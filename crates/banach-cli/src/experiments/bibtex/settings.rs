@@ -7,9 +7,7 @@ use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
 use crate::error::Error;
 use banach::FixedPointConfig;
-use banach::solve::{
-    Anderson, ConjugateGradient, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton, Picard, Tolerance,
-};
+use banach::solve::{ConjugateGradient, Gmres, LinearSolver, Neumann, Tolerance};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -104,11 +102,6 @@ impl Settings {
 
     /// How the layer solves forward and backward.
     pub(crate) fn fixed_point(&self) -> FixedPointConfig {
-        let solver = match self.solver {
-            Some(SolverName::Picard) => FixedPointSolver::Picard(Picard::default()),
-            Some(SolverName::Newton) => FixedPointSolver::Newton(Newton::default()),
-            Some(SolverName::Anderson) | None => FixedPointSolver::Anderson(Anderson::default()),
-        };
         let adjoint = match self.adjoint {
             Some(AdjointName::Neumann) => LinearSolver::Neumann(Neumann::default()),
             Some(AdjointName::Cg) => LinearSolver::ConjugateGradient(ConjugateGradient::default()),
@@ -116,7 +109,7 @@ impl Settings {
         };
         let relative = self.tolerance.unwrap_or(TOLERANCE);
         FixedPointConfig::new()
-            .with_solver(solver)
+            .with_solver(self.solver.unwrap_or(SolverName::Anderson).solver())
             .with_adjoint(adjoint)
             .with_tolerance(Tolerance { relative, ..Tolerance::default() })
             .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))

@@ -5,7 +5,7 @@ use super::history::{Epoch, EpochReport};
 use super::settings::Settings;
 use crate::command::LayerName;
 use crate::error::Error;
-use crate::report::curves::{self, Curve, Panel};
+use crate::report::curves::{self, Axis, Curve, Panel};
 use crate::report::{file, memory, table};
 use serde::Serialize;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub(crate) fn write(
 
 fn panels(epochs: &[Epoch]) -> [Panel; 2] {
     let curve = |name, value: fn(&EpochReport) -> f64| Curve {
-        name,
+        name: Some(name),
         values: epochs.iter().map(|epoch| value(&epoch.report)).collect(),
     };
     let loss = vec![curve("training", |epoch| epoch.train_loss)];
@@ -72,8 +72,8 @@ fn panels(epochs: &[Epoch]) -> [Panel; 2] {
         curve("test, at one half", |epoch| epoch.test_f1_at_half),
     ];
     [
-        Panel { title: "binary cross-entropy", logarithmic: true, curves: loss },
-        Panel { title: "F1 in percent", logarithmic: false, curves: f1 },
+        Panel { title: "binary cross-entropy", logarithmic: true, axis: Axis::Epochs, curves: loss },
+        Panel { title: "F1 in percent", logarithmic: false, axis: Axis::Epochs, curves: f1 },
     ]
 }
 

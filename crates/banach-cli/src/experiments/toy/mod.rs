@@ -8,7 +8,7 @@ use crate::command::{EngineName, LayerName, ToyArguments};
 use crate::error::Error;
 use crate::interruption;
 use crate::random::Generator;
-use crate::report::curves::{self, Curve, Panel};
+use crate::report::curves::{self, Axis, Curve, Panel};
 use crate::report::{file, table};
 use problem::{BOUNDS, Problem, Samples};
 use serde::Serialize;
@@ -72,9 +72,14 @@ fn write(arguments: &ToyArguments, trained: &[(&'static str, Curves)]) -> Result
         ("test_loss.svg", "mean squared error, test samples", |curves| &curves.test_loss),
     ];
     for (name, title, values) in plots {
-        let curves =
-            trained.iter().map(|(name, curves)| Curve { name, values: values(curves).clone() }).collect();
-        curves::draw(&arguments.out.join(name), &[Panel { title, logarithmic: true, curves }])?;
+        let curves = trained
+            .iter()
+            .map(|(name, curves)| Curve { name: Some(*name), values: values(curves).clone() })
+            .collect();
+        curves::draw(
+            &arguments.out.join(name),
+            &[Panel { title, logarithmic: true, axis: Axis::Epochs, curves }],
+        )?;
     }
     let settings = Settings {
         engine: arguments.engine,

@@ -1,0 +1,120 @@
+//! What does a certificate say in words, and what does it advise?
+
+use super::{Certificate, Road, RowCertificate};
+
+/// An error that is worth a remark.
+const LARGE: f64 = 1e-2;
+
+impl Certificate {
+    /// The story in a few sentences: how good the state and the gradient are, what the worst row is like, and advice for
+    /// each kind of trouble.
+    pub fn explain(&self) -> String {
+        let total = self.rows.len();
+        let converged = self.rows.iter().filter(|row| row.outcome.is_converged()).count();
+        let mut text = format!("{converged} of {total} rows converged.");
+        let known = |row: &usize| self.rows[*row].state_error.is_finite();
+        if let Some(worst) = self.largest(known, RowCertificate::relative_state_error) {
+            let error = self.rows[worst].relative_state_error();
+            text += &format!(" The state is good to {error:.1e} (relative; row {worst} is the worst)");
+            text += &match self.gradient_error() {
+                error if error.is_finite() => format!(", the gradient to {error:.1e}."),
+                _ => ".".into(),
+            };
+        }
+        let slowest = self.largest(|row| self.rows[*row].radius.is_finite(), |row| row.radius);
+        if let Some(row) = slowest {
+            text += &format!(" Row {row}: {}", self.rows[row].portrait());
+        }
+        text + &self.advice()
+    }
+
+    /// One sentence for each kind of trouble.
+    fn advice(&self) -> String {
+        let mut text = String::new();
+        let mut say = |found: Vec<usize>, what: &str| {
+            if let Some(named) = named(&found) {
+                text += &format!(" {named}: {what}");
+            }
+        };
+        let such = |is: fn(&RowCertificate) -> bool| -> Vec<usize> {
+            (0..self.rows.len()).filter(|row| is(&self.rows[*row])).collect()
+        };
+        say(
+            such(|row| !row.residual.is_finite()),
+            "no point with a finite residual was found, so there is no gradient; look for overflow in the update.",
+        );
+        say(
+            such(|row| row.resolvent.is_infinite()),
+            "I - J could not be inverted; it is singular there, or nearly, and there is no derivative to trust: the fixed \
+             point is not isolated, or about to vanish.",
+        );
+        say(
+            such(|row| row.radius - row.radius_uncertainty > 1.0),
+            "the update expands (its spectral radius is above 1), so plain iteration and the Neumann series cannot converge; \
+             Anderson or Newton forward and GMRES backward can, and the gradient is that of the point they found.",
+        );
+        say(
+            such(|row| !row.trusted && row.resolvent.is_finite()),
+            "x̂ is too far from a fixed point for these errors, which are of first order; tighten `forward.tolerance` or raise \
+             `forward.budget.steps`.",
+        );
+        if self.gradient_error() > LARGE && self.gradient_error().is_finite() {
+            let setting =
+                if self.gradient_from_state > self.gradient_from_adjoint { "forward" } else { "adjoint" };
+            text += &format!(
+                " Most of the gradient's error comes from the {setting} solve: tighten `{setting}.tolerance`."
+            );
+        }
+        text
+    }
+
+    /// The row among those chosen in which a number is largest.
+    fn largest(
+        &self,
+        chosen: impl Fn(&usize) -> bool,
+        number: impl Fn(&RowCertificate) -> f64,
+    ) -> Option<usize> {
+        let rows = (0..self.rows.len()).filter(chosen);
+        rows.max_by(|a, b| number(&self.rows[*a]).total_cmp(&number(&self.rows[*b])))
+    }
+}
+
+impl RowCertificate {
+    /// What J is like, and what that makes of the residuals.
+    fn portrait(&self) -> String {
+        let kind = if self.radius < 1.0 { "contraction" } else { "expansion" };
+        let mut text = format!("{kind} {:.3}", self.radius);
+        if self.radius_uncertainty > LARGE * self.radius {
+            text += &format!(" ± {:.1e}", self.radius_uncertainty);
+        }
+        text += &format!(", ‖J‖ = {:.3}", self.norm);
+        if self.resolvent.is_finite() {
+            let road = match self.road {
+                Road::Neumann => "at most",
+                Road::Measured => "about",
+            };
+            text += &format!(", ‖(I - J)⁻¹‖ {road} {:.2}", self.resolvent);
+        }
+        text += &format!("; residual {:.1e} forward, {:.1e} adjoint", self.residual, self.adjoint_residual);
+        if self.adjoint_error.is_finite() {
+            text += &format!("; its part of the gradient is good to {:.1e} (relative)", self.adjoint_error);
+        }
+        if self.radius < 1.0 && self.norm > 1.0 {
+            text += "; J is far from normal, so residuals may grow before they fall";
+        }
+        text + "."
+    }
+}
+
+/// The rows, where there are any: the first few by number.
+fn named(rows: &[usize]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let numbers: Vec<String> = rows.iter().take(SHOWN).map(ToString::to_string).collect();
+    let list = numbers.join(", ");
+    match rows.len() {
+        0 => None,
+        1 => Some(format!("Row {list}")),
+        count if count > SHOWN => Some(format!("Rows {list} and {} more", count - SHOWN)),
+        _ => Some(format!("Rows {list}")),
+    }
+}
