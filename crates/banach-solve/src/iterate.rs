@@ -7,6 +7,8 @@ use crate::{Error, Map, Observe, Rows, Solution, Solver, Visit};
 
 /// Visits points until every row has ended: evaluate, measure, judge, report, move, let go of rows that have ended.
 ///
+/// Returned with what the solver remembers of the rows that are left.
+///
 /// `sizes` are what residuals are measured against; without them it is the size of the image, `‖g(x)‖`.
 pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     map: &(impl Map<R> + ?Sized),
@@ -15,7 +17,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     mut sizes: Option<Vec<f64>>,
     rules: Rules,
     observer: &mut dyn Observe,
-) -> Result<Solution<R>, Error> {
+) -> Result<(Solution<R>, S::Memory), Error> {
     let mut ledger = Ledger::new(x0, rules);
     let mut present = Present::new(map);
     let mut memory = solver.start(x0);
@@ -41,5 +43,5 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
         }
         step += 1;
     }
-    Ok(ledger.close())
+    Ok((ledger.close(), memory))
 }

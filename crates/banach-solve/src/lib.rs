@@ -29,7 +29,7 @@
 //! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
 //! | Who watches? | [`Observe`] in `observe` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
-//! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
+//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`] and [`ConjugateGradient`] in `linear` |
 //! | What is impossible? | [`Error`] in `error` |
 
@@ -51,8 +51,9 @@ mod tolerance;
 
 pub use error::Error;
 pub use fixed_point::{
-    Anderson, AndersonMemory, FixedPointSolver, Newton, Picard, Solver, Visit, fixed_point,
-    fixed_point_observed, fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
+    Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver, Newton, Picard,
+    Solver, Squarem, SquaremMemory, Visit, fixed_point, fixed_point_observed, fixed_point_remembered,
+    fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
 };
 pub use linear::{ConjugateGradient, Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
 pub use map::{Map, Smooth};

@@ -1,15 +1,20 @@
 //! How is `x = g(x)` solved? A solver is memory and a step; the loop does the rest.
 
 mod anderson;
+mod broyden;
 mod direction;
+mod inverse;
 mod mixture;
 mod newton;
 mod picard;
 mod search;
+mod squarem;
 
 pub use anderson::{Anderson, AndersonMemory};
+pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
 pub use newton::Newton;
 pub use picard::Picard;
+pub use squarem::{Squarem, SquaremMemory};
 
 use crate::iterate::iterate;
 use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Unobserved};
@@ -67,6 +72,10 @@ pub enum FixedPointSolver {
     Picard(Picard),
     /// Anderson acceleration, the default.
     Anderson(Anderson),
+    /// Broyden's method: what past steps say about the inverse of the derivative.
+    Broyden(Broyden),
+    /// Squared extrapolation of plain iteration.
+    Squarem(Squarem),
     /// Newton's method, only for [`fixed_point_smooth`].
     Newton(Newton),
 }
@@ -83,6 +92,8 @@ impl FixedPointSolver {
         match self {
             Self::Picard(picard) => picard.validate(),
             Self::Anderson(anderson) => anderson.validate(),
+            Self::Broyden(broyden) => broyden.validate(),
+            Self::Squarem(squarem) => squarem.validate(),
             Self::Newton(newton) => newton.validate(),
         }
     }
@@ -93,6 +104,8 @@ impl fmt::Display for FixedPointSolver {
         f.write_str(match self {
             Self::Picard(_) => "picard",
             Self::Anderson(_) => "anderson",
+            Self::Broyden(_) => "broyden",
+            Self::Squarem(_) => "squarem",
             Self::Newton(_) => "newton",
         })
     }
@@ -124,6 +137,8 @@ pub fn fixed_point_observed<R: Rows>(
     match &settings.solver {
         FixedPointSolver::Picard(picard) => fixed_point_with(map, x0, picard, settings, observer),
         FixedPointSolver::Anderson(anderson) => fixed_point_with(map, x0, anderson, settings, observer),
+        FixedPointSolver::Broyden(broyden) => fixed_point_with(map, x0, broyden, settings, observer),
+        FixedPointSolver::Squarem(squarem) => fixed_point_with(map, x0, squarem, settings, observer),
         FixedPointSolver::Newton(_) => Err(Error::Setting {
             setting: "solver",
             found: settings.solver.to_string(),
@@ -170,5 +185,19 @@ pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
 ) -> Result<Solution<R>, Error> {
     let rules = settings.rules();
     rules.validate()?;
-    iterate(map, x0, solver, None, rules, observer)
+    Ok(iterate(map, x0, solver, None, rules, observer)?.0)
+}
+
+/// [`fixed_point_with`], and what the solver remembers of every row at the end. No row leaves the batch before.
+pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
+    map: &(impl Map<R> + ?Sized),
+    x0: &R,
+    solver: &S,
+    settings: &Settings<T>,
+    observer: &mut dyn Observe,
+) -> Result<(Solution<R>, S::Memory), Error> {
+    let rules = settings.rules();
+    rules.validate()?;
+    // A closure cannot be narrowed.
+    iterate(&|x: &R| map.apply(x), x0, solver, None, rules, observer)
 }

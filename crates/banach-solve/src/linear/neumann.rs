@@ -45,7 +45,7 @@ impl Neumann {
         let sizes =
             if v.width() == 0 || v.rows() == 0 { vec![0.0; v.rows()] } else { R::norms(&[v]).swap_remove(0) };
         let picard = Picard { damping: self.damping, ..Picard::default() };
-        iterate(&Series { map, v }, v, &picard, Some(sizes), rules, observer)
+        Ok(iterate(&Series { map, v }, v, &picard, Some(sizes), rules, observer)?.0)
     }
 }
 

@@ -1,14 +1,17 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
+mod broyden;
 mod energy;
 mod joined;
 mod linear;
 mod narrowing;
 mod newton;
 mod outcomes;
+mod probe;
 mod rows;
 mod settings;
 mod speed;
+mod squarem;
 mod state;
 mod table;
 mod values;
