@@ -37,6 +37,17 @@ pub enum Error {
         /// How many rows there are.
         expected: usize,
     },
+    /// The rows are too wide for a solver that writes down the whole derivative.
+    #[error(
+        "rows have {found} numbers, expected at most {limit} for a dense inner solve; raise \
+         `newton.inner.dense.limit`, or use a Krylov method"
+    )]
+    TooWide {
+        /// How many numbers a row has.
+        found: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// At least one row did not converge, and only converged rows were asked for.
     #[error(
         "{failed} of {rows} rows did not converge; the first, row {row}, ended as {outcome} after {steps} steps with \

@@ -51,9 +51,9 @@ mod tolerance;
 
 pub use error::Error;
 pub use fixed_point::{
-    Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver, Newton, Picard,
-    Solver, Squarem, SquaremMemory, Visit, fixed_point, fixed_point_observed, fixed_point_remembered,
-    fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
+    Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver, Forcing, Newton,
+    NewtonInner, Picard, Solver, Squarem, SquaremMemory, Visit, fixed_point, fixed_point_observed,
+    fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
 };
 pub use linear::{ConjugateGradient, Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
 pub use map::{Map, Smooth};

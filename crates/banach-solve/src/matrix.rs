@@ -106,6 +106,14 @@ impl<T: Number> Rows for Matrix<T> {
         Matrix::new(self.rows, self.width, row.repeat(self.rows))
     }
 
+    fn holding(&self, numbers: &[f64]) -> Self {
+        Matrix::new(self.rows, self.width, numbers.iter().map(|number| T::from_f64(*number)).collect())
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        self.as_slice().iter().map(|number| number.to_f64()).collect()
+    }
+
     fn plus(&self, other: &Self) -> Self {
         self.add_scaled(&[(&vec![1.0; self.rows], other)])
     }

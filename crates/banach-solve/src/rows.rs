@@ -23,6 +23,15 @@ pub trait Rows: Clone {
     /// Every `seed` gives others.
     fn probe(&self, seed: u32) -> Self;
 
+    /// Numbers from the host, row after row, in the same shape and precision.
+    ///
+    /// # Panics
+    /// If there are not `rows * width` of them.
+    fn holding(&self, numbers: &[f64]) -> Self;
+
+    /// All numbers on the host, row after row.
+    fn numbers(&self) -> Vec<f64>;
+
     /// `self + other`.
     fn plus(&self, other: &Self) -> Self;
 
@@ -142,6 +151,12 @@ mod tests {
         assert!((sizes[0] - 5.0_f64.sqrt()).abs() < 1e-7 && sizes[1] == 5.0);
     }
 
+    fn numbers_come_from_the_host_and_go_back<R: Small>() {
+        let x = R::of(&[[1.0, 2.0], [f64::NAN, 4.0]]);
+        assert_eq!(x.holding(&[5.0, 0.5, f64::INFINITY, -1.0]).numbers(), [5.0, 0.5, f64::INFINITY, -1.0]);
+        assert!(x.numbers()[2].is_nan() && x.numbers()[3] == 4.0 && x.numbers().len() == 4);
+    }
+
     fn a_probe_is_the_same_in_every_row_and_every_seed_has_its_own<R: Small>() {
         let x = R::of(&[[1.0, 2.0], [f64::NAN, 4.0]]);
         let (first, second) = (x.probe(1).values(), x.probe(2).values());
@@ -185,6 +200,7 @@ mod tests {
 
     fn all<R: Small>(large: f64) {
         rows_are_combined_each_with_its_own_factor::<R>();
+        numbers_come_from_the_host_and_go_back::<R>();
         a_probe_is_the_same_in_every_row_and_every_seed_has_its_own::<R>();
         a_choice_never_mixes_in_what_was_not_chosen::<R>();
         rows_leave_and_come_back::<R>();

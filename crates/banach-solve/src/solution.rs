@@ -25,6 +25,8 @@ pub enum Outcome {
     Asymmetric,
     /// `I - A` is not positive definite, and the solver needs it to be.
     Indefinite,
+    /// `I - J` is singular, and the solver needs it not to be.
+    Singular,
     /// An observer asked to stop.
     Stopped,
 }
@@ -64,6 +66,10 @@ impl Outcome {
                 "I - A has a direction without positive curvature: use GMRES; if A is the derivative of a gradient \
                  step, the point is no strict minimum of its energy (a saddle, or flat)."
             }
+            Self::Singular => {
+                "I - J is singular where the row stands, so that there is no Newton step: use a Krylov `inner` solve or \
+                 Anderson, or start elsewhere; if that is an answer, it is not the only one nearby and has no derivative."
+            }
             Self::Stopped => "the observer ended it; let it continue for longer if that was too early.",
         }
     }
@@ -80,6 +86,7 @@ impl fmt::Display for Outcome {
             Self::NonFinite => "non-finite",
             Self::Asymmetric => "asymmetric",
             Self::Indefinite => "indefinite",
+            Self::Singular => "singular",
             Self::Stopped => "stopped",
         })
     }

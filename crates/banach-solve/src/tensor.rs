@@ -37,6 +37,15 @@ impl Rows for Tensor<2> {
         Tensor::<2>::from_data(data, (&self.device(), self.dtype())).expand(self.dims())
     }
 
+    fn holding(&self, numbers: &[f64]) -> Self {
+        let data = TensorData::new(numbers.to_vec(), self.dims());
+        Tensor::from_data(data, (&self.device(), self.dtype()))
+    }
+
+    fn numbers(&self) -> Vec<f64> {
+        self.clone().into_data().iter::<f64>().collect()
+    }
+
     fn plus(&self, other: &Self) -> Self {
         self.clone() + other.clone()
     }
@@ -121,6 +130,5 @@ fn read(columns: Vec<Tensor<2>>) -> Vec<Vec<f64>> {
 
 /// Norms summed on the host in double precision: only for rows whose squares were not finite.
 fn careful_norms(matrix: &Tensor<2>) -> Vec<f64> {
-    let values: Vec<f64> = matrix.clone().into_data().iter::<f64>().collect();
-    values.chunks(matrix.width().max(1)).map(|row| careful_norm(Level::best(), row)).collect()
+    matrix.numbers().chunks(matrix.width().max(1)).map(|row| careful_norm(Level::best(), row)).collect()
 }

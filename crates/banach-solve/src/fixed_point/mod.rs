@@ -2,7 +2,9 @@
 
 mod anderson;
 mod broyden;
+mod dense;
 mod direction;
+mod forcing;
 mod inverse;
 mod mixture;
 mod newton;
@@ -12,7 +14,8 @@ mod squarem;
 
 pub use anderson::{Anderson, AndersonMemory};
 pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
-pub use newton::Newton;
+pub use forcing::Forcing;
+pub use newton::{Newton, NewtonInner};
 pub use picard::Picard;
 pub use squarem::{Squarem, SquaremMemory};
 
@@ -152,7 +155,8 @@ pub fn fixed_point_observed<R: Rows>(
 ///
 /// # Errors
 ///
-/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row.
+/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row,
+/// [`Error::TooWide`] for rows that are too wide for a [`Dense`](NewtonInner::Dense) inner solve.
 pub fn fixed_point_smooth<R: Rows>(
     map: &(impl Smooth<R> + ?Sized),
     x0: &R,

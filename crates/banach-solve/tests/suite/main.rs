@@ -1,6 +1,7 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
 mod broyden;
+mod dense;
 mod energy;
 mod joined;
 mod linear;

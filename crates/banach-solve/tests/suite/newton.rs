@@ -3,8 +3,8 @@
 use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, scattered};
 use crate::{anderson, newton, picard, tensor, tensor_in, tight, values};
 use banach_solve::{
-    Budget, Error, FixedPointSolver, Map, Newton, Outcome, Progress, Settings, Smooth, Solution, Tolerance,
-    fixed_point, fixed_point_smooth, fixed_point_smooth_observed,
+    Budget, Error, FixedPointSolver, Map, Newton, NewtonInner, Outcome, Progress, Settings, Smooth, Solution,
+    Tolerance, fixed_point, fixed_point_smooth, fixed_point_smooth_observed,
 };
 use burn::tensor::{DType, Device, Tensor};
 use std::ops::ControlFlow;
@@ -23,7 +23,8 @@ fn patient(settings: Settings, tolerance: f64) -> Settings {
 #[test]
 fn a_condition_of_a_million_is_no_obstacle() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    for (inner, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
+    for (applications, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
+        let inner = NewtonInner::Krylov { applications };
         let newton = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
         let solution =
             fixed_point_smooth(&map, &x0, &Settings::new(newton).with_tolerance(Tolerance::both(1e-12)))

@@ -157,6 +157,7 @@ fn advice_names_real_settings_only() {
         Outcome::NonFinite,
         Outcome::Asymmetric,
         Outcome::Indefinite,
+        Outcome::Singular,
         Outcome::Stopped,
     ];
     let linear = [LinearSolver::default(), LinearSolver::ConjugateGradient(ConjugateGradient::default())];

@@ -15,11 +15,17 @@ fn probe_table() {
     ] {
         all.push((name.into(), Settings::new(FixedPointSolver::Broyden(b))));
     }
+    for (name, window) in [("and1", 1), ("and2", 2)] {
+        all.push((
+            name.into(),
+            Settings::new(FixedPointSolver::Anderson(Anderson { window, ..Anderson::default() })),
+        ));
+    }
     for (name, q) in [
         ("sq", Squarem::default()),
-        ("sq inf", Squarem { growth: 1e30, ..Squarem::default() }),
-        ("sq 10", Squarem { growth: 10.0, ..Squarem::default() }),
-        ("sq 1e9", Squarem { growth: 1.0, reach: 1e9 }),
+        ("sq1", Squarem { growth: 1.0, ..Squarem::default() }),
+        ("sq r1", Squarem { reach: 1.0, ..Squarem::default() }),
+        ("sq 1e9", Squarem { reach: 1e9, ..Squarem::default() }),
     ] {
         all.push((name.into(), Settings::new(FixedPointSolver::Squarem(q))));
     }
@@ -68,4 +74,69 @@ fn probe_adjoint() {
         }
     }
     let _ = Tensor::<2>::zeros([1, 1], &burn::tensor::Device::flex());
+}
+
+#[test]
+fn probe_newton() {
+    use crate::energy::{Differences, Hinges, Quadratic};
+    let mut all: Vec<(String, Newton)> = vec![("root".into(), Newton::default())];
+    for (gamma, alpha) in [(0.9, 2.0), (1.0, 2.0), (0.9, 1.618), (0.5, 1.5)] {
+        all.push((
+            format!("{gamma} {alpha}"),
+            Newton { forcing: Forcing::EisenstatWalker { gamma, alpha }, ..Newton::default() },
+        ));
+    }
+    all.push(("dense".into(), Newton { inner: NewtonInner::Dense { limit: 200 }, ..Newton::default() }));
+    for (name, _) in &all {
+        print!("{name:>16}");
+    }
+    println!();
+    let show = |solution: &Solution<Tensor<2>>| {
+        let bad = solution.outcomes.iter().find(|o| !o.is_converged());
+        let s = &solution.statistics;
+        print!(
+            "{:>16}",
+            format!(
+                "{}+{}{}",
+                s.evaluations,
+                s.derivative_applications,
+                bad.map_or(String::new(), |b| format!(" {:.5}", b.to_string()))
+            )
+        );
+    };
+    for problem in banach_zoo::all() {
+        let (map, x0) = posed(&problem);
+        print!("{:16}", problem.name);
+        let map = Differences(map);
+        for (_, n) in &all {
+            let s = tight(Settings::new(FixedPointSolver::Newton(*n))).with_budget(Budget::steps(400));
+            show(&fixed_point_smooth(&map, &x0, &s).unwrap());
+        }
+        println!();
+    }
+    print!("quadratic");
+    for (_, n) in &all {
+        show(
+            &fixed_point_smooth(
+                &Quadratic::new(2, 30),
+                &crate::tensor(2, &[0.0; 60]),
+                &Settings::new(FixedPointSolver::Newton(*n)).with_tolerance(Tolerance::both(1e-12)),
+            )
+            .unwrap(),
+        );
+    }
+    println!();
+    print!("hinges");
+    for (_, n) in &all {
+        let x0 = crate::tensor(4, &(0..80).map(crate::energy::scattered).collect::<Vec<_>>());
+        show(
+            &fixed_point_smooth(
+                &Hinges::new(4),
+                &x0,
+                &Settings::new(FixedPointSolver::Newton(*n)).with_tolerance(Tolerance::both(1e-8)),
+            )
+            .unwrap(),
+        );
+    }
+    println!();
 }

@@ -2,8 +2,8 @@
 
 use crate::{anderson, newton, picard};
 use banach_solve::{
-    Anderson, Budget, ConjugateGradient, Error, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton,
-    Patience, Picard, Settings, Tolerance,
+    Anderson, Broyden, Budget, ConjugateGradient, Error, FixedPointSolver, Forcing, Gmres, LinearSolver,
+    Neumann, Newton, NewtonInner, Patience, Picard, Settings, Squarem, Tolerance,
 };
 
 #[test]
@@ -31,9 +31,10 @@ fn what_is_not_said_has_its_default_and_what_is_not_known_is_refused() {
     let text = r#"{"solver": {"picard": {"damping": 0.5}}}"#;
     let settings: Settings = serde_json::from_str(text).unwrap();
     assert_eq!(settings.solver, FixedPointSolver::Picard(Picard { damping: 0.5, momentum: 0.0 }));
-    let text = r#"{"solver": {"newton": {"inner": 9}}}"#;
+    let text = r#"{"solver": {"newton": {"inner": {"dense": {"limit": 9}}}}}"#;
     let settings: Settings = serde_json::from_str(text).unwrap();
-    assert_eq!(settings.solver, FixedPointSolver::Newton(Newton { inner: 9, backtracks: 20 }));
+    let inner = NewtonInner::Dense { limit: 9 };
+    assert_eq!(settings.solver, FixedPointSolver::Newton(Newton { inner, ..Newton::default() }));
     for text in [
         r#"{"max_iter": 3}"#,
         r#"{"tolerance": {"rtol": 1e-6}}"#,
@@ -78,7 +79,30 @@ fn values_without_meaning_are_refused_by_name() {
         let found = ConjugateGradient { symmetry: bad }.validate();
         assert_eq!(refused(found), "conjugate_gradient.symmetry");
     }
-    assert_eq!(refused(Newton { inner: 0, ..Newton::default() }.validate()), "newton.inner");
+    for (inner, name) in [
+        (NewtonInner::Krylov { applications: 0 }, "newton.inner.krylov.applications"),
+        (NewtonInner::Dense { limit: 0 }, "newton.inner.dense.limit"),
+    ] {
+        assert_eq!(refused(Newton { inner, ..Newton::default() }.validate()), name);
+    }
+    for (gamma, alpha, name) in [
+        (0.0, 2.0, "newton.forcing.gamma"),
+        (1.1, 2.0, "newton.forcing.gamma"),
+        (f64::NAN, 2.0, "newton.forcing.gamma"),
+        (0.9, 1.0, "newton.forcing.alpha"),
+        (0.9, 2.1, "newton.forcing.alpha"),
+        (0.9, f64::NAN, "newton.forcing.alpha"),
+    ] {
+        let forcing = Forcing::EisenstatWalker { gamma, alpha };
+        assert_eq!(refused(Newton { forcing, ..Newton::default() }.validate()), name);
+    }
+    for bad in [0.9, f64::NAN, f64::INFINITY] {
+        assert_eq!(refused(Broyden { condition: bad, ..Broyden::default() }.validate()), "broyden.condition");
+        assert_eq!(refused(Broyden { growth: bad, ..Broyden::default() }.validate()), "broyden.growth");
+        assert_eq!(refused(Squarem { reach: bad, ..Squarem::default() }.validate()), "squarem.reach");
+        assert_eq!(refused(Squarem { growth: bad, ..Squarem::default() }.validate()), "squarem.growth");
+    }
+    assert_eq!(refused(Broyden { memory: 0, ..Broyden::default() }.validate()), "broyden.memory");
     for bad in [0.0, -0.5, 1.5, f64::NAN] {
         assert_eq!(refused(Picard { damping: bad, ..Picard::default() }.validate()), "picard.damping");
         assert_eq!(refused(Neumann { damping: bad }.validate()), "neumann.damping");
