@@ -26,13 +26,18 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     while !ledger.finished() {
         let gx = present.apply(&x, &mut ledger)?;
         let (residuals, image_sizes) = gx.distances(&x);
-        ledger.visit(|_| step, &x, &residuals, sizes.as_ref().unwrap_or(&image_sizes));
-        ledger.report(step, &residuals, observer);
+        let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
+        let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
+        ledger.visit(|_| step, &x, &measured, sizes_now);
+        ledger.report(step, &measured, observer);
         ledger.enforce();
         if ledger.finished() {
             break;
         }
-        let next = solver.step(&Visit::new(&x, &gx, &residuals, ledger.actives()), &mut memory);
+        let excess = rules.tolerance.excess(&measured, sizes_now);
+        let visit = Visit::new((&x, &gx), &residuals, ledger.actives(), &excess);
+        let next = solver.step(&visit, &mut memory);
+        ledger.switched(step, solver.switches(&mut memory));
         drop(gx);
         x = ledger.freeze(next);
         if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {

@@ -24,12 +24,12 @@
 //! | :-- | :-- |
 //! | What is iterated? | [`Map`] and [`Smooth`] in `map` |
 //! | On what? | [`Rows`] in `rows`: tensors (`tensor`), or a [`Matrix`] in memory (`matrix`, `storage`) |
-//! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
+//! | When is it converged, and when is enough enough? | [`Tolerance`] with its [`Norm`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
-//! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
+//! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution`, [`Switch`] in `switch` |
 //! | Who watches? | [`Observe`] in `observe` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
-//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`] and [`Newton`] in `fixed_point` |
+//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`] and [`ConjugateGradient`] in `linear` |
 //! | What is impossible? | [`Error`] in `error` |
 
@@ -46,14 +46,16 @@ mod rows;
 mod settings;
 mod solution;
 mod storage;
+mod switch;
 mod tensor;
 mod tolerance;
 
 pub use error::Error;
 pub use fixed_point::{
-    Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver, Forcing, Newton,
-    NewtonInner, Picard, Solver, Squarem, SquaremMemory, Visit, fixed_point, fixed_point_observed,
-    fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
+    Anderson, AndersonMemory, Auto, AutoMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver,
+    Forcing, Newton, NewtonInner, Picard, Solver, Squarem, SquaremMemory, Visit, fixed_point,
+    fixed_point_observed, fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed,
+    fixed_point_with,
 };
 pub use linear::{ConjugateGradient, Gmres, LinearSolver, Neumann, solve_linear, solve_linear_observed};
 pub use map::{Map, Smooth};
@@ -63,4 +65,5 @@ pub use rows::Rows;
 pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
 pub use storage::Number;
-pub use tolerance::{Budget, Patience, Tolerance};
+pub use switch::{Method, Reason, Switch};
+pub use tolerance::{Budget, Norm, Patience, Tolerance};

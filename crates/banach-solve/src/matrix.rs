@@ -170,6 +170,15 @@ impl<T: Number> Rows for Matrix<T> {
         matrices.iter().map(|matrix| (0..matrix.rows).map(|row| norm(matrix.row(row))).collect()).collect()
     }
 
+    fn largest(matrices: &[&Self]) -> Vec<Vec<f64>> {
+        let larger = |largest: f64, value: &T| {
+            let value = value.to_f64().abs();
+            if value.is_nan() { f64::INFINITY } else { largest.max(value) }
+        };
+        let largest = |row: &[T]| row.iter().fold(0.0, larger);
+        matrices.iter().map(|matrix| (0..matrix.rows).map(|row| largest(matrix.row(row))).collect()).collect()
+    }
+
     fn distances(&self, from: &Self) -> (Vec<f64>, Vec<f64>) {
         let level = Level::best();
         let of = |row: usize| {

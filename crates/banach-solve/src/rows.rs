@@ -52,6 +52,11 @@ pub trait Rows: Clone {
     /// Finite rows have a finite norm even where their squares overflow the stored precision.
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>>;
 
+    /// Largest absolute values: one vector of `rows` numbers for every matrix, in one read from the device.
+    ///
+    /// Infinite in rows that hold NaN or infinity; rows of no numbers have none.
+    fn largest(matrices: &[&Self]) -> Vec<Vec<f64>>;
+
     /// `‖self - from‖` and `‖self‖` of every row, as finite as [`norms`](Self::norms) and in one read.
     fn distances(&self, from: &Self) -> (Vec<f64>, Vec<f64>) {
         let mut norms = Self::norms(&[&self.minus(from), self]);
@@ -196,6 +201,14 @@ mod tests {
         assert!(distances[0] == norms[0][0] && sizes[0] == norms[0][0] && sizes[1].is_nan());
         let endless = R::norms(&[&R::of(&[[f64::INFINITY, 1.0], [1.0, 0.0]])]);
         assert!(endless[0][0].is_infinite() && endless[0][1] == 1.0);
+        let found = R::largest(&[&R::of(&[
+            [-3.0 * large, 4.0],
+            [f64::NAN, 1.0],
+            [0.5, f64::NEG_INFINITY],
+            [0.0, -0.25],
+        ])]);
+        assert!((found[0][0] / (3.0 * large) - 1.0).abs() < 1e-6, "{found:?}");
+        assert_eq!(found[0][1..], [f64::INFINITY, f64::INFINITY, 0.25]);
     }
 
     fn all<R: Small>(large: f64) {

@@ -1,6 +1,7 @@
 //! What came out, row by row, and what can be done about it?
 
-use crate::{Error, Rows};
+use crate::switch::told;
+use crate::{Error, Rows, Switch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -15,6 +16,8 @@ pub enum Outcome {
     StepLimit,
     /// The budget of evaluations is spent.
     EvaluationLimit,
+    /// The time is over.
+    TimeLimit,
     /// The residual no longer falls, or a linear system is singular.
     Stalled,
     /// The residual grew beyond all bounds.
@@ -45,6 +48,9 @@ impl Outcome {
                 "raise `budget.steps`, loosen `tolerance.relative`, or use a faster solver (Anderson, Newton, GMRES)."
             }
             Self::EvaluationLimit => "raise `budget.evaluations`, or use a solver that needs fewer of them.",
+            Self::TimeLimit => {
+                "raise `budget.seconds`, loosen `tolerance.relative`, or use a solver with cheaper steps."
+            }
             Self::Stalled => {
                 "the residual no longer falls: if it is near the precision of the state, loosen `tolerance` or use \
                  f64; if not, the update may have no fixed point nearby (or I - A is singular); try Anderson, a \
@@ -81,6 +87,7 @@ impl fmt::Display for Outcome {
             Self::Converged => "converged",
             Self::StepLimit => "step limit",
             Self::EvaluationLimit => "evaluation limit",
+            Self::TimeLimit => "time limit",
             Self::Stalled => "stalled",
             Self::Diverged => "diverged",
             Self::NonFinite => "non-finite",
@@ -119,10 +126,12 @@ pub struct Statistics {
     pub energy_evaluations: usize,
     /// Steps each row took until it ended.
     pub steps: Vec<usize>,
-    /// The residual of each row at the returned point; NaN where no point had a finite one.
+    /// The residual of each row at the returned point, in the norm of the tolerance; NaN where no point had a finite one.
     pub residuals: Vec<f64>,
     /// The same, relative to the size the tolerance measures it against.
     pub relative: Vec<f64>,
+    /// Which rows changed their method on the way, in the order of steps and then rows; none but by [`Auto`](crate::Auto).
+    pub switches: Vec<Switch>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
     pub trace: Option<Vec<Record>>,
 }
@@ -139,8 +148,22 @@ impl Statistics {
             steps: parts.iter().flat_map(|part| part.steps.iter().copied()).collect(),
             residuals: parts.iter().flat_map(|part| part.residuals.iter().copied()).collect(),
             relative: parts.iter().flat_map(|part| part.relative.iter().copied()).collect(),
+            switches: Self::switched(parts),
             trace: traces.map(|traces| Self::merged(parts, &traces)),
         }
+    }
+
+    /// The switches of all parts, with rows counted through them.
+    fn switched(parts: &[Self]) -> Vec<Switch> {
+        let mut switches = Vec::new();
+        let mut before = 0;
+        for part in parts {
+            let named = |switch: &Switch| Switch { row: before + switch.row, ..*switch };
+            switches.extend(part.switches.iter().map(named));
+            before += part.steps.len();
+        }
+        switches.sort_by_key(|switch| (switch.step, switch.row));
+        switches
     }
 
     /// One record for every step that any part has recorded.
@@ -234,7 +257,7 @@ impl<R> Solution<R> {
         })
     }
 
-    /// The story in a few sentences: how many rows converged, what it took, and advice for each kind of failure.
+    /// The story in a few sentences: how many rows converged, what it took, which changed their method, and advice for each kind of failure.
     pub fn explain(&self) -> String {
         let rows = self.outcomes.len();
         let statistics = &self.statistics;
@@ -250,12 +273,13 @@ impl<R> Solution<R> {
             text += &format!(", {derivatives} of the derivative, {energies} of the energy");
         }
         text += ".";
-        let mut told = vec![Outcome::Converged];
+        text += &told(&statistics.switches);
+        let mut named = vec![Outcome::Converged];
         for outcome in &self.outcomes {
-            if told.contains(outcome) {
+            if named.contains(outcome) {
                 continue;
             }
-            told.push(*outcome);
+            named.push(*outcome);
             let count = self.count(*outcome);
             let row = self.worst(*outcome);
             let (residual, relative) = (statistics.residuals[row], statistics.relative[row]);

@@ -82,6 +82,15 @@ impl Rows for Tensor<2> {
         squares
     }
 
+    fn largest(matrices: &[&Self]) -> Vec<Vec<f64>> {
+        // What the maximum of a NaN and a number is depends on the device.
+        let largest = |matrix: &Self| {
+            let (nan, infinity) = (matrix.clone().is_nan(), f64::INFINITY);
+            matrix.clone().abs().mask_fill(nan, infinity).max_dim(1)
+        };
+        read(matrices.iter().map(|matrix| largest(matrix)).collect())
+    }
+
     fn replace(&mut self, mask: &[bool], by: &Self) {
         let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
         let mask = Tensor::<2, Bool>::from_data(data, &self.device()).expand(self.dims());

@@ -6,7 +6,7 @@ use crate::linear::{Bend, Conjugate, normalized};
 use crate::present::same_shape;
 use crate::rows::choose;
 use crate::settings::Rules;
-use crate::{Budget, Error, Gmres, Map, Rows, Tolerance, Unobserved};
+use crate::{Budget, Error, Gmres, Map, Norm, Rows, Tolerance, Unobserved};
 
 /// How well, and for how long, `(I - J) d = g(x) - x` is solved.
 #[derive(Debug)]
@@ -71,8 +71,8 @@ pub(super) fn onward<R: Rows>(
     // The last application is the one for the true residual.
     let steps = effort.inner.saturating_sub(1).max(1);
     let rules = Rules {
-        tolerance: Tolerance { absolute: 0.0, relative: 1.0 },
-        budget: Budget { steps, evaluations: Some(steps + 1) },
+        tolerance: Tolerance { absolute: 0.0, relative: 1.0, norm: Norm::Euclidean },
+        budget: Budget { steps, evaluations: Some(steps + 1), seconds: ledger.seconds_left() },
         patience: None,
         divergence: None,
         trace: false,

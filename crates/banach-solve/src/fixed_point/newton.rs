@@ -151,8 +151,9 @@ impl Newton {
             });
             same_shape(&gx, &x)?;
             let (residuals, sizes) = gx.distances(&x);
-            ledger.visit(|_| step, &x, &residuals, &sizes);
-            ledger.report(step, &residuals, observer);
+            let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
+            ledger.visit(|_| step, &x, &measured, &sizes);
+            ledger.report(step, &measured, observer);
             ledger.enforce();
             if ledger.remaining() < RESERVE + least {
                 ledger.exhaust();
@@ -161,7 +162,8 @@ impl Newton {
                 break;
             }
             let active = ledger.actives().to_vec();
-            let visit = Visit::new(&x, &gx, &residuals, &active);
+            let excess = rules.tolerance.excess(&measured, &sizes);
+            let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
             let found = self.step(map, &visit, &mut memory, &mut ledger)?;
             x = ledger.freeze(found.next);
             image = found.image;
@@ -204,7 +206,7 @@ impl Newton {
             return Ok(Found { next: visit.x.clone(), image: None });
         }
         let active = ledger.actives().to_vec();
-        let visit = &Visit::new(visit.x, visit.gx, visit.residuals, &active);
+        let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks + 1);
         match energies {

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// // Plain iteration contracts by one part in a hundred.
 /// let settings = Settings::new(FixedPointSolver::Squarem(Squarem::default()));
-/// let settings = settings.with_tolerance(Tolerance { absolute: 1e-4, relative: 0.0 });
+/// let settings = settings.with_tolerance(Tolerance { absolute: 1e-4, relative: 0.0, ..Tolerance::default() });
 /// let x0 = Tensor::<2>::zeros([1, 1], &Device::flex());
 /// let solution = fixed_point(&|x: &Tensor<2>| x.clone() * 0.99 + 0.01, &x0, &settings)?;
 /// assert!(solution.statistics.evaluations < 20);

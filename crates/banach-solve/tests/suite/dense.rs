@@ -116,7 +116,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
 fn a_budget_that_does_not_allow_all_columns_is_kept() {
     for limit in 1..60 {
         let map = Quadratic::new(2, 30);
-        let budget = Budget { steps: 100, evaluations: Some(limit) };
+        let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
         let solution =
             fixed_point_smooth(&map, &tensor(2, &[0.0; 60]), &dense().with_budget(budget)).unwrap();
         let found = &solution.statistics;
@@ -164,7 +164,8 @@ fn single_precision_knows_its_own_rounding() {
     }
     for (dtype, outcome) in [(DType::F32, Outcome::Singular), (DType::F64, Outcome::Converged)] {
         let x0 = tensor_in(dtype, 1, &[5.0]);
-        let settings = dense().with_tolerance(Tolerance { absolute: 1e-5, relative: 0.0 });
+        let settings =
+            dense().with_tolerance(Tolerance { absolute: 1e-5, relative: 0.0, ..Tolerance::default() });
         let solution = fixed_point_smooth(&Slope(map), &x0, &settings).unwrap();
         assert_eq!(solution.outcomes, [outcome], "{}", solution.explain());
     }

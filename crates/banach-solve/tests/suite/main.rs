@@ -1,5 +1,6 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
+mod auto;
 mod broyden;
 mod dense;
 mod energy;
@@ -14,11 +15,12 @@ mod settings;
 mod speed;
 mod squarem;
 mod state;
+mod stopping;
 mod table;
 mod values;
 mod work;
 
-use banach_solve::{Anderson, FixedPointSolver, Newton, Picard, Settings, Tolerance};
+use banach_solve::{Anderson, Auto, Broyden, FixedPointSolver, Newton, Picard, Settings, Squarem, Tolerance};
 use banach_zoo::Problem;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -56,6 +58,23 @@ fn damped(damping: f64) -> Settings {
 
 fn anderson() -> Settings {
     Settings::new(FixedPointSolver::Anderson(Anderson::default()))
+}
+
+fn broyden() -> Settings {
+    Settings::new(FixedPointSolver::Broyden(Broyden::default()))
+}
+
+fn squarem() -> Settings {
+    Settings::new(FixedPointSolver::Squarem(Squarem::default()))
+}
+
+fn auto() -> Settings {
+    Settings::new(FixedPointSolver::Auto(Auto::default()))
+}
+
+/// Every solver that needs no derivative.
+fn plain_solvers() -> [Settings; 5] {
+    [picard(), anderson(), broyden(), squarem(), auto()]
 }
 
 fn newton() -> Settings {

@@ -15,6 +15,12 @@ fn probe_table() {
     ] {
         all.push((name.into(), Settings::new(FixedPointSolver::Broyden(b))));
     }
+    for soon in [5, 10, 20, 40] {
+        all.push((
+            format!("auto{soon}"),
+            Settings::new(FixedPointSolver::Auto(Auto { soon, ..Auto::default() })),
+        ));
+    }
     for (name, window) in [("and1", 1), ("and2", 2)] {
         all.push((
             name.into(),
@@ -50,6 +56,10 @@ fn probe_table() {
         }
         println!();
     }
+    let (map, x0) =
+        (|x: &Tensor<2>| x.clone() * crate::tensor(3, &[0.01, 0.9, 1.5]) + 1.0, crate::tensor(3, &[0.0; 3]));
+    let s = Settings::new(FixedPointSolver::Auto(Auto::default()));
+    println!("{}", fixed_point(&map, &x0, &tight(s)).unwrap().explain());
 }
 
 #[test]

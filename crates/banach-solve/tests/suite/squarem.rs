@@ -28,14 +28,11 @@ fn a_leap_is_two_plain_steps_and_what_they_have_in_common() {
     // x = 0.9 x: r = -0.1 x and v = 0.01 x, so that -α = 10 and the leap leads to the answer.
     let settings = Squarem { reach: 100.0, ..Squarem::default() };
     let mut memory = settings.start(&tensor(1, &[1.0]));
-    let mut visit =
-        |x: f64| {
-            let (x, gx) = (tensor(1, &[x]), tensor(1, &[0.9 * x]));
-            values(&settings.step(
-                &Visit::new(&x, &gx, &[values(&(gx.clone() - x.clone()))[0].abs()], &[true]),
-                &mut memory,
-            ))[0]
-        };
+    let mut visit = |x: f64| {
+        let (x, gx, residuals) = (tensor(1, &[x]), tensor(1, &[0.9 * x]), [0.1 * x]);
+        let visit = Visit::new((&x, &gx), &residuals, &[true], &residuals);
+        values(&settings.step(&visit, &mut memory))[0]
+    };
     assert!((visit(1.0) - 0.9).abs() < 1e-15);
     assert!(visit(0.9).abs() < 1e-14);
     // From wherever that has led: further off it is taken back to g(g(x)), nearer it is not.
