@@ -9,7 +9,6 @@ mod linear;
 mod narrowing;
 mod newton;
 mod outcomes;
-mod probe;
 mod rows;
 mod settings;
 mod speed;
