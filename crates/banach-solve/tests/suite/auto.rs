@@ -3,20 +3,22 @@
 use crate::state::State;
 use crate::{auto, posed, tensor, tight, values, zoo};
 use banach_solve::{
-    Auto, Budget, FixedPointSolver, Matrix, Method, Outcome, Reason, Settings, Switch, fixed_point,
+    Auto, Budget, FixedPointSolver, Matrix, Method, Outcome, Reason, Settings, Solution, Switch, Tolerance,
+    fixed_point,
 };
 use burn::tensor::Tensor;
 
-/// `x = rate x + 1` in every row, three times as a tensor in one.
-fn solved<R: State>(rates: &[f64]) -> banach_solve::Solution<R> {
+/// `x = rate x + 1` with a rate for every row.
+fn solved<R: State>(rates: &[f64]) -> Solution<R> {
     let factors = tensor(rates.len(), rates);
     let map = |x: &R| R::of(&(x.tensor() * factors.clone() + 1.0));
-    fixed_point(&map, &R::of(&tensor(rates.len(), &vec![0.0; rates.len()])), &tight(auto())).unwrap()
+    let x0 = R::of(&tensor(rates.len(), &vec![0.0; rates.len()]));
+    fixed_point(&map, &x0, &tight(auto())).expect("the settings are valid")
 }
 
 fn rows_go_their_own_way<R: State>() {
     let rates = [0.01, 0.9, -1.5, 0.0];
-    let solution: banach_solve::Solution<R> = solved(&rates);
+    let solution: Solution<R> = solved(&rates);
     assert!(solution.converged(), "{}", solution.explain());
     let (from, to) = (Method::Picard, Method::Anderson);
     let expected = [
@@ -28,7 +30,7 @@ fn rows_go_their_own_way<R: State>() {
     let told = "2 went from picard to anderson, the first, row 2, after 1 steps because the residual grew.";
     assert!(text.contains(told), "{text}");
     for (row, rate) in rates.iter().enumerate() {
-        let alone: banach_solve::Solution<R> = solved(&[*rate]);
+        let alone: Solution<R> = solved(&[*rate]);
         let switches = alone.statistics.switches.iter().map(|switch| Switch { row, ..*switch });
         let found = expected.into_iter().filter(|switch| switch.row == row);
         assert_eq!(switches.collect::<Vec<_>>(), found.collect::<Vec<_>>());
@@ -68,7 +70,7 @@ fn what_contracts_well_stays_with_plain_iteration_to_the_last_bit() {
 
 #[test]
 fn nothing_is_soon_enough_for_a_tolerance_of_nothing() {
-    let settings = auto().with_tolerance(banach_solve::Tolerance::both(0.0)).with_budget(Budget::steps(60));
+    let settings = auto().with_tolerance(Tolerance::both(0.0)).with_budget(Budget::steps(60));
     let map = |x: &Tensor<2>| x.clone().cos();
     let solution = fixed_point(&map, &tensor(1, &[0.5]), &settings).unwrap();
     let switch = solution.statistics.switches[0];

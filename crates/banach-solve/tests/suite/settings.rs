@@ -84,6 +84,22 @@ fn values_without_meaning_are_refused_by_name() {
         let found = ConjugateGradient { symmetry: bad }.validate();
         assert_eq!(refused(found), "conjugate_gradient.symmetry");
     }
+    for bad in [0.0, -0.5, 1.5, f64::NAN] {
+        assert_eq!(refused(Picard { damping: bad, ..Picard::default() }.validate()), "picard.damping");
+        assert_eq!(refused(Neumann { damping: bad }.validate()), "neumann.damping");
+        assert_eq!(refused(Anderson { mixing: bad, ..Anderson::default() }.validate()), "anderson.mixing");
+    }
+    assert_eq!(refused(Anderson { window: 0, ..Anderson::default() }.validate()), "anderson.window");
+    assert_eq!(refused(Gmres { restart: 0 }.validate()), "gmres.restart");
+    assert_eq!(refused(anderson().with_budget(Budget::steps(0)).validate()), "budget.steps");
+    let budget = Budget { steps: 1, evaluations: Some(0), ..Budget::default() };
+    assert_eq!(refused(anderson().with_budget(budget).validate()), "budget.evaluations");
+    assert_eq!(refused(Patience { steps: 0, improvement: 0.1 }.validate()), "patience.steps");
+    assert_eq!(refused(Patience { steps: 1, improvement: 1.0 }.validate()), "patience.improvement");
+}
+
+#[test]
+fn what_has_no_meaning_to_newton_broyden_squarem_or_auto_is_refused() {
     for (inner, name) in [
         (NewtonInner::Krylov { applications: 0 }, "newton.inner.krylov.applications"),
         (NewtonInner::Dense { limit: 0 }, "newton.inner.dense.limit"),
@@ -113,18 +129,6 @@ fn values_without_meaning_are_refused_by_name() {
     let within = Auto { anderson: anderson_within, ..Auto::default() };
     assert_eq!(refused(within.validate()), "anderson.window");
     assert_eq!(refused(Broyden { memory: 0, ..Broyden::default() }.validate()), "broyden.memory");
-    for bad in [0.0, -0.5, 1.5, f64::NAN] {
-        assert_eq!(refused(Picard { damping: bad, ..Picard::default() }.validate()), "picard.damping");
-        assert_eq!(refused(Neumann { damping: bad }.validate()), "neumann.damping");
-        assert_eq!(refused(Anderson { mixing: bad, ..Anderson::default() }.validate()), "anderson.mixing");
-    }
-    assert_eq!(refused(Anderson { window: 0, ..Anderson::default() }.validate()), "anderson.window");
-    assert_eq!(refused(Gmres { restart: 0 }.validate()), "gmres.restart");
-    assert_eq!(refused(anderson().with_budget(Budget::steps(0)).validate()), "budget.steps");
-    let budget = Budget { steps: 1, evaluations: Some(0), ..Budget::default() };
-    assert_eq!(refused(anderson().with_budget(budget).validate()), "budget.evaluations");
-    assert_eq!(refused(Patience { steps: 0, improvement: 0.1 }.validate()), "patience.steps");
-    assert_eq!(refused(Patience { steps: 1, improvement: 1.0 }.validate()), "patience.improvement");
 }
 
 #[test]

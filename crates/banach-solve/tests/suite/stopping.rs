@@ -19,7 +19,8 @@ fn measured<R: State>() {
         for (norm, enough) in NORMS.into_iter().zip([5.0, 2.5, 4.0]) {
             for (absolute, steps) in [(1.0001 * enough, 0), (0.9999 * enough, 1)] {
                 let tolerance = Tolerance { absolute, relative: 0.0, norm };
-                let solution = fixed_point(&map, &x0, &settings.clone().with_tolerance(tolerance)).unwrap();
+                let settings = settings.clone().with_tolerance(tolerance);
+                let solution = fixed_point(&map, &x0, &settings).expect("valid settings");
                 let found = &solution.statistics;
                 let name = format!("{norm:?} by {}", settings.solver);
                 assert_eq!((solution.converged(), found.steps[0]), (true, steps), "{name}");
