@@ -41,10 +41,12 @@ pub enum Error {
     },
     /// A state is too wide for a solver that writes its system down.
     #[error(
-        "the state has n = {width} numbers a row, and `dense.limit` is {limit}: the dense solver takes n applications and \
-         n² numbers for every row; use GMRES or BiCGStab, or raise the limit"
+        "the state has n = {width} numbers a row, and `{setting}` is {limit}: writing a system down takes n applications and \
+         n² numbers for every row; use a Krylov method such as GMRES, or raise the limit"
     )]
     Wide {
+        /// The setting that says how wide it may be.
+        setting: &'static str,
         /// The width of the state.
         width: usize,
         /// The largest that is allowed.

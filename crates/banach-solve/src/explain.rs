@@ -1,6 +1,7 @@
 //! What is there to say about a solution, in a few sentences?
 
 use crate::rate::steps_a_digit;
+use crate::switch;
 use crate::{Outcome, Solution};
 
 impl<R> Solution<R> {
@@ -22,6 +23,7 @@ impl<R> Solution<R> {
         }
         text += ".";
         text += &self.speed();
+        text += &switch::told(&statistics.switches);
         let mut told = vec![Outcome::Converged];
         for outcome in &self.outcomes {
             if told.contains(outcome) {

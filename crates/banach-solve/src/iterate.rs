@@ -7,6 +7,8 @@ use crate::{Error, Map, Observe, Rows, Solution, Solver, Visit};
 
 /// Visits points until every row has ended: evaluate, measure, judge, report, move, let go of rows that have ended.
 ///
+/// Returned with what the solver remembers of the rows that are left.
+///
 /// `sizes` are what residuals are measured against; without them it is the size of the image, `‖g(x)‖`.
 pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     map: &(impl Map<R> + ?Sized),
@@ -15,7 +17,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     mut sizes: Option<Vec<f64>>,
     rules: Rules,
     observer: &mut dyn Observe,
-) -> Result<Solution<R>, Error> {
+) -> Result<(Solution<R>, S::Memory), Error> {
     let mut ledger = Ledger::new(x0, rules);
     let mut present = Present::new(map);
     let mut memory = solver.start(x0);
@@ -24,13 +26,18 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     while !ledger.finished() {
         let gx = present.apply(&x, &mut ledger)?;
         let (residuals, image_sizes) = gx.distances(&x);
-        ledger.visit(|_| step, &x, &residuals, sizes.as_ref().unwrap_or(&image_sizes));
-        ledger.report(step, &residuals, observer);
+        let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
+        let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
+        ledger.visit(|_| step, &x, &measured, sizes_now);
+        ledger.report(step, &measured, observer);
         ledger.enforce();
         if ledger.finished() {
             break;
         }
-        let next = solver.step(&Visit::new(&x, &gx, &residuals, ledger.actives()), &mut memory);
+        let excess = rules.tolerance.excess(&measured, sizes_now);
+        let visit = Visit::new((&x, &gx), &residuals, ledger.actives(), &excess);
+        let next = solver.step(&visit, &mut memory);
+        ledger.switched(step, solver.switches(&mut memory));
         drop(gx);
         x = ledger.freeze(next);
         if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
@@ -41,5 +48,5 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
         }
         step += 1;
     }
-    Ok(ledger.close())
+    Ok((ledger.close(), memory))
 }

@@ -2,7 +2,8 @@
 
 use crate::rate::Recent;
 use crate::settings::Rules;
-use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics};
+use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch};
+use std::time::Instant;
 
 /// One line a row: the best point, its residual, and how the row ended.
 ///
@@ -32,6 +33,8 @@ pub(crate) struct Ledger<R> {
     reported: Vec<f64>,
     trace: Option<Vec<Record>>,
     stopped: bool,
+    started: Instant,
+    switches: Vec<Switch>,
     pub(crate) evaluations: usize,
     pub(crate) row_evaluations: usize,
     pub(crate) derivative_applications: usize,
@@ -61,6 +64,8 @@ impl<R: Rows> Ledger<R> {
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
             stopped: false,
+            started: Instant::now(),
+            switches: Vec::new(),
             evaluations: 0,
             row_evaluations: 0,
             derivative_applications: 0,
@@ -165,27 +170,43 @@ impl<R: Rows> Ledger<R> {
     /// Ends rows for reasons that are not numerical: an observer, or a budget that is spent.
     pub(crate) fn enforce(&mut self) {
         let budget = self.rules.budget;
-        let spent = self.remaining() == 0;
+        let (late, spent) = (self.late(), self.remaining() == 0);
         for position in 0..self.batch.len() {
             if self.stopped {
                 self.end(position, Outcome::Stopped);
             } else if self.steps[self.batch[position]] >= budget.steps {
                 self.end(position, Outcome::StepLimit);
+            } else if late {
+                self.end(position, Outcome::TimeLimit);
             } else if spent {
                 self.end(position, Outcome::EvaluationLimit);
             }
         }
     }
 
-    /// How many evaluations of any kind are left.
+    /// The time that is left, if there is a limit.
+    pub(crate) fn seconds_left(&self) -> Option<f64> {
+        self.rules.budget.seconds.map(|limit| limit - self.started.elapsed().as_secs_f64())
+    }
+
+    /// Whether the time is over.
+    fn late(&self) -> bool {
+        self.seconds_left().is_some_and(|seconds| seconds <= 0.0)
+    }
+
+    /// How many evaluations of any kind are left; none when the time is over.
     pub(crate) fn remaining(&self) -> usize {
+        if self.late() {
+            return 0;
+        }
         let spent = self.evaluations + self.derivative_applications + self.energy_evaluations;
         self.rules.budget.evaluations.map_or(usize::MAX, |limit| limit.saturating_sub(spent))
     }
 
     /// Ends every row still under way, because what is left of the budget does not suffice for one more step.
     pub(crate) fn exhaust(&mut self) {
-        (0..self.batch.len()).for_each(|position| self.end(position, Outcome::EvaluationLimit));
+        let outcome = if self.late() { Outcome::TimeLimit } else { Outcome::EvaluationLimit };
+        (0..self.batch.len()).for_each(|position| self.end(position, outcome));
     }
 
     /// Tells the trace and the observer; whether the observer asked to stop.
@@ -201,6 +222,12 @@ impl<R: Rows> Ledger<R> {
             trace.push(Record { step, evaluations, residuals: self.reported.clone() });
         }
         self.stopped
+    }
+
+    /// Takes note of rows, by position, that have changed their method after so many steps.
+    pub(crate) fn switched(&mut self, step: usize, switches: Vec<Switch>) {
+        let named = |switch: Switch| Switch { row: self.batch[switch.row], step, ..switch };
+        self.switches.extend(switches.into_iter().map(named));
     }
 
     /// `next` for rows under way, and the best point for rows that have ended.
@@ -237,6 +264,7 @@ impl<R: Rows> Ledger<R> {
             relative: self.residuals.iter().zip(&self.sizes).map(relative).collect(),
             residuals: self.residuals,
             rates: self.recent.iter().map(Recent::rate).collect(),
+            switches: self.switches,
             trace: self.trace,
         };
         let value = match self.left {

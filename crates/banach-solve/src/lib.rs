@@ -24,15 +24,15 @@
 //! | :-- | :-- |
 //! | What is iterated? | [`Map`] and [`Smooth`] in `map` |
 //! | On what? | [`Rows`] in `rows`: tensors (`tensor`), or a [`Matrix`] in memory (`matrix`, `storage`) |
-//! | When is it converged, and when is enough enough? | [`Tolerance`], [`Budget`], [`Patience`] in `tolerance` |
+//! | When is it converged, and when is enough enough? | [`Tolerance`] with its [`Norm`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
-//! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution` |
+//! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution`, [`Switch`] in `switch` |
 //! | How is its course written down? | [`Record::csv`] in `trace` |
 //! | Who watches? | [`Observe`] in `observe` |
 //! | How is that said in words? | [`Solution::explain`] in `explain` |
 //! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
 //! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
-//! | How does the state move? | [`Picard`], [`Anderson`] and [`Newton`] in `fixed_point` |
+//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
 //! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
@@ -54,14 +54,17 @@ mod settings;
 mod solution;
 mod spectrum;
 mod storage;
+mod switch;
 mod tensor;
 mod tolerance;
 mod trace;
 
 pub use error::Error;
 pub use fixed_point::{
-    Anderson, AndersonMemory, FixedPointSolver, Newton, Picard, Solver, Visit, fixed_point,
-    fixed_point_observed, fixed_point_smooth, fixed_point_smooth_observed, fixed_point_with,
+    Anderson, AndersonMemory, Auto, AutoMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver,
+    Forcing, Newton, NewtonInner, Picard, Solver, Squarem, SquaremMemory, Visit, fixed_point,
+    fixed_point_observed, fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed,
+    fixed_point_with,
 };
 pub use linear::{
     Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
@@ -75,4 +78,5 @@ pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
 pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
 pub use storage::Number;
-pub use tolerance::{Budget, Patience, Tolerance};
+pub use switch::{Method, Reason, Switch};
+pub use tolerance::{Budget, Norm, Patience, Tolerance};

@@ -106,12 +106,12 @@ impl<T: Number> Rows for Matrix<T> {
         Matrix::new(self.rows, self.width, row.repeat(self.rows))
     }
 
-    fn numbers(&self) -> Vec<f64> {
-        self.as_slice().iter().map(|value| value.to_f64()).collect()
+    fn holding(&self, numbers: &[f64]) -> Self {
+        Matrix::new(self.rows, self.width, numbers.iter().map(|number| T::from_f64(*number)).collect())
     }
 
-    fn filled(&self, numbers: &[f64]) -> Self {
-        Self::new(self.rows, self.width, numbers.iter().map(|value| T::from_f64(*value)).collect())
+    fn numbers(&self) -> Vec<f64> {
+        self.as_slice().iter().map(|number| number.to_f64()).collect()
     }
 
     fn plus(&self, other: &Self) -> Self {
@@ -168,6 +168,15 @@ impl<T: Number> Rows for Matrix<T> {
         let level = Level::best();
         let norm = |row: &[T]| finite_root(square_sum(level, row), || careful_norm(level, row));
         matrices.iter().map(|matrix| (0..matrix.rows).map(|row| norm(matrix.row(row))).collect()).collect()
+    }
+
+    fn largest(matrices: &[&Self]) -> Vec<Vec<f64>> {
+        let larger = |largest: f64, value: &T| {
+            let value = value.to_f64().abs();
+            if value.is_nan() { f64::INFINITY } else { largest.max(value) }
+        };
+        let largest = |row: &[T]| row.iter().fold(0.0, larger);
+        matrices.iter().map(|matrix| (0..matrix.rows).map(|row| largest(matrix.row(row))).collect()).collect()
     }
 
     fn distances(&self, from: &Self) -> (Vec<f64>, Vec<f64>) {

@@ -23,11 +23,14 @@ pub trait Rows: Clone {
     /// Every `seed` gives others.
     fn probe(&self, seed: u32) -> Self;
 
+    /// Numbers from the host, row after row, in the same shape and precision.
+    ///
+    /// # Panics
+    /// If there are not `rows * width` of them.
+    fn holding(&self, numbers: &[f64]) -> Self;
+
     /// All numbers on the host, row after row.
     fn numbers(&self) -> Vec<f64>;
-
-    /// These numbers, row after row, in the same shape and precision.
-    fn filled(&self, numbers: &[f64]) -> Self;
 
     /// `self + other`.
     fn plus(&self, other: &Self) -> Self;
@@ -48,6 +51,11 @@ pub trait Rows: Clone {
     ///
     /// Finite rows have a finite norm even where their squares overflow the stored precision.
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>>;
+
+    /// Largest absolute values: one vector of `rows` numbers for every matrix, in one read from the device.
+    ///
+    /// Infinite in rows that hold NaN or infinity; rows of no numbers have none.
+    fn largest(matrices: &[&Self]) -> Vec<Vec<f64>>;
 
     /// `‖self - from‖` and `‖self‖` of every row, as finite as [`norms`](Self::norms) and in one read.
     fn distances(&self, from: &Self) -> (Vec<f64>, Vec<f64>) {
@@ -148,6 +156,12 @@ mod tests {
         assert!((sizes[0] - 5.0_f64.sqrt()).abs() < 1e-7 && sizes[1] == 5.0);
     }
 
+    fn numbers_come_from_the_host_and_go_back<R: Small>() {
+        let x = R::of(&[[1.0, 2.0], [f64::NAN, 4.0]]);
+        assert_eq!(x.holding(&[5.0, 0.5, f64::INFINITY, -1.0]).numbers(), [5.0, 0.5, f64::INFINITY, -1.0]);
+        assert!(x.numbers()[2].is_nan() && x.numbers()[3] == 4.0 && x.numbers().len() == 4);
+    }
+
     fn a_probe_is_the_same_in_every_row_and_every_seed_has_its_own<R: Small>() {
         let x = R::of(&[[1.0, 2.0], [f64::NAN, 4.0]]);
         let (first, second) = (x.probe(1).values(), x.probe(2).values());
@@ -187,18 +201,19 @@ mod tests {
         assert!(distances[0] == norms[0][0] && sizes[0] == norms[0][0] && sizes[1].is_nan());
         let endless = R::norms(&[&R::of(&[[f64::INFINITY, 1.0], [1.0, 0.0]])]);
         assert!(endless[0][0].is_infinite() && endless[0][1] == 1.0);
-    }
-
-    fn numbers_go_to_the_host_and_back<R: Small>() {
-        let x = R::of(&[[1.0, 2.0], [3.0, 4.0]]);
-        assert_eq!(x.numbers(), [1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(x.filled(&[5.0, 6.0, 7.0, 0.1]).values()[..3], [5.0, 6.0, 7.0]);
-        assert!((x.filled(&[5.0, 6.0, 7.0, 0.1]).numbers()[3] - 0.1).abs() <= x.precision());
+        let found = R::largest(&[&R::of(&[
+            [-3.0 * large, 4.0],
+            [f64::NAN, 1.0],
+            [0.5, f64::NEG_INFINITY],
+            [0.0, -0.25],
+        ])]);
+        assert!((found[0][0] / (3.0 * large) - 1.0).abs() < 1e-6, "{found:?}");
+        assert_eq!(found[0][1..], [f64::INFINITY, f64::INFINITY, 0.25]);
     }
 
     fn all<R: Small>(large: f64) {
-        numbers_go_to_the_host_and_back::<R>();
         rows_are_combined_each_with_its_own_factor::<R>();
+        numbers_come_from_the_host_and_go_back::<R>();
         a_probe_is_the_same_in_every_row_and_every_seed_has_its_own::<R>();
         a_choice_never_mixes_in_what_was_not_chosen::<R>();
         rows_leave_and_come_back::<R>();

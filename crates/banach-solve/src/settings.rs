@@ -1,6 +1,6 @@
 //! What can be set, and what is set if nothing is said?
 
-use crate::{Budget, Error, FixedPointSolver, LinearSolver, Patience, Tolerance};
+use crate::{Budget, Error, FixedPointSolver, LinearSolver, Norm, Patience, Tolerance};
 use serde::{Deserialize, Serialize};
 
 /// Everything that decides how one solve goes: `Settings<FixedPointSolver>` or `Settings<LinearSolver>`.
@@ -90,9 +90,18 @@ impl Settings<FixedPointSolver> {
 }
 
 impl Settings<LinearSolver> {
-    /// Refuses settings with no meaning.
+    /// Refuses settings with no meaning, and norms that linear solvers do not make least.
     pub fn validate(&self) -> Result<(), Error> {
         self.solver.validate()?;
+        let (norm, remedy) = (self.tolerance.norm, "choose another norm for fixed points alone");
+        let found = format!("{norm:?}");
+        Error::unless(
+            norm == Norm::Euclidean,
+            "tolerance.norm",
+            found,
+            "Euclidean for a linear solver",
+            remedy,
+        )?;
         self.rules().validate()
     }
 }

@@ -1,6 +1,6 @@
 //! What came out, row by row, and what can be done about it?
 
-use crate::{Error, Rows};
+use crate::{Error, Rows, Switch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,6 +17,8 @@ pub enum Outcome {
     StepLimit,
     /// The budget of evaluations is spent.
     EvaluationLimit,
+    /// The time is over.
+    TimeLimit,
     /// The residual no longer falls, or a linear system is singular.
     Stalled,
     /// The residual grew beyond all bounds.
@@ -59,6 +61,9 @@ impl Outcome {
                 "raise `budget.steps`, loosen `tolerance.relative`, or use a faster solver (Anderson, Newton, GMRES)."
             }
             Self::EvaluationLimit => "raise `budget.evaluations`, or use a solver that needs fewer of them.",
+            Self::TimeLimit => {
+                "raise `budget.seconds`, loosen `tolerance.relative`, or use a solver with cheaper steps."
+            }
             Self::Stalled => {
                 "the residual no longer falls: if it is near the precision of the state, loosen `tolerance` or use \
                  f64; if not, the update may have no fixed point nearby (or I - A is singular); try Anderson, a \
@@ -81,8 +86,9 @@ impl Outcome {
                  step, the point is no strict minimum of its energy (a saddle, or flat)."
             }
             Self::Singular => {
-                "I - A is singular to the precision of the state, so that the system has no answer or many: use f64, or \
-                 look at the point, where g has a direction of slope one."
+                "I - J is singular to the precision of the state where the row stands, so that the system has no answer or \
+                 many: use f64, Anderson, or a Krylov `inner` solve, or start elsewhere; an answer there is not the only one \
+                 nearby and has no derivative."
             }
             Self::Breakdown => {
                 "the recurrences of BiCGStab divide by zero: use GMRES, or Dense for a small state; more `restarts` may \
@@ -100,6 +106,7 @@ impl fmt::Display for Outcome {
             Self::Approximate => "approximate",
             Self::StepLimit => "step limit",
             Self::EvaluationLimit => "evaluation limit",
+            Self::TimeLimit => "time limit",
             Self::Stalled => "stalled",
             Self::Diverged => "diverged",
             Self::NonFinite => "non-finite",
@@ -139,7 +146,7 @@ pub struct Statistics {
     pub energy_evaluations: usize,
     /// Steps each row took until it ended.
     pub steps: Vec<usize>,
-    /// The residual of each row at the returned point; NaN where no point had a finite one, and where nobody looked
+    /// The residual of each row at the returned point, in the norm of the tolerance; NaN where no point had a finite one, and where nobody looked
     /// ([`Approximate`](Outcome::Approximate)).
     pub residuals: Vec<f64>,
     /// The same, relative to the size the tolerance measures it against.
@@ -151,6 +158,8 @@ pub struct Statistics {
     /// Under Anderson's or Newton's method it is the rate of the method, not of the map; under GMRES, whose residual is
     /// looked at once a cycle, the mean of a cycle. At the precision of the state, where nothing falls any more, it is 1.
     pub rates: Vec<f64>,
+    /// Which rows changed their method on the way, in the order of steps and then rows; none but by [`Auto`](crate::Auto).
+    pub switches: Vec<Switch>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
     pub trace: Option<Vec<Record>>,
 }
@@ -168,8 +177,22 @@ impl Statistics {
             residuals: parts.iter().flat_map(|part| part.residuals.iter().copied()).collect(),
             relative: parts.iter().flat_map(|part| part.relative.iter().copied()).collect(),
             rates: parts.iter().flat_map(|part| part.rates.iter().copied()).collect(),
+            switches: Self::switched(parts),
             trace: traces.map(|traces| Self::merged(parts, &traces)),
         }
+    }
+
+    /// The switches of all parts, with rows counted through them.
+    fn switched(parts: &[Self]) -> Vec<Switch> {
+        let mut switches = Vec::new();
+        let mut before = 0;
+        for part in parts {
+            let named = |switch: &Switch| Switch { row: before + switch.row, ..*switch };
+            switches.extend(part.switches.iter().map(named));
+            before += part.steps.len();
+        }
+        switches.sort_by_key(|switch| (switch.step, switch.row));
+        switches
     }
 
     /// One record for every step that any part has recorded.

@@ -40,12 +40,13 @@ impl Rows for Tensor<2> {
         Tensor::<2>::from_data(data, (&self.device(), self.dtype())).expand(self.dims())
     }
 
-    fn numbers(&self) -> Vec<f64> {
-        self.clone().into_data().iter::<f64>().collect()
+    fn holding(&self, numbers: &[f64]) -> Self {
+        let data = TensorData::new(numbers.to_vec(), self.dims());
+        Tensor::from_data(data, (&self.device(), self.dtype()))
     }
 
-    fn filled(&self, numbers: &[f64]) -> Self {
-        Tensor::from_data(TensorData::new(numbers.to_vec(), self.dims()), (&self.device(), self.dtype()))
+    fn numbers(&self) -> Vec<f64> {
+        self.clone().into_data().iter::<f64>().collect()
     }
 
     fn plus(&self, other: &Self) -> Self {
@@ -82,6 +83,15 @@ impl Rows for Tensor<2> {
             }
         }
         squares
+    }
+
+    fn largest(matrices: &[&Self]) -> Vec<Vec<f64>> {
+        // What the maximum of a NaN and a number is depends on the device.
+        let largest = |matrix: &Self| {
+            let (nan, infinity) = (matrix.clone().is_nan(), f64::INFINITY);
+            matrix.clone().abs().mask_fill(nan, infinity).max_dim(1)
+        };
+        read(matrices.iter().map(|matrix| largest(matrix)).collect())
     }
 
     fn replace(&mut self, mask: &[bool], by: &Self) {
@@ -132,6 +142,5 @@ fn read(columns: Vec<Tensor<2>>) -> Vec<Vec<f64>> {
 
 /// Norms summed on the host in double precision: only for rows whose squares were not finite.
 fn careful_norms(matrix: &Tensor<2>) -> Vec<f64> {
-    let values: Vec<f64> = matrix.clone().into_data().iter::<f64>().collect();
-    values.chunks(matrix.width().max(1)).map(|row| careful_norm(Level::best(), row)).collect()
+    matrix.numbers().chunks(matrix.width().max(1)).map(|row| careful_norm(Level::best(), row)).collect()
 }

@@ -1,17 +1,18 @@
 //! When is a row converged, and when is enough enough?
 
-use crate::Error;
+use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};
 
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
 ///
-/// The residual is that of the map itself, in the Euclidean norm, whatever damping or mixing the solver uses. For
-/// `(I - A) c = v` the residual is `‖v - (c - A c)‖` and it is measured against `‖v‖`.
+/// The residual is that of the map itself, whatever damping or mixing the solver uses. For `(I - A) c = v` the residual is
+/// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`absolute`](Self::absolute) | `1e-6` | `>= 0` | decides where the state is near zero |
 /// | [`relative`](Self::relative) | `1e-4` | `>= 0` | decides elsewhere; the default suits training in `f32`, use `1e-10` in `f64` |
+/// | [`norm`](Self::norm) | `euclidean` | [`Norm`] | how rows of many numbers are measured; for fixed points alone |
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tolerance {
@@ -19,18 +20,55 @@ pub struct Tolerance {
     pub absolute: f64,
     /// The residual that suffices, as a part of the size of the state.
     pub relative: f64,
+    /// How a row is measured.
+    pub norm: Norm,
+}
+
+/// The size of a row of `n` numbers. Which one it is matters to `absolute` in wide rows; solvers step all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Norm {
+    /// The root of the sum of squares.
+    #[default]
+    Euclidean,
+    /// The root of the mean of squares, `1 / √n` of the Euclidean norm: that of a typical number, however many there are.
+    RootMeanSquare,
+    /// The largest absolute value: every single number must meet the tolerance.
+    Maximum,
+}
+
+impl Norm {
+    /// `‖g(x) - x‖` and `‖g(x)‖` of every row, given both in the Euclidean norm.
+    pub(crate) fn measured<R: Rows>(
+        self,
+        (gx, x): (&R, &R),
+        residuals: &[f64],
+        sizes: Vec<f64>,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let part = (x.width() as f64).sqrt().recip();
+        let mean = |norms: &[f64]| norms.iter().map(|norm| norm * part).collect();
+        match self {
+            Self::Euclidean => (residuals.to_vec(), sizes),
+            Self::RootMeanSquare => (mean(residuals), mean(&sizes)),
+            Self::Maximum => {
+                let mut largest = R::largest(&[&gx.minus(x), gx]);
+                let sizes = largest.swap_remove(1);
+                (largest.swap_remove(0), sizes)
+            }
+        }
+    }
 }
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { absolute: 1e-6, relative: 1e-4 }
+        Self { absolute: 1e-6, relative: 1e-4, norm: Norm::default() }
     }
 }
 
 impl Tolerance {
     /// The same number for both parts.
     pub fn both(tolerance: f64) -> Self {
-        Self { absolute: tolerance, relative: tolerance }
+        Self { absolute: tolerance, relative: tolerance, norm: Norm::default() }
     }
 
     /// The largest residual that counts as converged for a row of this size.
@@ -41,6 +79,11 @@ impl Tolerance {
     /// Whether a row with this residual and size is converged; never for NaN.
     pub fn met(&self, residual: f64, size: f64) -> bool {
         residual <= self.threshold(size)
+    }
+
+    /// How many times what is allowed the residual of every row is.
+    pub(crate) fn excess(&self, residuals: &[f64], sizes: &[f64]) -> Vec<f64> {
+        residuals.iter().zip(sizes).map(|(residual, size)| residual / self.threshold(*size)).collect()
     }
 
     /// Refuses negative, infinite and NaN tolerances.
@@ -60,25 +103,28 @@ impl Tolerance {
 /// | :-- | :-- | :-- | :-- |
 /// | [`steps`](Self::steps) | `200` | `>= 1` | a row ends with [`StepLimit`](crate::Outcome::StepLimit) after so many steps |
 /// | [`evaluations`](Self::evaluations) | none | `>= 1` | all rows end with [`EvaluationLimit`](crate::Outcome::EvaluationLimit) after so many calls of the map, its derivative and its energy together |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// | [`seconds`](Self::seconds) | none | `> 0` | all rows end with [`TimeLimit`](crate::Outcome::TimeLimit) after the call of the map during which so much time has passed |
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
     /// The most steps of one row; the point reached by the last step is still looked at.
     pub steps: usize,
     /// The most calls of the map, its derivative and its energy together, each on the whole batch.
     pub evaluations: Option<usize>,
+    /// The most time of one solve, by the clock on the wall; what a row reaches then depends on the machine.
+    pub seconds: Option<f64>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { steps: 200, evaluations: None }
+        Self { steps: 200, evaluations: None, seconds: None }
     }
 }
 
 impl Budget {
-    /// So many steps, with no limit on evaluations.
+    /// So many steps, with no limit on evaluations or time.
     pub fn steps(steps: usize) -> Self {
-        Self { steps, evaluations: None }
+        Self { steps, ..Self::default() }
     }
 
     /// Refuses budgets that allow nothing.
@@ -86,7 +132,11 @@ impl Budget {
         let remedy = "allow at least one";
         Error::unless(self.steps > 0, "budget.steps", self.steps, "at least 1", remedy)?;
         let evaluations = self.evaluations.unwrap_or(1);
-        Error::unless(evaluations > 0, "budget.evaluations", evaluations, "none or at least 1", remedy)
+        Error::unless(evaluations > 0, "budget.evaluations", evaluations, "none or at least 1", remedy)?;
+        let seconds = self.seconds.unwrap_or(1.0);
+        let valid = seconds > 0.0 && seconds.is_finite();
+        let remedy = "set it to none for no limit on time";
+        Error::unless(valid, "budget.seconds", seconds, "none or a finite number > 0", remedy)
     }
 }
 
@@ -131,6 +181,6 @@ mod tests {
     fn not_a_number_is_never_converged() {
         assert!(!Tolerance::default().met(f64::NAN, 1.0));
         assert!(!Tolerance::default().met(0.0, f64::NAN));
-        assert!(Tolerance { absolute: 0.0, relative: 0.0 }.met(0.0, 0.0));
+        assert!(Tolerance::both(0.0).met(0.0, 0.0));
     }
 }

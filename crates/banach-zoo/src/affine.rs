@@ -6,7 +6,17 @@ use burn::tensor::{Tensor, TensorData};
 
 /// Every problem of this file.
 pub fn all() -> Vec<Problem> {
-    vec![affine(), affine_matrix(), affine_large(), descent(), heat(), slow(), mixed_speed()]
+    vec![
+        affine(),
+        affine_matrix(),
+        affine_large(),
+        symmetric(),
+        descent(),
+        heat(),
+        heat_settled(),
+        slow(),
+        mixed_speed(),
+    ]
 }
 
 /// `x = M x + z` with the same 2 by 2 non-symmetric `M` in every row.
@@ -64,6 +74,39 @@ pub fn affine_large() -> Problem {
     }
 }
 
+/// `x = M x + z` in 200 unknowns, `M` symmetric with eigenvalues from -0.5 to 0.5.
+///
+/// `M = Q D Q` for a diagonal `D` and the reflection `Q = I - 2 m mᵀ / ‖m‖²`, so that `(I - M)⁻¹ = Q (I - D)⁻¹ Q` without
+/// elimination.
+pub fn symmetric() -> Problem {
+    let input: Vec<f64> = (0..SYMMETRIC).map(|k| f64::cos(0.9 * k as f64) + 0.1).collect();
+    let reflected = |v: &[f64]| -> Vec<f64> {
+        let mirror = mirror();
+        let along: f64 = mirror.iter().zip(v).map(|(m, v)| m * v).sum();
+        mirror.iter().zip(v).map(|(m, v)| v - 2.0 * m * along).collect()
+    };
+    let resolved = |v: &[f64]| {
+        let turned = reflected(v);
+        reflected(&turned.iter().zip(eigenvalues()).map(|(v, value)| v / (1.0 - value)).collect::<Vec<_>>())
+    };
+    Problem {
+        name: "symmetric",
+        about: "x = M x + z in 200 unknowns, symmetric with spectral radius 0.5",
+        start: Table::new(1, vec![0.0; SYMMETRIC]),
+        answer: Some(resolved(&input)),
+        derivative: Some(resolved(&[1.0; SYMMETRIC])),
+        input: Table::new(1, input),
+        map: |x, z| {
+            let mirror = constant(&x, [1, SYMMETRIC], mirror());
+            let diagonal = constant(&x, [1, SYMMETRIC], eigenvalues());
+            let reflected =
+                |v: Tensor<2>| v.clone() - (v * mirror.clone()).sum_dim(1).mul_scalar(2.0) * mirror.clone();
+            reflected(reflected(x) * diagonal) + z
+        },
+        contracts: true,
+    }
+}
+
 /// Gradient descent on a quadratic, `x = x - γ (H x - z)` with symmetric `H`.
 pub fn descent() -> Problem {
     let input = Table::new(1, vec![1.0, -2.0, 0.5]);
@@ -100,6 +143,17 @@ pub fn heat() -> Problem {
         answer: Some(answer),
         derivative: Some(derivative),
         contracts: true,
+    }
+}
+
+/// The same heat step, started at its answer up to rounding.
+pub fn heat_settled() -> Problem {
+    let heat = heat();
+    Problem {
+        name: "heat_settled",
+        about: "the heat step, started at its answer: ten unknowns of which none may move",
+        start: Table::new(1, heat.answer.clone().unwrap_or_default()),
+        ..heat
     }
 }
 
@@ -167,6 +221,21 @@ fn two_by_two(i: usize, j: usize) -> f64 {
 fn twenty_by_twenty(i: usize, j: usize) -> f64 {
     let (row, column) = (i as f64, j as f64);
     0.4 * identity(i, j) + 0.08 * f64::sin(1.3 * row + 2.7 * column + 0.5 * row * column)
+}
+
+/// The unknowns of [`symmetric`].
+const SYMMETRIC: usize = 200;
+
+/// From -0.5 to 0.5, both included.
+fn eigenvalues() -> Vec<f64> {
+    (0..SYMMETRIC).map(|k| k as f64 / (SYMMETRIC as f64 - 1.0) - 0.5).collect()
+}
+
+/// The vector of length one across which [`symmetric`] reflects.
+fn mirror() -> Vec<f64> {
+    let m: Vec<f64> = (0..SYMMETRIC).map(|k| f64::sin(1.7 * k as f64 + 0.4)).collect();
+    let length = m.iter().map(|m| m * m).sum::<f64>().sqrt();
+    m.iter().map(|m| m / length).collect()
 }
 
 fn quadratic(i: usize, j: usize) -> f64 {

@@ -5,10 +5,11 @@
 //!
 //! | file | problems |
 //! | :-- | :-- |
-//! | [`scalar`] | one unknown a row: cosine, exponential, tanh, square root, Kepler's equation |
-//! | [`affine`] | `x = M x + b`: non-symmetric, symmetric, large, slow, of mixed speed, an implicit heat step |
+//! | [`scalar`] | one unknown a row: cosine, exponential, tanh, square and cube roots, Kepler's equation |
+//! | [`affine`] | `x = M x + b`: non-symmetric, symmetric in 200 unknowns, large, slow, of mixed speed, an implicit heat step |
+//! | [`crossed`] | equations in which every unknown stands in another one's place |
 //! | [`network`] | a layer of neurons that feeds itself |
-//! | [`trouble`] | rotation, expansion, slope one, two answers, no answer, not-a-number |
+//! | [`trouble`] | rotation, expansion, slope one, singular `I - J`, two answers, no answer, not-a-number |
 //!
 //! ```
 //! use banach_zoo::named;
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod affine;
+pub mod crossed;
 mod exact;
 pub mod network;
 mod problem;
@@ -36,7 +38,7 @@ pub use problem::{Problem, Table};
 
 /// Every problem of the zoo, the tame ones first.
 pub fn all() -> Vec<Problem> {
-    [scalar::all(), affine::all(), network::all(), trouble::all()].concat()
+    [scalar::all(), affine::all(), crossed::all(), network::all(), trouble::all()].concat()
 }
 
 /// The problem of this name, if there is one.

@@ -142,7 +142,8 @@ mod tests {
         for problem in all() {
             let (Some(answer), Some(derivative)) = (&problem.answer, &problem.derivative) else { continue };
             let (rows, n, m) = (problem.start.rows, problem.start.columns, problem.input.columns);
-            for column in 0..m {
+            // Each column takes two dense solves: of many, some must do.
+            for column in (0..m).step_by(m.div_ceil(20)) {
                 let step = 1e-5;
                 let sums = |sign: f64| {
                     let mut z = problem.input.values.clone();

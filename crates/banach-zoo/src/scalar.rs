@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 /// Every problem of this file.
 pub fn all() -> Vec<Problem> {
-    vec![cosine(), exponential(), tanh(), square_root(), kepler(), settled()]
+    vec![cosine(), exponential(), tanh(), shifted_tanh(), square_root(), cube_root(), kepler(), settled()]
 }
 
 /// `x = cos(z x)` at `z = 1`.
@@ -60,6 +60,36 @@ pub fn tanh() -> Problem {
         answer: Some(answer),
         derivative: Some(derivative),
         contracts: false,
+    }
+}
+
+/// `x = tanh(x + z)` at `z = 1`.
+pub fn shifted_tanh() -> Problem {
+    let answer = 0.9611797513715394;
+    let slope = 1.0 - answer * answer;
+    Problem {
+        name: "shifted_tanh",
+        about: "x = tanh(x + z) at z = 1: a neuron near its ceiling",
+        start: Table::new(1, vec![0.0]),
+        input: Table::new(1, vec![1.0]),
+        map: |x, z| (x + z).tanh(),
+        answer: Some(vec![answer]),
+        derivative: Some(vec![slope / (1.0 - slope)]),
+        contracts: true,
+    }
+}
+
+/// `x³ = z` as `x = x - (x³ - z) / 20`, at `z = 8` and `z = 1`: damped, so that the slope at the answer is not zero.
+pub fn cube_root() -> Problem {
+    Problem {
+        name: "cube_root",
+        about: "x = x - (x³ - z)/20: the cube roots of 8 and 1, slopes 2/5 and 17/20",
+        start: Table::new(2, vec![1.5; 2]),
+        input: Table::new(2, vec![8.0, 1.0]),
+        map: |x, z| x.clone() - (x.clone() * x.clone() * x - z).mul_scalar(0.05),
+        answer: Some(vec![2.0, 1.0]),
+        derivative: Some(vec![1.0 / 12.0, 1.0 / 3.0]),
+        contracts: true,
     }
 }
 

@@ -18,6 +18,8 @@ pub fn all() -> Vec<Problem> {
         no_answer(),
         flip(),
         many_answers(),
+        touching(),
+        late_not_a_number(),
         blow_up(),
     ]
 }
@@ -159,6 +161,39 @@ pub fn many_answers() -> Problem {
         input: Table::new(1, vec![0.5, -0.5]),
         map: |x, z| (column(&x, 0) + column(&x, 1)).mul_scalar(0.5) + z,
         answer: None,
+        derivative: None,
+        contracts: false,
+    }
+}
+
+/// `x = x + (x - z)² / 4` from below: the answer `z` is where the parabola touches, and there `I - J` is zero.
+pub fn touching() -> Problem {
+    Problem {
+        name: "touching",
+        about: "x = x + (x - z)²/4: I - J is singular at the only answer, which moves with z; plain iteration creeps",
+        start: Table::new(1, vec![0.0]),
+        input: Table::new(1, vec![1.0]),
+        map: |x, z| {
+            let off = x.clone() - z;
+            x + off.clone() * off.mul_scalar(0.25)
+        },
+        answer: Some(vec![1.0]),
+        derivative: None,
+        contracts: false,
+    }
+}
+
+/// `x = log(x) + z`: in the second row the logarithm has nothing left to stand on after a few good steps.
+pub fn late_not_a_number() -> Problem {
+    // Above one, x - log(x) grows; the first row's answer is above one.
+    let answer = exact::root(|x| (x - x.ln() - 2.0, 1.0 - 1.0 / x), 3.0);
+    Problem {
+        name: "late_not_a_number",
+        about: "x = log(x) + z: the second row has no answer, and falls below zero after good steps",
+        start: Table::new(2, vec![2.0; 2]),
+        input: Table::new(2, vec![2.0, 0.9]),
+        map: |x, z| x.log() + z,
+        answer: Some(vec![answer, f64::NAN]),
         derivative: None,
         contracts: false,
     }

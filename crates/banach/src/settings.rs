@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::layer::FixedPoint;
 use crate::update::Update;
-use banach_solve::{Budget, FixedPointSolver, LinearSolver, Settings, Tolerance};
+use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Settings, Tolerance};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
@@ -83,11 +83,11 @@ impl FixedPointConfig {
         self
     }
 
-    /// The same tolerance forward and backward.
+    /// The same tolerance forward and backward, where rows are measured in the Euclidean norm whatever the norm forward.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.forward.tolerance = tolerance;
-        self.adjoint.tolerance = tolerance;
+        self.adjoint.tolerance = Tolerance { norm: Norm::Euclidean, ..tolerance };
         self
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn bench(data: &Path, measuring: &Measuring) -> Result<(), Error> {
 
 fn config(solver: &str) -> FixedPointConfig {
     let config = FixedPointConfig::new().with_max_steps(MAX_STEPS);
-    let config = config.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-4 });
+    let config = config.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-4, ..Tolerance::default() });
     match solver {
         "fixed_point_iter" => config
             .with_solver(FixedPointSolver::Picard(Picard::default()))

@@ -53,7 +53,7 @@ impl Update for Cell {
 /// A pair of solvers, by the name of the setting.
 fn config(solver: &str, engine: EngineName) -> FixedPointConfig {
     // The peers stop at ‖x_new - x‖ <= 1e-5 (1e-9 + ‖x‖).
-    let tolerance = Tolerance { absolute: 1e-14, relative: 1e-5 };
+    let tolerance = Tolerance { absolute: 1e-14, relative: 1e-5, ..Tolerance::default() };
     let config = FixedPointConfig::new()
         .with_tolerance(tolerance)
         .with_max_steps(MAX_STEPS)

@@ -140,7 +140,7 @@ fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
         .with_tolerance(Tolerance::both(0.0))
         .with_escalate(false)
         .with_engine(engine.engine());
-    let budget = Budget { steps: count, evaluations: Some(count) };
+    let budget = Budget { steps: count, evaluations: Some(count), ..Budget::default() };
     (config.forward.budget, config.adjoint.budget) = (budget, budget);
     (config.forward.patience, config.adjoint.patience) = (None, None);
     (config.forward.divergence, config.adjoint.divergence) = (None, None);

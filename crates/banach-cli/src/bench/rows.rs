@@ -62,8 +62,8 @@ fn layer(engine: EngineName, device: &Device) -> Result<FixedPoint<Turn>, Error>
         .with_max_steps(1000)
         .with_engine(engine.engine());
     // Against the first residual, forward and adjoint.
-    config.forward.tolerance = Tolerance { absolute: TOLERANCE, relative: 0.0 };
-    config.adjoint.tolerance = Tolerance { absolute: 0.0, relative: TOLERANCE };
+    config.forward.tolerance = Tolerance { absolute: TOLERANCE, relative: 0.0, ..Tolerance::default() };
+    config.adjoint.tolerance = Tolerance { absolute: 0.0, relative: TOLERANCE, ..Tolerance::default() };
     config.init(Turn { weight }).map_err(Error::layer)
 }
 

@@ -81,8 +81,8 @@ pub struct AndersonMemory<R> {
     last: Option<(R, R)>,
     /// The newest change first.
     changes: VecDeque<Change<R>>,
-    /// How many of the newest changes each row may use.
-    held: Vec<usize>,
+    /// How many of the newest changes each row may use; none where its last visit is not known either.
+    held: Vec<Option<usize>>,
     /// The least residual of each row since it last restarted.
     least: Vec<f64>,
     /// Room for the small problem of one row after another.
@@ -108,7 +108,7 @@ impl<R: Rows> Solver<R> for Anderson {
         AndersonMemory {
             last: None,
             changes: VecDeque::new(),
-            held: vec![0; rows],
+            held: vec![None; rows],
             least: vec![f64::INFINITY; rows],
             products: Products::default(),
         }
@@ -150,6 +150,11 @@ impl Anderson {
 }
 
 impl<R: Rows> AndersonMemory<R> {
+    /// Makes the row forget all it has seen.
+    pub(super) fn forget(&mut self, row: usize) {
+        (self.held[row], self.least[row]) = (None, f64::INFINITY);
+    }
+
     /// Takes in the newest change; `⟨ΔFᵢ, F⟩` for every change kept, one number a row each.
     fn remember(&mut self, settings: &Anderson, visit: &Visit<'_, R>, target: &R) -> Vec<Vec<f64>> {
         let mut right = Vec::new();
@@ -171,10 +176,11 @@ impl<R: Rows> AndersonMemory<R> {
         self.last = Some((visit.difference().clone(), target.clone()));
         for row in 0..visit.residuals.len() {
             let residual = visit.residuals[row];
+            let held = &mut self.held[row];
             if residual > settings.growth * self.least[row] {
-                (self.held[row], self.least[row]) = (0, residual);
+                (*held, self.least[row]) = (Some(0), residual);
             } else {
-                self.held[row] = (self.held[row] + 1).min(self.changes.len());
+                *held = Some(held.map_or(0, |held| (held + 1).min(self.changes.len())));
                 self.least[row] = self.least[row].min(residual);
             }
         }
@@ -183,7 +189,7 @@ impl<R: Rows> AndersonMemory<R> {
 
     /// The inner products that one row may use.
     fn products(&mut self, row: usize, right: &[Vec<f64>], residual: f64) -> &mut Products {
-        let (held, changes) = (self.held[row], &self.changes);
+        let (held, changes) = (self.held[row].unwrap_or(0), &self.changes);
         let product = |i: usize, j: usize| changes[i.min(j)].products[i.abs_diff(j)][row];
         let Products { gram, right: along, .. } = &mut self.products;
         gram.clear();

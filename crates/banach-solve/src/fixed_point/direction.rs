@@ -2,15 +2,15 @@
 
 use super::Visit;
 use crate::ledger::Ledger;
-use crate::linear::{Bend, Conjugate, Start, normalized};
+use crate::linear::{Bend, Conjugate, Start, corrections, factored, normalized};
 use crate::present::{Present, same_shape};
 use crate::rows::choose;
 use crate::settings::Rules;
-use crate::{Budget, Error, Gmres, Map, Rows, Tolerance, Unobserved};
+use crate::{Budget, Error, Gmres, Map, Norm, Rows, Tolerance, Unobserved};
 
 /// How well, and for how long, `(I - J) d = g(x) - x` is solved.
 #[derive(Debug)]
-pub(super) struct Forcing {
+pub(super) struct Effort {
     /// The residual that suffices, relative to `‖g(x) - x‖`, in every row.
     pub(super) parts: Vec<f64>,
     /// The most applications of the derivative.
@@ -24,14 +24,14 @@ pub(super) struct Forcing {
 pub(super) fn downhill<R: Rows>(
     derivative: &dyn Map<R>,
     visit: &Visit<'_, R>,
-    forcing: &Forcing,
+    effort: &Effort,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
     let start = normalized(visit.difference(), visit.residuals, visit.active);
     let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
     let mut open = visit.active.to_vec();
     let mut moved = vec![false; open.len()];
-    for _ in 0..forcing.inner {
+    for _ in 0..effort.inner {
         if !open.contains(&true) {
             break;
         }
@@ -44,7 +44,7 @@ pub(super) fn downhill<R: Rows>(
                 Bend::Closed => {}
                 Bend::Up => {
                     moved[row] = true;
-                    open[row] = state.lengths()[row] > forcing.parts[row];
+                    open[row] = state.lengths()[row] > effort.parts[row];
                 }
                 Bend::Down | Bend::Unknown => open[row] = false,
             }
@@ -59,20 +59,20 @@ pub(super) fn downhill<R: Rows>(
 pub(super) fn onward<R: Rows>(
     derivative: &dyn Map<R>,
     visit: &Visit<'_, R>,
-    forcing: &Forcing,
+    effort: &Effort,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
     let only_active =
         |row: usize, value: f64| if visit.active[row] { value * visit.residuals[row] } else { 0.0 };
     let residuals: Vec<f64> = (0..visit.active.len()).map(|row| only_active(row, 1.0)).collect();
     let wanted: Vec<f64> =
-        forcing.parts.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
+        effort.parts.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
     let v = choose(visit.active, visit.difference(), &visit.difference().zeros());
     // The last application is the one for the true residual.
-    let steps = forcing.inner.saturating_sub(1).max(1);
+    let steps = effort.inner.saturating_sub(1).max(1);
     let rules = Rules {
-        tolerance: Tolerance { absolute: 0.0, relative: 1.0 },
-        budget: Budget { steps, evaluations: Some(steps + 1) },
+        tolerance: Tolerance { absolute: 0.0, relative: 1.0, norm: Norm::Euclidean },
+        budget: Budget { steps, evaluations: Some(steps + 1), seconds: ledger.seconds_left() },
         patience: None,
         divergence: None,
         trace: false,
@@ -85,4 +85,20 @@ pub(super) fn onward<R: Rows>(
     let lengths = R::norms(&[&found.value]).swap_remove(0);
     let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
     Ok(choose(&usable, &found.value, visit.difference()))
+}
+
+/// The solution `d` of `(I - J) d = g(x) - x` with all of `J` written down, one application a column; rows in which `I - J` is
+/// singular to the precision of the state end.
+pub(super) fn straight<R: Rows>(
+    derivative: &dyn Map<R>,
+    visit: &Visit<'_, R>,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let column = |unit: &R, ledger: &mut Ledger<R>| {
+        ledger.derivative_applications += 1;
+        let image = derivative.apply(unit);
+        same_shape(&image, unit).map(|()| image)
+    };
+    let factors = factored(column, visit.x, ledger)?;
+    Ok(corrections(&factors, visit.difference(), ledger.actives()))
 }

@@ -1,18 +1,27 @@
 //! How is `x = g(x)` solved? A solver is memory and a step; the loop does the rest.
 
 mod anderson;
+mod auto;
+mod broyden;
 mod direction;
+mod forcing;
+mod inverse;
 mod mixture;
 mod newton;
 mod picard;
 mod search;
+mod squarem;
 
 pub use anderson::{Anderson, AndersonMemory};
-pub use newton::Newton;
+pub use auto::{Auto, AutoMemory};
+pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
+pub use forcing::Forcing;
+pub use newton::{Newton, NewtonInner};
 pub use picard::Picard;
+pub use squarem::{Squarem, SquaremMemory};
 
 use crate::iterate::iterate;
-use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Unobserved};
+use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Switch, Unobserved};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::fmt;
@@ -24,17 +33,25 @@ pub struct Visit<'a, R> {
     pub x: &'a R,
     /// Its image `g(x)`, `[rows, n]`.
     pub gx: &'a R,
-    /// `‖g(x) - x‖` of every row.
+    /// `‖g(x) - x‖` of every row, in the Euclidean norm.
     pub residuals: &'a [f64],
     /// Which rows are under way; what a step says about the others is ignored.
     pub active: &'a [bool],
+    /// How many times what the tolerance allows the residual of every row is, both in the tolerance's norm: a row of 1 is
+    /// converged, and where nothing is allowed it is infinite.
+    pub excess: &'a [f64],
     difference: OnceCell<R>,
 }
 
 impl<'a, R: Rows> Visit<'a, R> {
     /// All of them of the same rows.
-    pub fn new(x: &'a R, gx: &'a R, residuals: &'a [f64], active: &'a [bool]) -> Self {
-        Self { x, gx, residuals, active, difference: OnceCell::new() }
+    pub fn new((x, gx): (&'a R, &'a R), residuals: &'a [f64], active: &'a [bool], excess: &'a [f64]) -> Self {
+        Self { x, gx, residuals, active, excess, difference: OnceCell::new() }
+    }
+
+    /// The same point for fewer rows under way.
+    pub(crate) fn among<'b>(&'b self, active: &'b [bool]) -> Visit<'b, R> {
+        Visit { active, difference: OnceCell::from(self.difference().clone()), ..*self }
     }
 
     /// `g(x) - x`, `[rows, n]`; computed when first asked for.
@@ -56,6 +73,13 @@ pub trait Solver<R: Rows> {
 
     /// Keeps what is remembered of the rows at these positions, in increasing order; the others leave the batch.
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
+
+    /// What rows have changed their method in the last step, for [`Statistics::switches`](crate::Statistics::switches):
+    /// `row` is the position in the batch, and the loop fills in the step. Most solvers are one method.
+    fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {
+        let _ = memory;
+        Vec::new()
+    }
 }
 
 /// The solvers of `x = g(x)`.
@@ -67,6 +91,12 @@ pub enum FixedPointSolver {
     Picard(Picard),
     /// Anderson acceleration, the default.
     Anderson(Anderson),
+    /// Broyden's method: what past steps say about the inverse of the derivative.
+    Broyden(Broyden),
+    /// Squared extrapolation of plain iteration.
+    Squarem(Squarem),
+    /// Plain iteration, Anderson or Broyden, as each row needs.
+    Auto(Auto),
     /// Newton's method, only for [`fixed_point_smooth`].
     Newton(Newton),
 }
@@ -83,6 +113,9 @@ impl FixedPointSolver {
         match self {
             Self::Picard(picard) => picard.validate(),
             Self::Anderson(anderson) => anderson.validate(),
+            Self::Broyden(broyden) => broyden.validate(),
+            Self::Squarem(squarem) => squarem.validate(),
+            Self::Auto(auto) => auto.validate(),
             Self::Newton(newton) => newton.validate(),
         }
     }
@@ -93,6 +126,9 @@ impl fmt::Display for FixedPointSolver {
         f.write_str(match self {
             Self::Picard(_) => "picard",
             Self::Anderson(_) => "anderson",
+            Self::Broyden(_) => "broyden",
+            Self::Squarem(_) => "squarem",
+            Self::Auto(_) => "auto",
             Self::Newton(_) => "newton",
         })
     }
@@ -124,6 +160,9 @@ pub fn fixed_point_observed<R: Rows>(
     match &settings.solver {
         FixedPointSolver::Picard(picard) => fixed_point_with(map, x0, picard, settings, observer),
         FixedPointSolver::Anderson(anderson) => fixed_point_with(map, x0, anderson, settings, observer),
+        FixedPointSolver::Broyden(broyden) => fixed_point_with(map, x0, broyden, settings, observer),
+        FixedPointSolver::Squarem(squarem) => fixed_point_with(map, x0, squarem, settings, observer),
+        FixedPointSolver::Auto(auto) => fixed_point_with(map, x0, auto, settings, observer),
         FixedPointSolver::Newton(_) => Err(Error::Setting {
             setting: "solver",
             found: settings.solver.to_string(),
@@ -137,7 +176,8 @@ pub fn fixed_point_observed<R: Rows>(
 ///
 /// # Errors
 ///
-/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row.
+/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row,
+/// [`Error::Wide`] for rows that are too wide for a [`Dense`](NewtonInner::Dense) inner solve.
 pub fn fixed_point_smooth<R: Rows>(
     map: &(impl Smooth<R> + ?Sized),
     x0: &R,
@@ -170,5 +210,19 @@ pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
 ) -> Result<Solution<R>, Error> {
     let rules = settings.rules();
     rules.validate()?;
-    iterate(map, x0, solver, None, rules, observer)
+    Ok(iterate(map, x0, solver, None, rules, observer)?.0)
+}
+
+/// [`fixed_point_with`], and what the solver remembers of every row at the end. No row leaves the batch before.
+pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
+    map: &(impl Map<R> + ?Sized),
+    x0: &R,
+    solver: &S,
+    settings: &Settings<T>,
+    observer: &mut dyn Observe,
+) -> Result<(Solution<R>, S::Memory), Error> {
+    let rules = settings.rules();
+    rules.validate()?;
+    // A closure cannot be narrowed.
+    iterate(&|x: &R| map.apply(x), x0, solver, None, rules, observer)
 }

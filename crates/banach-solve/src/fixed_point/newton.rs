@@ -1,7 +1,8 @@
 //! How does a derivative lead straight to the fixed point?
 
 use super::Visit;
-use super::direction::{Forcing, downhill, onward};
+use super::direction::{Effort, downhill, onward, straight};
+use super::forcing::{Aim, Forcing};
 use super::search::{Energies, Found, search_residuals};
 use crate::ledger::Ledger;
 use crate::present::same_shape;
@@ -16,16 +17,19 @@ const RESERVE: usize = 5;
 ///
 /// **When.** Plain steps need thousands, as on energies with flat directions, and the derivative can be had. **Cost.** A
 /// step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
-/// states of memory; without an energy `inner` states. **Needs.** A [`Smooth`] map, given to
+/// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
 /// [`fixed_point_smooth`](crate::fixed_point_smooth); kinks in `g` are survived where there is an energy.
 ///
-/// The equation for `d` is solved up to the part `min(½, √(‖g(x) - x‖ / ‖g(x₀) - x₀‖))` of its right-hand side: roughly far
-/// away, closely near the answer.
+/// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
+/// answer.
 ///
 /// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
 ///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
 ///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`.
+/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
+///   double precision on the host. A row in which `I - J` is singular ends as
+///   [`Singular`](crate::Outcome::Singular) with the best point so far.
 ///
 /// Rows that have ended stay in the batch: a step of the others still evaluates the map for all of them.
 ///
@@ -34,7 +38,8 @@ const RESERVE: usize = 5;
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`inner`](Self::inner) | `50` | `>= 1` | applications of the derivative in a step, at most (without an energy 2 at least) |
+/// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | how the equation of a step is solved |
+/// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | how closely, unless it is dense |
 /// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most |
 ///
 /// ```
@@ -69,25 +74,54 @@ const RESERVE: usize = 5;
 /// ```
 ///
 /// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 7.1 and 11.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Newton {
-    /// The most applications of the derivative in one step.
-    pub inner: usize,
+    /// How the equation of a step is solved.
+    pub inner: NewtonInner,
+    /// How closely it is solved, unless it is dense.
+    pub forcing: Forcing,
     /// The most halvings of one step.
     pub backtracks: usize,
 }
 
+/// How `(I - J) d = g(x) - x` is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NewtonInner {
+    /// By conjugate gradients where there is an energy, else by GMRES.
+    Krylov {
+        /// The most applications of the derivative in a step, at least 1 (without an energy 2 are used in any case).
+        applications: usize,
+    },
+    /// By elimination, with the whole of `J` on the host: for rows of few numbers.
+    Dense {
+        /// The widest rows for which that is done; [`Error::Wide`] for wider ones.
+        limit: usize,
+    },
+}
+
+impl Default for NewtonInner {
+    fn default() -> Self {
+        Self::Krylov { applications: 50 }
+    }
+}
+
 impl Default for Newton {
     fn default() -> Self {
-        Self { inner: 50, backtracks: 20 }
+        Self { inner: NewtonInner::default(), forcing: Forcing::default(), backtracks: 20 }
     }
 }
 
 impl Newton {
-    /// Refuses steps without a look at the derivative.
+    /// Refuses steps without a look at the derivative, and forcing with no meaning.
     pub fn validate(&self) -> Result<(), Error> {
-        Error::unless(self.inner > 0, "newton.inner", self.inner, "at least 1", "the default is 50")
+        let (setting, value) = match self.inner {
+            NewtonInner::Krylov { applications } => ("newton.inner.krylov.applications", applications),
+            NewtonInner::Dense { limit } => ("newton.inner.dense.limit", limit),
+        };
+        Error::unless(value > 0, setting, value, "at least 1", "50 is usual")?;
+        self.forcing.validate()
     }
 
     pub(super) fn solve<R: Rows>(
@@ -97,6 +131,13 @@ impl Newton {
         rules: Rules,
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
+        let least = match self.inner {
+            NewtonInner::Krylov { .. } => 4,
+            NewtonInner::Dense { limit } if x0.width() > limit => {
+                return Err(Error::Wide { setting: "newton.inner.dense.limit", width: x0.width(), limit });
+            }
+            NewtonInner::Dense { .. } => x0.width(),
+        };
         let mut ledger = Ledger::new(x0, rules);
         let mut x = x0.clone();
         let mut image = None;
@@ -109,17 +150,19 @@ impl Newton {
             });
             same_shape(&gx, &x)?;
             let (residuals, sizes) = gx.distances(&x);
-            ledger.visit(|_| step, &x, &residuals, &sizes);
-            ledger.report(step, &residuals, observer);
+            let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
+            ledger.visit(|_| step, &x, &measured, &sizes);
+            ledger.report(step, &measured, observer);
             ledger.enforce();
-            if ledger.remaining() < RESERVE + 4 {
+            if ledger.remaining() < RESERVE + least {
                 ledger.exhaust();
             }
             if ledger.finished() {
                 break;
             }
             let active = ledger.actives().to_vec();
-            let visit = Visit::new(&x, &gx, &residuals, &active);
+            let excess = rules.tolerance.excess(&measured, &sizes);
+            let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
             let found = self.step(map, &visit, &mut memory, &mut ledger)?;
             x = ledger.freeze(found.next);
             image = found.image;
@@ -136,22 +179,33 @@ impl Newton {
         memory: &mut Option<Memory>,
         ledger: &mut Ledger<R>,
     ) -> Result<Found<R>, Error> {
-        let room = ledger.remaining() - RESERVE;
-        let Memory { first, energies } = match memory {
+        let room = ledger.remaining().saturating_sub(RESERVE);
+        let Memory { aims, energies } = match memory {
             Some(memory) => memory,
             None => {
                 let energies = Energies::at(map, visit, ledger)?;
-                memory.insert(Memory { first: visit.residuals.to_vec(), energies })
+                let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
+                memory.insert(Memory { aims, energies })
             }
         };
-        let part = |row: usize| (visit.residuals[row] / first[row]).sqrt().min(0.5);
-        let parts = (0..first.len()).map(part).collect();
-        let forcing = Forcing { parts, inner: self.inner.min(room / 2) };
         let derivative = map.derivative(visit.x);
-        let direction = match energies {
-            Some(_) => downhill(&*derivative, visit, &forcing, ledger)?,
-            None => onward(&*derivative, visit, &forcing, ledger)?,
+        let direction = match self.inner {
+            NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
+            NewtonInner::Krylov { applications } => {
+                let aims = aims.iter_mut().zip(visit.residuals);
+                let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
+                let effort = Effort { parts, inner: applications.min(room / 2) };
+                match energies {
+                    Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
+                    None => onward(&*derivative, visit, &effort, ledger)?,
+                }
+            }
         };
+        if ledger.finished() {
+            return Ok(Found { next: visit.x.clone(), image: None });
+        }
+        let active = ledger.actives().to_vec();
+        let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks + 1);
         match energies {
@@ -164,8 +218,8 @@ impl Newton {
 /// What [`Newton`] remembers.
 #[derive(Debug)]
 struct Memory {
-    /// The residuals at the start.
-    first: Vec<f64>,
+    /// What decides how closely the next equation of each row is solved.
+    aims: Vec<Aim>,
     /// The energies at the present point, if the map has any.
     energies: Option<Energies>,
 }

@@ -17,7 +17,7 @@ pub(super) fn by_iteration<R: Rows>(
 ) -> Result<Solution<R>, Error> {
     let start = c0.map_or_else(|| v.clone(), |c0| guessed(c0, v));
     let sizes = R::norms(&[v]).swap_remove(0);
-    let solution = iterate(&Series { map, v }, &start, solver, Some(sizes.clone()), rules, observer)?;
+    let (solution, _) = iterate(&Series { map, v }, &start, solver, Some(sizes.clone()), rules, observer)?;
     looked_at(solution, map, v, &sizes, rules)
 }
 

@@ -68,7 +68,7 @@ impl Dense {
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
         if v.width() > self.limit {
-            return Err(Error::Wide { width: v.width(), limit: self.limit });
+            return Err(Error::Wide { setting: "dense.limit", width: v.width(), limit: self.limit });
         }
         let mut present = Present::new(map);
         let (start, mut ledger) = Start::measured(&present, v, c0, rules)?;
@@ -92,7 +92,9 @@ impl Dense {
             }
             let known = match &mut factors {
                 Some(known) => known,
-                None => factors.insert(factored(&present, &v, &mut ledger)?),
+                None => {
+                    factors.insert(factored(|unit, ledger| present.apply(unit, ledger), &v, &mut ledger)?)
+                }
             };
             if ledger.finished() {
                 break;
@@ -109,9 +111,9 @@ impl Dense {
     }
 }
 
-/// The factors of `I - A` in rows under way; those that have none are ended.
-fn factored<R: Rows>(
-    map: &Present<'_, R, impl Map<R> + ?Sized>,
+/// The factors of `I - A` in rows under way, from the images of unit vectors; rows that have none are ended.
+pub(crate) fn factored<R: Rows>(
+    mut map: impl FnMut(&R, &mut Ledger<R>) -> Result<R, Error>,
     v: &R,
     ledger: &mut Ledger<R>,
 ) -> Result<Vec<Option<Factors>>, Error> {
@@ -122,7 +124,7 @@ fn factored<R: Rows>(
     let mut unit = vec![0.0; rows * n];
     for column in 0..n {
         (0..rows).for_each(|row| unit[row * n + column] = 1.0);
-        let image = map.apply(&v.filled(&unit), ledger)?.numbers();
+        let image = map(&v.holding(&unit), ledger)?.numbers();
         (0..rows).for_each(|row| unit[row * n + column] = 0.0);
         for (matrix, image) in
             matrices.iter_mut().zip(image.chunks(n)).filter(|(matrix, _)| !matrix.is_empty())
@@ -154,7 +156,7 @@ fn factored<R: Rows>(
 }
 
 /// `(I - A)⁻¹` times the remainder in rows under way, zeros elsewhere.
-fn corrections<R: Rows>(factors: &[Option<Factors>], remainder: &R, active: &[bool]) -> R {
+pub(crate) fn corrections<R: Rows>(factors: &[Option<Factors>], remainder: &R, active: &[bool]) -> R {
     let mut numbers = remainder.numbers();
     for (row, numbers) in numbers.chunks_mut(remainder.width()).enumerate() {
         match &factors[row] {
@@ -162,5 +164,5 @@ fn corrections<R: Rows>(factors: &[Option<Factors>], remainder: &R, active: &[bo
             Some(_) | None => numbers.fill(0.0),
         }
     }
-    remainder.filled(&numbers)
+    remainder.holding(&numbers)
 }

@@ -2,7 +2,7 @@
 
 /// The triangular factors of a matrix `[n, n]` with its rows exchanged.
 #[derive(Debug, Clone)]
-pub(super) struct Factors {
+pub(crate) struct Factors {
     n: usize,
     /// The lower factor below the diagonal, whose own is one, and the upper one; row after row.
     entries: Vec<f64>,

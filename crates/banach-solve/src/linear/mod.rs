@@ -17,6 +17,7 @@ pub use bicgstab::Bicgstab;
 pub(crate) use conjugate::{Bend, Conjugate};
 pub use conjugate_gradient::ConjugateGradient;
 pub use dense::Dense;
+pub(crate) use dense::{corrections, factored};
 pub use gmres::Gmres;
 pub use neumann::Neumann;
 pub(crate) use start::Start;
@@ -24,7 +25,7 @@ pub use truncated::Truncated;
 
 use crate::ledger::Ledger;
 use crate::rows::choose;
-use crate::{Anderson, Error, Map, Observe, Rows, Settings, Solution, Unobserved};
+use crate::{Anderson, Broyden, Error, Map, Observe, Rows, Settings, Solution, Unobserved};
 use by_iteration::by_iteration;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -46,6 +47,8 @@ pub enum LinearSolver {
     Dense(Dense),
     /// Anderson acceleration of `c ← A c + v`, which does in a window what GMRES does in a cycle.
     Anderson(Anderson),
+    /// Broyden's method on `c ← A c + v`.
+    Broyden(Broyden),
     /// So many terms of the damped Neumann series, by choice: a phantom gradient.
     Truncated(Truncated),
     /// `c = v` without any application or look at `A`, by choice: Jacobian-free backpropagation. A guess does not change it.
@@ -73,6 +76,7 @@ impl LinearSolver {
             Self::ConjugateGradient(conjugate_gradient) => conjugate_gradient.validate(),
             Self::Dense(dense) => dense.validate(),
             Self::Anderson(anderson) => anderson.validate(),
+            Self::Broyden(broyden) => broyden.validate(),
             Self::Truncated(truncated) => truncated.validate(),
             Self::Identity => Ok(()),
         }
@@ -88,6 +92,7 @@ impl fmt::Display for LinearSolver {
             Self::ConjugateGradient(_) => "conjugate gradient",
             Self::Dense(_) => "dense",
             Self::Anderson(_) => "anderson",
+            Self::Broyden(_) => "broyden",
             Self::Truncated(_) => "truncated",
             Self::Identity => "identity",
         })
@@ -179,6 +184,7 @@ pub fn solve_linear_from<R: Rows>(
         }
         LinearSolver::Dense(dense) => dense.solve(map, v, c0, rules, observer),
         LinearSolver::Anderson(anderson) => by_iteration(anderson, map, v, c0, rules, observer),
+        LinearSolver::Broyden(broyden) => by_iteration(broyden, map, v, c0, rules, observer),
         LinearSolver::Truncated(truncated) => truncated.solve(map, v, c0, rules, observer),
         LinearSolver::Identity => Truncated::FIRST.solve(map, v, None, rules, observer),
     }

@@ -81,7 +81,7 @@ impl Truncated {
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
         // What was asked for is so many terms: nothing but an exact answer ends them early.
-        let tolerance = Tolerance { absolute: 0.0, relative: 0.0 };
+        let tolerance = Tolerance { absolute: 0.0, relative: 0.0, ..rules.tolerance };
         let rules = Rules { tolerance, patience: None, divergence: None, ..rules };
         let mut present = Present::new(map);
         let (start, mut ledger) = Start::measured(&present, v, c0, rules)?;

@@ -119,7 +119,8 @@ fn rows_that_are_exact_or_lost_say_so() {
 #[test]
 fn budgets_and_observers_end_a_sum_early() {
     let steps = truncated(6, 0.5).with_budget(Budget::steps(3));
-    let evaluations = truncated(6, 0.5).with_budget(Budget { steps: 99, evaluations: Some(3) });
+    let evaluations =
+        truncated(6, 0.5).with_budget(Budget { steps: 99, evaluations: Some(3), ..Budget::default() });
     let ended = |solution: Solution<Tensor<2>>| -> (Outcome, usize) {
         (solution.outcomes[1], solution.statistics.steps[1])
     };

@@ -26,7 +26,7 @@ fn guesses_help<R: State>(dtype: DType) {
         let spent = &again.statistics;
         assert_eq!((again.outcomes[0], spent.steps[0], spent.evaluations), (Converged, 0, 1));
         assert_eq!(row(&again, 0).0, row(&cold, 0).0, "{}", settings.solver);
-        let near = v.filled(&answer().iter().map(|c| c * (1.0 + 2e-4)).collect::<Vec<_>>());
+        let near = v.holding(&answer().iter().map(|c| c * (1.0 + 2e-4)).collect::<Vec<_>>());
         let near = from(&near);
         assert!(near.converged(), "{}: {}", settings.solver, near.explain());
         // A direct solver has the same work to do; the others have less.
@@ -53,7 +53,7 @@ fn guesses_fail_alone<R: State>(dtype: DType) {
         let rows = systems.len();
         let mut guess: Vec<f64> = (0..rows * N).map(|k| 0.1 * scattered(7000 + k)).collect();
         let from = |guess: &[f64]| {
-            solve_linear_from(&map, &v, Some(&v.filled(guess)), &settings, &mut Unobserved)
+            solve_linear_from(&map, &v, Some(&v.holding(guess)), &settings, &mut Unobserved)
                 .expect("valid settings")
         };
         let sound = from(&guess);

@@ -1,7 +1,7 @@
 //! Are solutions of parts of a batch one solution?
 
 use crate::state::State;
-use crate::{anderson, picard, tensor};
+use crate::{picard, plain_solvers, tensor};
 use banach_solve::{Matrix, Rows, Settings, Solution, fixed_point};
 use burn::tensor::Tensor;
 
@@ -16,7 +16,7 @@ fn solved<R: State>(rates: &[f64], settings: &Settings) -> Solution<R> {
 }
 
 fn parts_are_one<R: State>() {
-    for settings in [picard(), anderson()] {
+    for settings in plain_solvers() {
         let settings = Settings { trace: true, ..settings };
         let whole: Solution<R> = solved(&RATES, &settings);
         let parts = [&RATES[..2], &RATES[2..3], &RATES[3..]].map(|rates| solved::<R>(rates, &settings));
@@ -24,6 +24,8 @@ fn parts_are_one<R: State>() {
         let joined = Solution::joined(parts.to_vec());
         assert_eq!(joined.value.tensor().into_data(), whole.value.tensor().into_data());
         assert_eq!(joined.outcomes, whole.outcomes);
+        let by_auto = settings.solver.to_string() == "auto";
+        assert_eq!(whole.statistics.switches.is_empty(), !by_auto, "some rows are slow");
         let mut expected = whole.statistics;
         assert!(rows <= expected.row_evaluations, "no part waits for another");
         expected.row_evaluations = rows;

@@ -174,7 +174,8 @@ fn conjugate_gradients_work_at_every_scale() {
     for scale in [1e-15, 1.0, 1e30] {
         let v = tensor_in(DType::F32, 1, &[scale, 2.0 * scale, -scale]);
         let settings = Settings { solver: conjugate_gradient().solver, ..Settings::default() };
-        let settings = settings.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-5 });
+        let settings =
+            settings.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-5, ..Tolerance::default() });
         let solution = solve_linear(&map, &v, &settings).unwrap();
         assert!(solution.converged(), "{scale}: {}", solution.explain());
         assert!((values(&solution.value)[0] / scale - 10.0).abs() < 1e-3, "{scale}");
@@ -188,7 +189,7 @@ fn budgets_and_observers_end_conjugate_gradients_with_a_known_residual() {
     let map = |c: &Tensor<2>| problem.update(c, &z);
     let v = problem.z(&Device::flex(), DType::F64);
     for limit in 1..20 {
-        let budget = Budget { steps: 100, evaluations: Some(limit) };
+        let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
         let solution = solve_linear(&map, &v, &conjugate_gradient().with_budget(budget)).unwrap();
         let spent = solution.statistics.evaluations;
         assert!(spent <= limit && (solution.converged() || spent + 1 >= limit), "{limit}: {spent}");
@@ -236,7 +237,7 @@ fn budgets_and_observers_end_gmres_with_its_best_point() {
     let found = residual(&map, &solution.value, &v);
     assert!(found < start && (found - solution.statistics.residuals[0]).abs() < 1e-12 * start);
 
-    let budget = Budget { steps: 100, evaluations: Some(6) };
+    let budget = Budget { steps: 100, evaluations: Some(6), ..Budget::default() };
     let solution = solve_linear(&map, &v, &gmres(30).with_budget(budget)).unwrap();
     assert_eq!((solution.outcomes[0], solution.statistics.evaluations), (EvaluationLimit, 6));
 

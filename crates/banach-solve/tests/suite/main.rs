@@ -1,6 +1,9 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
 mod approximate;
+mod auto;
+mod broyden;
+mod dense;
 mod energy;
 mod guesses;
 mod joined;
@@ -15,13 +18,15 @@ mod singular;
 mod solvers;
 mod spectrum;
 mod speed;
+mod squarem;
 mod state;
+mod stopping;
 mod systems;
 mod table;
 mod values;
 mod work;
 
-use banach_solve::{Anderson, FixedPointSolver, Newton, Picard, Settings, Tolerance};
+use banach_solve::{Anderson, Auto, Broyden, FixedPointSolver, Newton, Picard, Settings, Squarem, Tolerance};
 use banach_zoo::Problem;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -59,6 +64,23 @@ fn damped(damping: f64) -> Settings {
 
 fn anderson() -> Settings {
     Settings::new(FixedPointSolver::Anderson(Anderson::default()))
+}
+
+fn broyden() -> Settings {
+    Settings::new(FixedPointSolver::Broyden(Broyden::default()))
+}
+
+fn squarem() -> Settings {
+    Settings::new(FixedPointSolver::Squarem(Squarem::default()))
+}
+
+fn auto() -> Settings {
+    Settings::new(FixedPointSolver::Auto(Auto::default()))
+}
+
+/// Every solver that needs no derivative.
+fn plain_solvers() -> [Settings; 5] {
+    [picard(), anderson(), broyden(), squarem(), auto()]
 }
 
 fn newton() -> Settings {

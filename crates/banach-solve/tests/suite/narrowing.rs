@@ -1,11 +1,11 @@
 //! Do rows that have ended leave the batch, and does nobody notice but the clock?
 
 use crate::energy::scattered;
-use crate::{anderson, damped, picard};
+use crate::{damped, plain_solvers};
 use banach_solve::{
-    Anderson, Bicgstab, Budget, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver, Map, Matrix,
-    Neumann, Observe, Outcome, Patience, Picard, Progress, Rows, Settings, Solution, Tolerance, Truncated,
-    fixed_point_observed, solve_linear_observed,
+    Anderson, Auto, Bicgstab, Broyden, Budget, ConjugateGradient, Dense, FixedPointSolver, Gmres,
+    LinearSolver, Map, Matrix, Neumann, Observe, Outcome, Patience, Picard, Progress, Rows, Settings,
+    Solution, Tolerance, Truncated, fixed_point_observed, solve_linear_observed,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -111,6 +111,7 @@ fn both_ways(
     assert_eq!(seen.residuals, other.residuals, "{story}");
     let (one, two) = (&narrow.statistics, &whole.statistics);
     assert_eq!((one.evaluations, &one.steps), (two.evaluations, &two.steps), "{story}");
+    assert_eq!(one.switches, two.switches, "{story}");
     assert_eq!(bits(&one.residuals), bits(&two.residuals));
     assert_eq!(bits(&one.relative), bits(&two.relative));
     let trace = |solution: &Solution<Matrix<f64>>| {
@@ -131,7 +132,10 @@ fn rules<S>(settings: Settings<S>) -> Settings<S> {
 #[test]
 fn fixed_points_are_the_same_and_cost_their_own_rows() {
     let heavy = Settings::new(FixedPointSolver::Picard(Picard { momentum: 0.3, damping: 0.9 }));
-    for settings in [picard(), damped(0.7), heavy, anderson()].map(rules) {
+    let searching = FixedPointSolver::Broyden(Broyden { memory: 4, backtracks: 3, ..Broyden::default() });
+    let hasty = FixedPointSolver::Auto(Auto { soon: 3, patience: 2, ..Auto::default() });
+    let others = [damped(0.7), heavy, Settings::new(searching), Settings::new(hasty)];
+    for settings in plain_solvers().into_iter().chain(others).map(rules) {
         for stop in [None, Some(0), Some(7)] {
             let (solution, [few, many]) = both_ways(true, false, stop, |map, seen| {
                 fixed_point_observed(map, &map.v().zeros(), &settings, seen).unwrap()

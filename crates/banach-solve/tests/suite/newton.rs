@@ -1,10 +1,10 @@
 //! Does Newton's method reach minima that plain steps do not, and does every row fend for itself?
 
 use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, scattered};
-use crate::{anderson, newton, picard, tensor, tensor_in, tight, values};
+use crate::{anderson, newton, picard, plain_solvers, tensor, tensor_in, tight, values};
 use banach_solve::{
-    Budget, Error, FixedPointSolver, Map, Newton, Outcome, Progress, Settings, Smooth, Solution, Tolerance,
-    fixed_point, fixed_point_smooth, fixed_point_smooth_observed,
+    Budget, Error, FixedPointSolver, Map, Newton, NewtonInner, Outcome, Progress, Settings, Smooth, Solution,
+    Tolerance, fixed_point, fixed_point_smooth, fixed_point_smooth_observed,
 };
 use burn::tensor::{DType, Device, Tensor};
 use std::ops::ControlFlow;
@@ -23,7 +23,8 @@ fn patient(settings: Settings, tolerance: f64) -> Settings {
 #[test]
 fn a_condition_of_a_million_is_no_obstacle() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    for (inner, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
+    for (applications, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
+        let inner = NewtonInner::Krylov { applications };
         let newton = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
         let solution =
             fixed_point_smooth(&map, &x0, &Settings::new(newton).with_tolerance(Tolerance::both(1e-12)))
@@ -80,7 +81,7 @@ fn a_saddle_is_left_downhill() {
 #[test]
 fn every_solver_solves_a_map_with_a_derivative() {
     let (map, x0) = (Quadratic::new(2, 3), tensor(2, &[0.1; 6]));
-    for settings in [picard(), anderson()] {
+    for settings in plain_solvers() {
         let [with, without] = [fixed_point_smooth(&map, &x0, &settings), fixed_point(&map, &x0, &settings)];
         assert_eq!(with.unwrap().statistics, without.unwrap().statistics);
     }
@@ -127,7 +128,7 @@ fn a_budget_of_evaluations_covers_all_three_kinds() {
         let mut ends = Vec::new();
         for limit in 1..80 {
             let bowl = Bowl::new(DType::F64, &[1, 2, 3], with_energy);
-            let budget = Budget { steps: 100, evaluations: Some(limit) };
+            let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
             let solution =
                 fixed_point_smooth(&bowl, &bowl.start, &tight(newton()).with_budget(budget)).unwrap();
             assert!(work(&solution).iter().sum::<usize>() <= limit, "{limit}: {:?}", work(&solution));

@@ -1,6 +1,6 @@
 //! Is every outcome reached, and is what it returns the best there was?
 
-use crate::{anderson, newton, picard, posed, tensor, tensor_in, tight, values, zoo};
+use crate::{anderson, newton, picard, plain_solvers, posed, tensor, tensor_in, tight, values, zoo};
 use banach_solve::{
     Budget, Error, FixedPointSolver, Outcome, Progress, Settings, fixed_point, fixed_point_observed,
 };
@@ -14,7 +14,7 @@ fn half(x: &Tensor<2>) -> Tensor<2> {
 
 #[test]
 fn converged_at_the_start_is_one_evaluation_and_no_step() {
-    for settings in [picard(), anderson()] {
+    for settings in plain_solvers() {
         let problem = zoo("settled");
         let (map, x0) = posed(&problem);
         let solution = fixed_point(&map, &x0, &tight(settings)).unwrap();
@@ -45,7 +45,7 @@ fn a_spent_budget_of_steps_is_a_step_limit() {
 
 #[test]
 fn a_spent_budget_of_evaluations_is_an_evaluation_limit() {
-    let budget = Budget { steps: 100, evaluations: Some(3) };
+    let budget = Budget { steps: 100, evaluations: Some(3), ..Budget::default() };
     let solution = fixed_point(&half, &tensor(1, &[0.0]), &tight(picard()).with_budget(budget)).unwrap();
     assert_eq!(solution.outcomes, [Outcome::EvaluationLimit]);
     assert_eq!(solution.statistics.evaluations, 3);
@@ -87,7 +87,7 @@ fn divergence_in_single_precision_is_seen_before_overflow() {
 
 #[test]
 fn the_best_point_survives_a_later_nan() {
-    for settings in [picard(), anderson()] {
+    for settings in plain_solvers() {
         let problem = zoo("not_a_number");
         let (map, x0) = posed(&problem);
         let solution = fixed_point(&map, &x0, &tight(settings)).unwrap();
@@ -101,7 +101,7 @@ fn the_best_point_survives_a_later_nan() {
 
 #[test]
 fn a_start_that_is_not_finite_is_reported_at_once_and_alone() {
-    for settings in [picard(), anderson()] {
+    for settings in plain_solvers() {
         let x0 = tensor(3, &[0.0, f64::NAN, f64::INFINITY]);
         let solution = fixed_point(&half, &x0, &tight(settings)).unwrap();
         assert_eq!(solution.outcomes, [Outcome::Converged, Outcome::NonFinite, Outcome::NonFinite]);
@@ -152,6 +152,7 @@ fn advice_names_real_settings_only() {
         Outcome::Approximate,
         Outcome::StepLimit,
         Outcome::EvaluationLimit,
+        Outcome::TimeLimit,
         Outcome::Stalled,
         Outcome::Diverged,
         Outcome::NonFinite,
@@ -180,7 +181,7 @@ fn advice_names_real_settings_only() {
 
 #[test]
 fn nothing_to_solve_is_solved() {
-    let solvers = [picard(), anderson()];
+    let solvers = plain_solvers();
     for settings in &solvers {
         let device = burn::tensor::Device::flex();
         let none = Tensor::<2>::zeros([0, 3], &device);
@@ -193,7 +194,8 @@ fn nothing_to_solve_is_solved() {
             ([Outcome::Converged; 2].as_slice(), 0)
         );
     }
-    assert_eq!(solvers.map(|settings| settings.solver.to_string()), ["picard", "anderson"]);
+    let names = solvers.map(|settings| settings.solver.to_string());
+    assert_eq!(names, ["picard", "anderson", "broyden", "squarem", "auto"]);
     assert_eq!(FixedPointSolver::default().to_string(), "anderson");
 }
 

@@ -1,9 +1,10 @@
 //! Is the result of a row the same, bit for bit, alone and in a batch?
 
 use crate::state::{On, State};
-use crate::{anderson, damped, picard, tensor_in, values};
+use crate::{damped, picard, plain_solvers, tensor_in, values};
 use banach_solve::{
-    Budget, FixedPointSolver, Matrix, Outcome, Picard, Settings, Tolerance, fixed_point, solve_linear,
+    Auto, Broyden, BroydenUpdate, Budget, FixedPointSolver, Matrix, Outcome, Picard, Settings, Switch,
+    Tolerance, fixed_point, solve_linear,
 };
 use burn::tensor::{DType, Tensor};
 
@@ -56,7 +57,13 @@ fn a_row_does_not_depend_on_its_neighbours() {
 fn a_fixed_point_stands_alone<R: State>(dtype: DType) {
     let heavy = Picard { momentum: 0.3, ..Picard::default() };
     let heavy = Settings::new(FixedPointSolver::Picard(heavy));
-    for settings in [picard(), damped(0.7), heavy, anderson()] {
+    let searching = Broyden { memory: 3, backtracks: 3, ..Broyden::default() };
+    let bad = Broyden { update: BroydenUpdate::Bad, ..searching };
+    let broydens = [searching, bad].map(|broyden| Settings::new(FixedPointSolver::Broyden(broyden)));
+    let hasty = Auto { soon: 3, patience: 2, ..Auto::default() };
+    let hasty = Settings::new(FixedPointSolver::Auto(hasty));
+    let others = [damped(0.7), heavy, hasty].into_iter().chain(broydens);
+    for settings in plain_solvers().into_iter().chain(others) {
         let settings = settings.with_tolerance(Tolerance::both(1e-5)).with_budget(Budget::steps(60));
         let every: Vec<usize> = (0..ROWS).collect();
         let zeros = tensor_in(dtype, ROWS, &[0.0; ROWS * WIDTH]);
@@ -72,6 +79,9 @@ fn a_fixed_point_stands_alone<R: State>(dtype: DType) {
             let name = format!("{dtype:?} {} row {row}", settings.solver);
             assert_eq!(alone.outcomes[0], batch.outcomes[row], "{name}");
             assert_eq!(alone.statistics.steps[0], batch.statistics.steps[row], "{name}");
+            let switches = batch.statistics.switches.iter().filter(|switch| switch.row == row);
+            let switches: Vec<Switch> = switches.map(|switch| Switch { row: 0, ..*switch }).collect();
+            assert_eq!(alone.statistics.switches, switches, "{name}");
             assert_eq!(
                 bits(&values(&alone.value.tensor())),
                 bits(&together[row * WIDTH..][..WIDTH]),

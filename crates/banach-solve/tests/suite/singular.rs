@@ -43,8 +43,11 @@ fn a_system_of_less_than_full_rank_is_never_called_solved_without_an_answer() {
         for n in [2, 10, 40] {
             let map = times(dtype, n, &deficient(n, n - 1));
             let v = tensor_in(dtype, 1, &(0..n).map(|k| scattered(9000 + k)).collect::<Vec<_>>());
-            let tolerance =
-                Tolerance { absolute: 0.0, relative: if dtype == DType::F32 { 1e-5 } else { 1e-10 } };
+            let tolerance = Tolerance {
+                absolute: 0.0,
+                relative: if dtype == DType::F32 { 1e-5 } else { 1e-10 },
+                ..Tolerance::default()
+            };
             let solve = |settings: Settings<LinearSolver>| {
                 solve_linear(&map, &v, &settings.with_tolerance(tolerance)).expect("valid settings")
             };
@@ -89,12 +92,14 @@ fn one_refinement_brings_single_precision_to_its_tolerance() {
     let entries: Vec<f64> = (0..n * n).map(|k| 3.0 * scattered(k)).collect();
     let map = times(DType::F32, n, &entries);
     let v = tensor_in(DType::F32, 3, &(0..3 * n).map(|k| scattered(20_000 + k)).collect::<Vec<_>>());
-    let settings = dense().with_tolerance(Tolerance { absolute: 0.0, relative: 1e-5 });
+    let settings =
+        dense().with_tolerance(Tolerance { absolute: 0.0, relative: 1e-5, ..Tolerance::default() });
     let solution = solve_linear(&map, &v, &settings).unwrap();
     assert!(solution.converged(), "{}", solution.explain());
     assert!(solution.statistics.evaluations <= n + 2);
     // What the precision cannot give is not claimed.
-    let settings = dense().with_tolerance(Tolerance { absolute: 0.0, relative: 1e-12 });
+    let settings =
+        dense().with_tolerance(Tolerance { absolute: 0.0, relative: 1e-12, ..Tolerance::default() });
     let solution = solve_linear(&map, &v, &settings).unwrap();
     assert_eq!(solution.outcomes, [Stalled; 3]);
     assert_eq!((solution.statistics.evaluations, &solution.statistics.steps), (n + 2, &vec![2; 3]));
@@ -111,14 +116,14 @@ fn a_state_too_wide_to_be_written_down_is_refused_and_a_budget_too_small_is_spen
     let map = |c: &Matrix<f64>| c.scaled(&[0.5; 2]);
     let small = Settings::new(LinearSolver::Dense(Dense { limit: 4 }));
     let error = solve_linear(&map, &v, &small).unwrap_err();
-    assert_eq!(error, Error::Wide { width: 5, limit: 4 });
+    assert_eq!(error, Error::Wide { setting: "dense.limit", width: 5, limit: 4 });
     let text = error.to_string();
     assert!(
         text.contains("n = 5") && text.contains("GMRES") && text.contains("`dense.limit` is 4"),
         "{text}"
     );
     for limit in 1..9 {
-        let budget = Budget { steps: 9, evaluations: Some(limit) };
+        let budget = Budget { steps: 9, evaluations: Some(limit), ..Budget::default() };
         let solution = solve_linear(&map, &v, &dense().with_budget(budget)).unwrap();
         let (expected, spent) = if limit < 6 { (EvaluationLimit, 0) } else { (Converged, 6) };
         assert_eq!((solution.outcomes[0], solution.statistics.evaluations), (expected, spent), "{limit}");
@@ -139,7 +144,7 @@ fn gmres_ends_in_the_step_in_which_its_space_is_complete() {
     let map = |c: &Tensor<2>| c.clone() * a.clone();
     let solution = solve_linear(&map, &v, &gmres(30)).unwrap();
     assert_eq!((solution.outcomes[0], solution.statistics.steps[0]), (Converged, 1));
-    let exact = gmres(30).with_tolerance(Tolerance { absolute: 0.0, relative: 0.0 });
+    let exact = gmres(30).with_tolerance(Tolerance { absolute: 0.0, relative: 0.0, ..Tolerance::default() });
     let solution = solve_linear(&map, &v, &exact).unwrap();
     assert!(matches!(solution.outcomes[0], Converged | Stalled), "{}", solution.explain());
     assert!(solution.statistics.relative[0] <= f64::EPSILON, "{}", solution.explain());
@@ -185,7 +190,8 @@ fn bicgstab_works_at_every_scale() {
     let map = |c: &Tensor<2>| c.clone() * a.clone() + c.clone().flip([1]) * 0.05;
     for scale in [1e-15, 1.0, 1e30] {
         let v = tensor_in(DType::F32, 1, &[scale, 2.0 * scale, -scale]);
-        let settings = bicgstab().with_tolerance(Tolerance { absolute: 0.0, relative: 1e-5 });
+        let settings =
+            bicgstab().with_tolerance(Tolerance { absolute: 0.0, relative: 1e-5, ..Tolerance::default() });
         let solution = solve_linear(&map, &v, &settings).unwrap();
         assert!(solution.converged(), "{scale}: {}", solution.explain());
         let left = v.clone() + map(&solution.value) - solution.value;
@@ -204,7 +210,7 @@ fn budgets_end_bicgstab_with_a_residual_that_is_true() {
     let map = times(DType::F64, n, &entries);
     let v = tensor(1, &(0..n).map(|k| scattered(700 + k)).collect::<Vec<_>>());
     for limit in 1..40 {
-        let budget = Budget { steps: 100, evaluations: Some(limit) };
+        let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
         let solution = solve_linear(&map, &v, &bicgstab().with_budget(budget)).unwrap();
         let spent = solution.statistics.evaluations;
         assert!(spent <= limit && (solution.converged() || spent + 2 >= limit), "{limit}: {spent}");

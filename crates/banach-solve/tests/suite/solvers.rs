@@ -98,7 +98,7 @@ fn transposes_agree<R: State>(dtype: DType) {
     for solver in solvers() {
         let settings = settings(solver, dtype);
         let (map, v, systems) = batch::<R>(dtype, &REGULAR);
-        let w = v.filled(&(0..REGULAR.len() * N).map(|k| scattered(3000 + k)).collect::<Vec<_>>());
+        let w = v.holding(&(0..REGULAR.len() * N).map(|k| scattered(3000 + k)).collect::<Vec<_>>());
         let c = solve_linear(&map, &v, &settings).expect("the settings are valid");
         let d = solve_linear(&map.transposed(), &w, &settings).expect("the settings are valid");
         let products = R::dots(&[(&w, &c.value), (&d.value, &v)]);

@@ -40,7 +40,8 @@ fn nanoseconds_of_a_step() {
         println!("{rows}x{width}: the map {alone:.0} ns");
         for settings in [picard(), anderson()] {
             let settings = settings.with_budget(Budget::steps(STEPS));
-            let settings = settings.with_tolerance(Tolerance { absolute: 0.0, relative: 0.0 });
+            let settings =
+                settings.with_tolerance(Tolerance { absolute: 0.0, relative: 0.0, ..Tolerance::default() });
             let settings = Settings { patience: None, ..settings };
             let whole = time(&mut || fixed_point(&map, &x0, &settings).unwrap().statistics.evaluations);
             println!("{rows}x{width} {}: {:.0} ns a step beyond the map", settings.solver, whole - alone);

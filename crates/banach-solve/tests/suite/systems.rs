@@ -28,7 +28,7 @@ impl<R: Rows> Map<R> for Systems {
         assert_eq!(x.rows(), self.0.len(), "a state of the rows that are left");
         let product = |(a, x): (&Vec<f64>, &[f64])| times(a, x);
         let width = x.width().max(1);
-        x.filled(&self.0.iter().zip(x.numbers().chunks(width)).flat_map(product).collect::<Vec<_>>())
+        x.holding(&self.0.iter().zip(x.numbers().chunks(width)).flat_map(product).collect::<Vec<_>>())
     }
 
     fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
@@ -187,7 +187,11 @@ fn others() -> Vec<System> {
 }
 
 pub(crate) fn settings(solver: LinearSolver, dtype: DType) -> Settings<LinearSolver> {
-    let tolerance = Tolerance { absolute: 0.0, relative: if dtype == DType::F32 { 1e-5 } else { 1e-9 } };
+    let tolerance = Tolerance {
+        absolute: 0.0,
+        relative: if dtype == DType::F32 { 1e-5 } else { 1e-9 },
+        ..Tolerance::default()
+    };
     let patience = Some(Patience { steps: 60, improvement: 1e-3 });
     let budget = Budget::steps(400);
     Settings { patience, ..Settings::new(solver).with_tolerance(tolerance).with_budget(budget) }

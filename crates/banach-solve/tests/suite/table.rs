@@ -2,7 +2,7 @@
 
 use crate::energy::Differences;
 use crate::state::{On, State};
-use crate::{anderson, newton, picard, posed, tight, values};
+use crate::{newton, plain_solvers, posed, tight, values};
 use banach_solve::{Budget, Matrix, Outcome, Outcome::*, Settings, fixed_point_smooth};
 use banach_zoo::Problem;
 use burn::tensor::Tensor;
@@ -10,39 +10,63 @@ use burn::tensor::Tensor;
 /// One outcome a row, or one for all.
 type Ends = &'static [Outcome];
 
-/// Name, outcomes by Picard, by Anderson, and by Newton with a derivative by differences.
-const EXPECTED: &[(&str, Ends, Ends, Ends)] = &[
-    ("cosine", &[Converged], &[Converged], &[Converged]),
-    ("exponential", &[Converged], &[Converged], &[Converged]),
-    ("tanh", &[Converged, Stalled, Converged], &[Converged], &[Converged]),
-    ("square_root", &[Converged], &[Converged], &[Converged]),
-    ("kepler", &[Converged], &[Converged], &[Converged]),
-    ("settled", &[Converged], &[Converged], &[Converged]),
-    ("affine", &[Converged], &[Converged], &[Converged]),
-    ("affine_matrix", &[Converged], &[Converged], &[Converged]),
-    ("affine_large", &[Converged], &[Converged], &[Converged]),
-    ("descent", &[Converged], &[Converged], &[Converged]),
-    ("heat", &[Converged], &[Converged], &[Converged]),
-    ("slow", &[Converged], &[Converged], &[Converged]),
-    ("mixed_speed", &[Converged], &[Converged], &[Converged]),
-    ("layer", &[Converged], &[Converged], &[Converged]),
-    ("rotation", &[Stalled], &[Converged], &[Converged]),
-    ("expanding_row", &[Stalled], &[Converged], &[Converged]),
-    ("expanding_rows", &[Stalled], &[Converged], &[Converged]),
-    ("neutral", &[Converged, StepLimit], &[Converged], &[Converged]),
-    ("two_answers", &[Converged], &[Converged], &[Converged]),
-    (
-        "not_a_number",
-        &[Converged, NonFinite, Converged],
-        &[Converged, NonFinite, Converged],
-        &[Converged, NonFinite, Converged],
-    ),
-    ("no_answer", &[Stalled], &[Stalled], &[Stalled]),
-    ("flip", &[Stalled], &[Stalled], &[Stalled]),
-    ("many_answers", &[Converged], &[Converged], &[Converged]),
-    ("blow_up", &[Diverged], &[Converged], &[Converged]),
-];
+/// Every solver, to 1e-10; plain iteration and what is close to it may take as long as it likes.
+fn solvers() -> [Settings; 6] {
+    let steps = [20_000, 400, 400, 20_000, 400, 400];
+    let mut budgets = steps.into_iter().map(Budget::steps);
+    let [picard, anderson, broyden, squarem, auto] = plain_solvers();
+    [picard, anderson, broyden, squarem, auto, newton()]
+        .map(|settings| tight(settings).with_budget(budgets.next().unwrap_or_default()))
+}
 
+const ALL: Ends = &[Converged];
+const STALLED: Ends = &[Stalled];
+const SECOND_FAILS: Ends = &[Converged, NonFinite, Converged];
+
+/// Name, and outcomes by Picard, Anderson, Broyden, squared extrapolation, Auto, and Newton with a derivative by differences.
+const EXPECTED: &[(&str, [Ends; 6])] = &[
+    ("cosine", [ALL; 6]),
+    ("exponential", [ALL; 6]),
+    ("tanh", [&[Converged, Stalled, Converged], ALL, ALL, &[Converged, Stalled, Converged], ALL, ALL]),
+    ("shifted_tanh", [ALL; 6]),
+    ("square_root", [ALL; 6]),
+    ("cube_root", [ALL; 6]),
+    ("kepler", [ALL; 6]),
+    ("settled", [ALL; 6]),
+    ("affine", [ALL; 6]),
+    ("affine_matrix", [ALL; 6]),
+    ("affine_large", [ALL; 6]),
+    ("symmetric", [ALL; 6]),
+    ("descent", [ALL; 6]),
+    ("heat", [ALL; 6]),
+    ("heat_settled", [ALL; 6]),
+    ("slow", [ALL; 6]),
+    ("mixed_speed", [ALL; 6]),
+    ("reversed_squares", [ALL; 6]),
+    ("layer", [ALL; 6]),
+    ("rotation", [STALLED, ALL, ALL, STALLED, ALL, ALL]),
+    ("expanding_row", [STALLED, ALL, ALL, STALLED, ALL, ALL]),
+    ("expanding_rows", [STALLED, ALL, ALL, STALLED, ALL, ALL]),
+    ("neutral", [&[Converged, StepLimit], ALL, ALL, &[Converged, StepLimit], ALL, ALL]),
+    ("two_answers", [ALL; 6]),
+    ("not_a_number", [SECOND_FAILS; 6]),
+    ("no_answer", [STALLED; 6]),
+    ("flip", [STALLED; 6]),
+    ("many_answers", [ALL; 6]),
+    ("touching", [&[StepLimit], ALL, ALL, ALL, ALL, ALL]),
+    (
+        "late_not_a_number",
+        [
+            &[Converged, NonFinite],
+            &[Converged, NonFinite],
+            &[Converged, NonFinite],
+            &[Converged, NonFinite],
+            &[Converged, NonFinite],
+            &[Converged, Stalled],
+        ],
+    ),
+    ("blow_up", [&[Diverged], ALL, &[Diverged], &[Diverged], &[Diverged], ALL]),
+];
 /// What went wrong, if anything.
 fn mistakes<R: State>(problem: &Problem, settings: &Settings, expected: &[Outcome]) -> Vec<String> {
     let (map, x0) = posed(problem);
@@ -62,7 +86,13 @@ fn mistakes<R: State>(problem: &Problem, settings: &Settings, expected: &[Outcom
     let answer = problem.answer.clone().unwrap_or(vec![f64::NAN; found.len()]);
     let off = |i: &usize| {
         let error = (found[*i] - answer[*i]).abs() / (1.0 + answer[*i].abs());
-        expected[i / n].is_converged() && error > if problem.name == "slow" { 1e-6 } else { 1e-8 }
+        // One loses a thousand times its residual, and the other holds the root of what it is off by.
+        let allowed = match problem.name {
+            "slow" => 1e-6,
+            "touching" => 1e-4,
+            _ => 1e-8,
+        };
+        expected[i / n].is_converged() && error > allowed
     };
     let report = |i: usize| format!("{name}: entry {i} is {}, expected {}", found[i], answer[i]);
     (0..found.len()).filter(off).map(report).collect()
@@ -82,15 +112,10 @@ fn every_problem_ends_as_expected<R: State>() {
     let mut found = Vec::new();
     for problem in banach_zoo::all() {
         let line = EXPECTED.iter().find(|line| line.0 == problem.name);
-        let (_, by_picard, by_anderson, by_newton) = line.expect("every problem of the zoo is in the table");
-        let budget = Budget::steps(20_000);
-        found.extend(mistakes::<R>(&problem, &tight(picard()).with_budget(budget), by_picard));
-        found.extend(mistakes::<R>(
-            &problem,
-            &tight(anderson()).with_budget(Budget::steps(400)),
-            by_anderson,
-        ));
-        found.extend(mistakes::<R>(&problem, &tight(newton()).with_budget(Budget::steps(400)), by_newton));
+        let (_, ends) = line.expect("every problem of the zoo is in the table");
+        for (solver, ends) in solvers().iter().zip(ends) {
+            found.extend(mistakes::<R>(&problem, solver, ends));
+        }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -13,7 +13,8 @@ fn anderson_solves_what_plain_iteration_cannot_to_1e_10() {
     for name in ["rotation", "expanding_row", "expanding_rows", "neutral", "slow", "affine_large"] {
         let problem = zoo(name);
         let (map, x0) = posed(&problem);
-        let settings = anderson().with_tolerance(Tolerance { absolute: 1e-10, relative: 0.0 });
+        let settings =
+            anderson().with_tolerance(Tolerance { absolute: 1e-10, relative: 0.0, ..Tolerance::default() });
         let solution = fixed_point(&map, &x0, &settings.with_budget(Budget::steps(400))).unwrap();
         assert!(solution.converged(), "{name}: {}", solution.explain());
         let found = residual(&map, &solution.value);
@@ -34,7 +35,8 @@ fn anderson_solves_geometric_decay_to_zero() {
 fn a_small_ridge_stays_small_when_residuals_do() {
     let (map, x0) = (|x: &Tensor<2>| x.clone().cos(), tensor(1, &[0.5, 0.1, 1.0]));
     let settings = Settings::new(FixedPointSolver::Anderson(Anderson { ridge: 1e-6, ..Anderson::default() }));
-    let settings = settings.with_tolerance(Tolerance { absolute: 1e-14, relative: 0.0 });
+    let settings =
+        settings.with_tolerance(Tolerance { absolute: 1e-14, relative: 0.0, ..Tolerance::default() });
     let solution = fixed_point(&map, &x0, &settings).unwrap();
     assert!(solution.converged(), "{}", solution.explain());
     assert!(solution.statistics.evaluations < 20, "{}", solution.explain());
@@ -91,7 +93,8 @@ fn single_precision_reaches_its_own_limit_and_says_so() {
     let map = |x: &Tensor<2>| x.clone().cos() * 0.9 + x.clone() * 0.05;
     let x0 = tensor_in(DType::F32, 2, &[0.1, 3.0, -2.0, 0.5, 0.6, 0.7]);
     for settings in [picard(), anderson()] {
-        let settings = settings.with_tolerance(Tolerance { absolute: 1e-12, relative: 0.0 });
+        let settings =
+            settings.with_tolerance(Tolerance { absolute: 1e-12, relative: 0.0, ..Tolerance::default() });
         let solution = fixed_point(&map, &x0, &settings).unwrap();
         assert!(solution.statistics.residuals.iter().all(|found| *found < 1e-6), "{}", solution.explain());
         assert!(

@@ -121,7 +121,8 @@ struct Place<'a> {
 impl<'a> Place<'a> {
     fn new(fix: &'a Fix, config: &FixedPointConfig, point: Vec<Value>) -> Result<Self, Error> {
         let x = point[0].clone().try_into_tensor::<2>()?;
-        let tolerance = Tolerance { absolute: 0.0, relative: (1e3 * x.precision()).max(1e-11) };
+        let tolerance =
+            Tolerance { absolute: 0.0, relative: (1e3 * x.precision()).max(1e-11), ..Tolerance::default() };
         let precise = Settings::new(LinearSolver::Gmres(Gmres { restart: 60 }))
             .with_tolerance(tolerance)
             .with_budget(Budget::steps(600));

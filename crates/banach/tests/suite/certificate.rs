@@ -66,7 +66,11 @@ fn true_errors_lie_below_what_is_certified_and_not_absurdly_far() {
         let exact = layer(FixedPointConfig::new().with_tolerance(Tolerance::both(1e-13)), scale);
         let (x, gradient) = solved(&exact, &z);
         for tolerance in [1e-2, 1e-4, 1e-7] {
-            let config = picard().with_tolerance(Tolerance { absolute: 0.0, relative: tolerance });
+            let config = picard().with_tolerance(Tolerance {
+                absolute: 0.0,
+                relative: tolerance,
+                ..Tolerance::default()
+            });
             let neumann = config.clone().with_adjoint(LinearSolver::Neumann(Neumann::default()));
             for config in [config, neumann] {
                 let found = layer(config, scale);
@@ -191,7 +195,7 @@ fn a_point_too_far_from_the_fixed_point_is_not_trusted() {
 #[test]
 fn the_advice_names_the_solve_that_spoils_the_gradient() {
     let z = some([4, STATES], 5) * 0.3;
-    let loose = Tolerance { absolute: 0.0, relative: 0.1 };
+    let loose = Tolerance { absolute: 0.0, relative: 0.1, ..Tolerance::default() };
     let tight = Tolerance::both(1e-10);
     for (forward, adjoint, named) in
         [(loose, tight, "`forward.tolerance`"), (tight, loose, "`adjoint.tolerance`")]

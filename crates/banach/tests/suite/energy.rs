@@ -227,7 +227,11 @@ fn newton_takes_few_steps_where_plain_descent_takes_hundreds() {
 
     let w = tensor((0..30).map(|at| (at as f64 * 1.3).sin()).collect(), [6, 5]);
     let step = GradientDescentConfig::new(1.0).init(Flat { w: Param::from_tensor(w) }).unwrap();
-    let config = FixedPointConfig::new().with_tolerance(Tolerance { absolute: 1e-12, relative: 0.0 });
+    let config = FixedPointConfig::new().with_tolerance(Tolerance {
+        absolute: 1e-12,
+        relative: 0.0,
+        ..Tolerance::default()
+    });
     let mut plain =
         config.clone().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(4000);
     plain.forward.patience = None;

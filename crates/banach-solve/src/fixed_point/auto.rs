@@ -1,0 +1,174 @@
+//! Which solver suffices for each row?
+
+use super::{Anderson, AndersonMemory, Broyden, BroydenMemory, Solver, Visit};
+use crate::ledger::picked;
+use crate::rows::choose;
+use crate::{Error, Method, Reason, Rows, Switch};
+use serde::{Deserialize, Serialize};
+
+/// Cheap first: every row starts with plain iteration, and moves on to Anderson, then to Broyden, when it must.
+///
+/// **When.** Rows differ, or nobody knows what they need. **Cost.** One evaluation a step; no memory while plain iteration
+/// suffices for all rows, that of [`Anderson`] and of [`Broyden`] while a row of the batch is there. **Needs.** Values of `g`
+/// alone.
+///
+/// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last three steps, the
+///   tolerance is more than `soon` steps away: `ln(wanted / r) > soon · ln ρ`.
+/// - It leaves Anderson when its residual has not been halved for `patience` steps. Broyden keeps it to the end.
+///
+/// Each decision is the row's own, from its residuals alone, and is kept in
+/// [`Statistics::switches`](crate::Statistics::switches).
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | [`soon`](Self::soon) | `10` | `>= 1` | plain steps that a row may still have to go; more saves memory, fewer save evaluations |
+/// | [`patience`](Self::patience) | `10` | `>= 1` | steps of Anderson in which the residual must halve |
+/// | [`anderson`](Self::anderson) | its own | [`Anderson`] | where rows go first |
+/// | [`broyden`](Self::broyden) | its own | [`Broyden`] | where they go last |
+///
+/// ```
+/// use banach_solve::{Auto, FixedPointSolver, Method, Settings, fixed_point};
+/// use burn::tensor::{Device, Tensor};
+///
+/// let rates = Tensor::<2>::from_floats([[0.01], [0.99]], &Device::flex());
+/// let settings = Settings::new(FixedPointSolver::Auto(Auto::default()));
+/// let solution = fixed_point(&|x: &Tensor<2>| x.clone() * rates.clone() + 1.0, &rates.zeros_like(), &settings)?;
+/// assert!(solution.converged());
+/// let switches = &solution.statistics.switches;
+/// assert!(switches.len() == 1 && switches[0].row == 1 && switches[0].to == Method::Anderson);
+/// # Ok::<(), banach_solve::Error>(())
+/// ```
+///
+/// Reference: those of [`Anderson`] and [`Broyden`]; the rate is that of a sequence that converges linearly, C. Kelley,
+/// Iterative Methods for Linear and Nonlinear Equations (1995), section 4.1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auto {
+    /// The plain steps that a row may still have to go.
+    pub soon: usize,
+    /// The steps of Anderson in which the residual must halve.
+    pub patience: usize,
+    /// Where rows go first.
+    pub anderson: Anderson,
+    /// Where they go last.
+    pub broyden: Broyden,
+}
+
+impl Default for Auto {
+    fn default() -> Self {
+        Self { soon: 10, patience: 10, anderson: Anderson::default(), broyden: Broyden::default() }
+    }
+}
+
+impl Auto {
+    /// Refuses settings with no meaning, those of Anderson and Broyden included.
+    pub fn validate(&self) -> Result<(), Error> {
+        let remedy = "use Anderson to have no plain steps";
+        Error::unless(self.soon > 0, "auto.soon", self.soon, "at least 1", remedy)?;
+        let remedy = "use Broyden to have no steps of Anderson";
+        Error::unless(self.patience > 0, "auto.patience", self.patience, "at least 1", remedy)?;
+        self.anderson.validate()?;
+        self.broyden.validate()
+    }
+}
+
+/// What [`Auto`] remembers.
+#[derive(Debug)]
+pub struct AutoMemory<R> {
+    past: Vec<Past>,
+    /// While a row is there.
+    anderson: Option<AndersonMemory<R>>,
+    /// While a row is there.
+    broyden: Option<BroydenMemory<R>>,
+    /// What has not been told yet.
+    switches: Vec<Switch>,
+}
+
+/// What one row remembers of its way.
+#[derive(Debug, Clone, Copy)]
+struct Past {
+    method: Method,
+    /// The last three residuals, the newest first; none before there are any.
+    residuals: [Option<f64>; 3],
+    /// The residual that was last half of what it had been, and the steps since.
+    milestone: (f64, usize),
+}
+
+impl Past {
+    /// Where the row moves on to from a point with this residual, so many times what the tolerance allows.
+    fn moves(&mut self, settings: &Auto, residual: f64, excess: f64) -> Option<(Method, Reason)> {
+        match self.method {
+            Method::Picard => {
+                let [newest, _, oldest] = self.residuals;
+                self.residuals = [Some(residual), self.residuals[0], self.residuals[1]];
+                let grows = newest.is_some_and(|newest| residual >= newest);
+                let rate = oldest.map(|oldest| (residual / oldest).cbrt());
+                let far = rate.is_some_and(|rate| excess.ln() > -(settings.soon as f64) * rate.ln());
+                let reason = if grows { Reason::Growing } else { Reason::Slow };
+                (grows || far).then_some((Method::Anderson, reason))
+            }
+            Method::Anderson => {
+                let (milestone, waited) = self.milestone;
+                self.milestone =
+                    if residual < 0.5 * milestone { (residual, 0) } else { (milestone, waited + 1) };
+                (self.milestone.1 > settings.patience).then_some((Method::Broyden, Reason::Stagnant))
+            }
+            Method::Broyden => None,
+        }
+    }
+}
+
+impl<R: Rows> Solver<R> for Auto {
+    type Memory = AutoMemory<R>;
+
+    fn start(&self, x0: &R) -> Self::Memory {
+        let past = Past { method: Method::Picard, residuals: [None; 3], milestone: (f64::INFINITY, 0) };
+        AutoMemory { past: vec![past; x0.rows()], anderson: None, broyden: None, switches: Vec::new() }
+    }
+
+    fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R {
+        let rows = visit.active.len();
+        for row in (0..rows).filter(|row| visit.active[*row]) {
+            let past = &mut memory.past[row];
+            if let Some((to, reason)) = past.moves(self, visit.residuals[row], visit.excess[row]) {
+                memory.switches.push(Switch { row, step: 0, from: past.method, to, reason });
+                past.method = to;
+                past.milestone = (visit.residuals[row], 0);
+            }
+        }
+        let by = |method| -> Vec<bool> {
+            (0..rows).map(|row| visit.active[row] && memory.past[row].method == method).collect()
+        };
+        let [by_anderson, by_broyden] = [by(Method::Anderson), by(Method::Broyden)];
+        let mut next = visit.gx.clone();
+        // What a memory holds of a row that is not there would depend on when the first row came.
+        let elsewhere = |mask: &[bool]| (0..rows).filter(|row| !mask[*row]).collect::<Vec<_>>();
+        memory.anderson = memory.anderson.take().filter(|_| by_anderson.contains(&true));
+        if by_anderson.contains(&true) {
+            let anderson = memory.anderson.get_or_insert_with(|| self.anderson.start(visit.x));
+            next = choose(&by_anderson, &self.anderson.step(&visit.among(&by_anderson), anderson), &next);
+            elsewhere(&by_anderson).into_iter().for_each(|row| anderson.forget(row));
+        }
+        memory.broyden = memory.broyden.take().filter(|_| by_broyden.contains(&true));
+        if by_broyden.contains(&true) {
+            let broyden = memory.broyden.get_or_insert_with(|| self.broyden.start(visit.x));
+            next = choose(&by_broyden, &self.broyden.step(&visit.among(&by_broyden), broyden), &next);
+            elsewhere(&by_broyden).into_iter().for_each(|row| broyden.forget(row));
+        }
+        next
+    }
+
+    fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
+        if let Some(anderson) = &mut memory.anderson {
+            self.anderson.narrow(anderson, keep);
+        }
+        if let Some(broyden) = &mut memory.broyden {
+            self.broyden.narrow(broyden, keep);
+        }
+        memory.past = picked(&memory.past, keep);
+    }
+
+    fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {
+        std::mem::take(&mut memory.switches)
+    }
+}
