@@ -81,11 +81,11 @@ fn convolutions<T: Real>(level: Level) {
         let mut y = x.clone();
         let operations = 2 * size * size * convolution.weights();
         let what = format!("{size}x{size} of {channels}, {groups} groups");
-        let taps = Taps::pack(level, convolution, &weights, strides);
+        let taps = Taps::pack(level, convolution, Method::Direct, &weights, strides);
         rate(&format!("{real} convolution {what}"), level, operations, || {
             convolve(&taps, &x, 0..size, &mut y)
         });
-        let taps = Taps::pack_transposed(level, convolution, &weights, strides);
+        let taps = Taps::pack_transposed(level, convolution, Method::Direct, &weights, strides);
         let name = format!("{real} transposed {what}");
         rate(&name, level, operations, || convolve_transposed(&taps, &x, 0..size, &mut y));
         let (part, mut scratch) = (Part::all(&convolution), Panels::empty(level));
@@ -111,9 +111,9 @@ fn packing<T: Real>(level: Level) {
     let count = convolution.weights();
     let mut weights = numbers::<T>(count);
     let strides = [48 * 9, 9, 3, 1];
-    let mut taps = Taps::pack(level, convolution, &weights, strides);
+    let mut taps = Taps::pack(level, convolution, Method::Direct, &weights, strides);
     rate(&format!("{real} taps of 48 channels"), level, count, || taps.repack(&weights, strides));
-    let mut taps = Taps::pack_transposed(level, convolution, &weights, strides);
+    let mut taps = Taps::pack_transposed(level, convolution, Method::Direct, &weights, strides);
     rate(&format!("{real} taps of 48 channels transposed"), level, count, || taps.repack(&weights, strides));
     let (part, sums) = (Part::all(&convolution), numbers::<T>(count));
     rate(&format!("{real} weights of 48 channels written"), level, count, || {

@@ -8,6 +8,7 @@ mod chain;
 mod convolution;
 mod functions;
 mod level;
+mod lines;
 mod panels;
 mod product;
 mod real;
@@ -16,7 +17,7 @@ mod vector;
 
 pub use chain::{Binary, Chain, Comparison, Input, InvalidChain, Operation, Output, Step, Unary};
 pub use convolution::{
-    Convolution, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
+    Convolution, Method, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
 };
 pub use level::Level;
 pub use panels::{Matrix, Panels};

@@ -56,7 +56,7 @@ fn images<T: Real>(level: Level, convolution: &Convolution, random: &mut Random)
         backward[x] += to[y] * by[w];
     });
     let terms = convolution.taps() * convolution.channels[0].max(convolution.channels[1]);
-    let taps = Taps::pack(level, *convolution, &weights, strides(convolution));
+    let taps = Taps::pack(level, *convolution, Method::Direct, &weights, strides(convolution));
     let mut found = random.numbers::<T>(output);
     convolve(&taps, &x, 0..convolution.output()[0], &mut found);
     assert_near(&found, &forward, terms, &what);
@@ -66,7 +66,7 @@ fn images<T: Real>(level: Level, convolution: &Convolution, random: &mut Random)
         convolve(&taps, &x, row..row + 1, target);
     }
     assert_same(&found, &whole, &what);
-    let taps = Taps::pack_transposed(level, *convolution, &weights, strides(convolution));
+    let taps = Taps::pack_transposed(level, *convolution, Method::Direct, &weights, strides(convolution));
     let mut found = random.numbers::<T>(input);
     convolve_transposed(&taps, &y, 0..convolution.input[0], &mut found);
     assert_near(&found, &backward, terms, &format!("transposed {what}"));
@@ -176,7 +176,7 @@ fn weights_may_lie_in_any_order() {
     let [_, output] = sizes(&convolution);
     let (mut one, mut other) = (vec![0.0; output], vec![0.0; output]);
     let level = Level::best();
-    let mut taps = Taps::pack(level, convolution, &weights, strides(&convolution));
+    let mut taps = Taps::pack(level, convolution, Method::Direct, &weights, strides(&convolution));
     convolve(&taps, &x, 0..convolution.output()[0], &mut one);
     taps.repack(&moved, mine);
     convolve(&taps, &x, 0..convolution.output()[0], &mut other);
@@ -186,13 +186,13 @@ fn weights_may_lie_in_any_order() {
 #[test]
 #[should_panic(expected = "packed for the transposed convolution")]
 fn directions_must_fit() {
-    let taps = Taps::pack_transposed(Level::Portable, plain(1, 1), &[0.0_f32; 9], [9, 9, 3, 1]);
+    let taps = Taps::pack_transposed(Level::Portable, plain(1, 1), Method::Direct, &[0.0_f32; 9], [9, 9, 3, 1]);
     convolve(&taps, &[0.0], 0..1, &mut [0.0]);
 }
 
 #[test]
 #[should_panic(expected = "numbers of the rows")]
 fn rows_must_have_room() {
-    let taps = Taps::pack(Level::Portable, plain(2, 1), &[0.0_f32; 9], [9, 9, 3, 1]);
+    let taps = Taps::pack(Level::Portable, plain(2, 1), Method::Direct, &[0.0_f32; 9], [9, 9, 3, 1]);
     convolve(&taps, &[0.0; 4], 0..2, &mut [0.0]);
 }
