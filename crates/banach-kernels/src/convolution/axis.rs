@@ -59,6 +59,12 @@ impl Axis {
         }
     }
 
+    /// Entries before the first pixel of the source, where there is neither a stride nor dilation.
+    pub(super) fn outside(&self) -> isize {
+        let padding = self.padding as isize;
+        if self.transposed { self.kernel as isize - 1 - padding } else { padding }
+    }
+
     /// The entry the first pixel of the target meets under a tap.
     pub(super) fn shift(&self, tap: usize) -> usize {
         if self.transposed { (self.kernel - 1 - tap) * self.dilation } else { tap * self.dilation }

@@ -24,7 +24,7 @@ pub(super) const PRODUCTS: usize = 16;
 /// Pixels of a tile along an axis.
 const SIDE: usize = 2;
 /// Bytes of transformed tiles that stay in the cache together with the weights.
-const NEAR: usize = 3 << 17;
+const NEAR: usize = 1 << 19;
 /// Tiles at least, so that the weights are not read too often.
 const FEWEST: usize = 28;
 
@@ -40,20 +40,27 @@ pub(super) fn pack<T: Real>(
     at: impl Fn(usize, usize, usize) -> T,
 ) {
     TILES.with_borrow_mut(|lines| {
-        let size = summed * kept;
+        let size = summed * kept + line::<T>();
         lines.resize::<T>(PRODUCTS * size);
         let transformed = lines.numbers_mut();
-        for place in 0..size {
-            let (i, o) = (place / kept, place % kept);
-            let found = weights(std::array::from_fn(|tap| at(i, o, tap).to_f64()));
-            for (product, weight) in found.into_iter().enumerate() {
-                transformed[product * size + place] = T::from_f64(weight);
+        for i in 0..summed {
+            for o in 0..kept {
+                let found = weights(std::array::from_fn(|tap| at(i, o, tap).to_f64()));
+                for (product, weight) in found.into_iter().enumerate() {
+                    transformed[product * size + i * kept + o] = T::from_f64(weight);
+                }
             }
         }
-        for (product, panels) in products.iter_mut().enumerate() {
-            panels.repack(Matrix::new(&transformed[product * size..][..size], summed, kept));
+        for (panels, weights) in products.iter_mut().zip(transformed.chunks(size)) {
+            panels.repack(Matrix::new(weights, summed, kept));
         }
     });
+}
+
+/// Numbers in a line of the cache. There is one more from product to product than is needed, lest the same place in all
+/// of them competes for the same lines of the cache.
+const fn line<T>() -> usize {
+    64 / size_of::<T>()
 }
 
 /// The rows `rows` of an image, which has at least one pixel and one channel.
@@ -68,18 +75,16 @@ pub(super) fn convolve<T: Real>(
     let level = taps.level();
     let across = axes[1].target.div_ceil(SIDE);
     let tiles = rows.start / SIDE * across..rows.end.div_ceil(SIDE) * across;
-    // A line more from product to product, lest the same tile of all products compete for one line of the cache.
-    let line = 64 / size_of::<T>();
-    let widths = channels.map(|channels| channels.next_multiple_of(line));
+    let widths = channels.map(|channels| channels.next_multiple_of(line::<T>()));
     let most = (NEAR / (PRODUCTS * (widths[0] + widths[1]) * size_of::<T>())).max(FEWEST);
     let parts = tiles.len().div_ceil(most);
-    let sizes = widths.map(|width| tiles.len().div_ceil(parts) * width + line);
+    let sizes = widths.map(|width| tiles.len().div_ceil(parts) * width + line::<T>());
     TILES.with_borrow_mut(|lines| {
         lines.resize::<T>(PRODUCTS * (sizes[0] + sizes[1]));
         let (before, after) = lines.numbers_mut().split_at_mut(PRODUCTS * sizes[0]);
         for part in 0..parts {
             let [start, end] = [part, part + 1].map(|part| tiles.start + part * tiles.len() / parts);
-            let (tiles, count) = (start..end, end - start);
+            let tiles = start..end;
             level.run(Meet {
                 axes,
                 channels: channels[0],
@@ -89,15 +94,11 @@ pub(super) fn convolve<T: Real>(
                 size: sizes[0],
                 transformed: &mut *before,
             });
-            for (product_at, weights) in taps.groups.iter().enumerate() {
-                let left = Matrix {
-                    data: &before[product_at * sizes[0]..],
-                    rows: count,
-                    columns: channels[0],
-                    row_stride: widths[0],
-                    column_stride: 1,
-                };
-                product(left, weights, &mut after[product_at * sizes[1]..], widths[1], false);
+            let sides = before.chunks(sizes[0]).zip(after.chunks_mut(sizes[1]));
+            for (weights, (data, sums)) in taps.groups.iter().zip(sides) {
+                let (rows, columns) = (tiles.len(), channels[0]);
+                let left = Matrix { data, rows, columns, row_stride: widths[0], column_stride: 1 };
+                product(left, weights, sums, widths[1], false);
             }
             level.run(Leave {
                 across,

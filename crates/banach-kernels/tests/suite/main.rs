@@ -9,3 +9,4 @@ mod operations;
 mod precise;
 mod product;
 mod vector;
+mod winograd;

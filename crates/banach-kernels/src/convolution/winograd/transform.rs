@@ -1,6 +1,6 @@
 //! What are the four transforms of Winograd's method? Sums and differences along both axes, channel by channel.
 
-use super::{PRODUCTS, SIDE};
+use super::{PRODUCTS, SIDE, line};
 use crate::convolution::axis::Axis;
 use crate::convolution::vectors::{whole, write};
 use crate::real::Real;
@@ -65,54 +65,68 @@ impl<T: Real> Meet<'_, T> {
     /// Tiles of one row, of which the first is number `first` of all.
     #[inline(always)]
     fn row<S: Simd>(&mut self, simd: S, row: usize, columns: Range<usize>, first: usize) {
-        let [vertical, horizontal] = self.axes;
-        let (lanes, channels) = (T::lanes::<S>(), self.channels);
-        let line = channels.next_multiple_of(64 / size_of::<T>());
-        let width = horizontal.source * channels;
+        let lanes = T::lanes::<S>();
+        let width = self.axes[1].source * self.channels;
         // Rows outside are zeros, the same pixel everywhere.
-        let lines: [(&[T], usize); MET] = from_fn(|y| match vertical.entry(row * SIDE + y) {
-            Some(source) => (&self.source[source * width..][..width], channels),
+        let lines: [(&[T], usize); MET] = from_fn(|y| match self.axes[0].entry(row * SIDE + y) {
+            Some(source) => (&self.source[source * width..][..width], self.channels),
             None => (self.zeros, 0),
         });
-        for channel in (0..channels).step_by(lanes) {
-            let used = lanes.min(channels - channel);
-            macro_rules! column {
-                ($entry:expr) => {
-                    column(simd, &lines, horizontal.entry($entry), channel..channel + used)
-                };
-            }
-            let (mut a, mut b) = (column!(columns.start * SIDE), column!(columns.start * SIDE + 1));
-            for (tile, x) in (first..).zip(columns.clone()) {
-                let (c, d) = (column!(x * SIDE + 2), column!(x * SIDE + 3));
-                let at = tile * line + channel;
-                for y in 0..MET {
-                    let found = meet::<S, T>(simd, [a[y], b[y], c[y], d[y]]);
-                    for (x, vector) in found.into_iter().enumerate() {
-                        let at = (y * MET + x) * self.size + at;
-                        write(simd, &mut self.transformed[at..][..lanes], vector);
+        let whole = self.channels - self.channels % lanes;
+        for channel in (0..whole).step_by(lanes) {
+            self.channels::<S, true>(simd, &lines, channel, columns.clone(), first);
+        }
+        if whole < self.channels {
+            self.channels::<S, false>(simd, &lines, whole, columns, first);
+        }
+    }
+
+    /// A vector of channels, a whole one or the last part. Neighbours share two columns of pixels.
+    #[inline(always)]
+    fn channels<S: Simd, const WHOLE: bool>(
+        &mut self,
+        simd: S,
+        lines: &[(&[T], usize); MET],
+        channel: usize,
+        columns: Range<usize>,
+        first: usize,
+    ) {
+        let (lanes, horizontal) = (T::lanes::<S>(), self.axes[1]);
+        let used = if WHOLE { lanes } else { self.channels - channel };
+        let line = self.channels.next_multiple_of(line::<T>());
+        let outside = horizontal.outside();
+        macro_rules! column {
+            ($entry:expr) => {{
+                let mut met = [T::splat(simd, T::ZERO); MET];
+                let x = $entry.wrapping_sub_signed(outside);
+                if x < horizontal.source {
+                    for (met, (line, step)) in met.iter_mut().zip(lines) {
+                        *met = whole(simd, &line[x * step + channel..][..used]);
                     }
                 }
-                (a, b) = (c, d);
+                meet::<S, T>(simd, met)
+            }};
+        }
+        assert!((PRODUCTS - 1) * self.size + (first + columns.len()) * line <= self.transformed.len());
+        assert!(channel + lanes <= line);
+        let (mut a, mut b) = (column!((columns.start * SIDE)), column!((columns.start * SIDE + 1)));
+        for (tile, x) in (first..).zip(columns) {
+            let (c, d) = (column!((x * SIDE + 2)), column!((x * SIDE + 3)));
+            let at = tile * line + channel;
+            for y in 0..MET {
+                let found = meet::<S, T>(simd, [a[y], b[y], c[y], d[y]]);
+                for (x, vector) in found.into_iter().enumerate() {
+                    let at = (y * MET + x) * self.size + at;
+                    // SAFETY: checked above for the last product and the last tile.
+                    unsafe {
+                        let to = self.transformed.as_mut_ptr().add(at).cast::<T::Vector<S>>();
+                        to.write_unaligned(vector);
+                    }
+                }
             }
+            (a, b) = (c, d);
         }
     }
-}
-
-/// `Bᵀ d` for some channels of a column of pixels, each of a line with the numbers from pixel to pixel in it.
-#[inline(always)]
-fn column<S: Simd, T: Real>(
-    simd: S,
-    lines: &[(&[T], usize); MET],
-    x: Option<usize>,
-    channels: Range<usize>,
-) -> [T::Vector<S>; MET] {
-    let mut met = [T::splat(simd, T::ZERO); MET];
-    if let Some(x) = x {
-        for (met, (line, step)) in met.iter_mut().zip(lines) {
-            *met = whole(simd, &line[x * step..][channels.clone()]);
-        }
-    }
-    meet::<S, T>(simd, met)
 }
 
 /// `Aᵀ m A` of some tiles, written to the pixels of theirs that are wanted.
@@ -136,31 +150,67 @@ impl<T: Real> WithSimd for Leave<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let (lanes, channels) = (T::lanes::<S>(), self.channels);
-        let line = channels.next_multiple_of(64 / size_of::<T>());
-        for (number, tile) in self.tiles.enumerate() {
-            let (top, left) = (tile / self.across * SIDE, tile % self.across * SIDE);
-            for channel in (0..channels).step_by(lanes) {
-                let used = lanes.min(channels - channel);
-                let at = number * line + channel;
-                let mut down = [[T::splat(simd, T::ZERO); MET]; SIDE];
-                for x in 0..MET {
-                    let mut read = [T::splat(simd, T::ZERO); MET];
-                    for (y, read) in read.iter_mut().enumerate() {
-                        *read = whole(simd, &self.transformed[(y * MET + x) * self.size + at..][..lanes]);
-                    }
-                    [down[0][x], down[1][x]] = leave::<S, T>(simd, read);
-                }
-                for (y, down) in down.into_iter().enumerate() {
-                    let found = leave::<S, T>(simd, down);
-                    if !self.rows.contains(&(top + y)) {
-                        continue;
-                    }
-                    let row = (top + y - self.rows.start) * self.width;
-                    for (x, vector) in found.into_iter().enumerate().take(self.width - left) {
-                        write(simd, &mut self.target[(row + left + x) * channels + channel..][..used], vector);
-                    }
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let lanes = T::lanes::<S>();
+        let line = self.channels.next_multiple_of(line::<T>());
+        assert!((PRODUCTS - 1) * self.size + self.tiles.len() * line <= self.transformed.len());
+        let whole = self.channels - self.channels % lanes;
+        let (mut row, mut column) = (self.tiles.start / self.across, self.tiles.start % self.across);
+        for tile in 0..self.tiles.len() {
+            for channel in (0..whole).step_by(lanes) {
+                // SAFETY: checked above for the last product and the last tile.
+                let sums = unsafe { self.sums(simd, tile * line + channel) };
+                self.write(simd, sums, [row * SIDE, column * SIDE], channel..channel + lanes);
+            }
+            if whole < self.channels {
+                // SAFETY: as above; a line has room for whole vectors.
+                let sums = unsafe { self.sums(simd, tile * line + whole) };
+                self.write(simd, sums, [row * SIDE, column * SIDE], whole..self.channels);
+            }
+            column += 1;
+            if column == self.across {
+                (row, column) = (row + 1, 0);
+            }
+        }
+    }
+}
+
+impl<T: Real> Leave<'_, T> {
+    /// The pixels of a tile.
+    ///
+    /// # Safety
+    /// A vector can be read at `at` from where the tiles of each product begin.
+    #[inline(always)]
+    unsafe fn sums<S: Simd>(&self, simd: S, at: usize) -> [[T::Vector<S>; SIDE]; SIDE] {
+        let mut down = [[T::splat(simd, T::ZERO); MET]; SIDE];
+        for x in 0..MET {
+            let mut read = [T::splat(simd, T::ZERO); MET];
+            for (y, read) in read.iter_mut().enumerate() {
+                let from = (y * MET + x) * self.size + at;
+                // SAFETY: as the caller promises.
+                *read =
+                    unsafe { self.transformed.as_ptr().add(from).cast::<T::Vector<S>>().read_unaligned() };
+            }
+            [down[0][x], down[1][x]] = leave::<S, T>(simd, read);
+        }
+        let [top, bottom] = down;
+        [leave::<S, T>(simd, top), leave::<S, T>(simd, bottom)]
+    }
+
+    /// Writes the pixels that are wanted.
+    #[inline(always)]
+    fn write<S: Simd>(
+        &mut self,
+        simd: S,
+        sums: [[T::Vector<S>; SIDE]; SIDE],
+        [top, left]: [usize; 2],
+        channels: Range<usize>,
+    ) {
+        for (y, sums) in (top..).zip(sums) {
+            if self.rows.contains(&y) {
+                let row = (y - self.rows.start) * self.width;
+                for (x, sum) in (left..self.width).zip(sums) {
+                    write(simd, &mut self.target[(row + x) * self.channels..][channels.clone()], sum);
                 }
             }
         }
