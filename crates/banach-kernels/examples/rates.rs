@@ -3,7 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
-use banach_kernels::{Convolution, Level, Matrix, Method, Panels, Part, Real, Taps};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, Matrix, Panels, Part, Real, Taps};
 use banach_kernels::{
     convolve, convolve_transposed, product, product_unpacked, weight_gradient, write_weights,
 };
@@ -82,8 +82,8 @@ fn convolutions<T: Real>(level: Level) {
         let mut y = x.clone();
         let operations = 2 * size * size * convolution.weights();
         let what = format!("{size}x{size} of {channels}, {groups} groups");
-        for method in [Method::Direct, Method::Winograd] {
-            if method == Method::Winograd && !convolution.is_for_winograd() {
+        for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
+            if method == ConvolutionMethod::Winograd && !convolution.is_for_winograd() {
                 continue;
             }
             let taps = Taps::pack(level, convolution, method, &weights, strides);
@@ -116,7 +116,7 @@ fn packing<T: Real>(level: Level) {
     let count = convolution.weights();
     let mut weights = numbers::<T>(count);
     let strides = [48 * 9, 9, 3, 1];
-    for method in [Method::Direct, Method::Winograd] {
+    for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
         let mut taps = Taps::pack(level, convolution, method, &weights, strides);
         let name = format!("{real} {method:?} taps of 48 channels");
         rate(&name, level, count, || taps.repack(&weights, strides));

@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
-use banach_kernels::{Convolution, Level, Method, Real, Taps, convolve};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, Real, Taps, convolve};
 
 fn main() {
     println!("error / largest exact result: root mean square, largest");
@@ -27,9 +27,9 @@ fn main() {
 
 fn report(what: &str, convolution: &Convolution, x: &[f64], weights: &[f64]) {
     let ([size, _], channels) = (convolution.input, convolution.channels[0]);
-    let exact = convolved::<f64>(convolution, Method::Direct, x, weights);
+    let exact = convolved::<f64>(convolution, ConvolutionMethod::Direct, x, weights);
     let largest = exact.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
-    for method in [Method::Direct, Method::Winograd] {
+    for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
         let found = convolved::<f32>(convolution, method, x, weights);
         let errors = found.iter().zip(&exact).map(|(found, exact)| (found - exact).abs() / largest);
         let (squares, most) =
@@ -39,7 +39,12 @@ fn report(what: &str, convolution: &Convolution, x: &[f64], weights: &[f64]) {
     }
 }
 
-fn convolved<T: Real>(convolution: &Convolution, method: Method, x: &[f64], weights: &[f64]) -> Vec<f64> {
+fn convolved<T: Real>(
+    convolution: &Convolution,
+    method: ConvolutionMethod,
+    x: &[f64],
+    weights: &[f64],
+) -> Vec<f64> {
     let [x, weights] =
         [x, weights].map(|numbers| numbers.iter().map(|x| T::from_f64(*x)).collect::<Vec<T>>());
     let ([height, width], [inward, outward]) = (convolution.output(), convolution.channels);

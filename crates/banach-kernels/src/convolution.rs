@@ -73,7 +73,7 @@ impl Convolution {
         [input * self.channels[0], output * self.channels[1]]
     }
 
-    /// Whether [`Method::Winograd`] can compute it: a kernel of 3 by 3, neither strides, dilation nor groups.
+    /// Whether [`ConvolutionMethod::Winograd`] can compute it: a kernel of 3 by 3, neither strides, dilation nor groups.
     pub fn is_for_winograd(&self) -> bool {
         self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1
     }
@@ -128,7 +128,7 @@ impl Convolution {
 
 /// How the numbers of a convolution are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Method {
+pub enum ConvolutionMethod {
     /// As the definition says: one product for every place of the kernel.
     #[default]
     Direct,
@@ -146,7 +146,7 @@ pub enum Method {
 pub struct Taps<T> {
     convolution: Convolution,
     transposed: bool,
-    method: Method,
+    method: ConvolutionMethod,
     /// For every group `[taps · channels summed over, channels]`; channelwise one for all: `[taps, channels]`; for
     /// Winograd's method one for every product: `[channels summed over, channels]`.
     groups: Vec<Panels<T>>,
@@ -163,7 +163,7 @@ impl<T: Real> Taps<T> {
     pub fn pack(
         level: Level,
         convolution: Convolution,
-        method: Method,
+        method: ConvolutionMethod,
         weights: &[T],
         strides: [usize; 4],
     ) -> Self {
@@ -177,7 +177,7 @@ impl<T: Real> Taps<T> {
     pub fn pack_transposed(
         level: Level,
         convolution: Convolution,
-        method: Method,
+        method: ConvolutionMethod,
         weights: &[T],
         strides: [usize; 4],
     ) -> Self {
@@ -187,17 +187,17 @@ impl<T: Real> Taps<T> {
     fn new(
         level: Level,
         convolution: Convolution,
-        method: Method,
+        method: ConvolutionMethod,
         weights: &[T],
         strides: [usize; 4],
         transposed: bool,
     ) -> Self {
         convolution.check();
-        let method = if convolution.is_for_winograd() { method } else { Method::Direct };
+        let method = if convolution.is_for_winograd() { method } else { ConvolutionMethod::Direct };
         let groups = match method {
-            Method::Winograd => winograd::PRODUCTS,
-            Method::Direct if convolution.channelwise() => 1,
-            Method::Direct => convolution.groups,
+            ConvolutionMethod::Winograd => winograd::PRODUCTS,
+            ConvolutionMethod::Direct if convolution.channelwise() => 1,
+            ConvolutionMethod::Direct => convolution.groups,
         };
         let zeros = convolution.channels[usize::from(transposed)].next_multiple_of(lanes::<T>(level));
         let groups = vec![Panels::empty(level); groups];
@@ -228,7 +228,7 @@ impl<T: Real> Taps<T> {
         let [inward, outward] = self.convolution.group_channels();
         let transposed = self.transposed;
         let [summed, kept] = if transposed { [outward, inward] } else { [inward, outward] };
-        if self.method == Method::Winograd {
+        if self.method == ConvolutionMethod::Winograd {
             winograd::pack(&mut self.groups, [summed, kept], |summed, kept, tap| {
                 // The transposed convolution is one by the kernel turned round.
                 if transposed { at(summed, kept, taps - 1 - tap) } else { at(kept, summed, tap) }
@@ -257,7 +257,7 @@ impl<T: Real> Taps<T> {
     }
 
     /// How they are used.
-    pub fn method(&self) -> Method {
+    pub fn method(&self) -> ConvolutionMethod {
         self.method
     }
 

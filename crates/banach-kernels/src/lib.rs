@@ -17,7 +17,7 @@ mod vector;
 
 pub use chain::{Binary, Chain, Comparison, Input, InvalidChain, Operation, Output, Step, Unary};
 pub use convolution::{
-    Convolution, Method, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
+    Convolution, ConvolutionMethod, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
 };
 pub use level::Level;
 pub use panels::{Matrix, Panels};

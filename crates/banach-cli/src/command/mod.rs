@@ -7,7 +7,9 @@ mod numbers;
 
 pub(crate) use arguments::{BibtexArguments, Changes, ShowArguments, TableArguments, ToyArguments};
 pub(crate) use measuring::{Bench, Measuring};
-pub(crate) use names::{AdjointName, EngineName, LayerName, RecipeName, RoadName, SolverName};
+pub(crate) use names::{
+    AdjointName, ConvolutionName, EngineName, LayerName, RecipeName, RoadName, SolverName,
+};
 
 use crate::error::Error;
 use clap::error::{ContextKind, ErrorKind};

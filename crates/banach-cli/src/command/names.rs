@@ -1,6 +1,6 @@
 //! By which names are layers, solvers and recipes called, on the command line and in reports?
 
-use banach::Engine;
+use banach::{Convolution, Engine};
 use clap::ValueEnum;
 
 /// What stands between the input and the output of a network.
@@ -94,6 +94,26 @@ impl EngineName {
         match self {
             Self::Native => Engine::Native,
             Self::Device => Engine::Device,
+        }
+    }
+}
+
+/// How the native engine computes convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ConvolutionName {
+    /// As the definition says.
+    Direct,
+    /// With fewer products, where that is faster.
+    Winograd,
+}
+
+impl ConvolutionName {
+    /// The setting of a layer.
+    pub(crate) fn convolution(self) -> Convolution {
+        match self {
+            Self::Direct => Convolution::Direct,
+            Self::Winograd => Convolution::Winograd,
         }
     }
 }

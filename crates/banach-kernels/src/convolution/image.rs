@@ -3,7 +3,7 @@
 //! No pixel is copied: tables point at the pixels of the source under every tap, and at zeros for those outside.
 
 use super::axis::Axis;
-use super::{Method, Taps, channelwise, winograd};
+use super::{ConvolutionMethod, Taps, channelwise, winograd};
 use crate::real::Real;
 use crate::tile::{self, Term, Tile};
 use pulp::{Simd, WithSimd};
@@ -44,8 +44,8 @@ fn run<T: Real>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [
     }
     let axes = [vertical, horizontal];
     match taps.method {
-        Method::Direct => taps.level().run(Image { taps, axes, channels, source, rows, target }),
-        Method::Winograd => winograd::convolve(taps, axes, channels, source, rows, target),
+        ConvolutionMethod::Direct => taps.level().run(Image { taps, axes, channels, source, rows, target }),
+        ConvolutionMethod::Winograd => winograd::convolve(taps, axes, channels, source, rows, target),
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::numbers::{Random, assert_near, assert_same};
 use banach_kernels::{
-    Convolution, Level, Method, Panels, Part, Real, Taps, convolve, convolve_transposed, weight_gradient,
-    write_weights,
+    Convolution, ConvolutionMethod, Level, Panels, Part, Real, Taps, convolve, convolve_transposed,
+    weight_gradient, write_weights,
 };
 
 /// Every product the definition sums: places in an image that comes in, in the weights, in one that goes out.
@@ -45,7 +45,12 @@ pub(crate) fn sizes(convolution: &Convolution) -> [usize; 2] {
 }
 
 /// An image there and back, against the definition in double precision.
-pub(crate) fn images<T: Real>(level: Level, convolution: &Convolution, method: Method, random: &mut Random) {
+pub(crate) fn images<T: Real>(
+    level: Level,
+    convolution: &Convolution,
+    method: ConvolutionMethod,
+    random: &mut Random,
+) {
     let what = format!("{level} {method:?} {convolution:?}");
     let [input, output] = sizes(convolution);
     let (x, y) = (random.numbers::<T>(input), random.numbers::<T>(output));
@@ -58,7 +63,7 @@ pub(crate) fn images<T: Real>(level: Level, convolution: &Convolution, method: M
     });
     let terms = convolution.taps() * convolution.channels[0].max(convolution.channels[1]);
     // Winograd's products are larger than those they stand for: 64 to 9 where it is worst.
-    let terms = if method == Method::Winograd { 8 * terms } else { terms };
+    let terms = if method == ConvolutionMethod::Winograd { 8 * terms } else { terms };
     let taps = Taps::pack(level, *convolution, method, &weights, strides(convolution));
     let mut found = random.numbers::<T>(output);
     convolve(&taps, &x, 0..convolution.output()[0], &mut found);
@@ -134,7 +139,7 @@ fn all_shapes<T: Real>(count: u64) {
         for seed in 0..count {
             let mut random = Random::new(seed);
             let convolution = random_convolution(&mut random);
-            images::<T>(level, &convolution, Method::Direct, &mut random);
+            images::<T>(level, &convolution, ConvolutionMethod::Direct, &mut random);
             weights::<T>(level, &convolution, &mut random);
         }
     }
@@ -166,7 +171,7 @@ pub(crate) fn plain(size: usize, channels: usize) -> Convolution {
 fn usual_convolutions() {
     for level in Level::all() {
         for (size, channels) in [(40, 32), (9, 48), (0, 4), (4, 0)] {
-            images::<f32>(level, &plain(size, channels), Method::Direct, &mut Random::new(1));
+            images::<f32>(level, &plain(size, channels), ConvolutionMethod::Direct, &mut Random::new(1));
             weights::<f32>(level, &plain(size, channels), &mut Random::new(1));
         }
     }
@@ -186,7 +191,7 @@ fn weights_may_lie_in_any_order() {
     let [_, output] = sizes(&convolution);
     let (mut one, mut other) = (vec![0.0; output], vec![0.0; output]);
     let level = Level::best();
-    let mut taps = Taps::pack(level, convolution, Method::Direct, &weights, strides(&convolution));
+    let mut taps = Taps::pack(level, convolution, ConvolutionMethod::Direct, &weights, strides(&convolution));
     convolve(&taps, &x, 0..convolution.output()[0], &mut one);
     taps.repack(&moved, mine);
     convolve(&taps, &x, 0..convolution.output()[0], &mut other);
@@ -196,14 +201,20 @@ fn weights_may_lie_in_any_order() {
 #[test]
 #[should_panic(expected = "packed for the transposed convolution")]
 fn directions_must_fit() {
-    let taps =
-        Taps::pack_transposed(Level::Portable, plain(1, 1), Method::Direct, &[0.0_f32; 9], [9, 9, 3, 1]);
+    let taps = Taps::pack_transposed(
+        Level::Portable,
+        plain(1, 1),
+        ConvolutionMethod::Direct,
+        &[0.0_f32; 9],
+        [9, 9, 3, 1],
+    );
     convolve(&taps, &[0.0], 0..1, &mut [0.0]);
 }
 
 #[test]
 #[should_panic(expected = "numbers of the rows")]
 fn rows_must_have_room() {
-    let taps = Taps::pack(Level::Portable, plain(2, 1), Method::Direct, &[0.0_f32; 9], [9, 9, 3, 1]);
+    let taps =
+        Taps::pack(Level::Portable, plain(2, 1), ConvolutionMethod::Direct, &[0.0_f32; 9], [9, 9, 3, 1]);
     convolve(&taps, &[0.0; 4], 0..2, &mut [0.0]);
 }

@@ -2,7 +2,7 @@
 
 use crate::convolution::{images, numbers, plain, sizes, strides};
 use crate::numbers::{Random, assert_same};
-use banach_kernels::{Convolution, Level, Method, Real, Taps, convolve};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, Real, Taps, convolve};
 
 fn random_convolution(random: &mut Random) -> Convolution {
     let mut pair = |choices: &[usize]| [random.one(choices), random.one(choices)];
@@ -14,7 +14,7 @@ fn all_shapes<T: Real>() {
     for level in Level::all() {
         for seed in 0..150 {
             let mut random = Random::new(seed);
-            images::<T>(level, &random_convolution(&mut random), Method::Winograd, &mut random);
+            images::<T>(level, &random_convolution(&mut random), ConvolutionMethod::Winograd, &mut random);
         }
     }
 }
@@ -33,12 +33,17 @@ fn every_shape_in_double_precision() {
 fn images_of_many_tiles_and_of_none() {
     for level in Level::all() {
         for (size, channels) in [(41, 32), (40, 48), (0, 4), (4, 0)] {
-            images::<f32>(level, &plain(size, channels), Method::Winograd, &mut Random::new(1));
+            images::<f32>(level, &plain(size, channels), ConvolutionMethod::Winograd, &mut Random::new(1));
         }
     }
 }
 
-fn convolved<T: Real>(convolution: &Convolution, method: Method, x: &[T], weights: &[T]) -> Vec<T> {
+fn convolved<T: Real>(
+    convolution: &Convolution,
+    method: ConvolutionMethod,
+    x: &[T],
+    weights: &[T],
+) -> Vec<T> {
     let mut y = vec![T::ZERO; sizes(convolution)[1]];
     let taps = Taps::pack(Level::best(), *convolution, method, weights, strides(convolution));
     convolve(&taps, x, 0..convolution.output()[0], &mut y);
@@ -59,15 +64,21 @@ fn what_it_is_not_for_is_computed_directly() {
         let mut random = Random::new(4);
         let x = random.numbers::<f32>(sizes(&convolution)[0]);
         let weights = random.numbers(convolution.weights());
-        let taps = Taps::pack(Level::best(), convolution, Method::Winograd, &weights, strides(&convolution));
-        assert_eq!(taps.method(), Method::Direct, "{convolution:?}");
-        let [one, other] =
-            [Method::Direct, Method::Winograd].map(|method| convolved(&convolution, method, &x, &weights));
+        let taps = Taps::pack(
+            Level::best(),
+            convolution,
+            ConvolutionMethod::Winograd,
+            &weights,
+            strides(&convolution),
+        );
+        assert_eq!(taps.method(), ConvolutionMethod::Direct, "{convolution:?}");
+        let [one, other] = [ConvolutionMethod::Direct, ConvolutionMethod::Winograd]
+            .map(|method| convolved(&convolution, method, &x, &weights));
         assert_same(&one, &other, "the direct method");
     }
     let weights = vec![0.0_f32; usual.weights()];
-    let taps = Taps::pack(Level::best(), usual, Method::Winograd, &weights, strides(&usual));
-    assert_eq!(taps.method(), Method::Winograd);
+    let taps = Taps::pack(Level::best(), usual, ConvolutionMethod::Winograd, &weights, strides(&usual));
+    assert_eq!(taps.method(), ConvolutionMethod::Winograd);
 }
 
 #[test]
@@ -77,7 +88,7 @@ fn what_is_not_a_number_goes_no_farther_than_by_definition() {
     let (mut x, weights) = (random.numbers::<f32>(6 * 6 * 17), random.numbers(convolution.weights()));
     for pixel in 0..36 {
         let before = std::mem::replace(&mut x[pixel * 17 + 3], f32::NAN);
-        let [direct, winograd] = [Method::Direct, Method::Winograd].map(|method| {
+        let [direct, winograd] = [ConvolutionMethod::Direct, ConvolutionMethod::Winograd].map(|method| {
             let y = convolved(&convolution, method, &x, &weights);
             y.into_iter().map(f32::is_nan).collect::<Vec<bool>>()
         });
@@ -93,8 +104,8 @@ fn its_rounding_error_is_like_that_of_the_direct_method() {
         let mut random = Random::new(7);
         let x = random.numbers::<f32>(sizes(&convolution)[0]);
         let weights = random.numbers::<f32>(convolution.weights());
-        let exact = convolved(&convolution, Method::Direct, &numbers(&x), &numbers(&weights));
-        let [direct, winograd] = [Method::Direct, Method::Winograd].map(|method| {
+        let exact = convolved(&convolution, ConvolutionMethod::Direct, &numbers(&x), &numbers(&weights));
+        let [direct, winograd] = [ConvolutionMethod::Direct, ConvolutionMethod::Winograd].map(|method| {
             let found = convolved(&convolution, method, &x, &weights);
             let errors = found.iter().zip(&exact).map(|(found, exact)| (f64::from(*found) - exact).powi(2));
             errors.sum::<f64>().sqrt()
