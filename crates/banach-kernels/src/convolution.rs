@@ -135,9 +135,9 @@ pub enum ConvolutionMethod {
     /// With 16 products where the definition has 36, for those convolutions that [are for
     /// it](Convolution::is_for_winograd); all others are computed directly.
     ///
-    /// It rounds otherwise: an error is relative to the largest pixels near by, and may be seven times that of the
-    /// direct method at worst; where pixels are alike, it is smaller, because fewer numbers are summed (the example
-    /// `rounding` prints both). In return, 32 to 64 channels take 0.53 to 0.62 of the time (the example `rates`).
+    /// It rounds otherwise: the bound on an error, relative to the largest pixels near by, is seven times that of the
+    /// direct method; where pixels are alike, errors are smaller, because fewer numbers are summed (the example `rounding`
+    /// prints both). In return, 32 to 64 channels take 0.53 to 0.62 of the time (the example `rates`).
     Winograd,
 }
 

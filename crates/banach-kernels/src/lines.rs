@@ -26,6 +26,13 @@ impl Lines {
         self.0.resize(bytes.unwrap_or_default().div_ceil(size_of::<Line>()), Line([0; 8]));
     }
 
+    /// The same, but what is there stays, and never less of it.
+    pub(crate) fn grow<T: Real>(&mut self, numbers: usize) {
+        if self.numbers::<T>().len() < numbers {
+            self.resize::<T>(numbers);
+        }
+    }
+
     pub(crate) fn numbers<T: Real>(&self) -> &[T] {
         let length = self.0.len() * (size_of::<Line>() / size_of::<T>());
         // SAFETY: the lines are initialised and hold so many numbers; `T` is `f32` or `f64`, aligned to less than a

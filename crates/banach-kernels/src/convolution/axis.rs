@@ -59,10 +59,10 @@ impl Axis {
         }
     }
 
-    /// Entries before the first pixel of the source, where there is neither a stride nor dilation.
-    pub(super) fn outside(&self) -> isize {
+    /// The pixel the first entry stands for, perhaps one before the source, where there is neither a stride nor dilation.
+    pub(super) fn first(&self) -> isize {
         let padding = self.padding as isize;
-        if self.transposed { self.kernel as isize - 1 - padding } else { padding }
+        if self.transposed { padding + 1 - self.kernel as isize } else { -padding }
     }
 
     /// The entry the first pixel of the target meets under a tap.

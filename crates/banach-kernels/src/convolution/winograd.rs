@@ -41,7 +41,7 @@ pub(super) fn pack<T: Real>(
 ) {
     TILES.with_borrow_mut(|lines| {
         let size = summed * kept + line::<T>();
-        lines.resize::<T>(PRODUCTS * size);
+        lines.grow::<T>(PRODUCTS * size);
         let transformed = lines.numbers_mut();
         for i in 0..summed {
             for o in 0..kept {
@@ -80,7 +80,7 @@ pub(super) fn convolve<T: Real>(
     let parts = tiles.len().div_ceil(most);
     let sizes = widths.map(|width| tiles.len().div_ceil(parts) * width + line::<T>());
     TILES.with_borrow_mut(|lines| {
-        lines.resize::<T>(PRODUCTS * (sizes[0] + sizes[1]));
+        lines.grow::<T>(PRODUCTS * (sizes[0] + sizes[1]));
         let (before, after) = lines.numbers_mut().split_at_mut(PRODUCTS * sizes[0]);
         for part in 0..parts {
             let [start, end] = [part, part + 1].map(|part| tiles.start + part * tiles.len() / parts);

@@ -94,11 +94,11 @@ impl<T: Real> Meet<'_, T> {
         let (lanes, horizontal) = (T::lanes::<S>(), self.axes[1]);
         let used = if WHOLE { lanes } else { self.channels - channel };
         let line = self.channels.next_multiple_of(line::<T>());
-        let outside = horizontal.outside();
+        let start = horizontal.first();
         macro_rules! column {
             ($entry:expr) => {{
                 let mut met = [T::splat(simd, T::ZERO); MET];
-                let x = $entry.wrapping_sub_signed(outside);
+                let x = $entry.wrapping_add_signed(start);
                 if x < horizontal.source {
                     for (met, (line, step)) in met.iter_mut().zip(lines) {
                         *met = whole(simd, &line[x * step + channel..][..used]);
