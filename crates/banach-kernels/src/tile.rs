@@ -161,12 +161,12 @@ unsafe fn store<S: Simd, T: Real, const H: usize, const V: usize>(
 ) {
     let lanes = T::lanes::<S>();
     if tile.columns == V * lanes && !tile.add {
-        for i in 0..H {
-            for v in 0..V {
+        for (i, row) in sums.iter().enumerate() {
+            for (v, sum) in row.iter().enumerate() {
                 // SAFETY: these are results the caller lends, whole vectors of them. No sum leaves its register before.
                 unsafe {
                     let c = tile.c.add(i * tile.c_stride + v * lanes);
-                    c.cast::<T::Vector<S>>().write_unaligned(sums[i][v]);
+                    c.cast::<T::Vector<S>>().write_unaligned(*sum);
                 }
             }
         }

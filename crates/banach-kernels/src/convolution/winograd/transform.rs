@@ -182,8 +182,8 @@ impl<T: Real> Leave<'_, T> {
     /// A vector can be read at `at` from where the tiles of each product begin.
     #[inline(always)]
     unsafe fn sums<S: Simd>(&self, simd: S, at: usize) -> [[T::Vector<S>; SIDE]; SIDE] {
-        let mut down = [[T::splat(simd, T::ZERO); MET]; SIDE];
-        for x in 0..MET {
+        let [mut top, mut bottom] = [[T::splat(simd, T::ZERO); MET]; SIDE];
+        for (x, (top, bottom)) in top.iter_mut().zip(&mut bottom).enumerate() {
             let mut read = [T::splat(simd, T::ZERO); MET];
             for (y, read) in read.iter_mut().enumerate() {
                 let from = (y * MET + x) * self.size + at;
@@ -191,9 +191,8 @@ impl<T: Real> Leave<'_, T> {
                 *read =
                     unsafe { self.transformed.as_ptr().add(from).cast::<T::Vector<S>>().read_unaligned() };
             }
-            [down[0][x], down[1][x]] = leave::<S, T>(simd, read);
+            [*top, *bottom] = leave::<S, T>(simd, read);
         }
-        let [top, bottom] = down;
         [leave::<S, T>(simd, top), leave::<S, T>(simd, bottom)]
     }
 
