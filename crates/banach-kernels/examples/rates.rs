@@ -1,8 +1,9 @@
-//! How fast are the kernels? Billions of operations a second on one core, the best of several tries.
+//! How fast are the kernels? Billions of operations a second on one core, the best of several tries. Of convolutions, the
+//! operations of the definition are counted, whatever the method.
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
-use banach_kernels::{Convolution, Level, Matrix, Panels, Part, Real, Taps};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, Matrix, Panels, Part, Real, Taps};
 use banach_kernels::{
     convolve, convolve_transposed, product, product_unpacked, weight_gradient, write_weights,
 };
@@ -32,7 +33,7 @@ fn rate(name: &str, level: Level, operations: usize, mut run: impl FnMut()) {
         best = best.min(start.elapsed().as_secs_f64() / repeat as f64);
     }
     println!(
-        "{level:>8} {name:<40} {:>7.1} GFLOP/s {:>10.1} us",
+        "{level:>8} {name:<52} {:>7.1} GFLOP/s {:>10.1} us",
         operations as f64 / best * 1e-9,
         best * 1e6
     );
@@ -81,13 +82,17 @@ fn convolutions<T: Real>(level: Level) {
         let mut y = x.clone();
         let operations = 2 * size * size * convolution.weights();
         let what = format!("{size}x{size} of {channels}, {groups} groups");
-        let taps = Taps::pack(level, convolution, &weights, strides);
-        rate(&format!("{real} convolution {what}"), level, operations, || {
-            convolve(&taps, &x, 0..size, &mut y)
-        });
-        let taps = Taps::pack_transposed(level, convolution, &weights, strides);
-        let name = format!("{real} transposed {what}");
-        rate(&name, level, operations, || convolve_transposed(&taps, &x, 0..size, &mut y));
+        for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
+            if method == ConvolutionMethod::Winograd && !convolution.is_for_winograd() {
+                continue;
+            }
+            let taps = Taps::pack(level, convolution, method, &weights, strides);
+            let name = format!("{real} {method:?} convolution {what}");
+            rate(&name, level, operations, || convolve(&taps, &x, 0..size, &mut y));
+            let taps = Taps::pack_transposed(level, convolution, method, &weights, strides);
+            let name = format!("{real} {method:?} transposed {what}");
+            rate(&name, level, operations, || convolve_transposed(&taps, &x, 0..size, &mut y));
+        }
         let (part, mut scratch) = (Part::all(&convolution), Panels::empty(level));
         let mut sums = vec![T::ZERO; part.sums(&convolution)];
         rate(&format!("{real} weight gradient {what}"), level, operations, || {
@@ -111,10 +116,13 @@ fn packing<T: Real>(level: Level) {
     let count = convolution.weights();
     let mut weights = numbers::<T>(count);
     let strides = [48 * 9, 9, 3, 1];
-    let mut taps = Taps::pack(level, convolution, &weights, strides);
-    rate(&format!("{real} taps of 48 channels"), level, count, || taps.repack(&weights, strides));
-    let mut taps = Taps::pack_transposed(level, convolution, &weights, strides);
-    rate(&format!("{real} taps of 48 channels transposed"), level, count, || taps.repack(&weights, strides));
+    for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
+        let mut taps = Taps::pack(level, convolution, method, &weights, strides);
+        let name = format!("{real} {method:?} taps of 48 channels");
+        rate(&name, level, count, || taps.repack(&weights, strides));
+        let mut taps = Taps::pack_transposed(level, convolution, method, &weights, strides);
+        rate(&format!("{name} transposed"), level, count, || taps.repack(&weights, strides));
+    }
     let (part, sums) = (Part::all(&convolution), numbers::<T>(count));
     rate(&format!("{real} weights of 48 channels written"), level, count, || {
         write_weights(&convolution, &part, &sums, true, &mut weights, strides);

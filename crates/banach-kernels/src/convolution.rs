@@ -5,7 +5,9 @@
 mod axis;
 mod channelwise;
 mod image;
+mod vectors;
 mod weights;
+mod winograd;
 
 pub use image::{convolve, convolve_transposed};
 pub use weights::{Part, weight_gradient, write_weights};
@@ -71,6 +73,11 @@ impl Convolution {
         [input * self.channels[0], output * self.channels[1]]
     }
 
+    /// Whether [`ConvolutionMethod::Winograd`] can compute it: a kernel of 3 by 3, neither strides, dilation nor groups.
+    pub fn is_for_winograd(&self) -> bool {
+        self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1
+    }
+
     fn axis(&self, axis: usize, transposed: bool) -> Axis {
         let (mut source, mut target) = (self.input[axis], self.output()[axis]);
         if transposed {
@@ -119,12 +126,29 @@ impl Convolution {
     }
 }
 
-/// The weights of a convolution, packed for a level and for one direction.
+/// How the numbers of a convolution are computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConvolutionMethod {
+    /// As the definition says: one product for every place of the kernel.
+    #[default]
+    Direct,
+    /// With 16 products where the definition has 36, for those convolutions that [are for
+    /// it](Convolution::is_for_winograd); all others are computed directly.
+    ///
+    /// It rounds otherwise: the bound on an error, relative to the largest pixels near by, is seven times that of the
+    /// direct method; where pixels are alike, errors are smaller, because fewer numbers are summed (the example `rounding`
+    /// prints both). In return, 32 to 64 channels take 0.53 to 0.62 of the time with AVX-512 (the example `rates`).
+    Winograd,
+}
+
+/// The weights of a convolution, packed for a level, one direction and a method.
 #[derive(Clone, Debug)]
 pub struct Taps<T> {
     convolution: Convolution,
     transposed: bool,
-    /// For every group `[taps · channels summed over, channels]`; channelwise one for all: `[taps, channels]`.
+    method: ConvolutionMethod,
+    /// For every group `[taps · channels summed over, channels]`; channelwise one for all: `[taps, channels]`; for
+    /// Winograd's method one for every product: `[channels summed over, channels]`.
     groups: Vec<Panels<T>>,
     /// A pixel of zeros, which stands for those outside.
     zeros: Vec<T>,
@@ -136,8 +160,14 @@ impl<T: Real> Taps<T> {
     ///
     /// # Panics
     /// If the convolution makes no sense or a weight is not in the slice.
-    pub fn pack(level: Level, convolution: Convolution, weights: &[T], strides: [usize; 4]) -> Self {
-        Self::new(level, convolution, weights, strides, false)
+    pub fn pack(
+        level: Level,
+        convolution: Convolution,
+        method: ConvolutionMethod,
+        weights: &[T],
+        strides: [usize; 4],
+    ) -> Self {
+        Self::new(level, convolution, method, weights, strides, false)
     }
 
     /// Packs the same weights for [`convolve_transposed`].
@@ -147,29 +177,36 @@ impl<T: Real> Taps<T> {
     pub fn pack_transposed(
         level: Level,
         convolution: Convolution,
+        method: ConvolutionMethod,
         weights: &[T],
         strides: [usize; 4],
     ) -> Self {
-        Self::new(level, convolution, weights, strides, true)
+        Self::new(level, convolution, method, weights, strides, true)
     }
 
     fn new(
         level: Level,
         convolution: Convolution,
+        method: ConvolutionMethod,
         weights: &[T],
         strides: [usize; 4],
         transposed: bool,
     ) -> Self {
         convolution.check();
-        let groups = if convolution.channelwise() { 1 } else { convolution.groups };
+        let method = if convolution.is_for_winograd() { method } else { ConvolutionMethod::Direct };
+        let groups = match method {
+            ConvolutionMethod::Winograd => winograd::PRODUCTS,
+            ConvolutionMethod::Direct if convolution.channelwise() => 1,
+            ConvolutionMethod::Direct => convolution.groups,
+        };
         let zeros = convolution.channels[usize::from(transposed)].next_multiple_of(lanes::<T>(level));
         let groups = vec![Panels::empty(level); groups];
-        let mut taps = Self { convolution, transposed, groups, zeros: vec![T::ZERO; zeros] };
+        let mut taps = Self { convolution, transposed, method, groups, zeros: vec![T::ZERO; zeros] };
         taps.repack(weights, strides);
         taps
     }
 
-    /// Packs other weights for the same convolution, level and direction; allocates nothing.
+    /// Packs other weights for the same convolution, level, direction and method; allocates nothing.
     ///
     /// # Panics
     /// If a weight is not in the slice.
@@ -191,6 +228,13 @@ impl<T: Real> Taps<T> {
         let [inward, outward] = self.convolution.group_channels();
         let transposed = self.transposed;
         let [summed, kept] = if transposed { [outward, inward] } else { [inward, outward] };
+        if self.method == ConvolutionMethod::Winograd {
+            winograd::pack(&mut self.groups, [summed, kept], |summed, kept, tap| {
+                // The transposed convolution is one by the kernel turned round.
+                if transposed { at(summed, kept, taps - 1 - tap) } else { at(kept, summed, tap) }
+            });
+            return;
+        }
         for (group, panels) in self.groups.iter_mut().enumerate() {
             panels.fill(taps * summed, kept, |row, first, out| {
                 let (tap, summed) = (row / summed, row % summed);
@@ -210,6 +254,11 @@ impl<T: Real> Taps<T> {
     /// Whether they were packed for [`convolve_transposed`].
     pub fn transposed(&self) -> bool {
         self.transposed
+    }
+
+    /// How they are used.
+    pub fn method(&self) -> ConvolutionMethod {
+        self.method
     }
 
     /// The level they are packed for.

@@ -9,6 +9,7 @@ mod convolution;
 mod descent;
 mod functions;
 mod level;
+mod lines;
 mod panels;
 mod product;
 mod real;
@@ -17,7 +18,7 @@ mod vector;
 
 pub use chain::{Binary, Chain, Comparison, Input, InvalidChain, Operation, Output, Step, Unary};
 pub use convolution::{
-    Convolution, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
+    Convolution, ConvolutionMethod, Part, Taps, convolve, convolve_transposed, weight_gradient, write_weights,
 };
 pub use descent::{Descent, descend};
 pub use level::Level;

@@ -1,6 +1,7 @@
 //! How does the right side of a product lie in memory? In panels as wide as a tile, each read from end to end.
 
 use crate::level::Level;
+use crate::lines::Lines;
 use crate::real::Real;
 use crate::tile::WIDEST;
 use pulp::{Simd, WithSimd};
@@ -65,19 +66,14 @@ pub struct Panels<T> {
     lanes: usize,
     depth: usize,
     columns: usize,
-    lines: Vec<Line>,
+    lines: Lines,
     numbers: PhantomData<T>,
 }
-
-/// A line of the cache: vectors that start where it does are read at once.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u64; 8]);
 
 impl<T: Real> Panels<T> {
     /// Panels of no columns, to be packed later.
     pub fn empty(level: Level) -> Self {
-        let lines = Vec::new();
+        let lines = Lines::new();
         Self { level, lanes: lanes::<T>(level), depth: 0, columns: 0, lines, numbers: PhantomData }
     }
 
@@ -136,9 +132,8 @@ impl<T: Real> Panels<T> {
     fn resize(&mut self, depth: usize, columns: usize) {
         (self.depth, self.columns) = (depth, columns);
         let numbers = columns.checked_next_multiple_of(self.lanes).and_then(|wide| wide.checked_mul(depth));
-        let bytes = numbers.and_then(|numbers| numbers.checked_mul(size_of::<T>()));
-        assert!(bytes.is_some(), "panels larger than any memory");
-        self.lines.resize(bytes.unwrap_or_default().div_ceil(size_of::<Line>()), Line([0; 8]));
+        assert!(numbers.is_some(), "panels larger than any memory");
+        self.lines.resize::<T>(numbers.unwrap_or_default());
     }
 
     /// The level they are packed for.
@@ -175,31 +170,18 @@ impl<T: Real> Panels<T> {
     /// A panel: `[depth, vectors(panel) lanes]`.
     pub(crate) fn panel(&self, panel: usize) -> &[T] {
         let start = self.start(panel);
-        &self.numbers()[start..start + self.depth * self.vectors(panel) * self.lanes]
+        &self.lines.numbers()[start..start + self.depth * self.vectors(panel) * self.lanes]
     }
 
     /// How wide a panel is, and its numbers.
     fn panel_mut(&mut self, panel: usize) -> (usize, &mut [T]) {
         let (start, width) = (self.start(panel), self.vectors(panel) * self.lanes);
         let length = self.depth * width;
-        (width, &mut self.numbers_mut()[start..start + length])
+        (width, &mut self.lines.numbers_mut()[start..start + length])
     }
 
     fn start(&self, panel: usize) -> usize {
         panel * WIDEST * self.lanes * self.depth
-    }
-
-    fn numbers(&self) -> &[T] {
-        let length = self.lines.len() * (size_of::<Line>() / size_of::<T>());
-        // SAFETY: the lines are initialised and hold so many numbers; `T` is `f32` or `f64`, aligned to less than a
-        // line, and takes any bits.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast::<T>(), length) }
-    }
-
-    fn numbers_mut(&mut self) -> &mut [T] {
-        let length = self.lines.len() * (size_of::<Line>() / size_of::<T>());
-        // SAFETY: as in `numbers`, and the lines are lent to nobody else.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast::<T>(), length) }
     }
 }
 

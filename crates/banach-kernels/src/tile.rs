@@ -160,6 +160,18 @@ unsafe fn store<S: Simd, T: Real, const H: usize, const V: usize>(
     sums: [[T::Vector<S>; V]; H],
 ) {
     let lanes = T::lanes::<S>();
+    if tile.columns == V * lanes && !tile.add {
+        for (i, row) in sums.iter().enumerate() {
+            for (v, sum) in row.iter().enumerate() {
+                // SAFETY: these are results the caller lends, whole vectors of them. No sum leaves its register before.
+                unsafe {
+                    let c = tile.c.add(i * tile.c_stride + v * lanes);
+                    c.cast::<T::Vector<S>>().write_unaligned(*sum);
+                }
+            }
+        }
+        return;
+    }
     for (i, row) in sums.into_iter().enumerate() {
         for (v, mut sum) in row.into_iter().enumerate() {
             let columns = tile.columns - v * lanes;

@@ -57,7 +57,7 @@ pub use evaluate::{evaluate, evaluate_on};
 pub use hoist::{Hoisted, hoist};
 pub use linear::{LinearEquation, LinearProgram};
 pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};
-pub use native::{Machine, Operand, Packed, Target, Unsuitable, Workspace};
+pub use native::{ConvolutionMethod, Machine, Operand, Packed, Target, Unsuitable, Workspace};
 pub use operations::{operations, operations_of};
 pub use primitive::{
     Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,

@@ -64,14 +64,14 @@ impl Backward {
         let cotangents: Vec<usize> = (1..=all.len()).collect();
         let pulled = simplify(&pulled.with_outputs(&cotangents));
         let parts = hoist(&pulled, &[self.g.inputs().len()]);
-        let engine = self.config.engine;
+        let (engine, convolution) = (self.config.engine, self.config.convolution);
         let of_inputs: Vec<usize> = (1..all.len()).collect();
         let map = simplify(&parts.body.clone().with_outputs(&[0]));
         let pullback = simplify(&parts.body.with_outputs(&of_inputs));
         Pass {
-            coefficients: Runner::new(parts.prologue, engine),
+            coefficients: Runner::new(parts.prologue, engine, convolution),
             adjoint: Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)),
-            pullback: Runner::new(pullback, engine),
+            pullback: Runner::new(pullback, engine, convolution),
         }
     }
 }

@@ -4,8 +4,8 @@ use crate::engine::{Origin, computed};
 use crate::error::Error;
 use crate::report::locked;
 use banach_program::{
-    Hoisted, Host, Machine, Operand, Packed, Program, Rows, Target, Type, Unsuitable, Workspace, operations,
-    rows, with_rows,
+    ConvolutionMethod, Hoisted, Host, Machine, Operand, Packed, Program, Rows, Target, Type, Unsuitable,
+    Workspace, operations, rows, with_rows,
 };
 use banach_solve::{Map, Matrix};
 use smallvec::SmallVec;
@@ -35,6 +35,7 @@ pub(crate) struct CompiledLoop<T> {
     width: usize,
     /// Whether the rows can be separated.
     separable: bool,
+    method: ConvolutionMethod,
     machines: Mutex<HashMap<usize, Arc<Machine<T>>>>,
 }
 
@@ -42,11 +43,14 @@ pub(crate) struct CompiledLoop<T> {
 const KEPT: usize = 64;
 
 impl<T: Number> CompiledLoop<T> {
-    pub(crate) fn new(parts: &Hoisted) -> Result<Self, Unsuitable> {
+    pub(crate) fn new(parts: &Hoisted, method: ConvolutionMethod) -> Result<Self, Unsuitable> {
         let body = parts.body.clone();
         let (carried, prologue) = computed(&parts.prologue);
         let types: Vec<Type> = prologue.output_types().cloned().collect();
-        let prologue = if types.is_empty() { None } else { Some(Machine::new(&prologue, &[])?.spread()) };
+        let prologue = match types.is_empty() {
+            true => None,
+            false => Some(Machine::new(&prologue, &[])?.spread().convolving(method)),
+        };
         let state = body.type_of(body.inputs()[0]).clone();
         let mut per_row = vec![0];
         for position in 1..body.inputs().len() {
@@ -68,6 +72,7 @@ impl<T: Number> CompiledLoop<T> {
             state,
             width,
             separable,
+            method,
             machines: Mutex::default(),
         };
         compiled.machine(count)?;
@@ -94,7 +99,7 @@ impl<T: Number> CompiledLoop<T> {
         let body = if whole { Some(self.body.clone()) } else { fewer() };
         let body = body.unwrap_or_else(|| panic!("rows that can be alone can be {rows}"));
         let fixed: Vec<usize> = (1..body.inputs().len()).collect();
-        let machine = Machine::new(&body, &fixed)?;
+        let machine = Machine::new(&body, &fixed)?.convolving(self.method);
         // A part of a batch has a core of its own.
         let machine = if whole { machine.spread() } else { machine };
         let machine = Arc::new(machine);

@@ -2,7 +2,7 @@
 
 use crate::compiled::{Bound, CompiledLoop, Number, Part};
 use crate::error::Error;
-use crate::settings::Engine;
+use crate::settings::{Convolution, Engine};
 use banach_program::{Hoisted, Host, Kind, Machine, Operand, Program, Value, evaluate};
 use banach_solve::{
     FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, fixed_point, solve_linear,
@@ -53,19 +53,15 @@ pub(crate) fn computed(program: &Program) -> (Vec<Origin>, Program) {
 
 impl Runner {
     /// The program for an engine.
-    pub(crate) fn new(program: Program, engine: Engine) -> Self {
+    pub(crate) fn new(program: Program, engine: Engine, convolution: Convolution) -> Self {
         let kinds = program.input_types().chain(program.output_types()).map(|ty| ty.kind);
         let float = kinds.into_iter().find(|kind| kind.is_float());
         let single = float == Some(Kind::Float(FloatDType::F32));
         let (outputs, program) = computed(&program);
         let machine = match engine {
             Engine::Device => None,
-            Engine::Native if single => {
-                Machine::new(&program, &[]).ok().map(|machine| Compiled::Single(machine.spread()))
-            }
-            Engine::Native => {
-                Machine::new(&program, &[]).ok().map(|machine| Compiled::Double(machine.spread()))
-            }
+            Engine::Native if single => compiled(&program, convolution).map(Compiled::Single),
+            Engine::Native => compiled(&program, convolution).map(Compiled::Double),
         };
         Runner { program, machine, outputs }
     }
@@ -86,6 +82,11 @@ impl Runner {
     }
 }
 
+/// A program that may use all cores, if it can be compiled.
+fn compiled<T: Number>(program: &Program, convolution: Convolution) -> Option<Machine<T>> {
+    Machine::new(program, &[]).ok().map(|machine| machine.spread().convolving(convolution.method()))
+}
+
 /// A loop compiled for this machine, if it can be.
 #[derive(Debug)]
 pub(crate) enum Native {
@@ -95,11 +96,12 @@ pub(crate) enum Native {
 }
 
 impl Native {
-    pub(crate) fn new(parts: &Hoisted) -> Self {
+    pub(crate) fn new(parts: &Hoisted, convolution: Convolution) -> Self {
+        let method = convolution.method();
         let kind = parts.body.input_types().next().map(|ty| ty.kind);
         let compiled = match kind {
-            Some(Kind::Float(FloatDType::F32)) => CompiledLoop::new(parts).ok().map(Native::Single),
-            Some(Kind::Float(FloatDType::F64)) => CompiledLoop::new(parts).ok().map(Native::Double),
+            Some(Kind::Float(FloatDType::F32)) => CompiledLoop::new(parts, method).ok().map(Native::Single),
+            Some(Kind::Float(FloatDType::F64)) => CompiledLoop::new(parts, method).ok().map(Native::Double),
             Some(_) | None => None,
         };
         compiled.unwrap_or(Native::Unsuitable)

@@ -82,7 +82,7 @@ impl Fix {
     /// Solves `x = g(x, q)` from `x0`.
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
         if self.config.engine == Engine::Native && on_host(x0, q) {
-            let native = self.native.get_or_init(|| Native::new(&self.forward));
+            let native = self.native.get_or_init(|| Native::new(&self.forward, self.config.convolution));
             if let Some(solution) = native.fixed_point(x0, q, &self.config.forward)? {
                 return Ok(solution);
             }

@@ -97,5 +97,5 @@ pub use layer::FixedPoint;
 pub use objective::{Compiled, Objective};
 pub use projection::Projection;
 pub use report::{AdjointReport, Report, Solution, Statistics};
-pub use settings::{Engine, FixedPointConfig, OnFailure};
+pub use settings::{Convolution, Engine, FixedPointConfig, OnFailure};
 pub use update::Update;

@@ -26,7 +26,7 @@ use crate::error::Error;
 use crate::function::Function;
 use crate::parameters::Parameters;
 use crate::report::locked;
-use crate::settings::Engine;
+use crate::settings::{Convolution, Engine};
 use crate::traced::{trace_module, types_of};
 use banach_program::{Builder, Program, Tensors, Type, Value, Var, simplify, vjp};
 use burn::module::{Module, ParamId};
@@ -44,6 +44,7 @@ use std::sync::{Arc, Mutex};
 pub struct Objective<M, I> {
     loss: Loss<M, I>,
     engine: Engine,
+    convolution: Convolution,
     known: Mutex<Vec<(Key, Arc<Runner>)>>,
 }
 
@@ -65,13 +66,22 @@ impl<M, I> Debug for Objective<M, I> {
 impl<M: Module, I: Tensors> Objective<M, I> {
     /// The loss that a closure computes: one number.
     pub fn new(loss: impl Fn(&M, I) -> Tensor<1> + Send + Sync + 'static) -> Self {
-        Objective { loss: Box::new(loss), engine: Engine::default(), known: Mutex::default() }
+        let (engine, convolution) = (Engine::default(), Convolution::default());
+        Objective { loss: Box::new(loss), engine, convolution, known: Mutex::default() }
     }
 
     /// The same on another engine; fixed points in it have their own setting.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
+        self.known = Mutex::default();
+        self
+    }
+
+    /// The same with convolutions computed otherwise; fixed points in it have their own setting.
+    #[must_use]
+    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
         self.known = Mutex::default();
         self
     }
@@ -102,7 +112,7 @@ impl<M: Module, I: Tensors> Objective<M, I> {
             Some(runner) => runner,
             None => {
                 let program = self.compiled(module, &batch, &parameters, &key, first)?;
-                let runner = Arc::new(Runner::new(program, self.engine));
+                let runner = Arc::new(Runner::new(program, self.engine, self.convolution));
                 let mut known = locked(&self.known);
                 known.truncate(KEPT - 1);
                 known.insert(0, (key, Arc::clone(&runner)));
@@ -157,7 +167,8 @@ impl Function {
         let mut results = builder.inline(self.program(), &given);
         results.extend(builder.inline(self.partial(inputs)?.program(), &given));
         let program = simplify(&builder.finish(results));
-        Ok(Compiled { runner: Arc::new(Runner::new(program, Engine::Native)) })
+        let runner = Runner::new(program, Engine::Native, Convolution::default());
+        Ok(Compiled { runner: Arc::new(runner) })
     }
 }
 

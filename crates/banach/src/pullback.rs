@@ -4,7 +4,7 @@ use crate::attach::join;
 use crate::engine::Runner;
 use crate::error::Error;
 use crate::report::locked;
-use crate::settings::Engine;
+use crate::settings::{Convolution, Engine};
 use banach_program::{Program, Value, simplify, vjp};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex};
@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex};
 pub(crate) struct Pullbacks {
     program: Program,
     engine: Engine,
+    convolution: Convolution,
     known: Mutex<Vec<(Vec<usize>, Arc<Runner>)>>,
 }
 
 impl Pullbacks {
-    pub(crate) fn new(program: Program, engine: Engine) -> Self {
-        Pullbacks { program, engine, known: Mutex::default() }
+    pub(crate) fn new(program: Program, engine: Engine, convolution: Convolution) -> Self {
+        Pullbacks { program, engine, convolution, known: Mutex::default() }
     }
 
     /// The cotangents of the inputs at the positions given, at a point, for the cotangent c of the output.
@@ -29,7 +30,8 @@ impl Pullbacks {
         let runner = found.unwrap_or_else(|| {
             let pulled = vjp(&self.program, positions);
             let gradients: Vec<usize> = (self.program.outputs().len()..pulled.outputs().len()).collect();
-            let runner = Arc::new(Runner::new(simplify(&pulled.with_outputs(&gradients)), self.engine));
+            let program = simplify(&pulled.with_outputs(&gradients));
+            let runner = Arc::new(Runner::new(program, self.engine, self.convolution));
             known.push((positions.to_vec(), Arc::clone(&runner)));
             runner
         });

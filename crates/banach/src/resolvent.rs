@@ -32,7 +32,7 @@ pub(crate) struct Resolvent {
 impl Resolvent {
     pub(crate) fn new(map: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
         let parts = hoist(&map, &[0]);
-        let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine));
+        let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine, config.convolution));
         let (native, transposed) = (OnceLock::new(), OnceLock::new());
         Resolvent { map, parts, config, native, pullbacks, transposed, statistics }
     }
@@ -87,7 +87,7 @@ impl Resolvent {
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         if self.config.engine == Engine::Native && on_host(b, q) {
-            let native = self.native.get_or_init(|| Native::new(&self.parts));
+            let native = self.native.get_or_init(|| Native::new(&self.parts, self.config.convolution));
             if let Some(solution) = native.linear(b, q, settings)? {
                 return Ok(solution);
             }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::layer::FixedPoint;
 use crate::update::Update;
+use banach_program::ConvolutionMethod;
 use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Settings, Tolerance};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,34 @@ pub enum Engine {
     Device,
 }
 
+/// How [`Engine::Native`] computes convolutions and their input gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Convolution {
+    /// As the definition says.
+    #[default]
+    Direct,
+    /// By Winograd's method with 16 products for 36 (F(2 × 2, 3 × 3), Lavin and Gray, 2016, arXiv 1509.09308, section
+    /// 4.1), for kernels of 3 by 3 without strides, dilation and groups, from 16 channels and 4 by 4 pixels on; all
+    /// others, and weight gradients, are computed directly.
+    ///
+    /// With 32 to 64 channels and AVX-512 it takes 0.53 to 0.62 of the time. Results differ by rounding: in single
+    /// precision, for random images of 16 to 256 channels, no error was above `9.3e-7` of the largest result, and of
+    /// `2.3e-6` directly. The bound on the error, which is relative to the largest pixels near by, is seven times as
+    /// large (`cargo run --release -p banach-kernels --example rates`, and `rounding`).
+    Winograd,
+}
+
+impl Convolution {
+    /// The same for the engine.
+    pub(crate) fn method(self) -> ConvolutionMethod {
+        match self {
+            Convolution::Direct => ConvolutionMethod::Direct,
+            Convolution::Winograd => ConvolutionMethod::Winograd,
+        }
+    }
+}
+
 /// How a [`FixedPoint`] layer solves forward and backward.
 ///
 /// | setting | default | effect |
@@ -40,6 +69,7 @@ pub enum Engine {
 /// | `escalate` | `true` | rows the adjoint solver leaves unsolved are tried with the other one |
 /// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
 /// | `engine` | [`Engine::Native`] | where loops run |
+/// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedPointConfig {
@@ -53,13 +83,16 @@ pub struct FixedPointConfig {
     pub on_failure: OnFailure,
     /// Where loops run.
     pub engine: Engine,
+    /// How the native engine computes convolutions.
+    pub convolution: Convolution,
 }
 
 impl Default for FixedPointConfig {
     fn default() -> Self {
         let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
         let (on_failure, engine) = (OnFailure::default(), Engine::default());
-        FixedPointConfig { forward, adjoint, escalate: true, on_failure, engine }
+        let convolution = Convolution::default();
+        FixedPointConfig { forward, adjoint, escalate: true, on_failure, engine, convolution }
     }
 }
 
@@ -110,6 +143,13 @@ impl FixedPointConfig {
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
+        self
+    }
+
+    /// How the native engine computes convolutions.
+    #[must_use]
+    pub fn with_convolution(mut self, convolution: Convolution) -> Self {
+        self.convolution = convolution;
         self
     }
 

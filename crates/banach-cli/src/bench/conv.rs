@@ -2,7 +2,7 @@
 
 use super::measurement::Journal;
 use super::step::Step;
-use crate::command::{EngineName, Measuring, RoadName};
+use crate::command::{ConvolutionName, EngineName, Measuring, RoadName};
 use crate::error::Error;
 use crate::random::Generator;
 use banach::program::Program;
@@ -92,7 +92,12 @@ pub(crate) struct Network {
 
 impl Network {
     /// The same weights on every device.
-    pub(crate) fn new(size: Size, engine: EngineName, device: &Device) -> Result<Self, Error> {
+    pub(crate) fn new(
+        size: Size,
+        engine: EngineName,
+        convolved: ConvolutionName,
+        device: &Device,
+    ) -> Result<Self, Error> {
         let mut generator = Generator::new(0, WEIGHT_STREAM);
         let channels = size.channels;
         let mut convolution = |ends: [usize; 2], factor: f64, bias: bool| {
@@ -104,7 +109,8 @@ impl Network {
             second: convolution([channels; 2], 0.5, true),
         };
         let read_out = convolution([channels, 1], 1.0, true);
-        Ok(Self { cell: forced(size.count, engine).init(cell).map_err(Error::layer)?, read_out })
+        let config = forced(size.count, engine).with_convolution(convolved.convolution());
+        Ok(Self { cell: config.init(cell).map_err(Error::layer)?, read_out })
     }
 
     /// The mean squared error of the image that is read out.
@@ -148,41 +154,56 @@ fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
 }
 
 /// Runs `banach bench conv`.
-pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
+pub(crate) fn bench(convolved: ConvolutionName, measuring: &Measuring) -> Result<(), Error> {
     let mut journal = Journal::new("conv", measuring);
     for size in SIZES {
-        if journal.wants(&size.setting("train")) {
+        let setting = |work: &str| match convolved {
+            ConvolutionName::Direct => size.setting(work),
+            ConvolutionName::Winograd => format!("{} winograd", size.setting(work)),
+        };
+        if journal.wants(&setting("train")) {
             for road in journal.roads() {
-                train(&mut journal, size, road)?;
+                train(&mut journal, &setting("train"), (size, convolved), road)?;
             }
         }
-        if journal.wants(&size.setting("forward")) {
-            forward(&mut journal, size)?;
+        if journal.wants(&setting("forward")) {
+            forward(&mut journal, &setting("forward"), (size, convolved))?;
         }
     }
     journal.close()
 }
 
-fn train(journal: &mut Journal<'_>, size: Size, road: RoadName) -> Result<(), Error> {
+fn train(
+    journal: &mut Journal<'_>,
+    setting: &str,
+    (size, convolved): (Size, ConvolutionName),
+    road: RoadName,
+) -> Result<(), Error> {
     let device = Device::flex().autodiff();
-    let (network, image) = (Network::new(size, journal.measuring.engine, &device)?, size.image(&device));
-    let step = Step::new(road, journal.measuring.engine, Network::loss);
+    let network = Network::new(size, journal.measuring.engine, convolved, &device)?;
+    let image = size.image(&device);
+    let step = Step::new(road, journal.measuring.engine, Network::loss).with_convolution(convolved);
     let mut loss = 0.0;
     let ms = journal.median_ms(REPEATS, WARM_UP, || {
         loss = step.take(&network, image.clone())?.0;
         Ok(())
     })?;
-    let measurement = journal.measurement(&size.setting("train"), Some(road), ms, size.count as f64);
+    let measurement = journal.measurement(setting, Some(road), ms, size.count as f64);
     journal.write(measurement.with(RATE, rate(2.0 * size.operations(), ms)).with("loss", loss))
 }
 
-fn forward(journal: &mut Journal<'_>, size: Size) -> Result<(), Error> {
+fn forward(
+    journal: &mut Journal<'_>,
+    setting: &str,
+    (size, convolved): (Size, ConvolutionName),
+) -> Result<(), Error> {
     let device = Device::flex();
-    let (network, image) = (Network::new(size, journal.measuring.engine, &device)?, size.image(&device));
+    let network = Network::new(size, journal.measuring.engine, convolved, &device)?;
+    let image = size.image(&device);
     let ms = journal.median_ms(REPEATS, WARM_UP, || {
         network.cell.solve(image.clone()).map(|_| ()).map_err(Error::layer)
     })?;
-    let measurement = journal.measurement(&size.setting("forward"), None, ms, size.count as f64);
+    let measurement = journal.measurement(setting, None, ms, size.count as f64);
     journal.write(measurement.with(RATE, rate(size.operations(), ms)))
 }
 
@@ -196,13 +217,14 @@ fn rate(operations: f64, ms: f64) -> f64 {
 /// The update as a program, in the smallest size.
 pub(crate) fn program(device: &Device) -> Result<Program, Error> {
     let size = SIZES[0];
-    Network::new(size, EngineName::Native, device)?.cell.program(size.image(device)).map_err(Error::layer)
+    let network = Network::new(size, EngineName::Native, ConvolutionName::Direct, device)?;
+    network.cell.program(size.image(device)).map_err(Error::layer)
 }
 
 /// How the smallest size is solved.
 pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
     let size = SIZES[0];
-    let cell = Network::new(size, EngineName::Native, device)?.cell;
+    let cell = Network::new(size, EngineName::Native, ConvolutionName::Direct, device)?.cell;
     let cell = cell.with_config(config.clone()).map_err(Error::layer)?;
     cell.solve(size.image(device)).map(|solution| solution.report().clone()).map_err(Error::layer)
 }
@@ -216,7 +238,7 @@ mod tests {
         let size = Size { channels: 3, batch: 2, side: 6, count: 7 };
         for engine in [EngineName::Native, EngineName::Device] {
             let device = Device::flex().autodiff();
-            let network = Network::new(size, engine, &device).unwrap();
+            let network = Network::new(size, engine, ConvolutionName::Direct, &device).unwrap();
             let solution = network.cell.solve(size.image(&device)).unwrap();
             assert_eq!(solution.report().evaluations, 7, "{engine:?}");
             let report = solution.report().clone();
@@ -226,23 +248,28 @@ mod tests {
     }
 
     #[test]
-    fn both_roads_give_every_parameter_the_same_gradient() {
-        let size = Size { channels: 3, batch: 2, side: 6, count: 7 };
+    fn both_roads_and_methods_give_every_parameter_the_same_gradient() {
+        let size = Size { channels: 16, batch: 2, side: 6, count: 7 };
         let device = Device::flex().autodiff();
-        let network = Network::new(size, EngineName::Native, &device).unwrap();
-        let take = |road| {
-            let step = Step::new(road, EngineName::Native, Network::loss);
+        let take = |road, convolved| {
+            let network = Network::new(size, EngineName::Native, convolved, &device).unwrap();
+            let step = Step::new(road, EngineName::Native, Network::loss).with_convolution(convolved);
             let (loss, gradients) = step.take(&network, size.image(&device)).unwrap();
             assert_eq!(gradients.len(), 7, "{road:?}");
             let weight = gradients.get::<4>(network.cell.update().second.weight.id).unwrap();
             (loss, weight.into_data().iter::<f64>().collect::<Vec<f64>>())
         };
-        let ((one, tape), (other, compiled)) = (take(RoadName::Tape), take(RoadName::Compiled));
-        assert!((one - other).abs() < 1e-6 * one, "{one} and {other}");
+        let (one, tape) = take(RoadName::Tape, ConvolutionName::Direct);
         let most = tape.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
-        assert!(
-            tape.iter().zip(&compiled).all(|(a, b)| (a - b).abs() < 1e-4 * most),
-            "{tape:?} {compiled:?}"
-        );
+        for (road, convolved) in [
+            (RoadName::Compiled, ConvolutionName::Direct),
+            (RoadName::Tape, ConvolutionName::Winograd),
+            (RoadName::Compiled, ConvolutionName::Winograd),
+        ] {
+            let (other, found) = take(road, convolved);
+            assert!((one - other).abs() < 1e-6 * one, "{one} and {other}");
+            let near = tape.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-4 * most);
+            assert!(near, "{road:?} {convolved:?}: {tape:?} {found:?}");
+        }
     }
 }

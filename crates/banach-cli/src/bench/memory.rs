@@ -5,7 +5,7 @@
 use super::conv::{Network, Size};
 use super::measurement::{Journal, Measurement};
 use super::step::Step;
-use crate::command::{Measuring, RoadName};
+use crate::command::{ConvolutionName, Measuring, RoadName};
 use crate::error::Error;
 use crate::report::memory;
 use burn::tensor::Device;
@@ -46,7 +46,8 @@ const PEAK: &str = "peak_mb";
 fn here(journal: &Journal<'_>, setting: &str, count: usize, road: RoadName) -> Result<Measurement, Error> {
     let unknown = || Error::Training("this system does not tell how much memory a process holds".into());
     let (size, device) = (Size::smallest(count), Device::flex().autodiff());
-    let (network, image) = (Network::new(size, journal.measuring.engine, &device)?, size.image(&device));
+    let network = Network::new(size, journal.measuring.engine, ConvolutionName::Direct, &device)?;
+    let image = size.image(&device);
     let step = Step::new(road, journal.measuring.engine, Network::loss);
     let before = memory::held_bytes().ok_or_else(unknown)? as f64;
     let ms = journal.median_ms(REPEATS, 1, || step.take(&network, image.clone()).map(|_| ()))?;

@@ -16,7 +16,7 @@ use crate::error::Error;
 pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
     match task {
         Bench::Cell(measuring) => cell::bench(measuring),
-        Bench::Conv(measuring) => conv::bench(measuring),
+        Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
         Bench::Rows(measuring) => rows::bench(measuring),

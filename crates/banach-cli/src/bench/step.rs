@@ -1,6 +1,6 @@
 //! What is a training step? A loss, its value and its gradient for every parameter, by one of two roads.
 
-use crate::command::{EngineName, RoadName};
+use crate::command::{ConvolutionName, EngineName, RoadName};
 use crate::error::Error;
 use banach::Objective;
 use banach::program::Tensors;
@@ -25,6 +25,16 @@ impl<M: Module + 'static, I: Tensors + 'static> Step<M, I> {
         match road {
             RoadName::Tape => Self::Tape(loss),
             RoadName::Compiled => Self::Compiled(Objective::new(loss).with_engine(engine.engine())),
+        }
+    }
+
+    /// The same with convolutions computed otherwise, where the step is compiled; layers in it have their own setting.
+    pub(crate) fn with_convolution(self, convolution: ConvolutionName) -> Self {
+        match self {
+            Self::Tape(loss) => Self::Tape(loss),
+            Self::Compiled(objective) => {
+                Self::Compiled(objective.with_convolution(convolution.convolution()))
+            }
         }
     }
 

@@ -1,7 +1,8 @@
 //! Which options does each command take?
 
-use super::names::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
+use super::names::{EngineName, LayerName, RecipeName};
 use super::numbers::{positive, rate, share, step, tolerance, weight};
+use super::solvers::{AdjointName, SolverName};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Which options do the benchmarks take?
 
-use super::names::{EngineName, RoadName};
+use super::names::{ConvolutionName, EngineName, RoadName};
 use super::numbers::positive;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -11,7 +11,13 @@ pub(crate) enum Bench {
     /// A training step of a dense tanh cell in three sizes.
     Cell(Measuring),
     /// A training step of a convolutional cell with a fixed number of iterations, and its forward solve, in three sizes.
-    Conv(Measuring),
+    Conv {
+        /// How the convolutions are computed by the native engine.
+        #[arg(long, value_enum, value_name = "NAME", default_value = "direct")]
+        convolution: ConvolutionName,
+        #[command(flatten)]
+        measuring: Measuring,
+    },
     /// Epochs of the published Bibtex map.
     Bibtex {
         /// Folder with bibtex-train.arff and bibtex-test.arff.

@@ -4,10 +4,12 @@ mod arguments;
 mod measuring;
 mod names;
 mod numbers;
+mod solvers;
 
 pub(crate) use arguments::{BibtexArguments, Changes, ShowArguments, Solving, TableArguments, ToyArguments};
 pub(crate) use measuring::{Bench, Measuring};
-pub(crate) use names::{AdjointName, EngineName, LayerName, RecipeName, RoadName, SolverName};
+pub(crate) use names::{ConvolutionName, EngineName, LayerName, RecipeName, RoadName};
+pub(crate) use solvers::{AdjointName, SolverName};
 
 use crate::error::Error;
 use clap::error::{ContextKind, ErrorKind};

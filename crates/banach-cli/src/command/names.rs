@@ -1,7 +1,6 @@
 //! By which names are layers, solvers and recipes called, on the command line and in reports?
 
-use banach::Engine;
-use banach::solve::{Anderson, FixedPointSolver, Newton, Picard};
+use banach::{Convolution, Engine};
 use clap::ValueEnum;
 
 /// What stands between the input and the output of a network.
@@ -47,50 +46,6 @@ pub(crate) enum RecipeName {
     Tuned,
 }
 
-/// How the fixed point is found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SolverName {
-    /// x <- g(x, z).
-    Picard,
-    /// Anderson acceleration.
-    Anderson,
-    /// Newton's method.
-    Newton,
-}
-
-impl SolverName {
-    /// The name as written on the command line.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Picard => "picard",
-            Self::Anderson => "anderson",
-            Self::Newton => "newton",
-        }
-    }
-
-    /// The solver of a layer, with its defaults.
-    pub(crate) fn solver(self) -> FixedPointSolver {
-        match self {
-            Self::Picard => FixedPointSolver::Picard(Picard::default()),
-            Self::Anderson => FixedPointSolver::Anderson(Anderson::default()),
-            Self::Newton => FixedPointSolver::Newton(Newton::default()),
-        }
-    }
-}
-
-/// How the adjoint c = Jᵀ c + v is solved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum AdjointName {
-    /// c <- Jᵀ c + v.
-    Neumann,
-    /// GMRES on (I - Jᵀ) c = v.
-    Gmres,
-    /// Conjugate gradients on (I - J) c = v, where J is symmetric: fpi-gd.
-    Cg,
-}
-
 /// Where the loops of a fixed point run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -115,6 +70,26 @@ impl EngineName {
         match self {
             Self::Native => Engine::Native,
             Self::Device => Engine::Device,
+        }
+    }
+}
+
+/// How the native engine computes convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ConvolutionName {
+    /// As the definition says.
+    Direct,
+    /// With fewer products, where that is faster.
+    Winograd,
+}
+
+impl ConvolutionName {
+    /// The setting of a layer.
+    pub(crate) fn convolution(self) -> Convolution {
+        match self {
+            Self::Direct => Convolution::Direct,
+            Self::Winograd => Convolution::Winograd,
         }
     }
 }

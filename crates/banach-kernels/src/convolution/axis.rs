@@ -59,6 +59,12 @@ impl Axis {
         }
     }
 
+    /// The pixel the first entry stands for, perhaps one before the source, where there is neither a stride nor dilation.
+    pub(super) fn first(&self) -> isize {
+        let padding = self.padding as isize;
+        if self.transposed { padding + 1 - self.kernel as isize } else { -padding }
+    }
+
     /// The entry the first pixel of the target meets under a tap.
     pub(super) fn shift(&self, tap: usize) -> usize {
         if self.transposed { (self.kernel - 1 - tap) * self.dilation } else { tap * self.dilation }

@@ -1,5 +1,6 @@
 //! And if every channel is convolved by itself? Then vectors run along the channels.
 
+use super::vectors::{whole, write};
 use crate::panels::Panels;
 use crate::real::Real;
 use crate::tile::{Term, WIDEST};
@@ -76,24 +77,6 @@ impl<T: Real> Pixels<'_, T> {
             let target = &mut target[(pixel + i) * self.apart + channel..][..used];
             write(simd, target, sum);
         }
-    }
-}
-
-/// A vector or the part there is of it.
-#[inline(always)]
-fn whole<S: Simd, T: Real>(simd: S, numbers: &[T]) -> T::Vector<S> {
-    match T::vectors::<S>(numbers) {
-        ([vector], _) => *vector,
-        (_, part) => T::load_part(simd, part),
-    }
-}
-
-/// Writes a vector or the part there is room for.
-#[inline(always)]
-fn write<S: Simd, T: Real>(simd: S, numbers: &mut [T], vector: T::Vector<S>) {
-    match T::vectors_mut::<S>(numbers) {
-        ([whole], _) => *whole = vector,
-        (_, part) => T::store_part(simd, part, vector),
     }
 }
 

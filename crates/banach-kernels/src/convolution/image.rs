@@ -3,14 +3,15 @@
 //! No pixel is copied: tables point at the pixels of the source under every tap, and at zeros for those outside.
 
 use super::axis::Axis;
-use super::{Taps, channelwise};
+use super::{ConvolutionMethod, Taps, channelwise, winograd};
 use crate::real::Real;
 use crate::tile::{self, Term, Tile};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Rows of a convolved image: `source` is `[input, channels in]`, `target` the rows `rows` of
-/// `[output, channels out]`. Allocates pointers to the pixels of as many rows as the kernel has.
+/// `[output, channels out]`. No number depends on which rows are computed together. Allocates pointers to the pixels of
+/// as many rows as the kernel has; Winograd's method keeps what it needs for the next call of this thread.
 ///
 /// # Panics
 /// If the taps are packed for the other direction or a slice has another size.
@@ -38,8 +39,13 @@ fn run<T: Real>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [
     assert!(rows.start <= rows.end && rows.end <= vertical.target, "rows of the image that is written");
     assert_eq!(source.len(), vertical.source * horizontal.source * channels[0], "numbers of an image");
     assert_eq!(target.len(), rows.len() * horizontal.target * channels[1], "numbers of the rows");
-    if !target.is_empty() {
-        taps.level().run(Image { taps, axes: [vertical, horizontal], channels, source, rows, target });
+    if target.is_empty() {
+        return;
+    }
+    let axes = [vertical, horizontal];
+    match taps.method {
+        ConvolutionMethod::Direct => taps.level().run(Image { taps, axes, channels, source, rows, target }),
+        ConvolutionMethod::Winograd => winograd::convolve(taps, axes, channels, source, rows, target),
     }
 }
 

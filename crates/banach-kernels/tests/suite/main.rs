@@ -10,3 +10,4 @@ mod operations;
 mod precise;
 mod product;
 mod vector;
+mod winograd;

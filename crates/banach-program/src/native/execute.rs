@@ -7,7 +7,7 @@ mod sums;
 use super::index;
 use super::instruction::{Instruction, Start, Work};
 use super::loops::{copy, extremes};
-use super::machine::{Machine, Made, Operand, Packed, Target, Workspace, make};
+use super::machine::{Machine, Made, Operand, Packed, Target, Workspace};
 use super::memory::Slot;
 use super::plan::Known;
 use super::view::Buffer;
@@ -64,7 +64,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         let Some(temporary) = instruction.target else {
             if let Work::Pack(pack) = instruction.work {
                 let job = &self.machine.plan.packs[pack];
-                let made = make(job, self.real(job.buffer()), self.machine.level);
+                let made = self.machine.make(job, self.real(job.buffer()));
                 self.workspace.made[pack] = Some(made);
             }
             return Ok(());

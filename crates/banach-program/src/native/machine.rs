@@ -12,7 +12,7 @@ use crate::evaluate::check_types;
 use crate::primitive::{Kind, Type};
 use crate::program::Program;
 use crate::value::{Host, Number, Value};
-use banach_kernels::{Level, Matrix, Panels, Taps};
+use banach_kernels::{ConvolutionMethod, Level, Matrix, Panels, Taps};
 use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,6 +42,7 @@ pub struct Machine<T> {
     pub(super) plan: Plan<T>,
     pub(super) layout: Layout,
     pub(super) level: Level,
+    pub(super) method: ConvolutionMethod,
     /// Whether one instruction may use several cores.
     pub(super) spread: bool,
     /// Memory of earlier runs.
@@ -94,6 +95,7 @@ impl<T: Number> Machine<T> {
             plan,
             layout,
             level: Level::best(),
+            method: ConvolutionMethod::default(),
             spread: false,
             idle: Arc::default(),
         })
@@ -111,6 +113,13 @@ impl<T: Number> Machine<T> {
     pub fn at(mut self, level: Level) -> Self {
         self.level = level;
         self.idle = Arc::default();
+        self
+    }
+
+    /// The same with another method for those convolutions that are for it and large enough to gain by it.
+    #[must_use]
+    pub fn convolving(mut self, method: ConvolutionMethod) -> Self {
+        self.method = method;
         self
     }
 
@@ -159,7 +168,7 @@ impl<T: Number> Machine<T> {
                     Buffer::Packed(other) => packed.numbers(other),
                     Buffer::Temporary(_) => return None,
                 };
-                Some(Arc::new(make(pack, numbers, self.level)))
+                Some(Arc::new(self.make(pack, numbers)))
             });
         }
         packed
@@ -241,6 +250,36 @@ impl<T: Number> Machine<T> {
         Ok(values.collect())
     }
 
+    /// Makes a pack of the numbers of its operand.
+    pub(super) fn make(&self, pack: &Pack, numbers: &[T]) -> Made<T> {
+        match pack {
+            Pack::Matrix(matrix) => Made::Matrix(Panels::pack(
+                self.level,
+                Matrix {
+                    data: &numbers[matrix.start.offset..],
+                    rows: matrix.rows,
+                    columns: matrix.columns,
+                    row_stride: matrix.strides[0],
+                    column_stride: matrix.strides[1],
+                },
+            )),
+            Pack::Weights { convolution, transposed, start, strides } => {
+                let weights = &numbers[start.offset..];
+                let [channels, pixels] = WINOGRAD;
+                let large = convolution.channels.iter().all(|count| *count >= channels)
+                    && convolution.output().iter().all(|count| *count >= pixels);
+                let method = if large { self.method } else { ConvolutionMethod::Direct };
+                let pack = if *transposed { Taps::pack_transposed } else { Taps::pack };
+                Made::Weights(pack(self.level, *convolution, method, weights, *strides))
+            }
+            Pack::Numbers { view, order } => {
+                let mut laid_out = vec![T::ZERO; view.len()];
+                copy(view, numbers, &View::ordered(view.buffer, &view.shape, order), &mut laid_out);
+                Made::Numbers(laid_out)
+            }
+        }
+    }
+
     pub(super) fn slot(&self, temporary: usize) -> Slot {
         self.layout.slots[temporary]
     }
@@ -267,34 +306,8 @@ impl<T> Packed<T> {
     }
 }
 
-/// Makes a pack of the numbers of its operand.
-pub(super) fn make<T: Number>(pack: &Pack, numbers: &[T], level: Level) -> Made<T> {
-    match pack {
-        Pack::Matrix(matrix) => Made::Matrix(Panels::pack(
-            level,
-            Matrix {
-                data: &numbers[matrix.start.offset..],
-                rows: matrix.rows,
-                columns: matrix.columns,
-                row_stride: matrix.strides[0],
-                column_stride: matrix.strides[1],
-            },
-        )),
-        Pack::Weights { convolution, transposed, start, strides } => {
-            let weights = &numbers[start.offset..];
-            Made::Weights(if *transposed {
-                Taps::pack_transposed(level, *convolution, weights, *strides)
-            } else {
-                Taps::pack(level, *convolution, weights, *strides)
-            })
-        }
-        Pack::Numbers { view, order } => {
-            let mut laid_out = vec![T::ZERO; view.len()];
-            copy(view, numbers, &View::ordered(view.buffer, &view.shape, order), &mut laid_out);
-            Made::Numbers(laid_out)
-        }
-    }
-}
+/// Channels on each side, and pixels along each, from which Winograd's method is the faster one.
+const WINOGRAD: [usize; 2] = [16, 4];
 
 /// Memory for numbers, if there is enough.
 fn zeros<E: Clone>(len: usize, zero: E) -> Result<Vec<E>, Error> {

@@ -15,6 +15,7 @@ mod memory;
 mod plan;
 mod view;
 
+pub use banach_kernels::ConvolutionMethod;
 pub use machine::{Machine, Operand, Packed, Target, Workspace};
 
 use burn::tensor::FloatDType;

@@ -1,8 +1,8 @@
 //! How is a traced closure held against Burn itself, finite differences and the dot-product identity?
 
 use banach_program::{
-    Error, Kind, Machine, Number, Program, Type, Value, jvp, linearize, simplify, trace, transpose, verify,
-    vjp,
+    ConvolutionMethod, Error, Kind, Machine, Number, Program, Type, Value, jvp, linearize, simplify, trace,
+    transpose, verify, vjp,
 };
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
@@ -66,11 +66,19 @@ pub(crate) fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Valu
     Ok(expected)
 }
 
-/// With nothing fixed, with all but the first input fixed, and spread over cores.
+/// With nothing fixed, with all but the first input fixed, spread over cores, and with Winograd's convolutions.
 fn natively<T: Number>(program: &Program, inputs: &[Value], expected: &[Value], tolerance: f64) {
     let fixed: Vec<usize> = (1..inputs.len()).collect();
-    for (fixed, spread) in [(&[][..], false), (&fixed, false), (&fixed, true)] {
-        let machine = match Machine::<T>::new(program, fixed) {
+    use ConvolutionMethod::{Direct, Winograd};
+    let roads = [
+        (&[][..], false, Direct),
+        (&fixed, false, Direct),
+        (&fixed, true, Direct),
+        (&[], true, Winograd),
+        (&fixed, false, Winograd),
+    ];
+    for (fixed, spread, method) in roads {
+        let machine = match Machine::<T>::new(program, fixed).map(|machine| machine.convolving(method)) {
             Ok(machine) if spread => machine.spread(),
             Ok(machine) => machine,
             Err(error) => {

@@ -1,7 +1,9 @@
 //! The native engine against the device where the shared harness does not reach: precisions, levels, shapes, packs, rows.
 
 use crate::harness::{Numbers, assert_close, numbers, value};
-use banach_program::{Error, Machine, Program, Type, Value, evaluate, hoist, trace, with_rows};
+use banach_program::{
+    ConvolutionMethod, Error, Machine, Program, Type, Value, evaluate, hoist, trace, with_rows,
+};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, activation};
 
 fn traced(types: &[Type], closure: impl Fn(&[Value]) -> Vec<Value>) -> Program {
@@ -24,16 +26,21 @@ fn cell(rows: usize) -> Program {
 
 /// A cell on images: two convolutions with a rectifier between them.
 fn image_cell(rows: usize) -> Program {
-    let shapes: [&[usize]; 5] = [&[rows, 84], &[rows, 3, 4, 7], &[3, 3, 3, 3], &[3, 3, 3, 3], &[1, 3, 1, 1]];
+    cell_on_images(rows, [3, 4, 7])
+}
+
+fn cell_on_images(rows: usize, [c, h, w]: [usize; 3]) -> Program {
+    let len = c * h * w;
+    let shapes: [&[usize]; 5] = [&[rows, len], &[rows, c, h, w], &[c, c, 3, 3], &[c, c, 3, 3], &[1, c, 1, 1]];
     let types = shapes.map(Type::f64);
     traced(&types, |v| {
-        let images = tensor::<2>(&v[0]).reshape([rows, 4, 7, 3]).permute([0, 3, 1, 2]);
+        let images = tensor::<2>(&v[0]).reshape([rows, h, w, c]).permute([0, 3, 1, 2]);
         let options = burn::tensor::ops::ConvOptions::new([1, 1], [1, 1], [1, 1], 1);
         let conv =
             |x: Tensor<4>, w: &Value| burn::tensor::module::conv2d(x, tensor::<4>(w), None, options.clone());
         let y = activation::relu(conv(images, &v[2]) + tensor::<4>(&v[1]));
         let y = conv(y, &v[3]) + tensor::<4>(&v[4]);
-        vec![y.permute([0, 2, 3, 1]).reshape([rows, 84]).into()]
+        vec![y.permute([0, 2, 3, 1]).reshape([rows, len]).into()]
     })
 }
 
@@ -121,6 +128,30 @@ fn every_level_of_instructions_gives_the_same_within_rounding() {
             assert_close(&found, &expected, 1e-13, &level.to_string());
         }
     }
+}
+
+#[test]
+fn by_winograds_method_no_row_depends_on_the_others_or_on_the_cores() {
+    let shape = [16, 41, 30];
+    let machine = |rows: usize| {
+        let machine = Machine::<f64>::new(&cell_on_images(rows, shape), &[2, 3, 4]).unwrap();
+        machine.convolving(ConvolutionMethod::Winograd)
+    };
+    let given = inputs(&cell_on_images(3, shape), 11);
+    let direct = Machine::<f64>::new(&cell_on_images(3, shape), &[2, 3, 4]).unwrap();
+    let direct = numbers(&direct.call(given.clone()).unwrap()[0]);
+    let expected = numbers(&machine(3).call(given.clone()).unwrap()[0]);
+    assert_close(&expected, &direct, 1e-13, "the direct method");
+    assert_ne!(expected, direct, "it rounds otherwise");
+    assert_eq!(numbers(&machine(3).spread().call(given.clone()).unwrap()[0]), expected);
+    let one = machine(1);
+    let first = given.iter().enumerate().map(|(at, all)| match at {
+        0 => value(numbers(all)[..16 * 41 * 30].to_vec(), &[1, 16 * 41 * 30]),
+        1 => value(numbers(all)[..16 * 41 * 30].to_vec(), &[1, 16, 41, 30]),
+        _ => all.clone(),
+    });
+    let found = numbers(&one.call(first.collect()).unwrap()[0]);
+    assert_eq!(found, expected[..found.len()]);
 }
 
 #[test]

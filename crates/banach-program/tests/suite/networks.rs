@@ -41,6 +41,17 @@ fn products_of_any_batch_rank() {
 }
 
 #[test]
+fn convolutions_of_many_channels() {
+    for (padding, side) in [([1, 1], [5, 6]), ([0, 2], [7, 4]), ([2, 1], [4, 5])] {
+        let options = ConvOptions::new([1, 1], padding, [1, 1], 1);
+        let layer =
+            move |x: Tensor<4>, w: Tensor<4>, b: Tensor<1>| conv2d(x, w, Some(b), options.clone()).tanh();
+        let name = format!("conv2d of many channels {padding:?}");
+        check(&name, &[&[2, 17, side[0], side[1]], &[16, 17, 3, 3], &[16]], three(layer));
+    }
+}
+
+#[test]
 fn convolutions_with_stride_padding_dilation_and_groups() {
     type Setting = ([usize; 2], [usize; 2], [usize; 2], usize);
     let settings: [Setting; 6] = [

@@ -3,7 +3,7 @@
 use crate::reference::{assert_close, numbers, steadied};
 use crate::update;
 use banach::solve::{Anderson, FixedPointSolver, Gmres, LinearSolver, Neumann, Picard, Tolerance};
-use banach::{Engine, Error, FixedPoint, FixedPointConfig, Function, Objective};
+use banach::{Convolution, Engine, Error, FixedPoint, FixedPointConfig, Function, Objective};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
@@ -50,10 +50,16 @@ fn cell(device: &Device) -> Cell {
 }
 
 fn images(device: &Device) -> Images {
+    images_of(4, device)
+}
+
+fn images_of(channels: usize, device: &Device) -> Images {
     let conv = |from: usize| {
-        Conv2dConfig::new([from, 4], [3, 3]).with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).init(device)
+        Conv2dConfig::new([from, channels], [3, 3])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(device)
     };
-    steadied(Images { inject: conv(1), first: conv(4), second: conv(4) })
+    steadied(Images { inject: conv(1), first: conv(channels), second: conv(channels) })
 }
 
 fn rows(count: usize, device: &Device) -> Tensor<2> {
@@ -113,6 +119,25 @@ fn the_engine_and_the_device_agree_on_values_outcomes_and_gradients() {
             for (found, expected) in found.1.iter().zip(&expected.1) {
                 assert_close(found, expected, 2e-5, "a convolutional cell");
             }
+        }
+    }
+}
+
+#[test]
+fn winograds_method_changes_rounding_only() {
+    let device = Device::flex().autodiff();
+    for config in configs() {
+        let solved = |engine: Engine, convolution: Convolution| {
+            let config = config.clone().with_convolution(convolution);
+            on_engine!(engine, config, images_of(16, &device), pictures(3, &device), inject first second)
+        };
+        let expected = solved(Engine::Device, Convolution::Direct);
+        let direct = solved(Engine::Native, Convolution::Direct);
+        let winograd = solved(Engine::Native, Convolution::Winograd);
+        assert_eq!(winograd.0, expected.0);
+        assert_ne!(winograd.1, direct.1, "it was not used");
+        for (found, expected) in winograd.1.iter().zip(&expected.1) {
+            assert_close(found, expected, 2e-5, "a convolutional cell");
         }
     }
 }

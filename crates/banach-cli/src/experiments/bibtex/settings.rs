@@ -7,7 +7,7 @@ use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
 use crate::error::Error;
 use banach::FixedPointConfig;
-use banach::solve::{ConjugateGradient, Gmres, LinearSolver, Neumann, Tolerance};
+use banach::solve::Tolerance;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -102,15 +102,10 @@ impl Settings {
 
     /// How the layer solves forward and backward.
     pub(crate) fn fixed_point(&self) -> FixedPointConfig {
-        let adjoint = match self.adjoint {
-            Some(AdjointName::Neumann) => LinearSolver::Neumann(Neumann::default()),
-            Some(AdjointName::Cg) => LinearSolver::ConjugateGradient(ConjugateGradient::default()),
-            Some(AdjointName::Gmres) | None => LinearSolver::Gmres(Gmres::default()),
-        };
         let relative = self.tolerance.unwrap_or(TOLERANCE);
         FixedPointConfig::new()
             .with_solver(self.solver.unwrap_or(SolverName::Anderson).solver())
-            .with_adjoint(adjoint)
+            .with_adjoint(self.adjoint.unwrap_or(AdjointName::Gmres).solver())
             .with_tolerance(Tolerance { relative, ..Tolerance::default() })
             .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))
             .with_engine(self.engine.unwrap_or(EngineName::Native).engine())

@@ -14,7 +14,7 @@ use std::ops::Range;
 
 /// Numbers of a block that a chain follows: half of the fastest cache.
 const BLOCK: usize = 4096;
-/// Pixels of a block of a convolution.
+/// Pixels of a block of a convolution, in whole pairs of lines: Winograd's method computes two at once.
 const PIXELS: usize = 512;
 /// Rows from which packing the whole right side is worth it.
 const MANY: usize = 256;
@@ -143,7 +143,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         if work.images == 0 || image == 0 {
             return;
         }
-        let lines = PIXELS.div_ceil(to[1]).min(to[0]);
+        let lines = PIXELS.div_ceil(to[1]).next_multiple_of(2).min(to[0]);
         let source = &self.from(work.source)[..work.images * size_in];
         let block = |at: usize, number: usize, target: &mut [T]| {
             let rows = number * lines..number * lines + target.len() / line;
