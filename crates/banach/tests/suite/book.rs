@@ -13,7 +13,7 @@ use std::path::Path;
 const STEPS: usize = 1000;
 
 /// Compares a text with a file of the book, or writes it there where `UPDATE_BOOK` is set.
-fn generated(name: &str, text: &str) {
+pub(crate) fn generated(name: &str, text: &str) {
     let command = "UPDATE_BOOK=1 cargo test -p banach --test suite book";
     let text = format!("<!-- Rendered from the code by `{command}`. -->\n\n{}\n", text.trim_end());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/generated").join(name);
@@ -21,11 +21,9 @@ fn generated(name: &str, text: &str) {
         std::fs::write(&path, &text).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    let differs = text.lines().zip(found.lines().chain(std::iter::repeat(""))).find(|(new, old)| new != old);
     assert!(
         found == text,
-        "book/src/generated/{name} is out of date; write it anew by `{command}`, and read what the chapter says about it. \
-         First new line and old one: {differs:?}"
+        "book/src/generated/{name} is out of date: write it anew by `{command}`, and read whether its chapter still holds"
     );
 }
 
@@ -55,14 +53,15 @@ fn variants<T: DeserializeOwned>() -> Vec<T> {
 
 /// The facts about every solver, by its name.
 fn facts<T: Display>(solvers: &[T], known: &[(&str, &[&str])]) -> Vec<Vec<String>> {
-    assert_eq!(solvers.len(), known.len(), "a line of facts for every solver, and none for others");
     let row = |solver: &T| {
         let name = solver.to_string();
         let line = known.iter().find(|line| line.0 == name);
         let (_, facts) = line.unwrap_or_else(|| panic!("say here what {name} needs and costs"));
         std::iter::once(name).chain(facts.iter().map(ToString::to_string)).collect()
     };
-    solvers.iter().map(row).collect()
+    let rows: Vec<Vec<String>> = solvers.iter().map(row).collect();
+    assert_eq!(rows.len(), known.len(), "facts about a solver that is no more");
+    rows
 }
 
 /// The facts, and below them a line for every problem with a cell for every solver.
