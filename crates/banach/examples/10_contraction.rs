@@ -31,6 +31,7 @@ impl Update for Plain {
     }
 }
 
+// ANCHOR: spectral
 /// The same with W divided by its largest singular value where that is above 0.9.
 #[derive(Module, Debug)]
 struct Spectral {
@@ -49,6 +50,7 @@ impl Update for Spectral {
         (self.state.forward(x) + z).tanh()
     }
 }
+// ANCHOR_END: spectral
 
 fn main() -> Result<(), Error> {
     let device = Device::flex();
@@ -63,20 +65,26 @@ fn main() -> Result<(), Error> {
     println!("plain: {}", solution.report().explain());
     assert!(!solution.report().converged());
 
+    // ANCHOR: small_gain
     let (small, gains) = SmallGain::new().init(plain, z.clone())?;
     println!("small gain: from {:.2} to {:.2}, weights times {:.3}", gains.before, gains.after, gains.scale);
     assert!(solver.init(small)?.solve(z.clone())?.report().converged());
+    // ANCHOR_END: small_gain
 
+    // ANCHOR: estimates
     for estimate in [SpectralEstimate::Gram { steps: 4 }, SpectralEstimate::Power { margin: 0.05, steps: 50 }]
     {
         let state = SpectralLinearConfig::new(linear.clone()).with_estimate(estimate).init(&device)?;
         println!("spectral, {estimate:?}: contracts by {:.3}", state.bound());
         assert!(solver.init(Spectral { state })?.solve(z.clone())?.report().converged());
     }
+    // ANCHOR_END: estimates
 
+    // ANCHOR: monotone
     let cell = MonotoneConfig::new(STATES, STATES).with_initializer(large).init(&device)?;
     println!("monotone: ‖I - W‖ is at most {:.1}, m = {}", cell.state.bound(), cell.state.monotonicity());
     let solution = solver.init(cell)?.solve(z)?;
+    // ANCHOR_END: monotone
     println!("monotone: {}", solution.report().explain());
     Ok(())
 }

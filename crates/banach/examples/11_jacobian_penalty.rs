@@ -41,6 +41,7 @@ fn trained(device: &Device, penalty: f64, correction: f64) -> Result<(f64, f64, 
         let z = Tensor::<2>::random([32, 8], Distribution::Normal(0.0, 0.5), device);
         let shifted = Tensor::cat(vec![z.clone().narrow(1, 1, 7), z.clone().narrow(1, 0, 1)], 1);
         let loss = |x: &Tensor<2>| (x.clone() - (z.clone() + shifted.clone() * 0.7).tanh()).square().mean();
+        // ANCHOR: loss
         let x = layer.forward(z.clone());
         let mut total = loss(&x);
         last = total.clone().into_scalar();
@@ -53,6 +54,7 @@ fn trained(device: &Device, penalty: f64, correction: f64) -> Result<(f64, f64, 
             total = total + discounted(&states, 0.8, loss)? * correction;
         }
         let gradients = GradientsParams::from_grads(total.backward(), &layer);
+        // ANCHOR_END: loss
         layer = optimizer.step(0.02, layer, gradients);
     }
     let layer = layer.valid();

@@ -6,6 +6,7 @@ use banach::{FixedPointConfig, Update};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor};
 
+// ANCHOR: update
 #[derive(Module, Debug)]
 struct Cosine {
     c: Param<Tensor<2>>,
@@ -23,8 +24,10 @@ impl Update for Cosine {
         (self.c.val() * x).cos()
     }
 }
+// ANCHOR_END: update
 
 fn main() -> Result<(), banach::Error> {
+    // ANCHOR: use
     let c = Tensor::from_data([[1.0]], (&Device::flex().autodiff(), DType::F64));
     let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12));
     let layer = config.init(Cosine { c: Param::from_tensor(c) })?;
@@ -33,6 +36,7 @@ fn main() -> Result<(), banach::Error> {
     let slope = layer.update().c.grad(&x.backward()).expect("c is on the tape");
     assert_known("x", x, 0.7390851332151607);
     assert_known("dx/dc", slope, -0.29747434150983226);
+    // ANCHOR_END: use
 
     let steps = layer.statistics().forward_steps;
     println!("found in {steps} steps");

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 
 const STATES: usize = 16;
 
+// ANCHOR: cell
 /// x = norm(tanh(x W / 4 + z)): the state feeds itself, as the cell of a deep equilibrium model does.
 #[derive(Module, Debug)]
 struct Cell {
@@ -28,7 +29,9 @@ impl Update for Cell {
         self.norm.forward((self.weight.forward(x) * 0.25 + z).tanh())
     }
 }
+// ANCHOR_END: cell
 
+// ANCHOR: network
 /// The layer stands between two ordinary ones.
 #[derive(Module, Debug)]
 struct Network {
@@ -47,6 +50,7 @@ impl Network {
         (self.forward(z.clone()) - z.sum_dim(1)).square().mean()
     }
 }
+// ANCHOR_END: network
 
 fn main() -> Result<(), banach::Error> {
     let device = Device::flex().autodiff();
@@ -62,16 +66,20 @@ fn main() -> Result<(), banach::Error> {
     };
     let z = Tensor::<2>::random([32, 4], burn::tensor::Distribution::Normal(0.0, 1.0), &device);
 
+    // ANCHOR: step
     let loss = network.loss(z.clone());
     let before: f32 = loss.clone().into_scalar();
     let gradients = GradientsParams::from_grads(loss.backward(), &network);
     network = AdamConfig::new().init().step(1e-2, network, gradients);
     let after: f32 = network.loss(z).into_scalar();
+    // ANCHOR_END: step
 
+    // ANCHOR: report
     let statistics = network.equilibrium.statistics();
     println!("loss {before:.4} before the step, {after:.4} after it");
     println!("{:.1} forward steps a row on average", statistics.mean_forward_steps());
     println!("{:.1} adjoint steps a row on average", statistics.mean_adjoint_steps());
+    // ANCHOR_END: report
 
     assert!(after < before);
     assert_eq!((statistics.solves, statistics.unconverged_rows), (2, 0));

@@ -27,20 +27,26 @@ impl Update for Rotation {
 fn main() -> Result<(), banach::Error> {
     let centre = Tensor::<2>::from_floats([[1.0, 2.0]], &Device::flex());
 
+    // ANCHOR: picard
     let picard = FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()));
     let circles = picard.init(Rotation)?.solve(centre.clone())?;
     println!("Picard: {}", circles.report().explain());
     assert_eq!(circles.report().outcomes, [Outcome::Stalled]);
+    // ANCHOR_END: picard
 
+    // ANCHOR: error
     let strict = picard.with_on_failure(OnFailure::Error).init(Rotation)?;
     let refusal = strict.solve(centre.clone()).err();
     println!("As an error: {}", refusal.as_ref().map_or_else(String::new, ToString::to_string));
     assert!(refusal.is_some());
+    // ANCHOR_END: error
 
+    // ANCHOR: anderson
     let anderson = FixedPointSolver::Anderson(Anderson { window: 2, ..Anderson::default() });
     let found = FixedPointConfig::new().with_solver(anderson).init(Rotation)?.solve(centre.clone())?;
     println!("Anderson: {}", found.report().explain());
     assert!(found.report().converged());
+    // ANCHOR_END: anderson
     let distance: f32 = (found.into_value() - centre).abs().max().into_scalar();
     assert!(distance < 1e-3);
     Ok(())

@@ -30,6 +30,7 @@ fn main() -> Result<(), banach::Error> {
     device.seed(1);
     let random = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 0.5), (&device, DType::F64));
     let mine = Mine { weight: Param::from_tensor(random([6, 6])) };
+    // ANCHOR: check
     let layer = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).init(mine)?;
 
     let found = check::gradients(&layer, random([3, 6]))?;
@@ -40,5 +41,6 @@ fn main() -> Result<(), banach::Error> {
     println!("residual of the fixed point       {:.1e}", found.residual);
 
     assert!(found.agrees(1e-6));
+    // ANCHOR_END: check
     Ok(())
 }

@@ -16,15 +16,19 @@ fn main() -> Result<(), Error> {
     let x0 = Tensor::<2>::zeros([1, 1], double);
     let c = Tensor::<2>::ones([1, 1], double);
 
+    // ANCHOR: fix
     // x̂(c) solves x = cos(c x): a function of (x0, c).
     let g = Function::of(&(x0.clone(), c.clone()), |(x, c): (Tensor<2>, Tensor<2>)| (c * x).cos())?;
     let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-14));
     let solved = g.fix(&config)?;
+    // ANCHOR_END: fix
 
+    // ANCHOR: orders
     // P(x̂; c), and P of it again: dx̂/dc, d²x̂/dc², d³x̂/dc³ (section 3.3 of the paper).
     let first = solved.gradient(1)?;
     let second = first.gradient(1)?;
     let third = second.gradient(1)?;
+    // ANCHOR_END: orders
     let mut found = vec![];
     for (name, function) in [("x̂", &solved), ("dx̂/dc", &first), ("d²x̂/dc²", &second), ("d³x̂/dc³", &third)]
     {
@@ -49,9 +53,11 @@ fn main() -> Result<(), Error> {
     let difference = (at(1.0 + 1e-4)? - at(1.0 - 1e-4)?) / 2e-4;
     assert!((found[3] - difference).abs() < 1e-6);
 
+    // ANCHOR: reverse
     // H(v; x̂) = ⟨v, x̂⟩ pairs the fixed point with a cotangent; P of it is the reverse derivative (eq. 10, 11).
     let v = Tensor::<2>::from_data([[2.0]], double);
     let reverse = solved.paired().gradient(1)?;
+    // ANCHOR_END: reverse
     let doubled = number(&reverse.call((x0, c, v))?[0]);
     assert!((doubled - 2.0 * found[1]).abs() < 1e-12);
     println!("2 dx̂/dc    = {doubled:+.12}, by P(H(2; x̂); c)");

@@ -8,6 +8,7 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
 
+// ANCHOR: energy
 /// f(x, z) = ½ ‖x‖² + ½ ‖x L‖² - xᵀ z: convex for every L.
 #[derive(Module, Debug)]
 struct Quadratic {
@@ -28,17 +29,21 @@ impl Energy for Quadratic {
         (bent * 0.5 - (x * z).sum_dim(1)).squeeze_dim(1)
     }
 }
+// ANCHOR_END: energy
 
 fn main() -> Result<(), Error> {
     let device = Device::flex().autodiff();
     let l = Tensor::<2>::from_data([[0.1, 0.0], [0.0, 0.1]], &device);
     let energy = Quadratic { l: Param::from_tensor(l.require_grad()) };
+    // ANCHOR: layer
     let bounds = Projection::Box { lower: vec![0.0], upper: vec![1.0] };
     let step = GradientDescentConfig::new(0.3).with_projection(bounds).init(energy)?;
     let mut layer = FixedPointConfig::new().init(step)?;
+    // ANCHOR_END: layer
 
     let z = Tensor::<2>::from_data([[1.0, 0.5], [3.0, -1.0]], &device);
     let target = Tensor::<2>::from_data([[0.4, 0.1], [1.0, 0.0]], &device);
+    // ANCHOR: train
     let mut optimizer = AdamConfig::new().init();
     let mut losses = vec![];
     for _ in 0..150 {
@@ -47,6 +52,7 @@ fn main() -> Result<(), Error> {
         let gradients = GradientsParams::from_grads(loss.backward(), &layer);
         layer = optimizer.step(0.05, layer, gradients);
     }
+    // ANCHOR_END: train
     let solution = layer.solve(z)?;
     println!("loss {:.2e} at the start, {:.2e} at the end", losses[0], losses[149]);
     println!("x̂ = {}", solution.value());

@@ -8,9 +8,9 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 
 #[derive(Module, Debug)]
-struct Named {
+pub(crate) struct Named {
     #[module(skip)]
-    problem: Problem,
+    pub(crate) problem: Problem,
 }
 
 impl Update for Named {

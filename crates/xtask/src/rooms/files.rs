@@ -1,8 +1,12 @@
 //! Which files do the rules read?
 
+use super::book::CHAPTERS;
 use super::source::Source;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Folders that are looked through; beside them may lie results and data.
+const FOLDERS: [&str; 4] = ["book", "crates", "experiments", "record"];
 
 /// The texts of the workspace.
 #[derive(Debug, Default)]
@@ -13,6 +17,10 @@ pub(crate) struct Folder {
     pub(crate) manifests: Vec<(String, String)>,
     /// `README.md`.
     pub(crate) readme: String,
+    /// Every Markdown file of the book's chapters, with its path from the root.
+    pub(crate) book: Vec<(String, String)>,
+    /// The paths of all files from the root, with `/` between the parts.
+    pub(crate) paths: Vec<String>,
 }
 
 impl Folder {
@@ -23,8 +31,13 @@ impl Folder {
             let manifest = member.join("Cargo.toml");
             if manifest.is_file() {
                 folder.manifests.push((name(&member), std::fs::read_to_string(manifest)?));
-                folder.collect(root, &member)?;
             }
+        }
+        for path in entries(root)?.iter().filter(|path| path.is_file()) {
+            folder.paths.push(name(path));
+        }
+        for part in FOLDERS {
+            folder.collect(root, &root.join(part))?;
         }
         Ok(folder)
     }
@@ -33,12 +46,16 @@ impl Folder {
         for path in entries(from)? {
             if path.is_dir() {
                 self.collect(root, &path)?;
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let parts =
-                    path.strip_prefix(root).unwrap_or(&path).iter().map(|part| part.to_string_lossy());
-                let relative = parts.collect::<Vec<_>>().join("/");
-                self.sources.push(Source::new(relative, std::fs::read_to_string(path)?));
+                continue;
             }
+            let parts = path.strip_prefix(root).unwrap_or(&path).iter().map(|part| part.to_string_lossy());
+            let relative = parts.collect::<Vec<_>>().join("/");
+            if relative.starts_with("crates/") && relative.ends_with(".rs") {
+                self.sources.push(Source::new(relative.clone(), std::fs::read_to_string(path)?));
+            } else if relative.starts_with(CHAPTERS) && relative.ends_with(".md") {
+                self.book.push((relative.clone(), std::fs::read_to_string(path)?));
+            }
+            self.paths.push(relative);
         }
         Ok(())
     }

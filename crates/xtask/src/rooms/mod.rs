@@ -1,5 +1,6 @@
 //! Does every line stand in its room? The project's laws, checked on the texts of its files.
 
+mod book;
 mod files;
 mod imports;
 mod manifest;
@@ -29,9 +30,9 @@ pub(crate) fn check(root: &Path) -> Result<String, String> {
         println!("note: {note}");
     }
     let violations: Vec<Violation> =
-        [manifest::check(&folder), imports::check(&folder), shape::check(&folder), readme::check(&folder)]
+        [manifest::check, imports::check, shape::check, readme::check, book::check]
             .into_iter()
-            .flatten()
+            .flat_map(|check| check(&folder))
             .collect();
     if violations.is_empty() {
         return Ok(format!("{} Rust files, {} crates", folder.sources.len(), folder.manifests.len()));
