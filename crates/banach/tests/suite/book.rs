@@ -40,7 +40,7 @@ fn table<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
 }
 
 /// Every variant of an enum with its default settings, in order; its names are what serde expects where it finds none of them.
-fn variants<T: DeserializeOwned>() -> Vec<T> {
+pub(crate) fn variants<T: DeserializeOwned>() -> Vec<T> {
     let refusal = serde_json::from_str::<T>("\"\"").err().unwrap().to_string();
     let names: Vec<&str> = refusal.split('`').skip(3).step_by(2).collect();
     assert!(names.len() > 2, "{refusal}");
@@ -85,12 +85,12 @@ fn tables<T: Display>(
     format!("{}\n{}", table(head, facts), table(&names.collect::<Vec<_>>(), &rows))
 }
 
-fn close(found: f64, expected: f64) -> bool {
+pub(crate) fn close(found: f64, expected: f64) -> bool {
     expected.is_nan() || (found - expected).abs() <= 1e-5 * (1.0 + expected.abs())
 }
 
 /// ✓ where every row is right, else how many of the others ended in which way.
-fn verdict(outcomes: &[Outcome], right: impl Fn(usize) -> bool) -> String {
+pub(crate) fn verdict(outcomes: &[Outcome], right: impl Fn(usize) -> bool) -> String {
     let mut wrong: Vec<(String, usize)> = vec![];
     for row in (0..outcomes.len()).filter(|&row| !outcomes[row].is_converged() || !right(row)) {
         let ended = if outcomes[row].is_converged() { "wrong".into() } else { outcomes[row].to_string() };

@@ -9,6 +9,7 @@ mod contraction;
 mod corners;
 mod energy;
 mod engine;
+mod every;
 mod golden;
 mod gradients;
 mod inside;
