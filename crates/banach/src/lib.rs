@@ -54,6 +54,7 @@
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
 //! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
+//! | Where does a solve begin that is not the first? | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | How does my update become a contraction? | [`contraction`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
@@ -72,6 +73,7 @@ mod gradient_descent;
 mod implicit;
 mod layer;
 mod lost;
+mod memory;
 mod objective;
 mod parameters;
 mod projection;
@@ -79,8 +81,10 @@ mod pullback;
 mod report;
 mod resolvent;
 mod settings;
+mod start;
 mod traced;
 mod update;
+mod warm;
 
 pub use banach_program as program;
 pub use banach_solve as solve;
@@ -91,8 +95,10 @@ pub use error::Error;
 pub use function::Function;
 pub use gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
 pub use layer::FixedPoint;
+pub use memory::WarmStatistics;
 pub use objective::{Compiled, Objective};
 pub use projection::Projection;
 pub use report::{AdjointReport, Report, Solution, Statistics};
 pub use settings::{Engine, FixedPointConfig, OnFailure};
 pub use update::Update;
+pub use warm::WarmStarts;
