@@ -89,6 +89,7 @@ impl<M: Module + Update> FixedPoint<M> {
         let sum = squares.into_iter().reduce(|sum, more| sum + more);
         let sum =
             sum.unwrap_or_else(|| panic!("found a state of no tensor, expected a solution of one or more"));
-        Ok(sum / count.max(1) as f64)
+        // Burn's gradient of a division by a number is that of single precision.
+        Ok(sum.mul_scalar(1.0 / count.max(1) as f64))
     }
 }

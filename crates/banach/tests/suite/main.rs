@@ -16,4 +16,5 @@ mod outcomes;
 mod random_fixed_points;
 mod reference;
 mod training;
+mod warm;
 mod zoo;
