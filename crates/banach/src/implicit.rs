@@ -124,8 +124,7 @@ impl Fix {
         x: Tensor<2>,
         q: Vec<Value>,
         point: Vec<Value>,
-        lost: Option<Vec<bool>>,
-        visit: Option<Visit>,
+        KnownRows { lost, visit }: KnownRows,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
         let backward = Arc::clone(&self.backward);
@@ -143,6 +142,15 @@ impl Fix {
             Ok((c, cotangents))
         })
     }
+}
+
+/// What is known of the rows of a solution.
+#[derive(Debug, Default)]
+pub(crate) struct KnownRows {
+    /// Which of them have no finite residual, if there are any.
+    pub(crate) lost: Option<Vec<bool>>,
+    /// Which samples they are, if these are remembered.
+    pub(crate) visit: Option<Visit>,
 }
 
 /// J at a point, in two parts: what is computed of the point, and what J does with it.
@@ -178,7 +186,7 @@ impl Custom for Fix {
             let statistics = Arc::clone(&self.statistics);
             let count = move |report: AdjointReport| locked(&statistics).count_adjoint(&report);
             let point = std::iter::once(x.clone().into()).chain(detached).collect();
-            return Ok(self.on_tape(x, q, point, None, None, count).map_err(failed)?.into());
+            return Ok(self.on_tape(x, q, point, KnownRows::default(), count).map_err(failed)?.into());
         }
         Ok(x.into())
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::flatten::run_single;
+use crate::implicit::KnownRows;
 use crate::lost::StandIns;
 use crate::parameters::Parameters;
 use crate::report::{AdjointReport, Report, Solution, Statistics, locked};
@@ -193,7 +194,8 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let tape = call.tape.iter().flatten().cloned().collect();
         let shared = Arc::clone(&self.shared);
-        call.traced.fix.on_tape(x, tape, point, stand_ins.map(|rows| rows.lost), visit, move |report| {
+        let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), visit };
+        call.traced.fix.on_tape(x, tape, point, rows, move |report| {
             locked(&shared.statistics).count_adjoint(&report);
             log(report);
         })
