@@ -36,10 +36,11 @@ impl Backward {
     }
 
     /// The adjoint c of the cotangent v of x, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions given, and how
-    /// the solve went, at a point `(x, q..)`.
+    /// the solve went, at a point `(x, q..)`; c is solved for from a guess or without.
     pub(crate) fn cotangents(
         &self,
         v: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
         point: &[Value],
         positions: &[usize],
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
@@ -52,7 +53,7 @@ impl Backward {
         });
         drop(known);
         let coefficients = pass.coefficients.call(point.to_vec())?;
-        let (c, report) = pass.adjoint.solve(v, &coefficients)?;
+        let (c, report) = pass.adjoint.solve(v, guess, &coefficients)?;
         let inputs = std::iter::once(c.clone().into()).chain(coefficients).collect();
         let cotangents = if positions.is_empty() { vec![] } else { pass.pullback.call(inputs)? };
         Ok((c, cotangents, report))

@@ -76,6 +76,29 @@ pub enum Error {
         /// What it can be.
         expected: String,
     },
+    /// The ids of samples are not one for each row of the state.
+    #[error(
+        "found {found} ids of samples for a state of {state}, expected one for each row of its first axis"
+    )]
+    Ids {
+        /// How many ids there are.
+        found: usize,
+        /// The types of the state.
+        state: String,
+    },
+    /// What is remembered of a sample is no start for the state that is solved for.
+    #[error(
+        "of sample {id} a state of {found} is remembered for a row, expected {expected}; keep `WarmStarts` for each \
+         layer, and clear them when the state changes its shape or dtype"
+    )]
+    Remembered {
+        /// The sample.
+        id: u64,
+        /// The types of the state that is remembered, without the batch.
+        found: String,
+        /// Those of the state that is solved for.
+        expected: String,
+    },
     /// The update contains a layer that is no function.
     #[error(
         "the update contains {found} in training mode, which is no function of x and z (whatever its rate); move it \

@@ -25,6 +25,7 @@ use crate::pullback::join_inputs;
 use crate::report::{AdjointReport, Report, Statistics, locked};
 use crate::resolvent::{Handle, LoopBody, Resolvent, fits};
 use crate::settings::{Engine, FixedPointConfig};
+use crate::warm::Visit;
 use banach_program::{
     Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Rows, Type, Value, Var, evaluate, hoist,
     linearize, rows, simplify,
@@ -118,26 +119,28 @@ impl Fix {
     pub(crate) fn cotangents(
         &self,
         v: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
         point: &[Value],
         positions: &[usize],
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        self.backward.cotangents(v, point, positions)
+        self.backward.cotangents(v, guess, point, positions)
     }
 
     /// The adjoint c of a cotangent v at a point `(x, q..)`.
     pub(crate) fn adjoint(&self, v: &Tensor<2>, point: &[Value]) -> Result<Tensor<2>, Error> {
         let (resolvent, coefficients) = self.resolvent_at(point)?;
-        Ok(resolvent.transposed().solve(v, &coefficients)?.0)
+        Ok(resolvent.transposed().solve(v, None, &coefficients)?.0)
     }
 
     /// `x` as it depends on `q`, which is on the tape: v becomes the adjoint c on its way back. The derivatives are taken
-    /// at `point`, which is `(x, q..)` off the tape, and lost rows have none.
+    /// at `point`, which is `(x, q..)` off the tape, and lost rows have none. Where the samples are known, c is solved for
+    /// from what is remembered of them.
     pub(crate) fn on_tape(
         &self,
         x: Tensor<2>,
         q: Vec<Value>,
         point: Vec<Value>,
-        lost: Option<Vec<bool>>,
+        KnownRows { lost, visit }: KnownRows,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
         let backward = Arc::clone(&self.backward);
@@ -146,11 +149,24 @@ impl Fix {
                 Some(lost) => chosen(lost, v.zeros_like(), v),
                 None => v,
             };
-            let (c, cotangents, found) = backward.cotangents(&v, &point, positions)?;
+            let guess = visit.as_ref().map_or(Ok(None), |visit| visit.guess(&v))?;
+            let (c, cotangents, found) = backward.cotangents(&v, guess.as_ref(), &point, positions)?;
+            if let Some(visit) = &visit {
+                visit.remember_adjoints(&c, &found)?;
+            }
             report(found);
             Ok((c, cotangents))
         })
     }
+}
+
+/// What is known of the rows of a solution.
+#[derive(Debug, Default)]
+pub(crate) struct KnownRows {
+    /// Which of them have no finite residual, if there are any.
+    pub(crate) lost: Option<Vec<bool>>,
+    /// Which samples they are, if these are remembered.
+    pub(crate) visit: Option<Visit>,
 }
 
 /// J at a point, in two parts: what is computed of the point, and what J does with it.
@@ -186,7 +202,7 @@ impl Custom for Fix {
             let statistics = Arc::clone(&self.statistics);
             let count = move |report: AdjointReport| locked(&statistics).count_adjoint(&report);
             let point = std::iter::once(x.clone().into()).chain(detached).collect();
-            return Ok(self.on_tape(x, q, point, None, count).map_err(failed)?.into());
+            return Ok(self.on_tape(x, q, point, KnownRows::default(), count).map_err(failed)?.into());
         }
         Ok(x.into())
     }

@@ -2,12 +2,14 @@
 
 use crate::error::Error;
 use crate::flatten::run_single;
+use crate::implicit::KnownRows;
 use crate::lost::StandIns;
 use crate::parameters::Parameters;
 use crate::report::{AdjointReport, Report, Solution, Statistics, locked};
 use crate::settings::{FixedPointConfig, OnFailure};
 use crate::traced::{TracedUpdate, types_of};
 use crate::update::Update;
+use crate::warm::{Visit, WarmStarts};
 use banach_program::{Builder, Program, Tensors, Type, Value, Var, evaluate, record};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -108,20 +110,45 @@ impl<M: Module + Update> FixedPoint<M> {
     /// # Errors
     /// As [`solve`](Self::solve).
     pub fn solve_from(&self, x0: M::State, z: M::Input) -> Result<Solution<M::State>, Error> {
-        let call = Call::new(self, &x0, &z)?;
-        if Value::from(call.x0.clone()).is_placeholder() {
-            return call.record(&x0);
-        }
+        self.solve_known(x0, z, None)
+    }
+
+    /// The fixed point from what is remembered of samples with these ids, and from a given start where nothing is.
+    pub(crate) fn solve_known(
+        &self,
+        x0: M::State,
+        z: M::Input,
+        samples: Option<(&WarmStarts, &[u64])>,
+    ) -> Result<Solution<M::State>, Error> {
+        let mut call = Call::new(self, &x0, &z)?;
+        let recorded = Value::from(call.x0.clone()).is_placeholder();
+        let mut visit = match samples {
+            Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
+            None if recorded => return call.record(&x0),
+            Some((warm, ids)) => Some(warm.visit(ids, &call.traced)?),
+            None => None,
+        };
+        let warm_rows = visit.as_ref().map_or(Ok(0), |visit| visit.begin(&mut call.x0))?;
         let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
         let report = Report::new(&solution);
-        locked(&self.shared.statistics).count(&report);
+        {
+            let mut statistics = locked(&self.shared.statistics);
+            statistics.count(&report);
+            statistics.warm_rows += warm_rows;
+        }
+        if let Some(visit) = &mut visit {
+            visit.remember_states(&solution.value, &report)?;
+        }
         if self.config.on_failure == OnFailure::Error && !solution.converged() {
             return Err(Error::Solve(
                 solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!()),
             ));
         }
-        let flat =
-            if call.tape.is_some() { self.on_tape(&call, solution.value, &report)? } else { solution.value };
+        let flat = if call.tape.is_some() {
+            self.on_tape(&call, solution.value, &report, visit)?
+        } else {
+            solution.value
+        };
         let states = evaluate(&call.traced.unpacking, vec![flat.into()])?;
         Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, report))
     }
@@ -136,9 +163,15 @@ impl<M: Module + Update> FixedPoint<M> {
     }
 
     /// x̂ on the tape, as it depends on z and θ.
-    fn on_tape(&self, call: &Call, x: Tensor<2>, report: &Report) -> Result<Tensor<2>, Error> {
+    fn on_tape(
+        &self,
+        call: &Call,
+        x: Tensor<2>,
+        report: &Report,
+        visit: Option<Visit>,
+    ) -> Result<Tensor<2>, Error> {
         let log = report.adjoint_log();
-        self.joined(call, x, &report.residuals, move |report| locked(&log).push(report))
+        self.joined(call, x, &report.residuals, visit, move |report| locked(&log).push(report))
     }
 
     /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
@@ -147,6 +180,7 @@ impl<M: Module + Update> FixedPoint<M> {
         call: &Call,
         x: Tensor<2>,
         residuals: &[f64],
+        visit: Option<Visit>,
         log: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
         let stand_ins = StandIns::new(residuals);
@@ -160,7 +194,8 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let tape = call.tape.iter().flatten().cloned().collect();
         let shared = Arc::clone(&self.shared);
-        call.traced.fix.on_tape(x, tape, point, stand_ins.map(|rows| rows.lost), move |report| {
+        let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), visit };
+        call.traced.fix.on_tape(x, tape, point, rows, move |report| {
             locked(&shared.statistics).count_adjoint(&report);
             log(report);
         })

@@ -55,6 +55,7 @@
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
 //! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
+//! | Where does a solve begin that is not the first? | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | How does my update become a contraction? | [`contraction`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
@@ -74,6 +75,7 @@ mod gradient_descent;
 mod implicit;
 mod layer;
 mod lost;
+mod memory;
 mod objective;
 mod parameters;
 mod projection;
@@ -81,8 +83,10 @@ mod pullback;
 mod report;
 mod resolvent;
 mod settings;
+mod start;
 mod traced;
 mod update;
+mod warm;
 
 pub use banach_program as program;
 pub use banach_solve as solve;
@@ -94,8 +98,10 @@ pub use error::Error;
 pub use function::Function;
 pub use gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
 pub use layer::FixedPoint;
+pub use memory::WarmStatistics;
 pub use objective::{Compiled, Objective};
 pub use projection::Projection;
 pub use report::{AdjointReport, Report, Solution, Statistics};
 pub use settings::{Convolution, Engine, FixedPointConfig, OnFailure};
 pub use update::Update;
+pub use warm::WarmStarts;

@@ -171,6 +171,8 @@ pub struct Statistics {
     pub solves: usize,
     /// Rows of all forward solves.
     pub rows: usize,
+    /// Those of them that began at a state that was remembered ([`WarmStarts`](crate::WarmStarts)).
+    pub warm_rows: usize,
     /// Steps of all rows.
     pub forward_steps: usize,
     /// Rows that did not converge; non-finite ones included.

@@ -225,7 +225,7 @@ impl<'a> Way<'a> {
 
     /// The state where it is now, on the tape as if it were the solution.
     fn implicit<M: Module + Update>(&self, layer: &FixedPoint<M>) -> Result<Tensor<2>, Error> {
-        layer.joined(self.call, self.x.clone(), &self.residuals(), |_| ())
+        layer.joined(self.call, self.x.clone(), &self.residuals(), None, |_| ())
     }
 }
 

@@ -19,4 +19,5 @@ mod outcomes;
 mod random_fixed_points;
 mod reference;
 mod training;
+mod warm;
 mod zoo;
