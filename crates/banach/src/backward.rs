@@ -35,14 +35,13 @@ impl Backward {
         Backward { g, config, statistics, known: Mutex::default() }
     }
 
-    /// The adjoint c of the cotangent v of x, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions given, and how
-    /// the solve went, at a point `(x, q..)`; c is solved for from a guess or without.
+    /// The adjoint c of a cotangent of x, as it is solved for, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions
+    /// given, and how the solve went, at a point `(x, q..)`.
     pub(crate) fn cotangents(
         &self,
-        v: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
         point: &[Value],
         positions: &[usize],
+        solve: impl FnOnce(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
         let mut known = locked(&self.known);
         let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, pass)| Arc::clone(pass));
@@ -53,7 +52,7 @@ impl Backward {
         });
         drop(known);
         let coefficients = pass.coefficients.call(point.to_vec())?;
-        let (c, report) = pass.adjoint.solve(v, guess, &coefficients)?;
+        let (c, report) = solve(&pass.adjoint, &coefficients)?;
         let inputs = std::iter::once(c.clone().into()).chain(coefficients).collect();
         let cotangents = if positions.is_empty() { vec![] } else { pass.pullback.call(inputs)? };
         Ok((c, cotangents, report))

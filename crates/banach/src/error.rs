@@ -66,6 +66,25 @@ pub enum Error {
         /// The bounds.
         found: String,
     },
+    /// Adjoints that had to be solved were not.
+    #[error(
+        "the adjoint of {failed} of {rows} rows was not solved; the first, row {row}, ended as {outcome} after {steps} steps with \
+         residual {residual:.3e}: {}", outcome.advice()
+    )]
+    Adjoint {
+        /// The first such row.
+        row: usize,
+        /// How it ended.
+        outcome: banach_solve::Outcome,
+        /// Its steps.
+        steps: usize,
+        /// Its residual.
+        residual: f64,
+        /// How many rows failed.
+        failed: usize,
+        /// How many there are.
+        rows: usize,
+    },
     /// A setting has no meaning.
     #[error("the setting `{setting}` is {found}, expected {expected}")]
     Setting {

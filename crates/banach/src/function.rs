@@ -204,8 +204,8 @@ impl Function {
     /// # Errors
     /// [`Error::State`] where g changes the type of a state, [`Error::Solve`] for settings with no meaning.
     pub fn fix(&self, config: &FixedPointConfig) -> Result<Function, Error> {
-        config.forward.validate()?;
-        config.adjoint.validate()?;
+        config.validate()?;
+        config.validate_in_a_trace()?;
         let states = self.program.outputs().len();
         if self.program.inputs().len() < states {
             let (what, found) = ("inputs of a function to be solved".into(), self.program.inputs().len());

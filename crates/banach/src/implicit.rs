@@ -20,17 +20,20 @@
 use crate::backward::Backward;
 use crate::engine::{Native, on_host};
 use crate::error::Error;
+use crate::gradient::{Gradient, Inverse};
 use crate::lost::chosen;
 use crate::pullback::join_inputs;
-use crate::report::{AdjointReport, Report, Statistics, locked};
+use crate::report::{AdjointReport, Report, Statistics, locked, warn};
 use crate::resolvent::{Handle, LoopBody, Resolvent, fits};
-use crate::settings::{Engine, FixedPointConfig};
+use crate::settings::{Engine, FixedPointConfig, OnFailure};
 use crate::warm::Visit;
 use banach_program::{
-    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Rows, Type, Value, Var, evaluate, hoist,
-    linearize, rows, simplify,
+    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Rows, Type, Unary, Value, Var, evaluate,
+    hoist, linearize, rows, simplify,
 };
-use banach_solve::{Map, Smooth, Solution, fixed_point_smooth};
+use banach_solve::{
+    FixedPointSolver, Map, Outcome, Smooth, Solution, Unobserved, fixed_point_remembered, fixed_point_smooth,
+};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -68,16 +71,41 @@ impl Fix {
     /// Writes x̂ into a program, from operands `(x0, q..)`. What the loop computes only once is written before it, where
     /// the lines of a derivative find it computed.
     pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
-        if self.energy.is_some() {
-            return builder.push(Primitive::Custom(Door(Arc::clone(self) as Arc<dyn Custom>)), operands);
+        let (fix, mut inner) = if self.energy.is_some() {
+            (self, operands.to_vec())
+        } else {
+            let bare = self.bare.get_or_init(|| {
+                let (body, statistics) = (self.forward.body.clone(), Arc::clone(&self.statistics));
+                Arc::new(Fix::new(body, self.config.clone(), statistics))
+            });
+            let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
+            (bare, [&operands[..1], &prologue].concat())
+        };
+        let x = builder.push(Primitive::Custom(Door(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
+        let Gradient::Unrolled { steps } = self.config.gradient else { return x };
+        inner[0] = builder.push(Primitive::Unary(Unary::Detach), &[x]);
+        for _ in 0..steps {
+            inner[0] = builder.inline(&fix.g, &inner)[0];
         }
-        let bare = self.bare.get_or_init(|| {
-            let (body, statistics) = (self.forward.body.clone(), Arc::clone(&self.statistics));
-            Arc::new(Fix::new(body, self.config.clone(), statistics))
-        });
-        let mut inner = vec![operands[0]];
-        inner.extend(builder.inline(&self.forward.prologue, &operands[1..]));
-        builder.push(Primitive::Custom(Door(Arc::clone(bare) as Arc<dyn Custom>)), &inner)
+        inner[0]
+    }
+
+    /// [`solve`](Self::solve), and what SHINE needs of the way.
+    pub(crate) fn solve_remembered(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+    ) -> Result<(Solution<Tensor<2>>, Option<Inverse>), Error> {
+        let (Gradient::Shine { refinement, limit }, FixedPointSolver::Broyden(broyden)) =
+            (self.config.gradient, &self.config.forward.solver)
+        else {
+            return Ok((self.solve(x0, q)?, None));
+        };
+        let body = LoopBody::new(&self.forward, q, &x0.device())?;
+        let map = |x: &Tensor<2>| body.apply(x);
+        let (solution, memory) =
+            fixed_point_remembered(&map, x0, broyden, &self.config.forward, &mut Unobserved)?;
+        Ok((solution, Some(Inverse { memory, refinement, limit })))
     }
 
     /// Solves `x = g(x, q)` from `x0`.
@@ -119,17 +147,17 @@ impl Fix {
     pub(crate) fn cotangents(
         &self,
         v: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
         point: &[Value],
         positions: &[usize],
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        self.backward.cotangents(v, guess, point, positions)
+        self.backward
+            .cotangents(point, positions, |adjoint, q| adjoint.solve(v, None, q, &self.config.adjoint))
     }
 
     /// The adjoint c of a cotangent v at a point `(x, q..)`.
     pub(crate) fn adjoint(&self, v: &Tensor<2>, point: &[Value]) -> Result<Tensor<2>, Error> {
         let (resolvent, coefficients) = self.resolvent_at(point)?;
-        Ok(resolvent.transposed().solve(v, None, &coefficients)?.0)
+        Ok(resolvent.transposed().solve(v, None, &coefficients, &self.config.adjoint)?.0)
     }
 
     /// `x` as it depends on `q`, which is on the tape: v becomes the adjoint c on its way back. The derivatives are taken
@@ -140,20 +168,34 @@ impl Fix {
         x: Tensor<2>,
         q: Vec<Value>,
         point: Vec<Value>,
-        KnownRows { lost, visit }: KnownRows,
+        KnownRows { lost, visit, reached, inverse }: KnownRows,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
-        let backward = Arc::clone(&self.backward);
+        let (backward, config) = (Arc::clone(&self.backward), self.config.clone());
+        let settings = reached.map_or_else(
+            || config.adjoint.clone(),
+            |(outcomes, relative)| config.coupled(&outcomes, &relative),
+        );
         join_inputs(x, q, None, move |v, positions| {
             let v = match &lost {
                 Some(lost) => chosen(lost, v.zeros_like(), v),
                 None => v,
             };
             let guess = visit.as_ref().map_or(Ok(None), |visit| visit.guess(&v))?;
-            let (c, cotangents, found) = backward.cotangents(&v, guess.as_ref(), &point, positions)?;
-            if let Some(visit) = &visit {
-                visit.remember_adjoints(&c, &found)?;
-            }
+            let solve = |adjoint: &Resolvent, q: &[Value]| {
+                let (mut c, report) = match &inverse {
+                    Some(inverse) => inverse.adjoint(&v, adjoint, q, &config)?,
+                    None => adjoint.solve(&v, guess.as_ref(), q, &settings)?,
+                };
+                if let Some(visit) = &visit {
+                    visit.remember_adjoints(&c, &report)?;
+                }
+                if config.on_failure == OnFailure::Skip {
+                    c = chosen(&report.failed(), c.zeros_like(), c);
+                }
+                Ok((c, report))
+            };
+            let (c, cotangents, found) = backward.cotangents(&point, positions, solve)?;
             report(found);
             Ok((c, cotangents))
         })
@@ -167,6 +209,10 @@ pub(crate) struct KnownRows {
     pub(crate) lost: Option<Vec<bool>>,
     /// Which samples they are, if these are remembered.
     pub(crate) visit: Option<Visit>,
+    /// How they ended, and with which relative residuals.
+    pub(crate) reached: Option<(Vec<Outcome>, Vec<f64>)>,
+    /// What the forward solve has learnt of the derivative, if that shall do for the adjoint.
+    pub(crate) inverse: Option<Inverse>,
 }
 
 /// J at a point, in two parts: what is computed of the point, and what J does with it.
@@ -195,8 +241,12 @@ impl Custom for Fix {
         let solution = self.solve(&x0, &detached).map_err(failed)?;
         locked(&self.statistics).count(&Report::new(&solution));
         let x = match self.config.on_failure {
-            crate::OnFailure::Best => solution.value,
-            crate::OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
+            OnFailure::Best | OnFailure::Skip => solution.value,
+            OnFailure::Warn => {
+                warn(Report::new(&solution).explain());
+                solution.value
+            }
+            OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
         };
         if q.iter().any(|value| value.device().is_autodiff()) {
             let statistics = Arc::clone(&self.statistics);

@@ -2,10 +2,11 @@
 
 use crate::error::Error;
 use crate::flatten::run_single;
+use crate::gradient::{Gradient, Inverse};
 use crate::implicit::KnownRows;
-use crate::lost::StandIns;
+use crate::lost::{StandIns, chosen};
 use crate::parameters::Parameters;
-use crate::report::{AdjointReport, Report, Solution, Statistics, locked};
+use crate::report::{AdjointReport, Report, Solution, Statistics, locked, warn};
 use crate::settings::{FixedPointConfig, OnFailure};
 use crate::traced::{TracedUpdate, types_of};
 use crate::update::Update;
@@ -70,8 +71,7 @@ impl<M: Module> FixedPoint<M> {
     /// # Errors
     /// [`Error::Solve`] for settings with no meaning.
     pub fn with_config(self, config: FixedPointConfig) -> Result<Self, Error> {
-        config.forward.validate()?;
-        config.adjoint.validate()?;
+        config.validate()?;
         Ok(FixedPoint::new(self.update, config))
     }
 
@@ -124,13 +124,22 @@ impl<M: Module + Update> FixedPoint<M> {
         let recorded = Value::from(call.x0.clone()).is_placeholder();
         let mut visit = match samples {
             Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
-            None if recorded => return call.record(&x0),
+            None if recorded => {
+                self.config.validate_in_a_trace()?;
+                return call.record(&x0);
+            }
             Some((warm, ids)) => Some(warm.visit(ids, &call.traced)?),
             None => None,
         };
         let warm_rows = visit.as_ref().map_or(Ok(0), |visit| visit.begin(&mut call.x0))?;
-        let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
+        let (solution, inverse) = match call.tape {
+            Some(_) => call.traced.fix.solve_remembered(&call.x0, &call.fixed)?,
+            None => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
+        };
         let report = Report::new(&solution);
+        if self.config.on_failure == OnFailure::Warn && !solution.converged() {
+            warn(report.explain());
+        }
         {
             let mut statistics = locked(&self.shared.statistics);
             statistics.count(&report);
@@ -145,7 +154,7 @@ impl<M: Module + Update> FixedPoint<M> {
             ));
         }
         let flat = if call.tape.is_some() {
-            self.on_tape(&call, solution.value, &report, visit)?
+            self.on_tape(&call, solution.value, &report, (visit, inverse))?
         } else {
             solution.value
         };
@@ -168,10 +177,26 @@ impl<M: Module + Update> FixedPoint<M> {
         call: &Call,
         x: Tensor<2>,
         report: &Report,
-        visit: Option<Visit>,
+        (visit, inverse): (Option<Visit>, Option<Inverse>),
     ) -> Result<Tensor<2>, Error> {
-        let log = report.adjoint_log();
-        self.joined(call, x, &report.residuals, visit, move |report| locked(&log).push(report))
+        if let Gradient::Unrolled { steps } = self.config.gradient {
+            return call.unrolled(x, &report.residuals, steps);
+        }
+        let (log, loud) = (report.adjoint_log(), self.config.on_failure == OnFailure::Warn);
+        let reached = Some((report.outcomes.clone(), report.relative.clone()));
+        let rows = KnownRows { visit, reached, inverse, lost: None };
+        let joined = self.joined(call, x.clone(), &report.residuals, rows, move |report| {
+            if let (true, Err(error)) = (loud, report.check()) {
+                warn(&error.to_string());
+            }
+            locked(&log).push(report);
+        })?;
+        if self.config.on_failure != OnFailure::Skip {
+            return Ok(joined);
+        }
+        let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
+        locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
+        Ok(chosen(&failed, call.leaf(x), joined))
     }
 
     /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
@@ -180,7 +205,7 @@ impl<M: Module + Update> FixedPoint<M> {
         call: &Call,
         x: Tensor<2>,
         residuals: &[f64],
-        visit: Option<Visit>,
+        rows: KnownRows,
         log: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
         let stand_ins = StandIns::new(residuals);
@@ -194,9 +219,14 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let tape = call.tape.iter().flatten().cloned().collect();
         let shared = Arc::clone(&self.shared);
-        let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), visit };
+        let skips = self.config.on_failure == OnFailure::Skip;
+        let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), ..rows };
         call.traced.fix.on_tape(x, tape, point, rows, move |report| {
-            locked(&shared.statistics).count_adjoint(&report);
+            let mut statistics = locked(&shared.statistics);
+            statistics.count_adjoint(&report);
+            statistics.skipped_rows +=
+                if skips { report.failed().iter().filter(|failed| **failed).count() } else { 0 };
+            drop(statistics);
             log(report);
         })
     }
@@ -260,6 +290,20 @@ impl Call {
     /// z and θ, on the tape where they are.
     pub(crate) fn live(&self) -> Vec<Value> {
         self.tape.clone().unwrap_or_else(|| self.fixed.clone())
+    }
+
+    /// x after so many more applications of g, which are on the tape; rows whose residual is not finite stay, without a gradient.
+    pub(crate) fn unrolled(&self, x: Tensor<2>, residuals: &[f64], steps: usize) -> Result<Tensor<2>, Error> {
+        let lost: Vec<bool> = residuals.iter().map(|residual| !residual.is_finite()).collect();
+        let mut point = [vec![x.clone().into()], self.live()].concat();
+        if lost.contains(&true) {
+            let Some(rows) = StandIns::new(residuals) else { return Ok(self.leaf(x)) };
+            point = rows.placed(&self.traced, point)?;
+        }
+        let (start, q) = point.split_at(1);
+        let apply = |x: Value| run_single(&self.traced.fix.g, [vec![x], q.to_vec()].concat());
+        let end = (0..steps).try_fold(start[0].clone(), |x, _| apply(x))?;
+        Ok(chosen(&lost, x, end.try_into_tensor()?))
     }
 
     /// The fixed point as a line of the program that is being traced: nothing is solved yet.

@@ -1,5 +1,6 @@
 //! Did it converge, and what did it take? For one solve, for its backward pass, and for a layer over time.
 
+use crate::error::Error;
 use banach_solve::{LinearSolver, Outcome, Record};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,8 @@ pub struct Report {
     pub steps: Vec<usize>,
     /// `‖g(x̂) - x̂‖` of each row.
     pub residuals: Vec<f64>,
+    /// The same, relative to the size the tolerance measures it against.
+    pub relative: Vec<f64>,
     /// By what factor the residual of each row fell in one of its last steps; NaN where there were too few
     /// ([`rates`](banach_solve::Statistics::rates)).
     pub rates: Vec<f64>,
@@ -62,6 +65,7 @@ impl Report {
             outcomes: solution.outcomes.clone(),
             steps: solution.statistics.steps.clone(),
             residuals: solution.statistics.residuals.clone(),
+            relative: solution.statistics.relative.clone(),
             rates: solution.statistics.rates.clone(),
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
@@ -78,6 +82,7 @@ impl Report {
             outcomes: vec![],
             steps: vec![],
             residuals: vec![],
+            relative: vec![],
             rates: vec![],
             trace: None,
             evaluations: 0,
@@ -108,7 +113,7 @@ impl Report {
 }
 
 /// How one adjoint solve went.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdjointReport {
     /// How each row ended, after escalation.
     pub outcomes: Vec<Outcome>,
@@ -127,6 +132,46 @@ pub struct AdjointReport {
 }
 
 impl AdjointReport {
+    /// That of an adjoint that no solver was asked for.
+    pub(crate) fn shared_inverse(rows: usize) -> Self {
+        AdjointReport {
+            outcomes: vec![Outcome::Approximate; rows],
+            steps: vec![0; rows],
+            residuals: vec![f64::NAN; rows],
+            solvers: vec!["shared inverse".into()],
+            ..AdjointReport::default()
+        }
+    }
+
+    /// The steps that were given have been taken: what they did not reach was not asked for.
+    pub(crate) fn refined(&mut self) {
+        self.solvers.insert(0, "shared inverse".into());
+        let spent = self.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::StepLimit);
+        spent.for_each(|outcome| *outcome = Outcome::Approximate);
+    }
+
+    /// That every row was solved, or approximated by choice.
+    ///
+    /// # Errors
+    /// [`Error::Adjoint`] names the first row that failed.
+    pub fn check(&self) -> Result<(), Error> {
+        let failed = self.failed();
+        let Some(row) = failed.iter().position(|failed| *failed) else { return Ok(()) };
+        Err(Error::Adjoint {
+            row,
+            outcome: self.outcomes[row],
+            steps: self.steps[row],
+            residual: self.residuals[row],
+            failed: failed.iter().filter(|failed| **failed).count(),
+            rows: failed.len(),
+        })
+    }
+
+    /// The rows that failed.
+    pub(crate) fn failed(&self) -> Vec<bool> {
+        self.outcomes.iter().map(|outcome| outcome.is_failure()).collect()
+    }
+
     pub(crate) fn new(solver: &LinearSolver, solution: &banach_solve::Solution<Tensor<2>>) -> Self {
         AdjointReport {
             outcomes: solution.outcomes.clone(),
@@ -187,6 +232,8 @@ pub struct Statistics {
     pub adjoint_unconverged_rows: usize,
     /// Adjoint solves in which a second solver was tried.
     pub escalations: usize,
+    /// Rows left out of a gradient because they failed, forward or backward ([`OnFailure::Skip`](crate::OnFailure::Skip)).
+    pub skipped_rows: usize,
 }
 
 impl Statistics {
@@ -216,6 +263,11 @@ impl Statistics {
             report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         self.escalations += usize::from(report.escalation.is_some());
     }
+}
+
+/// Says what went wrong in the log.
+pub(crate) fn warn(text: &str) {
+    log::warn!(target: "banach", "{text}");
 }
 
 /// The lock, also where another thread panicked while it held it: the counts stay counts.

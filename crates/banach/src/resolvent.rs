@@ -8,7 +8,7 @@ use crate::flatten::run_single;
 use crate::lost::chosen;
 use crate::pullback::{Pullbacks, join_inputs};
 use crate::report::{AdjointReport, Statistics, locked};
-use crate::settings::{Engine, FixedPointConfig};
+use crate::settings::{Engine, FixedPointConfig, OnFailure};
 use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
     linearize, rows, simplify, transpose,
@@ -59,7 +59,7 @@ impl Resolvent {
     }
 
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
-        let (c, report) = self.solve(b, None, q)?;
+        let (c, report) = self.solve(b, None, q, &self.config.adjoint)?;
         locked(&self.statistics).count_adjoint(&report);
         Ok(c)
     }
@@ -70,20 +70,26 @@ impl Resolvent {
         b: &Tensor<2>,
         guess: Option<&Tensor<2>>,
         q: &[Value],
+        settings: &Settings<LinearSolver>,
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
-        let settings = &self.config.adjoint;
         // An approximation by choice is the one that was chosen, wherever an earlier solve ended.
         let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
         let first = self.solve_by(b, guess, q, settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
         if !failed || !self.config.escalate {
+            self.refuse(&report)?;
             return Ok((first.value, report));
         }
         let settings = Settings { solver: other(&settings.solver), ..settings.clone() };
         let second = self.solve_by(b, None, q, &settings)?;
         let better = report.escalate(&settings.solver, &second);
+        self.refuse(&report)?;
         Ok((chosen(&better, second.value, first.value), report))
+    }
+
+    fn refuse(&self, report: &AdjointReport) -> Result<(), Error> {
+        if self.config.on_failure == OnFailure::Error { report.check() } else { Ok(()) }
     }
 
     /// The same by one solver.

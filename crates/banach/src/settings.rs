@@ -1,10 +1,11 @@
 //! What can be set for a layer, and what is set if nothing is said?
 
 use crate::error::Error;
+use crate::gradient::Gradient;
 use crate::layer::FixedPoint;
 use crate::update::Update;
 use banach_program::ConvolutionMethod;
-use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Settings, Tolerance};
+use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +16,13 @@ pub enum OnFailure {
     /// Go on with the best point the row visited; a row without any finite residual gets no gradient.
     #[default]
     Best,
-    /// Refuse: [`Error::Solve`] names the first row.
+    /// The same, and say so through the [`log`] crate, at level warn, with advice.
+    Warn,
+    /// Go on with the best point, but without a gradient of the row, whether it failed forward or backward; such rows are
+    /// counted in [`Statistics::skipped_rows`](crate::Statistics::skipped_rows).
+    Skip,
+    /// Refuse: [`Error::Solve`] names the first row. So it does for an adjoint ([`Error::Adjoint`]); on Burn's tape, whose backward pass
+    /// returns no error, as a panic with that message.
     Error,
 }
 
@@ -67,6 +74,8 @@ impl Convolution {
 /// | `forward` | Anderson, `1e-6 + 1e-4 · size`, 200 steps | the solve of `x = g(x, z)` |
 /// | `adjoint` | GMRES, `1e-6 + 1e-4 · size`, 200 steps | the solve of `c = Jᵀ c + v` |
 /// | `escalate` | `true` | rows the adjoint solver leaves unsolved are tried with the other one |
+/// | `gradient` | [`Gradient::Implicit`] | which gradient a solution has |
+/// | `coupling` | none | the adjoint's relative tolerance is at least so many times the forward relative residual reached |
 /// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
 /// | `engine` | [`Engine::Native`] | where loops run |
 /// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
@@ -79,6 +88,11 @@ pub struct FixedPointConfig {
     pub adjoint: Settings<LinearSolver>,
     /// Whether rows that one adjoint solver leaves unsolved are tried with the other.
     pub escalate: bool,
+    /// Which gradient a solution has.
+    pub gradient: Gradient,
+    /// If some, the adjoint's relative tolerance is at least so many times the largest relative residual that converged rows
+    /// reached forward: an adjoint more exact than the point it is taken at is wasted work. Layers on the tape alone ask for it.
+    pub coupling: Option<f64>,
     /// What happens with rows that do not converge.
     pub on_failure: OnFailure,
     /// Where loops run.
@@ -92,7 +106,17 @@ impl Default for FixedPointConfig {
         let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
         let (on_failure, engine) = (OnFailure::default(), Engine::default());
         let convolution = Convolution::default();
-        FixedPointConfig { forward, adjoint, escalate: true, on_failure, engine, convolution }
+        let (gradient, coupling) = (Gradient::default(), None);
+        FixedPointConfig {
+            forward,
+            adjoint,
+            escalate: true,
+            gradient,
+            coupling,
+            on_failure,
+            engine,
+            convolution,
+        }
     }
 }
 
@@ -160,13 +184,70 @@ impl FixedPointConfig {
         self
     }
 
+    /// Which gradient a solution has.
+    #[must_use]
+    pub fn with_gradient(mut self, gradient: Gradient) -> Self {
+        self.gradient = gradient;
+        self
+    }
+
+    /// How the tolerance of the adjoint follows the forward residual.
+    #[must_use]
+    pub fn with_coupling(mut self, coupling: Option<f64>) -> Self {
+        self.coupling = coupling;
+        self
+    }
+
+    /// Refuses settings with no meaning, and some that do not go together.
+    ///
+    /// # Errors
+    /// [`Error::Solve`] and [`Error::Setting`], which name the setting.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.forward.validate()?;
+        self.adjoint.validate()?;
+        self.gradient.validate(&self.forward.solver)?;
+        match self.coupling {
+            Some(coupling) if !(coupling > 0.0 && coupling.is_finite()) => {
+                Err(Error::setting("coupling", coupling, "none, or a finite number > 0"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Refuses what only a layer called on tensors can do, for a fixed point that becomes part of a program.
+    pub(crate) fn validate_in_a_trace(&self) -> Result<(), Error> {
+        let inside = |setting: &str, found: &str, expected: &str| {
+            let expected = format!("{expected} where a fixed point is part of a traced function");
+            Err(Error::setting(setting, found, &expected))
+        };
+        if matches!(self.gradient, Gradient::Shine { .. }) {
+            return inside("gradient", "shine", "`implicit` or `unrolled`");
+        }
+        if self.coupling.is_some() {
+            return inside("coupling", "some", "none");
+        }
+        if self.on_failure == OnFailure::Skip {
+            return inside("on_failure", "skip", "`best`, `warn` or `error`");
+        }
+        Ok(())
+    }
+
+    /// The adjoint's settings after a forward solve with these outcomes and relative residuals.
+    pub(crate) fn coupled(&self, outcomes: &[Outcome], relative: &[f64]) -> Settings<LinearSolver> {
+        let mut settings = self.adjoint.clone();
+        let reached = relative.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_converged());
+        let largest = reached.map(|(relative, _)| *relative).fold(0.0, f64::max);
+        let floor = self.coupling.map_or(0.0, |coupling| coupling * largest);
+        settings.tolerance.relative = settings.tolerance.relative.max(floor);
+        settings
+    }
+
     /// The layer over a module.
     ///
     /// # Errors
-    /// [`Error::Solve`] for settings with no meaning.
+    /// As [`validate`](Self::validate).
     pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
-        self.forward.validate()?;
-        self.adjoint.validate()?;
+        self.validate()?;
         Ok(FixedPoint::new(update, self.clone()))
     }
 }

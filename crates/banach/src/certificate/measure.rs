@@ -210,10 +210,10 @@ impl<'a> Place<'a> {
         found: &mut Certificate,
         (v, delta, positions): (&Tensor<2>, &Tensor<2>, &[usize]),
     ) -> Result<(), Error> {
-        let (c, given, report) = self.fix.cotangents(v, None, &self.point, positions)?;
-        let (here, at_x, _) = self.exact.cotangents(v, None, &self.point, positions)?;
+        let (c, given, report) = self.fix.cotangents(v, &self.point, positions)?;
+        let (here, at_x, _) = self.exact.cotangents(v, &self.point, positions)?;
         let there = self.at(&(self.x.clone() + delta.clone()));
-        let (moved, at_moved, _) = self.exact.cotangents(v, None, &there, positions)?;
+        let (moved, at_moved, _) = self.exact.cotangents(v, &there, positions)?;
         let norms = Tensor::<2>::norms(&[&c, &moved.minus(&here), v]);
         let left = left_by_adjoint(rows, &report, &norms[2], self.x.precision());
         for (at, row) in rows.iter_mut().enumerate() {

@@ -2,8 +2,9 @@
 
 use crate::error::Error;
 use crate::flatten::run_single;
+use crate::implicit::KnownRows;
 use crate::layer::{Call, FixedPoint};
-use crate::lost::{StandIns, chosen};
+use crate::lost::chosen;
 use crate::update::Update;
 use banach_program::{Tensors, Value, evaluate};
 use burn::config::Config;
@@ -194,18 +195,6 @@ impl<'a> Way<'a> {
         run_single(&self.call.traced.fix.g, [vec![x], q.to_vec()].concat())
     }
 
-    /// A point `(x, q..)` with sound rows in the place of lost ones; none where every row is lost.
-    fn point(&self, x: Tensor<2>, q: Vec<Value>) -> Result<Option<Vec<Value>>, Error> {
-        let point = [vec![x.into()], q].concat();
-        if !self.lost.contains(&true) {
-            return Ok(Some(point));
-        }
-        match StandIns::new(&self.residuals()) {
-            Some(rows) => Ok(Some(rows.placed(&self.call.traced, point)?)),
-            None => Ok(None),
-        }
-    }
-
     fn residuals(&self) -> Vec<f64> {
         self.lost.iter().map(|lost| if *lost { f64::NAN } else { 0.0 }).collect()
     }
@@ -215,17 +204,14 @@ impl<'a> Way<'a> {
         let kept = self.kept.iter().position(|(kept, _)| *kept == step);
         let kept = kept.unwrap_or_else(|| panic!("found no state kept for step {step}, expected one"));
         let (_, start) = self.kept.swap_remove(kept);
-        let Some(point) = self.point(start, self.call.live())? else {
-            return Ok(self.call.leaf(self.x.clone()));
-        };
-        let (x, q) = point.split_at(1);
-        let end = (0..applications).try_fold(x[0].clone(), |x, _| self.apply(x, q))?;
-        Ok(chosen(&self.lost, self.x.clone(), end.try_into_tensor()?))
+        // Rows that were lost on the way end where they were last sound.
+        let end = self.call.unrolled(start, &self.residuals(), applications)?;
+        Ok(chosen(&self.lost, self.x.clone(), end))
     }
 
     /// The state where it is now, on the tape as if it were the solution.
     fn implicit<M: Module + Update>(&self, layer: &FixedPoint<M>) -> Result<Tensor<2>, Error> {
-        layer.joined(self.call, self.x.clone(), &self.residuals(), None, |_| ())
+        layer.joined(self.call, self.x.clone(), &self.residuals(), KnownRows::default(), |_| ())
     }
 }
 

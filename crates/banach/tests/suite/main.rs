@@ -16,6 +16,7 @@ mod inside;
 mod layer;
 mod modules;
 mod outcomes;
+mod policies;
 mod random_fixed_points;
 mod reference;
 mod training;

@@ -1,0 +1,266 @@
+//! Which gradient does a solution have, and what becomes of rows that fail?
+
+use crate::reference::{assert_close, double, numbers};
+use crate::update;
+use crate::zoo::Named;
+use banach::solve::{Anderson, Broyden, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard, Tolerance};
+use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure};
+use burn::module::Module;
+use burn::tensor::{Tensor, TensorData};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+
+/// x = z x + b: x̂ = b / (1 - z) and dx̂/dz = b / (1 - z)².
+#[derive(Module, Debug)]
+struct Slope {
+    b: f64,
+}
+
+update!(Slope, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| x * z + this.b);
+
+fn column(numbers: &[f64]) -> Tensor<2> {
+    let (device, dtype) = double();
+    let data = TensorData::new(numbers.to_vec(), [numbers.len(), 1]);
+    Tensor::from_data(data, (&device, dtype)).autodiff().require_grad()
+}
+
+fn tight() -> FixedPointConfig {
+    FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12))
+}
+
+/// The derivative of the sum of all rows.
+fn slopes<M: Module + banach::Update<State = Tensor<2>, Input = Tensor<2>>>(
+    layer: &FixedPoint<M>,
+    z: &Tensor<2>,
+) -> Vec<f64> {
+    let gradients = layer.solve(z.clone()).unwrap().into_value().sum().backward();
+    numbers(&z.grad(&gradients).unwrap())
+}
+
+#[test]
+fn rows_that_fail_forward_may_be_left_out_of_the_gradient() {
+    let picard = FixedPointConfig::new()
+        .with_solver(FixedPointSolver::Picard(Picard::default()))
+        .with_tolerance(Tolerance::both(1e-9))
+        .with_max_steps(100);
+    let z = column(&[0.1, 0.999, -0.2]);
+    let kept = slopes(&picard.init(Slope { b: 1.0 }).unwrap(), &z);
+    assert!(kept[1].abs() > 1.0, "the best point has a gradient: {kept:?}");
+    let layer = picard.with_on_failure(OnFailure::Skip).init(Slope { b: 1.0 }).unwrap();
+    let found = slopes(&layer, &z);
+    assert_close(&found, &[1.0 / 0.81, 0.0, 1.0 / 1.44], 1e-7, "dx̂/dz");
+    let statistics = layer.take_statistics();
+    assert_eq!((statistics.unconverged_rows, statistics.skipped_rows), (1, 1));
+}
+
+/// Of x = z x the answer is 0, where the second row has I - J = 0: its adjoint has no solution.
+fn singular() -> Tensor<2> {
+    column(&[0.5, 1.0, -0.5])
+}
+
+#[test]
+fn an_adjoint_without_a_solution_names_its_row() {
+    let layer = tight().init(Slope { b: 0.0 }).unwrap();
+    let z = singular();
+    let solution = layer.solve(z.clone()).unwrap();
+    assert!(solution.report().converged());
+    let report = solution.report().clone();
+    let _gradients = solution.into_value().sum().backward();
+    let adjoint = report.adjoint().remove(0);
+    assert!(adjoint.outcomes[0].is_converged() && adjoint.outcomes[1].is_failure(), "{adjoint:?}");
+    let error = adjoint.check().unwrap_err();
+    assert!(matches!(error, Error::Adjoint { row: 1, failed: 1, rows: 3, .. }), "{error}");
+    assert!(error.to_string().contains("row 1"), "{error}");
+}
+
+/// x = s x + z with slopes s of 0.5, 1 and -0.5: where z is 0 the second row is solved by x = 0, but has no derivative.
+#[derive(Module, Debug)]
+struct Slopes {
+    rows: usize,
+}
+
+update!(Slopes, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| {
+    let slopes = TensorData::new(vec![0.5, 1.0, -0.5][..this.rows].to_vec(), [this.rows, 1]);
+    x.clone() * Tensor::from_data(slopes, (&x.device(), x.dtype())) + z
+});
+
+#[test]
+fn rows_that_fail_backward_may_be_left_out_of_the_gradient() {
+    let layer = tight().with_on_failure(OnFailure::Skip).init(Slopes { rows: 3 }).unwrap();
+    let found = slopes(&layer, &column(&[0.3, 0.0, 0.2]));
+    assert_close(&found, &[2.0, 0.0, 1.0 / 1.5], 1e-9, "dx̂/dz");
+    assert_eq!(layer.take_statistics().skipped_rows, 1);
+}
+
+#[test]
+fn an_adjoint_without_a_solution_may_be_an_error() {
+    let config = tight().with_on_failure(OnFailure::Error);
+    let z = singular();
+    let solution = config.init(Slope { b: 0.0 }).unwrap().solve(z.clone()).unwrap();
+    let sum = solution.into_value().sum();
+    let panic = catch_unwind(AssertUnwindSafe(|| sum.backward())).err().unwrap();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("the adjoint of 1 of 3 rows") && message.contains("row 1"), "{message}");
+    // A function says it by its result.
+    let z = z.inner();
+    let g = Function::of(&(z.clone(), z.clone()), |(x, z): (Tensor<2>, Tensor<2>)| x * z).unwrap();
+    let back = g.fix(&config).unwrap().vjp();
+    let error = back.call((z.zeros_like(), z.clone(), z.ones_like())).unwrap_err().to_string();
+    assert!(error.contains("row 1"), "{error}");
+}
+
+#[test]
+fn unrolled_gradients_are_so_many_terms_of_the_series() {
+    let z = column(&[0.5, -0.8]);
+    for steps in [1, 2, 5] {
+        let config = tight().with_gradient(Gradient::Unrolled { steps });
+        let term = |z: f64| (0..steps).map(|k| z.powi(k as i32)).sum::<f64>() / (1.0 - z);
+        let expected = [term(0.5), term(-0.8)];
+        let layer = config.init(Slope { b: 1.0 }).unwrap();
+        assert_close(&slopes(&layer, &z), &expected, 1e-9, "on the tape");
+        let plain = z.clone().inner();
+        let g = |(x, z): (Tensor<2>, Tensor<2>)| x * z + 1.0;
+        let fixed = Function::of(&(plain.clone(), plain.clone()), g).unwrap().fix(&config).unwrap();
+        let along = fixed.jvp_of(&[1]).call((plain.zeros_like(), plain.clone(), plain.ones_like())).unwrap();
+        let found: Tensor<2> = along.last().unwrap().clone().try_into_tensor().unwrap();
+        assert_close(&numbers(&found), &expected, 1e-9, "in a program");
+    }
+}
+
+fn shine(refinement: usize, limit: f64) -> FixedPointConfig {
+    tight()
+        .with_solver(FixedPointSolver::Broyden(Broyden::default()))
+        .with_gradient(Gradient::Shine { refinement, limit })
+}
+
+fn zoo(name: &str, config: &FixedPointConfig) -> (FixedPoint<Named>, Tensor<2>, Vec<f64>) {
+    let problem = banach_zoo::named(name).unwrap();
+    let (device, dtype) = double();
+    let z = problem.z(&device, dtype).autodiff().require_grad();
+    let expected = problem.derivative.clone().unwrap();
+    (config.init(Named { problem }).unwrap(), z, expected)
+}
+
+#[test]
+fn the_inverse_learnt_forward_serves_as_the_adjoint() {
+    // With one unknown a row the last secant is the derivative, nearly.
+    let (layer, z, expected) = zoo("expanding_rows", &shine(0, 10.0));
+    let solution = layer.solve(z.clone()).unwrap();
+    let report = solution.report().clone();
+    let found = numbers(&z.grad(&solution.into_value().sum().backward()).unwrap());
+    assert_close(&found, &expected, 1e-3, "dx̂/dz");
+    let adjoint = report.adjoint().remove(0);
+    assert_eq!((adjoint.evaluations, adjoint.outcomes), (0, vec![Outcome::Approximate; 3]));
+    assert_eq!(adjoint.solvers, ["shared inverse"]);
+}
+
+#[test]
+fn refinement_makes_the_learnt_inverse_exact() {
+    for name in ["affine_large", "layer", "reversed_squares"] {
+        let (layer, z, expected) = zoo(name, &shine(200, 1e3));
+        assert_close(&slopes(&layer, &z), &expected, 1e-7, name);
+        let statistics = layer.take_statistics();
+        assert_eq!(statistics.adjoint_unconverged_rows, 0, "{name}");
+    }
+    // A few steps from there are no failure, and better than none.
+    let miss = |refinement| {
+        let (layer, z, expected) = zoo("affine_large", &shine(refinement, 1e3));
+        let found = slopes(&layer, &z);
+        assert_eq!(layer.take_statistics().adjoint_unconverged_rows, 0);
+        found.iter().zip(&expected).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    };
+    let misses = [0, 3, 10].map(miss);
+    assert!(misses[0] > misses[1] && misses[1] > misses[2], "{misses:?}");
+}
+
+#[test]
+fn an_inverse_that_is_not_trusted_gives_way_to_the_cotangent() {
+    let (layer, z, _) = zoo("layer", &shine(0, 1e-9));
+    let free = tight().with_adjoint(LinearSolver::Identity);
+    let (exact, other, _) = zoo("layer", &free);
+    assert_close(&slopes(&layer, &z), &slopes(&exact, &other), 1e-9, "Jacobian-free");
+}
+
+#[test]
+fn the_adjoint_need_not_be_more_exact_than_its_point() {
+    let steps = |coupling| {
+        let mut config = FixedPointConfig::new()
+            .with_solver(FixedPointSolver::Picard(Picard::default()))
+            .with_adjoint(LinearSolver::Neumann(Neumann::default()))
+            .with_coupling(coupling);
+        config.forward.tolerance = Tolerance { absolute: 0.0, relative: 1e-3, ..Tolerance::default() };
+        config.adjoint.tolerance = Tolerance { absolute: 0.0, relative: 1e-12, ..Tolerance::default() };
+        let (layer, z, _) = zoo("affine", &config);
+        let _ = slopes(&layer, &z);
+        layer.take_statistics().adjoint_steps
+    };
+    let [uncoupled, coupled] = [None, Some(0.1)].map(steps);
+    assert!(2 * coupled < uncoupled, "{coupled} of {uncoupled} steps");
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_refused_when_the_layer_is_made() {
+    let refused = |config: FixedPointConfig| config.init(Slope { b: 1.0 }).unwrap_err().to_string();
+    let anderson = FixedPointSolver::Anderson(Anderson::default());
+    let text = refused(tight().with_solver(anderson).with_gradient(Gradient::shine()));
+    assert!(text.contains("shine with anderson") && text.contains("Broyden"), "{text}");
+    let text = refused(tight().with_gradient(Gradient::Unrolled { steps: 0 }));
+    assert!(text.contains("gradient.unrolled.steps"), "{text}");
+    let text = refused(shine(0, f64::NAN));
+    assert!(text.contains("gradient.shine.limit"), "{text}");
+    let text = refused(tight().with_coupling(Some(-1.0)));
+    assert!(text.contains("coupling"), "{text}");
+    let z = column(&[0.5]).inner();
+    for config in [shine(0, 1.3), tight().with_coupling(Some(1.0)), tight().with_on_failure(OnFailure::Skip)]
+    {
+        let g = Function::of(&(z.clone(), z.clone()), |(x, z): (Tensor<2>, Tensor<2>)| x * z).unwrap();
+        let text = g.fix(&config).unwrap_err().to_string();
+        assert!(text.contains("part of a traced function"), "{text}");
+    }
+}
+
+#[test]
+fn settings_are_read_and_an_unknown_one_is_an_error() {
+    let config = shine(3, 2.0).with_coupling(Some(0.5)).with_on_failure(OnFailure::Warn);
+    let text = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<FixedPointConfig>(&text).unwrap(), config);
+    let error = serde_json::from_str::<FixedPointConfig>(r#"{"gradient": "exact"}"#).unwrap_err().to_string();
+    assert!(error.contains("implicit"), "{error}");
+    assert!(serde_json::from_str::<FixedPointConfig>(r#"{"couplings": 1.0}"#).is_err());
+}
+
+/// What was logged.
+struct Heard(Mutex<Vec<String>>);
+
+impl log::Log for Heard {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if record.target() == "banach" {
+            self.0.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+static HEARD: Heard = Heard(Mutex::new(vec![]));
+
+#[test]
+fn failures_may_be_told_to_the_log() {
+    log::set_logger(&HEARD).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let layer = tight().with_on_failure(OnFailure::Warn).init(Slope { b: 0.0 }).unwrap();
+    let solution = layer.solve(singular()).unwrap();
+    assert_eq!(HEARD.0.lock().unwrap().len(), 0, "nothing has failed yet");
+    let _ = solution.into_value().sum().backward();
+    let heard = HEARD.0.lock().unwrap().join("\n");
+    assert!(heard.contains("the adjoint of 1 of 3 rows") && heard.contains("row 1"), "{heard}");
+    let picard = tight().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(2);
+    let layer = picard.with_on_failure(OnFailure::Warn).init(Slope { b: 1.0 }).unwrap();
+    let _ = layer.solve(column(&[0.9]).inner()).unwrap();
+    let heard = HEARD.0.lock().unwrap().last().unwrap().clone();
+    assert!(heard.contains("0 of 1 rows converged") && heard.contains("budget.steps"), "{heard}");
+}
