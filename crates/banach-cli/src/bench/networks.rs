@@ -131,7 +131,7 @@ mod tests {
         within(rate(Recurrence::Turning(1.2).network(&device)), 0.8, 0.95);
         within(rate(Recurrence::Swinging(1.2).network(&device)), 1.0, 1.1);
         within(rate(images(1.0, &device).unwrap()), 0.0, 0.1);
-        within(rate(images(3.5, &device).unwrap()), 0.6, 0.9);
+        within(rate(images(3.5, &device).unwrap()), 0.9, 0.97);
         within(rate(documents(&device)), 0.0, 0.1);
         within(rate(layer(&device).unwrap()), 0.3, 0.5);
     }
