@@ -29,16 +29,19 @@ fn column(numbers: [f64; 3]) -> Tensor<2> {
 
 fn main() -> Result<(), Error> {
     let (slope, z) = (column([0.5, 0.95, -1.7]), column([0.3, 0.2, 0.1]));
+    // ANCHOR: certificate
     let layer: FixedPoint<Swing> = FixedPointConfig::new().init(Swing {})?;
     let rough = layer.certificate((slope.clone(), z.clone()))?;
     println!("With the default tolerance:\n{rough}\n");
     assert!(rough.holds(1e-2));
+    // ANCHOR_END: certificate
 
     // J = slope · cos(x̂): row 0 contracts well, row 1 slowly, row 2 expands, and Anderson's method solves them all.
     let radii: Vec<f64> = rough.rows.iter().map(|row| row.radius).collect();
     assert!(radii[0] < 0.5 && radii[1] < 0.95 && radii[2] > 1.6, "{radii:?}");
     assert!(rough.explain().contains("Row 2: the update expands"));
 
+    // ANCHOR: far
     // What a residual means depends on the row: the slower it contracts, the farther is the fixed point.
     let far = |row: usize| rough.rows[row].state_error / rough.rows[row].residual;
     println!(
@@ -47,10 +50,13 @@ fn main() -> Result<(), Error> {
         1e-6 * far(1)
     );
     assert!(far(1) > far(0));
+    // ANCHOR_END: far
 
+    // ANCHOR: fine
     let layer = layer.with_config(FixedPointConfig::new().with_tolerance(Tolerance::both(1e-11)))?;
     let fine = layer.certificate((slope, z))?;
     println!("To 1e-11:\n{fine}");
     assert!(fine.holds(1e-9) && fine.gradient_error() < 1e-4 * rough.gradient_error());
+    // ANCHOR_END: fine
     Ok(())
 }

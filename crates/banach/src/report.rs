@@ -55,6 +55,8 @@ pub struct Report {
     pub evaluations: usize,
     /// Rows in all these calls together.
     pub row_evaluations: usize,
+    /// Applications of J to the whole batch; zero for solvers that need none.
+    pub derivative_applications: usize,
     explanation: String,
     adjoint: Arc<Mutex<Vec<AdjointReport>>>,
 }
@@ -70,6 +72,7 @@ impl Report {
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
             row_evaluations: solution.statistics.row_evaluations,
+            derivative_applications: solution.statistics.derivative_applications,
             explanation: solution.explain(),
             adjoint: Arc::default(),
         }
@@ -87,6 +90,7 @@ impl Report {
             trace: None,
             evaluations: 0,
             row_evaluations: 0,
+            derivative_applications: 0,
             explanation,
             adjoint: Arc::default(),
         }

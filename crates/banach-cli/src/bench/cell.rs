@@ -22,7 +22,7 @@ const WARM_UP: usize = 3;
 
 /// `x = tanh(x W + z U)`.
 #[derive(Module, Debug)]
-struct Cell {
+pub(super) struct Cell {
     state: Param<Tensor<2>>,
     input: Param<Tensor<2>>,
 }
@@ -30,10 +30,15 @@ struct Cell {
 impl Cell {
     /// W of spectral norm 0.9, U of about 1.
     fn new(width: usize, generator: &mut Generator, device: &Device) -> Self {
-        let state = Matrix::normal(width, width, generator);
-        let norm = state.spectral_norm();
+        let state = Matrix::normal(width, width, generator).with_norm(SPECTRAL_NORM);
+        Self::with_state(&state, generator, device)
+    }
+
+    /// Any square W, and U of about 1.
+    pub(super) fn with_state(state: &Matrix, generator: &mut Generator, device: &Device) -> Self {
+        let width = state.columns;
         let input = Matrix::normal(width, width, generator).scaled(1.0 / (width as f64).sqrt());
-        Self { state: state.scaled(SPECTRAL_NORM / norm).parameter(device), input: input.parameter(device) }
+        Self { state: state.parameter(device), input: input.parameter(device) }
     }
 }
 

@@ -69,6 +69,17 @@ pub(crate) struct Cell {
     second: Conv2d,
 }
 
+impl Cell {
+    /// The same with the weights of its loop times a factor.
+    pub(super) fn scaled(mut self, factor: f64) -> Self {
+        for convolution in [&mut self.first, &mut self.second] {
+            // Detached, so that it is a parameter again and not the product of one.
+            convolution.weight = Param::from_tensor((convolution.weight.val() * factor).detach());
+        }
+        self
+    }
+}
+
 impl Update for Cell {
     type State = Tensor<4>;
     type Input = Tensor<4>;

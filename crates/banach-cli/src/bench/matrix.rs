@@ -21,6 +21,13 @@ impl Matrix {
         Self { rows, columns, numbers: (0..rows * columns).map(|_| generator.normal()).collect() }
     }
 
+    /// A symmetric matrix: the sum of normal numbers and their mirror image.
+    pub(crate) fn symmetric(size: usize, generator: &mut Generator) -> Self {
+        let half = Self::normal(size, size, generator);
+        let sum = |place: usize| half.numbers[place] + half.numbers[place % size * size + place / size];
+        Self { numbers: (0..size * size).map(sum).collect(), ..half }
+    }
+
     /// A random orthogonal matrix: normal rows, each made orthogonal to those before it, twice for the rounding.
     pub(crate) fn orthogonal(size: usize, generator: &mut Generator) -> Self {
         let mut matrix = Self::normal(size, size, generator);
@@ -41,6 +48,12 @@ impl Matrix {
     pub(crate) fn scaled(mut self, factor: f64) -> Self {
         self.numbers.iter_mut().for_each(|number| *number *= factor);
         self
+    }
+
+    /// The same times the number that gives it this spectral norm.
+    pub(crate) fn with_norm(self, norm: f64) -> Self {
+        let own = self.spectral_norm();
+        self.scaled(norm / own)
     }
 
     /// The largest singular value, by power iteration on `A Aᵀ`.
@@ -107,6 +120,15 @@ mod tests {
             }
         }
         assert!((matrix.scaled(0.7).spectral_norm() - 0.7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_symmetric_matrix_is_its_mirror_image() {
+        let matrix = Matrix::symmetric(7, &mut Generator::new(1, 0)).with_norm(0.95);
+        for (place, number) in matrix.numbers.iter().enumerate() {
+            assert_eq!(*number, matrix.numbers[place % 7 * 7 + place / 7]);
+        }
+        assert!((matrix.spectral_norm() - 0.95).abs() < 1e-9);
     }
 
     #[test]

@@ -67,17 +67,27 @@ impl<'a> Journal<'a> {
         warm_up: usize,
         mut step: impl FnMut() -> Result<(), Error>,
     ) -> Result<f64, Error> {
+        self.median(repeats, warm_up, || {
+            let start = Instant::now();
+            step()?;
+            Ok(start.elapsed().as_secs_f64() * 1e3)
+        })
+    }
+
+    /// The median of what `step` says, after `warm_up` runs that do not count.
+    pub(crate) fn median(
+        &self,
+        repeats: usize,
+        warm_up: usize,
+        mut step: impl FnMut() -> Result<f64, Error>,
+    ) -> Result<f64, Error> {
         for _ in 0..warm_up {
             step()?;
         }
-        let mut times = Vec::new();
-        for _ in 0..self.measuring.repeats.unwrap_or(repeats) {
-            let start = Instant::now();
-            step()?;
-            times.push(start.elapsed().as_secs_f64() * 1e3);
-        }
-        times.sort_by(f64::total_cmp);
-        Ok(times[times.len() / 2])
+        let repeats = self.measuring.repeats.unwrap_or(repeats);
+        let mut found = (0..repeats).map(|_| step()).collect::<Result<Vec<f64>, Error>>()?;
+        found.sort_by(f64::total_cmp);
+        Ok(found[found.len() / 2])
     }
 
     /// A measurement of this task.
@@ -112,6 +122,12 @@ impl<'a> Journal<'a> {
 
     /// Prints the table, if the lines are not there already.
     pub(crate) fn close(self) -> Result<(), Error> {
+        let table = self.lined_up();
+        self.close_with(&table)
+    }
+
+    /// The same with another table.
+    pub(crate) fn close_with(self, table: &str) -> Result<(), Error> {
         if self.written.is_empty() {
             return Err(Error::Setting {
                 found: format!("--only {}", self.measuring.only.as_deref().unwrap_or_default()),
@@ -120,7 +136,7 @@ impl<'a> Journal<'a> {
             });
         }
         if !self.measuring.json {
-            println!("{}", self.lined_up());
+            println!("{table}");
         }
         Ok(())
     }

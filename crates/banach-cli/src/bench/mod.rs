@@ -2,11 +2,14 @@
 
 mod bibtex;
 pub(crate) mod cell;
+mod comparison;
 pub(crate) mod conv;
 mod matrix;
 mod measurement;
 mod memory;
+mod networks;
 mod rows;
+mod solvers;
 mod step;
 
 use crate::command::Bench;
@@ -20,5 +23,6 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
         Bench::Rows(measuring) => rows::bench(measuring),
+        Bench::Solvers(measuring) => solvers::bench(measuring),
     }
 }

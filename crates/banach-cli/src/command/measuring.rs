@@ -36,6 +36,8 @@ pub(crate) enum Bench {
     },
     /// A batch in which one row needs 20 times the steps of the others, against its parts alone.
     Rows(Measuring),
+    /// Every forward solver and every adjoint solver on several networks; prints Markdown. Takes no --road.
+    Solvers(Measuring),
 }
 
 /// What is measured, and how it is written.

@@ -71,3 +71,40 @@ fn without_json_there_is_a_table() {
         table.lines().filter_map(|line| line.strip_prefix("B16 n64 anderson")?.split_whitespace().next());
     assert_eq!(roads.collect::<Vec<_>>(), ["tape", "compiled"]);
 }
+
+#[test]
+fn every_solver_is_measured_on_a_network_forward_and_backward() {
+    let lines = lines(&Stage::new(), "solvers --repeats 1 --only layer");
+    let solvers = |side: &str| {
+        let lines = lines.iter().filter(|line| line["setting"] == format!("zoo layer {side} 1e-6"));
+        lines.map(|line| line["solver"].as_str().unwrap()).collect::<Vec<&str>>()
+    };
+    assert_eq!(solvers("forward"), ["picard", "anderson", "broyden", "squarem", "auto", "newton"]);
+    let adjoints = ["neumann", "gmres", "bicgstab", "anderson", "broyden", "dense", "truncated", "identity"];
+    assert_eq!(solvers("adjoint"), adjoints);
+    for line in &lines {
+        let approximate = line["solver"] == "truncated" || line["solver"] == "identity";
+        let outcome = if approximate { "approximate" } else { "converged" };
+        assert_eq!((&line["outcomes"][outcome], &line["unconverged_rows"]), (&3.into(), &0.into()), "{line}");
+        assert_eq!(line["derivative_applications"].as_u64().unwrap_or(0) > 0, line["solver"] == "newton");
+        if let Some(error) = line["gradient_error"].as_f64() {
+            let tight = line["setting"] == "zoo layer adjoint 1e-6";
+            assert_eq!(error > if tight { 1e-5 } else { 1e-3 }, approximate, "{line}");
+        } else {
+            assert!(line["row_evaluations"].as_u64() >= line["evaluations"].as_u64(), "{line}");
+        }
+    }
+}
+
+#[test]
+fn solvers_are_compared_in_tables_of_markdown() {
+    let (text, _) = Stage::new().succeed("bench solvers --repeats 1 --only layer");
+    let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("| network | ")).collect();
+    assert_eq!(heads.len(), 4);
+    assert_eq!(heads[0], "| network | picard | anderson | broyden | squarem | auto | newton |");
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| zoo layer | ")).collect();
+    assert!(
+        rows.len() == 4 && rows.iter().all(|row| row.matches("**").count() == 2 && !row.contains('✗')),
+        "{text}"
+    );
+}

@@ -61,6 +61,8 @@ fn benchmarks_that_cannot_run_are_refused() {
     refused(&stage, "bench cell --engine steam", &["native, device"]);
     refused(&stage, "bench cell --road rail", &["--road", "tape"]);
     refused(&stage, "bench rows --only nothing", &["--only nothing", "rows"]);
+    refused(&stage, "bench solvers --only nothing", &["--only nothing", "solvers"]);
+    refused(&stage, "bench solvers --road compiled", &["--road compiled", "leave --road out"]);
     refused(&stage, "bench memory --steps none", &["--steps", "at least 1"]);
     refused(&stage, "bench bibtex", &["--data"]);
     refused(&stage, "bench bibtex --data nowhere", &["nowhere", "--data"]);
