@@ -106,6 +106,14 @@ pub(crate) fn verdict(outcomes: &[Outcome], right: impl Fn(usize) -> bool) -> St
     if wrong.is_empty() { "✓".into() } else { format!("✗ {}", told.collect::<Vec<_>>().join(", ")) }
 }
 
+/// The length of what is missing, in parts of that of the whole.
+fn off_by(found: &[f64], expected: &[f64]) -> String {
+    let length = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let missing = length(&mut found.iter().zip(expected).map(|(a, b)| a - b));
+    let percent = 100.0 * missing / length(&mut expected.iter().copied());
+    format!("off by {percent:.*} %", usize::from(percent < 10.0))
+}
+
 #[test]
 fn the_book_gives_the_advice_of_every_outcome() {
     let row = |outcome: &Outcome| {
@@ -218,10 +226,7 @@ fn the_book_compares_the_adjoint_solvers() {
         let exact = known.iter().any(|(known, facts)| *known == name && facts[3] == "yes");
         assert_eq!(exact, !outcomes.contains(&Outcome::Approximate), "what is said about {name}");
         if !exact {
-            let length = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
-            let missing = length(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
-            let percent = 100.0 * missing / length(&mut expected.iter().copied());
-            return format!("off by {percent:.*} %", usize::from(percent < 10.0));
+            return off_by(&found, &expected);
         }
         verdict(outcomes, |row| (row * m..(row + 1) * m).all(|i| close(found[i], expected[i])))
     };
