@@ -52,7 +52,7 @@ impl Backward {
         });
         drop(known);
         let coefficients = pass.coefficients.call(point.to_vec())?;
-        let (c, report) = pass.adjoint.solve(v, &coefficients)?;
+        let (c, report) = pass.adjoint.solve(v, None, &coefficients)?;
         let inputs = std::iter::once(c.clone().into()).chain(coefficients).collect();
         let cotangents = if positions.is_empty() { vec![] } else { pass.pullback.call(inputs)? };
         Ok((c, cotangents, report))

@@ -5,10 +5,12 @@ use crate::error::Error;
 use crate::settings::{Convolution, Engine};
 use banach_program::{Hoisted, Host, Kind, Machine, Operand, Program, Value, evaluate};
 use banach_solve::{
-    FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, fixed_point, solve_linear,
+    FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
+    solve_linear_from,
 };
 use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// A program for one evaluation at a time: on the engine where it can, else on the device of its inputs.
 #[derive(Debug)]
@@ -120,30 +122,31 @@ impl Native {
         let x0 = x0.clone().into();
         Ok(match self {
             Native::Single(compiled) => {
-                Some(solve(compiled, x0, q, |part, x| fixed_point(part, x, settings))?)
+                Some(solve(compiled, (x0, None), q, |part, x, _| fixed_point(part, x, settings))?)
             }
             Native::Double(compiled) => {
-                Some(solve(compiled, x0, q, |part, x| fixed_point(part, x, settings))?)
+                Some(solve(compiled, (x0, None), q, |part, x, _| fixed_point(part, x, settings))?)
             }
             Native::Unsuitable => None,
         })
     }
 
-    /// Solves `c = A(q) c + b`, if this engine can.
+    /// Solves `c = A(q) c + b`, from a guess of c or without, if this engine can.
     pub(crate) fn linear(
         &self,
         b: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        let b = b.clone().into();
+        let given = (b.clone().into(), guess.cloned().map(Value::from));
         Ok(match self {
-            Native::Single(compiled) => {
-                Some(solve(compiled, b, q, |part, b| solve_linear(part, b, settings))?)
-            }
-            Native::Double(compiled) => {
-                Some(solve(compiled, b, q, |part, b| solve_linear(part, b, settings))?)
-            }
+            Native::Single(compiled) => Some(solve(compiled, given, q, |part, b, guess| {
+                solve_linear_from(part, b, guess, settings, &mut Unobserved)
+            })?),
+            Native::Double(compiled) => Some(solve(compiled, given, q, |part, b, guess| {
+                solve_linear_from(part, b, guess, settings, &mut Unobserved)
+            })?),
             Native::Unsuitable => None,
         })
     }
@@ -173,26 +176,33 @@ fn rows_of_a_part<T: Number>(compiled: &CompiledLoop<T>, rows: usize) -> usize {
     if part >= rows && cores > 1 && rows / 2 >= 4 { rows.div_ceil(2) } else { part.min(rows) }
 }
 
-/// Solves every part of a batch on a core of its own, each to its own convergence.
+/// What a solver gives for a part.
+type Solved<T> = Result<Solution<Matrix<T>>, banach_solve::Error>;
+
+/// Solves every part of a batch on a core of its own, each to its own convergence, from a start and, for a linear solve,
+/// from a guess.
 fn solve<T: Number>(
     compiled: &CompiledLoop<T>,
-    start: Value,
+    (start, guess): (Value, Option<Value>),
     q: &[Value],
-    solver: impl Fn(&Part<'_, T>, &Matrix<T>) -> Result<Solution<Matrix<T>>, banach_solve::Error> + Sync,
+    solver: impl Fn(&Part<'_, T>, &Matrix<T>, Option<&Matrix<T>>) -> Solved<T> + Sync,
 ) -> Result<Solution<Tensor<2>>, Error> {
     let host = |value: &Value| Host::new(value.clone()).map_err(banach_program::Error::from);
     let fixed = q.iter().map(host).collect::<Result<Vec<Host<T>>, _>>()?;
     let [rows, width] = [start.ty().shape[0], start.ty().shape[1]];
-    let start = host(&start)?;
-    let Operand::Real(start) = start.operand() else { panic!("a state is real") };
+    let (start, guess) = (host(&start)?, guess.as_ref().map(host).transpose()?);
     let bound: Bound<'_, T> = compiled.bind(&fixed)?;
     let each = rows_of_a_part(compiled, rows);
     let shared = bound.shared(each);
+    let rows_of = |state: &Host<T>, range: &Range<usize>| {
+        let Operand::Real(numbers) = state.operand() else { panic!("a state is real") };
+        let numbers = &numbers[range.start * width..range.end * width];
+        Matrix::written(range.len(), width, |x| x.copy_from_slice(numbers))
+    };
     let part = |first: usize| {
         let range = first..rows.min(first + each);
-        let numbers = &start[range.start * width..range.end * width];
-        let x = Matrix::written(range.len(), width, |x| x.copy_from_slice(numbers));
-        Ok::<_, Error>(solver(&bound.part(range.collect(), &shared)?, &x)?)
+        let (x, guess) = (rows_of(&start, &range), guess.as_ref().map(|guess| rows_of(guess, &range)));
+        Ok::<_, Error>(solver(&bound.part(range.collect(), &shared)?, &x, guess.as_ref())?)
     };
     let solution = if each >= rows {
         part(0)?

@@ -127,7 +127,7 @@ impl Fix {
     /// The adjoint c of a cotangent v at a point `(x, q..)`.
     pub(crate) fn adjoint(&self, v: &Tensor<2>, point: &[Value]) -> Result<Tensor<2>, Error> {
         let (resolvent, coefficients) = self.resolvent_at(point)?;
-        Ok(resolvent.transposed().solve(v, &coefficients)?.0)
+        Ok(resolvent.transposed().solve(v, None, &coefficients)?.0)
     }
 
     /// `x` as it depends on `q`, which is on the tape: v becomes the adjoint c on its way back. The derivatives are taken

@@ -13,7 +13,7 @@ use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
     linearize, rows, simplify, transpose,
 };
-use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, solve_linear};
+use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -59,22 +59,29 @@ impl Resolvent {
     }
 
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
-        let (c, report) = self.solve(b, q)?;
+        let (c, report) = self.solve(b, None, q)?;
         locked(&self.statistics).count_adjoint(&report);
         Ok(c)
     }
 
-    /// Solves `c = A c + b`: the coefficients are computed once, every step applies `A` only.
-    pub(crate) fn solve(&self, b: &Tensor<2>, q: &[Value]) -> Result<(Tensor<2>, AdjointReport), Error> {
+    /// Solves `c = A c + b`, from a guess of c or without: the coefficients are computed once, every step applies `A` only.
+    pub(crate) fn solve(
+        &self,
+        b: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
+        q: &[Value],
+    ) -> Result<(Tensor<2>, AdjointReport), Error> {
         let settings = &self.config.adjoint;
-        let first = self.solve_by(b, q, settings)?;
+        // An approximation by choice is the one that was chosen, wherever an earlier solve ended.
+        let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
+        let first = self.solve_by(b, guess, q, settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
         if !failed || !self.config.escalate {
             return Ok((first.value, report));
         }
         let settings = Settings { solver: other(&settings.solver), ..settings.clone() };
-        let second = self.solve_by(b, q, &settings)?;
+        let second = self.solve_by(b, None, q, &settings)?;
         let better = report.escalate(&settings.solver, &second);
         Ok((chosen(&better, second.value, first.value), report))
     }
@@ -83,17 +90,18 @@ impl Resolvent {
     pub(crate) fn solve_by(
         &self,
         b: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         if self.config.engine == Engine::Native && on_host(b, q) {
             let native = self.native.get_or_init(|| Native::new(&self.parts, self.config.convolution));
-            if let Some(solution) = native.linear(b, q, settings)? {
+            if let Some(solution) = native.linear(b, guess, q, settings)? {
                 return Ok(solution);
             }
         }
         let body = LoopBody::new(&self.parts, q, &b.device())?;
-        Ok(solve_linear(&|c: &Tensor<2>| body.apply(c), b, settings)?)
+        Ok(solve_linear_from(&|c: &Tensor<2>| body.apply(c), b, guess, settings, &mut Unobserved)?)
     }
 }
 

@@ -154,7 +154,7 @@ impl<'a> Place<'a> {
         let failed = RefCell::new(vec![false; rows.len()]);
         let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
             // An error of a program that has just run on values of these types is a bug.
-            let solution = resolvent.solve_by(b, &self.coefficients, &self.precise);
+            let solution = resolvent.solve_by(b, None, &self.coefficients, &self.precise);
             let solution =
                 solution.unwrap_or_else(|error| panic!("the resolvent of a traced update: {error}"));
             let lost: Vec<bool> = solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
@@ -178,7 +178,7 @@ impl<'a> Place<'a> {
     /// The error of the state; gives Newton's step δ.
     fn state(&self, rows: &mut [RowCertificate]) -> Result<Tensor<2>, Error> {
         let left = self.left(&self.x)?;
-        let solution = self.resolvent.solve_by(&left, &self.coefficients, &self.precise)?;
+        let solution = self.resolvent.solve_by(&left, None, &self.coefficients, &self.precise)?;
         let unsolved: Vec<bool> = rows.iter().map(|row| row.resolvent.is_infinite()).collect();
         let delta = chosen(&unsolved, left.zeros_like(), solution.value);
         let moved = self.left(&(self.x.clone() + delta.clone()))?;
