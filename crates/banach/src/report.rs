@@ -50,6 +50,8 @@ pub struct Report {
     pub trace: Option<Vec<Record>>,
     /// Calls of g; rows that have ended leave the batch.
     pub evaluations: usize,
+    /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
+    pub single_evaluations: usize,
     /// Rows in all these calls together.
     pub row_evaluations: usize,
     explanation: String,
@@ -65,6 +67,7 @@ impl Report {
             rates: solution.statistics.rates.clone(),
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
+            single_evaluations: solution.statistics.earlier,
             row_evaluations: solution.statistics.row_evaluations,
             explanation: solution.explain(),
             adjoint: Arc::default(),
@@ -81,6 +84,7 @@ impl Report {
             rates: vec![],
             trace: None,
             evaluations: 0,
+            single_evaluations: 0,
             row_evaluations: 0,
             explanation,
             adjoint: Arc::default(),
@@ -120,6 +124,8 @@ pub struct AdjointReport {
     pub trace: Option<Vec<Record>>,
     /// Applications of Jᵀ to the whole batch.
     pub evaluations: usize,
+    /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
+    pub single_evaluations: usize,
     /// The solvers that ran, in order; a second one says that the first left rows unsolved.
     pub solvers: Vec<String>,
     /// Why a second solver ran.
@@ -134,6 +140,7 @@ impl AdjointReport {
             residuals: solution.statistics.residuals.clone(),
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
+            single_evaluations: solution.statistics.earlier,
             solvers: vec![solver.to_string()],
             escalation: None,
         }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::layer::FixedPoint;
+use crate::precision::Precision;
 use crate::update::Update;
 use banach_program::ConvolutionMethod;
 use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Settings, Tolerance};
@@ -70,6 +71,7 @@ impl Convolution {
 /// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
 /// | `engine` | [`Engine::Native`] | where loops run |
 /// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
+/// | `precision` | [`Precision::Stated`] | whether states of `f64` are iterated in `f32` first |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedPointConfig {
@@ -85,14 +87,16 @@ pub struct FixedPointConfig {
     pub engine: Engine,
     /// How the native engine computes convolutions.
     pub convolution: Convolution,
+    /// Whether states of `f64` are iterated in `f32` first.
+    pub precision: Precision,
 }
 
 impl Default for FixedPointConfig {
     fn default() -> Self {
         let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
         let (on_failure, engine) = (OnFailure::default(), Engine::default());
-        let convolution = Convolution::default();
-        FixedPointConfig { forward, adjoint, escalate: true, on_failure, engine, convolution }
+        let (convolution, precision) = (Convolution::default(), Precision::default());
+        FixedPointConfig { forward, adjoint, escalate: true, on_failure, engine, convolution, precision }
     }
 }
 
@@ -150,6 +154,13 @@ impl FixedPointConfig {
     #[must_use]
     pub fn with_convolution(mut self, convolution: Convolution) -> Self {
         self.convolution = convolution;
+        self
+    }
+
+    /// Whether states of `f64` are iterated in `f32` first.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 

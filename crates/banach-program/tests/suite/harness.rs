@@ -129,7 +129,7 @@ pub(crate) fn check_from(
     program
 }
 
-/// In single precision the program gives the same up to rounding, and back in double it is what it was.
+/// In single precision the program gives the same up to rounding, and back in double it is of the same types.
 fn in_single(name: &str, program: &Program, inputs: Vec<Value>, expected: &[Value]) {
     let single = in_precision(program, FloatDType::F32).unwrap();
     verify(&single).unwrap();

@@ -15,6 +15,7 @@ mod inside;
 mod layer;
 mod modules;
 mod outcomes;
+mod precision;
 mod random_fixed_points;
 mod reference;
 mod training;
