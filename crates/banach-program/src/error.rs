@@ -82,6 +82,14 @@ pub enum Error {
         /// What went wrong.
         found: String,
     },
+    /// A primitive defined elsewhere has one precision alone.
+    #[error("{primitive} cannot be had in {expected}; run the program in the precision it was traced in")]
+    Precision {
+        /// Which primitive.
+        primitive: String,
+        /// The precision that was asked for.
+        expected: String,
+    },
     /// There is not enough memory.
     #[error("{bytes} bytes of memory for one tensor of a program are not to be had: use smaller batches")]
     Memory {

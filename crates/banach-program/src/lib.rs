@@ -37,6 +37,7 @@ mod linearize;
 mod lower;
 mod native;
 mod operations;
+mod precision;
 mod primitive;
 mod print;
 mod program;
@@ -59,6 +60,7 @@ pub use linear::{LinearEquation, LinearProgram};
 pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};
 pub use native::{ConvolutionMethod, Machine, Operand, Packed, Target, Unsuitable, Workspace};
 pub use operations::{operations, operations_of};
+pub use precision::in_precision;
 pub use primitive::{
     Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,
     Structure, Type, Unary, Window,

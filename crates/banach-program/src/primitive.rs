@@ -23,6 +23,11 @@ impl Kind {
     pub fn is_float(self) -> bool {
         matches!(self, Kind::Float(_))
     }
+
+    /// Floats of the precision given for floats, the same kind for others.
+    pub(crate) fn in_precision(self, precision: FloatDType) -> Self {
+        if self.is_float() { Kind::Float(precision) } else { self }
+    }
 }
 
 impl From<DType> for Kind {

@@ -17,6 +17,9 @@ impl<R> Solution<R> {
         let mut text = format!(
             "{converged} of {rows} rows converged; {least} to {most} steps, {evaluations} evaluations"
         );
+        if statistics.earlier > 0 {
+            text += &format!(" ({} in the solve it continues)", statistics.earlier);
+        }
         let (derivatives, energies) = (statistics.derivative_applications, statistics.energy_evaluations);
         if derivatives + energies > 0 {
             text += &format!(", {derivatives} of the derivative, {energies} of the energy");

@@ -257,6 +257,7 @@ impl<R: Rows> Ledger<R> {
         let relative = |(residual, size): (&f64, &f64)| if *residual == 0.0 { 0.0 } else { residual / size };
         let statistics = Statistics {
             evaluations: self.evaluations,
+            earlier: 0,
             row_evaluations: self.row_evaluations,
             derivative_applications: self.derivative_applications,
             energy_evaluations: self.energy_evaluations,

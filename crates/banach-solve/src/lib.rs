@@ -27,6 +27,7 @@
 //! | When is it converged, and when is enough enough? | [`Tolerance`] with its [`Norm`], [`Budget`], [`Patience`] in `tolerance` |
 //! | What can be set? | [`Settings`] in `settings` |
 //! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution`, [`Switch`] in `switch` |
+//! | And where one solve goes on where another has ended? | [`Solution::continuing`] in `continued` |
 //! | How is its course written down? | [`Record::csv`] in `trace` |
 //! | Who watches? | [`Observe`] in `observe` |
 //! | How is that said in words? | [`Solution::explain`] in `explain` |
@@ -38,6 +39,7 @@
 //! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
 //! | What is impossible? | [`Error`] in `error` |
 
+mod continued;
 mod error;
 mod explain;
 mod fixed_point;

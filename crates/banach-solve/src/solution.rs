@@ -137,6 +137,8 @@ pub struct Record {
 pub struct Statistics {
     /// Calls of the map, each on all rows that are still in the batch.
     pub evaluations: usize,
+    /// How many of these calls were made by solves that this one continues ([`Solution::continuing`]).
+    pub earlier: usize,
     /// Rows evaluated in all these calls: fewer than calls times rows where a map is
     /// [`narrowed`](crate::Map::narrowed) once rows have ended.
     pub row_evaluations: usize,
@@ -170,6 +172,7 @@ impl Statistics {
         let traces: Option<Vec<&[Record]>> = parts.iter().map(|part| part.trace.as_deref()).collect();
         Self {
             evaluations: most(|part| part.evaluations),
+            earlier: most(|part| part.earlier),
             row_evaluations: parts.iter().map(|part| part.row_evaluations).sum(),
             derivative_applications: most(|part| part.derivative_applications),
             energy_evaluations: most(|part| part.energy_evaluations),

@@ -22,6 +22,7 @@ use crate::engine::{Native, on_host};
 use crate::error::Error;
 use crate::gradient::{Gradient, Inverse};
 use crate::lost::chosen;
+use crate::precision::{Precision, Single, all_lowered, in_both, lowered, single};
 use crate::pullback::join_inputs;
 use crate::report::{AdjointReport, Report, Statistics, locked, warn};
 use crate::resolvent::{Handle, LoopBody, Resolvent, fits};
@@ -32,7 +33,8 @@ use banach_program::{
     hoist, linearize, rows, simplify,
 };
 use banach_solve::{
-    FixedPointSolver, Map, Outcome, Smooth, Solution, Unobserved, fixed_point_remembered, fixed_point_smooth,
+    FixedPointSolver, Map, Outcome, Settings, Smooth, Solution, Unobserved, fixed_point_remembered,
+    fixed_point_smooth,
 };
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -49,6 +51,7 @@ pub(crate) struct Fix {
     derivative: OnceLock<Derivative>,
     /// The loop alone, for programs in which what it computes once stands outside.
     bare: OnceLock<Arc<Fix>>,
+    single: Single<Fix>,
     backward: Arc<Backward>,
     /// Where solves are counted that happen inside programs, where nobody holds a report.
     statistics: Arc<Mutex<Statistics>>,
@@ -59,7 +62,8 @@ impl Fix {
         let forward = hoist(&g, &[0]);
         let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&statistics)));
         let (native, derivative, bare) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Fix { g, forward, energy: None, config, native, derivative, bare, backward, statistics }
+        let single = Single::new();
+        Fix { g, forward, energy: None, config, native, derivative, bare, single, backward, statistics }
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
@@ -110,15 +114,40 @@ impl Fix {
 
     /// Solves `x = g(x, q)` from `x0`.
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
+        let settings = &self.config.forward;
+        let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
+        let roughly = |settings: &_| single.solve_by(&lowered(x0), &all_lowered(q), settings);
+        in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
+    }
+
+    /// The same in single precision, if solves begin there.
+    fn single(&self) -> Result<Option<&Fix>, Error> {
+        self.single.get(self.config.precision, &self.g, |g| {
+            let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
+            let parts = |Hoisted { prologue, body }: &Hoisted| {
+                Ok::<_, Error>(Hoisted { prologue: single(prologue)?, body: single(body)? })
+            };
+            let energy = self.energy.as_ref().map(parts).transpose()?;
+            Ok(Fix { energy, ..Fix::new(g, config, Arc::clone(&self.statistics)) })
+        })
+    }
+
+    /// The same in one precision, by these settings.
+    fn solve_by(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
         if self.config.engine == Engine::Native && on_host(x0, q) {
             let native = self.native.get_or_init(|| Native::new(&self.forward, self.config.convolution));
-            if let Some(solution) = native.fixed_point(x0, q, &self.config.forward)? {
+            if let Some(solution) = native.fixed_point(x0, q, settings)? {
                 return Ok(solution);
             }
         }
         let energy = self.energy.as_ref().map(|energy| LoopBody::new(energy, q, &x0.device())).transpose()?;
         let map = SmoothLoop { body: LoopBody::new(&self.forward, q, &x0.device())?, energy, fix: self, q };
-        Ok(fixed_point_smooth(&map, x0, &self.config.forward)?)
+        Ok(fixed_point_smooth(&map, x0, settings)?)
     }
 
     /// J at a point `(x, q..)`.

@@ -53,6 +53,8 @@ pub struct Report {
     pub trace: Option<Vec<Record>>,
     /// Calls of g; rows that have ended leave the batch.
     pub evaluations: usize,
+    /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
+    pub single_evaluations: usize,
     /// Rows in all these calls together.
     pub row_evaluations: usize,
     /// Applications of J to the whole batch; zero for solvers that need none.
@@ -71,6 +73,7 @@ impl Report {
             rates: solution.statistics.rates.clone(),
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
+            single_evaluations: solution.statistics.earlier,
             row_evaluations: solution.statistics.row_evaluations,
             derivative_applications: solution.statistics.derivative_applications,
             explanation: solution.explain(),
@@ -89,6 +92,7 @@ impl Report {
             rates: vec![],
             trace: None,
             evaluations: 0,
+            single_evaluations: 0,
             row_evaluations: 0,
             derivative_applications: 0,
             explanation,
@@ -129,6 +133,8 @@ pub struct AdjointReport {
     pub trace: Option<Vec<Record>>,
     /// Applications of Jᵀ to the whole batch.
     pub evaluations: usize,
+    /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
+    pub single_evaluations: usize,
     /// The solvers that ran, in order; a second one says that the first left rows unsolved.
     pub solvers: Vec<String>,
     /// Why a second solver ran.
@@ -183,6 +189,7 @@ impl AdjointReport {
             residuals: solution.statistics.residuals.clone(),
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
+            single_evaluations: solution.statistics.earlier,
             solvers: vec![solver.to_string()],
             escalation: None,
         }

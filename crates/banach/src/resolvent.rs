@@ -6,6 +6,7 @@ use crate::engine::{Native, on_host};
 use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::chosen;
+use crate::precision::{Precision, Single, all_lowered, in_both, lowered};
 use crate::pullback::{Pullbacks, join_inputs};
 use crate::report::{AdjointReport, Statistics, locked};
 use crate::settings::{Engine, FixedPointConfig, OnFailure};
@@ -26,6 +27,7 @@ pub(crate) struct Resolvent {
     native: OnceLock<Native>,
     pullbacks: Arc<Pullbacks>,
     transposed: OnceLock<Arc<Resolvent>>,
+    single: Single<Resolvent>,
     statistics: Arc<Mutex<Statistics>>,
 }
 
@@ -34,7 +36,8 @@ impl Resolvent {
         let parts = hoist(&map, &[0]);
         let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine, config.convolution));
         let (native, transposed) = (OnceLock::new(), OnceLock::new());
-        Resolvent { map, parts, config, native, pullbacks, transposed, statistics }
+        let single = Single::new();
+        Resolvent { map, parts, config, native, pullbacks, transposed, single, statistics }
     }
 
     /// `(I - Aᵀ)⁻¹`, with the same coefficients.
@@ -74,7 +77,7 @@ impl Resolvent {
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
         // An approximation by choice is the one that was chosen, wherever an earlier solve ended.
         let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
-        let first = self.solve_by(b, guess, q, settings)?;
+        let first = self.solve_first(b, guess, q, settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
         if !failed || !self.config.escalate {
@@ -92,7 +95,36 @@ impl Resolvent {
         if self.config.on_failure == OnFailure::Error { report.check() } else { Ok(()) }
     }
 
-    /// The same by one solver.
+    /// The same by the solver that is tried first, in single precision before if solves begin there.
+    fn solve_first(
+        &self,
+        b: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
+        q: &[Value],
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        let Some(single) = self.single(&settings.solver)? else {
+            return self.solve_by(b, guess, q, settings);
+        };
+        let c0 = guess.map_or_else(|| b.zeros_like(), Tensor::clone);
+        let roughly = |settings: &_| {
+            single.solve_by(&lowered(b), guess.map(lowered).as_ref(), &all_lowered(q), settings)
+        };
+        in_both(settings, &c0, roughly, |c0, settings| self.solve_by(b, Some(c0), q, settings))
+    }
+
+    /// The same in single precision, if solves by this solver begin there.
+    fn single(&self, solver: &LinearSolver) -> Result<Option<&Resolvent>, Error> {
+        if matches!(solver, LinearSolver::Truncated(_) | LinearSolver::Identity | LinearSolver::Dense(_)) {
+            return Ok(None); // They take no more steps for a worse start.
+        }
+        self.single.get(self.config.precision, &self.map, |map| {
+            let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
+            Ok(Resolvent::new(map, config, Arc::clone(&self.statistics)))
+        })
+    }
+
+    /// The same by one solver in one precision.
     pub(crate) fn solve_by(
         &self,
         b: &Tensor<2>,

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::gradient::Gradient;
 use crate::layer::FixedPoint;
+use crate::precision::Precision;
 use crate::update::Update;
 use banach_program::ConvolutionMethod;
 use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
@@ -79,6 +80,7 @@ impl Convolution {
 /// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
 /// | `engine` | [`Engine::Native`] | where loops run |
 /// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
+/// | `precision` | [`Precision::Stated`] | whether states of `f64` are iterated in `f32` first |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedPointConfig {
@@ -99,13 +101,15 @@ pub struct FixedPointConfig {
     pub engine: Engine,
     /// How the native engine computes convolutions.
     pub convolution: Convolution,
+    /// Whether states of `f64` are iterated in `f32` first.
+    pub precision: Precision,
 }
 
 impl Default for FixedPointConfig {
     fn default() -> Self {
         let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
         let (on_failure, engine) = (OnFailure::default(), Engine::default());
-        let convolution = Convolution::default();
+        let (convolution, precision) = (Convolution::default(), Precision::default());
         let (gradient, coupling) = (Gradient::default(), None);
         FixedPointConfig {
             forward,
@@ -116,6 +120,7 @@ impl Default for FixedPointConfig {
             on_failure,
             engine,
             convolution,
+            precision,
         }
     }
 }
@@ -177,6 +182,13 @@ impl FixedPointConfig {
         self
     }
 
+    /// Whether states of `f64` are iterated in `f32` first.
+    #[must_use]
+    pub fn with_precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
+        self
+    }
+
     /// Whether the other adjoint solver is tried where the first fails.
     #[must_use]
     pub fn with_escalate(mut self, escalate: bool) -> Self {
@@ -206,6 +218,10 @@ impl FixedPointConfig {
         self.forward.validate()?;
         self.adjoint.validate()?;
         self.gradient.validate(&self.forward.solver)?;
+        if matches!(self.gradient, Gradient::Shine { .. }) && self.precision == Precision::Mixed {
+            let expected = "`stated`: the inverse that SHINE takes is learnt in the precision of the state";
+            return Err(Error::setting("precision", "mixed with gradient shine", expected));
+        }
         match self.coupling {
             Some(coupling) if !(coupling > 0.0 && coupling.is_finite()) => {
                 Err(Error::setting("coupling", coupling, "none, or a finite number > 0"))

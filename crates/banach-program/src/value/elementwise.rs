@@ -4,6 +4,7 @@ use super::Value;
 use crate::primitive::{Binary, Comparison, Constant, Kind, Literal, Logic, Unary};
 use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, Scalar};
+use burn::tensor::FloatDType;
 
 impl Value {
     pub(crate) fn unary(self, function: Unary) -> Self {
@@ -154,6 +155,13 @@ impl Value {
             Kind::Int(_) => Dispatch::int_mask_fill(x.0, self.0, Scalar::Int(0)),
             Kind::Bool => Dispatch::bool_mask_fill(x.0, self.0, Scalar::Bool(false)),
         })
+    }
+
+    /// The same numbers in another precision; integers and truth values as they are.
+    #[must_use]
+    pub fn in_precision(self, precision: FloatDType) -> Self {
+        let kind = self.ty().kind.in_precision(precision);
+        if kind == self.ty().kind { self } else { self.cast(kind) }
     }
 
     pub(crate) fn cast(self, kind: Kind) -> Self {

@@ -1,8 +1,8 @@
 //! How is a traced closure held against Burn itself, finite differences and the dot-product identity?
 
 use banach_program::{
-    ConvolutionMethod, Error, Kind, Machine, Number, Program, Type, Value, jvp, linearize, simplify, trace,
-    transpose, verify, vjp,
+    ConvolutionMethod, Error, Kind, Machine, Number, Program, Type, Value, in_precision, jvp, linearize,
+    simplify, trace, transpose, verify, vjp,
 };
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
@@ -124,8 +124,21 @@ pub(crate) fn check_from(
     let direct = closure(&inputs);
     let found = evaluate(&program, inputs.clone()).unwrap();
     assert_close(&all(&found), &all(&direct), 1e-12, &format!("{name}: value"));
+    in_single(name, &program, inputs.clone(), &found);
     derivatives(name, &program, &inputs, &mut stream);
     program
+}
+
+/// In single precision the program gives the same up to rounding, and back in double it is of the same types.
+fn in_single(name: &str, program: &Program, inputs: Vec<Value>, expected: &[Value]) {
+    let single = in_precision(program, FloatDType::F32).unwrap();
+    verify(&single).unwrap();
+    let inputs = inputs.into_iter().map(|value| value.in_precision(FloatDType::F32)).collect();
+    let found = banach_program::evaluate(&single, inputs).unwrap();
+    assert!(found.iter().all(|value| value.ty().kind != Kind::Float(FloatDType::F64)), "{name}: {single}");
+    assert_close(&all(&found), &all(expected), 1e-5, &format!("{name}: in single precision"));
+    let back = in_precision(&single, FloatDType::F64).unwrap();
+    assert!(back.input_types().eq(program.input_types()) && back.output_types().eq(program.output_types()));
 }
 
 fn value_plus(value_: &Value, number: f64, ty: &Type) -> Value {

@@ -9,6 +9,7 @@ mod hoisting;
 mod native;
 mod networks;
 mod operations;
+mod precision;
 mod random_programs;
 mod random_shapes;
 mod refusals;

@@ -3,14 +3,18 @@
 use crate::reference::{Golden, assert_close, double, numbers};
 use crate::update;
 use banach::solve::Tolerance;
-use banach::{FixedPoint, FixedPointConfig, RowCertificate, Update};
+use banach::{Engine, FixedPoint, FixedPointConfig, Precision, RowCertificate, Update};
 use burn::module::{Module, Param};
 use burn::tensor::module::{conv2d, layer_norm};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Gradients, Tensor, activation};
 
-fn tight<M: Module + Update>(module: M) -> FixedPoint<M> {
-    FixedPointConfig::new().with_tolerance(Tolerance::both(1e-13)).with_max_steps(500).init(module).unwrap()
+/// The layer as it is, and begun in single precision on both engines.
+fn tight<M: Module + Update>(module: M) -> [FixedPoint<M>; 3] {
+    let stated = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-13)).with_max_steps(500);
+    let mixed = stated.clone().with_precision(Precision::Mixed);
+    let configs = [stated, mixed.clone(), mixed.with_engine(Engine::Device)];
+    configs.map(|config| config.init(module.clone()).unwrap())
 }
 
 fn param<const D: usize>(golden: &Golden, name: &str) -> Param<Tensor<D>> {
@@ -80,17 +84,23 @@ update!(
 fn tanh_cell() {
     let golden = Golden::read("tanh_cell");
     let cell = TanhCell { w: param(&golden, "W"), u: param(&golden, "U"), b: param(&golden, "b") };
-    let layer = tight(cell);
-    let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
-    magnitudes(&golden, &layer, z.clone());
-    let x = layer.forward(z.clone());
-    assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
-    let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
-    checked.param("W", &layer.update().w);
-    checked.param("U", &layer.update().u);
-    checked.param("b", &layer.update().b);
-    checked.gradient("z", &z);
-    assert_close(&[checked.directional], &[along(&golden, "x", &numbers(&x))], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+    for layer in tight(cell) {
+        let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
+        magnitudes(&golden, &layer, z.clone());
+        let x = layer.forward(z.clone());
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
+        checked.param("W", &layer.update().w);
+        checked.param("U", &layer.update().u);
+        checked.param("b", &layer.update().b);
+        checked.gradient("z", &z);
+        assert_close(
+            &[checked.directional],
+            &[along(&golden, "x", &numbers(&x))],
+            1e-8,
+            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
+        );
+    }
 }
 
 #[derive(Module, Debug)]
@@ -119,17 +129,23 @@ update!(
 fn conv_cell() {
     let golden = Golden::read("conv_cell");
     let cell = ConvCell { k: param(&golden, "K"), l: param(&golden, "L"), b: param(&golden, "b") };
-    let layer = tight(cell);
-    let z = golden.tensor::<4>("inputs", "z").autodiff().require_grad();
-    magnitudes(&golden, &layer, z.clone());
-    let x = layer.forward(z.clone());
-    assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
-    let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
-    checked.param("K", &layer.update().k);
-    checked.param("L", &layer.update().l);
-    checked.param("b", &layer.update().b);
-    checked.gradient("z", &z);
-    assert_close(&[checked.directional], &[along(&golden, "x", &numbers(&x))], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+    for layer in tight(cell) {
+        let z = golden.tensor::<4>("inputs", "z").autodiff().require_grad();
+        magnitudes(&golden, &layer, z.clone());
+        let x = layer.forward(z.clone());
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
+        checked.param("K", &layer.update().k);
+        checked.param("L", &layer.update().l);
+        checked.param("b", &layer.update().b);
+        checked.gradient("z", &z);
+        assert_close(
+            &[checked.directional],
+            &[along(&golden, "x", &numbers(&x))],
+            1e-8,
+            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
+        );
+    }
 }
 
 #[derive(Module, Debug)]
@@ -155,19 +171,25 @@ fn attention_cell() {
     let golden = Golden::read("attention_cell");
     let (q, k, v) = (param(&golden, "Q"), param(&golden, "K"), param(&golden, "V"));
     let (gamma, beta) = (param(&golden, "gamma"), param(&golden, "beta"));
-    let layer = tight(AttentionCell { q, k, v, gamma, beta });
-    let z = golden.tensor::<3>("inputs", "z").autodiff().require_grad();
-    magnitudes(&golden, &layer, z.clone());
-    let x = layer.forward(z.clone());
-    assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
-    let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
-    checked.param("Q", &layer.update().q);
-    checked.param("K", &layer.update().k);
-    checked.param("V", &layer.update().v);
-    checked.param("gamma", &layer.update().gamma);
-    checked.param("beta", &layer.update().beta);
-    checked.gradient("z", &z);
-    assert_close(&[checked.directional], &[along(&golden, "x", &numbers(&x))], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+    for layer in tight(AttentionCell { q, k, v, gamma, beta }) {
+        let z = golden.tensor::<3>("inputs", "z").autodiff().require_grad();
+        magnitudes(&golden, &layer, z.clone());
+        let x = layer.forward(z.clone());
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
+        checked.param("Q", &layer.update().q);
+        checked.param("K", &layer.update().k);
+        checked.param("V", &layer.update().v);
+        checked.param("gamma", &layer.update().gamma);
+        checked.param("beta", &layer.update().beta);
+        checked.gradient("z", &z);
+        assert_close(
+            &[checked.directional],
+            &[along(&golden, "x", &numbers(&x))],
+            1e-8,
+            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
+        );
+    }
 }
 
 #[derive(Module, Debug)]
@@ -198,21 +220,22 @@ update!(
 fn two_states() {
     let golden = Golden::read("two_states");
     let (a, b, c) = (param(&golden, "A"), param(&golden, "B"), param(&golden, "C"));
-    let layer = tight(TwoStates { a, b, c, d: param(&golden, "D"), u: param(&golden, "U") });
-    let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
-    magnitudes(&golden, &layer, z.clone());
-    let (x, y) = layer.forward(z.clone());
-    assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
-    assert_close(&numbers(&y), &golden.numbers("fixed_point", "y"), 1e-10, "ŷ");
-    let mut checked = Checked::new(&golden, &(loss(&golden, "x", &x) + loss(&golden, "y", &y)));
-    checked.param("A", &layer.update().a);
-    checked.param("B", &layer.update().b);
-    checked.param("C", &layer.update().c);
-    checked.param("D", &layer.update().d);
-    checked.param("U", &layer.update().u);
-    checked.gradient("z", &z);
-    let expected = along(&golden, "x", &numbers(&x)) + along(&golden, "y", &numbers(&y));
-    assert_close(&[checked.directional], &[expected], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+    for layer in tight(TwoStates { a, b, c, d: param(&golden, "D"), u: param(&golden, "U") }) {
+        let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
+        magnitudes(&golden, &layer, z.clone());
+        let (x, y) = layer.forward(z.clone());
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        assert_close(&numbers(&y), &golden.numbers("fixed_point", "y"), 1e-10, "ŷ");
+        let mut checked = Checked::new(&golden, &(loss(&golden, "x", &x) + loss(&golden, "y", &y)));
+        checked.param("A", &layer.update().a);
+        checked.param("B", &layer.update().b);
+        checked.param("C", &layer.update().c);
+        checked.param("D", &layer.update().d);
+        checked.param("U", &layer.update().u);
+        checked.gradient("z", &z);
+        let expected = along(&golden, "x", &numbers(&x)) + along(&golden, "y", &numbers(&y));
+        assert_close(&[checked.directional], &[expected], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+    }
 }
 
 #[derive(Module, Debug)]
@@ -225,13 +248,19 @@ update!(Expanding, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z
 #[test]
 fn expanding() {
     let golden = Golden::read("expanding");
-    let layer = tight(Expanding { slope: 1.7 });
-    let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
-    magnitudes(&golden, &layer, z.clone());
-    let x = layer.forward(z.clone());
-    assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-9, "x̂");
-    let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
-    checked.gradient("z", &z);
-    assert_close(&[checked.directional], &[along(&golden, "x", &numbers(&x))], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
-    assert_eq!(double().1, x.dtype());
+    for layer in tight(Expanding { slope: 1.7 }) {
+        let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
+        magnitudes(&golden, &layer, z.clone());
+        let x = layer.forward(z.clone());
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-9, "x̂");
+        let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
+        checked.gradient("z", &z);
+        assert_close(
+            &[checked.directional],
+            &[along(&golden, "x", &numbers(&x))],
+            1e-8,
+            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
+        );
+        assert_eq!(double().1, x.dtype());
+    }
 }

@@ -38,8 +38,8 @@ fn tensors_in_plain_fields_are_constants() {
 
 /// A fixed point inside the update of another.
 #[derive(Module, Debug)]
-struct Nested {
-    inner: FixedPoint<AnyRank<2>>,
+pub(crate) struct Nested {
+    pub(crate) inner: FixedPoint<AnyRank<2>>,
 }
 
 update!(Nested, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| this.inner.forward(x * 0.5)

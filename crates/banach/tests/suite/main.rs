@@ -17,6 +17,7 @@ mod layer;
 mod modules;
 mod outcomes;
 mod policies;
+mod precision;
 mod random_fixed_points;
 mod reference;
 mod training;

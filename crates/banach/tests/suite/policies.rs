@@ -4,7 +4,7 @@ use crate::reference::{assert_close, double, numbers};
 use crate::update;
 use crate::zoo::Named;
 use banach::solve::{Anderson, Broyden, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard, Tolerance};
-use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure};
+use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure, Precision};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -208,6 +208,8 @@ fn settings_that_do_not_go_together_are_refused_when_the_layer_is_made() {
     assert!(text.contains("gradient.unrolled.steps"), "{text}");
     let text = refused(shine(0, f64::NAN));
     assert!(text.contains("gradient.shine.limit"), "{text}");
+    let text = refused(FixedPointConfig { precision: Precision::Mixed, ..shine(0, 1.3) });
+    assert!(text.contains("mixed with gradient shine"), "{text}");
     let text = refused(tight().with_coupling(Some(-1.0)));
     assert!(text.contains("coupling"), "{text}");
     let z = column(&[0.5]).inner();
