@@ -95,6 +95,24 @@ impl Resolvent {
         if self.config.on_failure == OnFailure::Error { report.check() } else { Ok(()) }
     }
 
+    /// The same by one solver.
+    pub(crate) fn solve_by(
+        &self,
+        b: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
+        q: &[Value],
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        if self.config.engine == Engine::Native && on_host(b, q) {
+            let native = self.native.get_or_init(|| Native::new(&self.parts, self.config.convolution));
+            if let Some(solution) = native.linear(b, guess, q, settings)? {
+                return Ok(solution);
+            }
+        }
+        let body = LoopBody::new(&self.parts, q, &b.device())?;
+        Ok(solve_linear_from(&|c: &Tensor<2>| body.apply(c), b, guess, settings, &mut Unobserved)?)
+    }
+
     /// The same by the solver that is tried first, in single precision before if solves begin there.
     fn solve_first(
         &self,
@@ -122,24 +140,6 @@ impl Resolvent {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
             Ok(Resolvent::new(map, config, Arc::clone(&self.statistics)))
         })
-    }
-
-    /// The same by one solver in one precision.
-    pub(crate) fn solve_by(
-        &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
-        settings: &Settings<LinearSolver>,
-    ) -> Result<Solution<Tensor<2>>, Error> {
-        if self.config.engine == Engine::Native && on_host(b, q) {
-            let native = self.native.get_or_init(|| Native::new(&self.parts, self.config.convolution));
-            if let Some(solution) = native.linear(b, guess, q, settings)? {
-                return Ok(solution);
-            }
-        }
-        let body = LoopBody::new(&self.parts, q, &b.device())?;
-        Ok(solve_linear_from(&|c: &Tensor<2>| body.apply(c), b, guess, settings, &mut Unobserved)?)
     }
 }
 

@@ -3,6 +3,7 @@
 mod approximate;
 mod auto;
 mod broyden;
+mod continued;
 mod dense;
 mod energy;
 mod guesses;
