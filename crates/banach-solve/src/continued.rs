@@ -28,7 +28,6 @@ impl<R> Solution<R> {
     ///
     /// # Panics
     /// Where the earlier statistics are of another number of rows.
-    #[must_use]
     pub fn continuing(mut self, earlier: Statistics) -> Self {
         let (found, expected) = (earlier.steps.len(), self.statistics.steps.len());
         assert!(found == expected, "a solution of {expected} rows cannot continue one of {found}");

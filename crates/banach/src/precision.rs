@@ -56,13 +56,10 @@ impl Precision {
 
 /// The program in single precision.
 pub(crate) fn single(program: &Program) -> Result<Program, Error> {
-    in_precision(program, FloatDType::F32).map_err(|error| match error {
-        ProgramError::Precision { primitive, .. } => Error::setting(
-            "precision",
-            format!("mixed, and the update holds a {primitive}"),
-            "stated for an update with fixed points inside, which have one precision alone",
-        ),
-        other => other.into(),
+    in_precision(program, FloatDType::F32).map_err(|error| {
+        let ProgramError::Precision { primitive, .. } = error else { return error.into() };
+        let found = format!("mixed, and the update holds a {primitive}");
+        Error::setting("precision", found, "stated: fixed points inside an update have one precision alone")
     })
 }
 
