@@ -89,8 +89,8 @@ impl Inverse {
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
         let mut c = self.memory.adjoint(v);
         let norms = Tensor::norms(&[&c, v]);
-        let doubted = |row: usize| !(norms[0][row] <= self.limit * norms[1][row]);
-        let doubted: Vec<bool> = (0..v.dims()[0]).map(doubted).collect();
+        let trusted = |row: usize| norms[0][row] <= self.limit * norms[1][row];
+        let doubted: Vec<bool> = (0..v.dims()[0]).map(|row| !trusted(row)).collect();
         c.replace(&doubted, v);
         if self.refinement == 0 {
             return Ok((c, AdjointReport::shared_inverse(v.dims()[0])));
