@@ -35,7 +35,7 @@ pub enum Gradient {
     /// The adjoint is `-Hᵀ v` with the inverse H that Broyden's method has learnt forward, refined by some steps of the
     /// adjoint solver from there (Ramzi et al., "SHINE: SHaring the INverse Estimate from the forward pass for bi-level
     /// optimization and implicit models", 2022). Where `‖Hᵀ v‖` is more than `limit` times `‖v‖`, or not finite, H is not to
-    /// be trusted and `v` takes its place (section 3 there). It asks for [`FixedPointSolver::Broyden`] forward, which then runs
+    /// be trusted and `v` takes its place, as the paper falls back on. It asks for [`FixedPointSolver::Broyden`] forward, which then runs
     /// on the device and keeps every row to the end.
     Shine {
         /// Steps of the adjoint solver; 0 for none.
