@@ -96,7 +96,7 @@ impl Debug for Adam {
 }
 
 impl Optimizer for Adam {
-    /// Burn's, so that records of either optimizer fit the other.
+    /// Burn's, so that records of either optimizer fit the other; what AMSGrad adds to it is dropped.
     type State<const D: usize> = AdamState<D>;
 
     fn step<const D: usize>(
@@ -106,7 +106,10 @@ impl Optimizer for Adam {
         gradient: Tensor<D>,
         state: Option<AdamState<D>>,
     ) -> (Tensor<D>, Option<AdamState<D>>) {
-        let host = [&x, &gradient].into_iter().all(|tensor| Value::from(tensor.clone()).is_on_host());
+        let moments = state.iter().flat_map(|state| [&state.momentum.moment_1, &state.momentum.moment_2]);
+        let here =
+            |tensor: &Tensor<D>| tensor.dtype() == x.dtype() && Value::from(tensor.clone()).is_on_host();
+        let host = [&x, &gradient].into_iter().chain(moments).all(here);
         match (host, x.dtype()) {
             (true, DType::F32) => self.in_place::<f32, D>(rate, x, gradient, state),
             (true, DType::F64) => self.in_place::<f64, D>(rate, x, gradient, state),

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Which gradient a solution has.
 ///
 /// [`Implicit`](Self::Implicit) is exact as far as the adjoint is: an approximate adjoint is a choice of
-/// [`FixedPointConfig::adjoint`]. The others do without a solve, or with a short one, and need the forward solution to be
+/// [`FixedPointConfig::adjoint`]. Of these settings `Shine` takes tolerance and solver for its refinement, without a second try, and
+/// `Unrolled` none. The others do without a solve, or with a short one, and need the forward solution to be
 /// good.
 ///
 /// | gradient | cost | error |
@@ -100,6 +101,7 @@ impl Inverse {
         let solution = resolvent.solve_by(v, Some(&c), q, &settings)?;
         let mut report = AdjointReport::new(&settings.solver, &solution);
         report.refined();
+        resolvent.refuse(&report)?;
         Ok((solution.value, report))
     }
 }

@@ -179,24 +179,37 @@ impl<M: Module + Update> FixedPoint<M> {
         report: &Report,
         (visit, inverse): (Option<Visit>, Option<Inverse>),
     ) -> Result<Tensor<2>, Error> {
-        if let Gradient::Unrolled { steps } = self.config.gradient {
-            return call.unrolled(x, &report.residuals, steps);
-        }
-        let (log, loud) = (report.adjoint_log(), self.config.on_failure == OnFailure::Warn);
-        let reached = Some((report.outcomes.clone(), report.relative.clone()));
-        let rows = KnownRows { visit, reached, inverse, lost: None };
-        let joined = self.joined(call, x.clone(), &report.residuals, rows, move |report| {
-            if let (true, Err(error)) = (loud, report.check()) {
-                warn(&error.to_string());
+        let joined = match self.config.gradient {
+            Gradient::Unrolled { steps } => call.unrolled(x.clone(), &report.residuals, steps)?,
+            Gradient::Implicit | Gradient::Shine { .. } => {
+                self.implicit(call, x.clone(), report, (visit, inverse))?
             }
-            locked(&log).push(report);
-        })?;
+        };
         if self.config.on_failure != OnFailure::Skip {
             return Ok(joined);
         }
         let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
         locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
         Ok(chosen(&failed, call.leaf(x), joined))
+    }
+
+    /// The same by the implicit function theorem.
+    fn implicit(
+        &self,
+        call: &Call,
+        x: Tensor<2>,
+        report: &Report,
+        (visit, inverse): (Option<Visit>, Option<Inverse>),
+    ) -> Result<Tensor<2>, Error> {
+        let (log, loud) = (report.adjoint_log(), self.config.on_failure == OnFailure::Warn);
+        let reached = Some((report.outcomes.clone(), report.relative.clone()));
+        let rows = KnownRows { visit, reached, inverse, lost: None };
+        self.joined(call, x, &report.residuals, rows, move |report| {
+            if let (true, Err(error)) = (loud, report.check()) {
+                warn(&error.to_string());
+            }
+            locked(&log).push(report);
+        })
     }
 
     /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.

@@ -91,7 +91,8 @@ impl Resolvent {
         Ok((chosen(&better, second.value, first.value), report))
     }
 
-    fn refuse(&self, report: &AdjointReport) -> Result<(), Error> {
+    /// Refuses rows that failed, if they shall be an error.
+    pub(crate) fn refuse(&self, report: &AdjointReport) -> Result<(), Error> {
         if self.config.on_failure == OnFailure::Error { report.check() } else { Ok(()) }
     }
 

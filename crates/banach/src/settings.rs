@@ -51,7 +51,7 @@ pub enum Convolution {
     /// 4.1), for kernels of 3 by 3 without strides, dilation and groups, from 16 channels and 4 by 4 pixels on; all
     /// others, and weight gradients, are computed directly.
     ///
-    /// With 32 to 64 channels and AVX-512 it takes 0.53 to 0.62 of the time. Results differ by rounding: in single
+    /// With 32 to 64 channels and AVX-512 whole solves take 0.63 to 0.74 of the time (`record/`, `bench conv`). Results differ by rounding: in single
     /// precision, for random images of 16 to 256 channels, no error was above `9.3e-7` of the largest result, and of
     /// `2.3e-6` directly. The bound on the error, which is relative to the largest pixels near by, is seven times as
     /// large (`cargo run --release -p banach-kernels --example rates`, and `rounding`).
@@ -221,6 +221,10 @@ impl FixedPointConfig {
         if matches!(self.gradient, Gradient::Shine { .. }) && self.precision == Precision::Mixed {
             let expected = "`stated`: the inverse that SHINE takes is learnt in the precision of the state";
             return Err(Error::setting("precision", "mixed with gradient shine", expected));
+        }
+        if self.coupling.is_some() && self.gradient != Gradient::Implicit {
+            let expected = "none: it is the adjoint solve of the implicit gradient that is coupled";
+            return Err(Error::setting("coupling", "some, with another gradient than implicit", expected));
         }
         match self.coupling {
             Some(coupling) if !(coupling > 0.0 && coupling.is_finite()) => {

@@ -46,11 +46,15 @@ fn rows_that_fail_forward_may_be_left_out_of_the_gradient() {
     let z = column(&[0.1, 0.999, -0.2]);
     let kept = slopes(&picard.init(Slope { b: 1.0 }).unwrap(), &z);
     assert!(kept[1].abs() > 1.0, "the best point has a gradient: {kept:?}");
-    let layer = picard.with_on_failure(OnFailure::Skip).init(Slope { b: 1.0 }).unwrap();
+    let layer = picard.clone().with_on_failure(OnFailure::Skip).init(Slope { b: 1.0 }).unwrap();
     let found = slopes(&layer, &z);
     assert_close(&found, &[1.0 / 0.81, 0.0, 1.0 / 1.44], 1e-7, "dx̂/dz");
     let statistics = layer.take_statistics();
     assert_eq!((statistics.unconverged_rows, statistics.skipped_rows), (1, 1));
+    let unrolled = picard.with_on_failure(OnFailure::Skip).with_gradient(Gradient::Unrolled { steps: 40 });
+    let layer = unrolled.init(Slope { b: 1.0 }).unwrap();
+    assert_close(&slopes(&layer, &z), &[1.0 / 0.81, 0.0, 1.0 / 1.44], 1e-7, "dx̂/dz, unrolled");
+    assert_eq!(layer.take_statistics().skipped_rows, 1);
 }
 
 /// Of x = z x the answer is 0, where the second row has I - J = 0: its adjoint has no solution.
@@ -210,6 +214,10 @@ fn settings_that_do_not_go_together_are_refused_when_the_layer_is_made() {
     assert!(text.contains("gradient.shine.limit"), "{text}");
     let text = refused(FixedPointConfig { precision: Precision::Mixed, ..shine(0, 1.3) });
     assert!(text.contains("mixed with gradient shine"), "{text}");
+    for other in [Gradient::Unrolled { steps: 1 }, Gradient::shine()] {
+        let text = refused(shine(0, 1.3).with_gradient(other).with_coupling(Some(1.0)));
+        assert!(text.contains("another gradient than implicit"), "{text}");
+    }
     let text = refused(tight().with_coupling(Some(-1.0)));
     assert!(text.contains("coupling"), "{text}");
     let z = column(&[0.5]).inner();
@@ -223,9 +231,11 @@ fn settings_that_do_not_go_together_are_refused_when_the_layer_is_made() {
 
 #[test]
 fn settings_are_read_and_an_unknown_one_is_an_error() {
-    let config = shine(3, 2.0).with_coupling(Some(0.5)).with_on_failure(OnFailure::Warn);
-    let text = serde_json::to_string(&config).unwrap();
-    assert_eq!(serde_json::from_str::<FixedPointConfig>(&text).unwrap(), config);
+    let config = shine(3, 2.0).with_on_failure(OnFailure::Warn);
+    for config in [config, tight().with_coupling(Some(0.5))] {
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<FixedPointConfig>(&text).unwrap(), config);
+    }
     let error = serde_json::from_str::<FixedPointConfig>(r#"{"gradient": "exact"}"#).unwrap_err().to_string();
     assert!(error.contains("implicit"), "{error}");
     assert!(serde_json::from_str::<FixedPointConfig>(r#"{"couplings": 1.0}"#).is_err());
