@@ -25,6 +25,8 @@ pub(crate) struct Ledger<R> {
     sizes: Vec<f64>,
     /// The residual beyond which a row has diverged.
     ceilings: Vec<f64>,
+    /// The first size of every row, and its largest residual so far.
+    origins: Vec<(f64, f64)>,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
     /// The last residuals.
@@ -59,6 +61,7 @@ impl<R: Rows> Ledger<R> {
             residuals: vec![residual; rows],
             sizes: vec![residual; rows],
             ceilings: vec![f64::NAN; rows],
+            origins: vec![(f64::NAN, 0.0); rows],
             milestones: vec![(f64::INFINITY, 0); rows],
             recent: vec![Recent::default(); rows],
             reported: vec![residual; rows],
@@ -133,7 +136,14 @@ impl<R: Rows> Ledger<R> {
         if !(residual.is_finite() && size.is_finite()) {
             return Some(Outcome::NonFinite);
         }
-        if self.rules.tolerance.met(residual, size) {
+        let (first, largest) = &mut self.origins[row];
+        if first.is_nan() {
+            *first = size;
+        }
+        *largest = largest.max(residual);
+        // A state may grow until any residual is small beside it: then the residual itself must have fallen.
+        let tolerance = &self.rules.tolerance;
+        if tolerance.met(residual, size) && (residual <= 0.5 * *largest || tolerance.met(residual, *first)) {
             return Some(Outcome::Converged);
         }
         if self.ceilings[row].is_nan() {

@@ -43,4 +43,10 @@ pub trait Smooth<R>: Map<R> {
     ///
     /// The answer is some for every `x` or for none. With it goes the promise that `J` is symmetric.
     fn energy(&self, x: &R) -> Option<Vec<f64>>;
+
+    /// As [`narrowed`](Map::narrowed), with derivative and energy. None if it cannot, as by default.
+    fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
+        let _ = rows;
+        None
+    }
 }

@@ -1,7 +1,7 @@
 //! On which rows is the map still called?
 
 use crate::ledger::{Ledger, picked};
-use crate::{Error, Map, Rows};
+use crate::{Error, Map, Rows, Smooth};
 use std::rc::Rc;
 
 /// A map on the rows that are left in the batch.
@@ -26,11 +26,17 @@ impl<'a, R: Rows, M: Map<R> + ?Sized> Present<'a, R, M> {
 
     /// The image of `x`, which is one evaluation.
     pub(crate) fn apply(&self, x: &R, ledger: &mut Ledger<R>) -> Result<R, Error> {
+        let image = self.image(x)?;
+        ledger.evaluated(x.rows());
+        Ok(image)
+    }
+
+    /// The image of `x`, which nobody counts.
+    pub(crate) fn image(&self, x: &R) -> Result<R, Error> {
         let image = match &self.narrowed {
             Some(narrowed) => narrowed.apply(x),
             None => self.map.apply(x),
         };
-        ledger.evaluated(x.rows());
         same_shape(&image, x)?;
         Ok(image)
     }
@@ -41,15 +47,8 @@ impl<'a, R: Rows, M: Map<R> + ?Sized> Present<'a, R, M> {
     }
 
     /// Narrows the map to the rows that go on, and says at which positions they are; none where nothing has changed.
-    ///
-    /// Rows leave when they are at least a quarter of the batch: so no more than a third is done for nothing, and
-    /// copies are few.
     pub(crate) fn narrow(&mut self, batch: &[usize], going: &[bool]) -> Option<Vec<usize>> {
-        let ended = going.iter().filter(|going| !**going).count();
-        if !self.able || ended == going.len() || ended == 0 || 4 * ended < going.len() {
-            return None;
-        }
-        let keep: Vec<usize> = (0..going.len()).filter(|position| going[*position]).collect();
+        let keep = staying(going).filter(|_| self.able)?;
         let Some(narrowed) = self.map.narrowed(&picked(batch, &keep)) else {
             self.able = false;
             return None;
@@ -57,6 +56,41 @@ impl<'a, R: Rows, M: Map<R> + ?Sized> Present<'a, R, M> {
         self.narrowed = Some(narrowed.into());
         Some(keep)
     }
+}
+
+/// A smooth map on the rows that are left in the batch.
+pub(crate) struct PresentSmooth<'a, R> {
+    map: &'a dyn Smooth<R>,
+    narrowed: Option<Box<dyn Smooth<R> + 'a>>,
+    able: bool,
+}
+
+impl<'a, R> PresentSmooth<'a, R> {
+    /// The map on all rows.
+    pub(crate) fn new(map: &'a dyn Smooth<R>) -> Self {
+        Self { map, narrowed: None, able: true }
+    }
+
+    /// The map on the rows that are left.
+    pub(crate) fn map(&self) -> &dyn Smooth<R> {
+        self.narrowed.as_deref().unwrap_or(self.map)
+    }
+
+    /// As [`Present::narrow`].
+    pub(crate) fn narrow(&mut self, batch: &[usize], going: &[bool]) -> Option<Vec<usize>> {
+        let keep = staying(going).filter(|_| self.able)?;
+        self.narrowed = self.map.narrowed_smooth(&picked(batch, &keep));
+        self.able = self.narrowed.is_some();
+        self.able.then_some(keep)
+    }
+}
+
+/// The positions of the rows that go on, where it is time for the others to leave: when they are at least a quarter of the
+/// batch. So no more than a third is done for nothing, and copies are few.
+fn staying(going: &[bool]) -> Option<Vec<usize>> {
+    let keep: Vec<usize> = (0..going.len()).filter(|position| going[*position]).collect();
+    let ended = going.len() - keep.len();
+    (ended > 0 && !keep.is_empty() && 4 * ended >= going.len()).then_some(keep)
 }
 
 /// Refuses a map that changes the shape of its argument.

@@ -45,7 +45,7 @@ fn main() -> Result<(), Error> {
     };
     let solver = FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()));
     let mut layer: FixedPoint<Cell> = solver.init(cell)?;
-    let mut optimizer = AdamConfig::new().init();
+    let mut optimizer = AdamConfig::new().init()?;
     let batch = || Tensor::<2>::random([64, INPUTS], Distribution::Normal(0.0, 1.0), &device);
     let mut means = vec![];
     for step in 1..=400 {

@@ -56,7 +56,7 @@ fn main() -> Result<(), Error> {
     let objective = Objective::new(|network: &Network, (z, y): (Tensor<2>, Tensor<2>)| {
         (network.forward(z) - y).square().mean()
     });
-    let mut optimizer = AdamConfig::new().init();
+    let mut optimizer = AdamConfig::new().init()?;
     let mut losses = vec![];
     for _ in 0..100 {
         let (loss, gradients) = objective.value_and_gradient(&network, (z.clone(), y.clone()))?;

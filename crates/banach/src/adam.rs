@@ -1,5 +1,6 @@
 //! How do parameters move down their gradient in one pass over memory? Adam, for Burn's optimizer.
 
+use crate::error::Error;
 use banach_kernels::{Descent, Level, descend};
 use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value};
 use burn::config::Config;
@@ -37,7 +38,7 @@ const PART: usize = 1 << 14;
 ///
 /// let device = Device::flex().autodiff();
 /// let mut layer = LinearConfig::new(2, 1).init(&device);
-/// let mut optimizer = AdamConfig::new().init();
+/// let mut optimizer = AdamConfig::new().init()?;
 /// let before = layer.weight.val().into_data();
 /// let loss = layer.forward(Tensor::<2>::ones([1, 2], &device)).sum();
 /// let gradients = GradientsParams::from_grads(loss.backward(), &layer);
@@ -46,6 +47,7 @@ const PART: usize = 1 << 14;
 /// for (now, before) in layer.weight.val().into_data().iter::<f32>().zip(before.iter::<f32>()) {
 ///     assert!((now - (before - 0.1)).abs() < 1e-6);
 /// }
+/// # Ok::<(), banach::Error>(())
 /// ```
 #[derive(Config, Debug)]
 pub struct AdamConfig {
@@ -66,18 +68,24 @@ pub struct AdamConfig {
 impl AdamConfig {
     /// The optimizer of a module.
     ///
-    /// # Panics
-    /// For settings outside their range.
-    pub fn init(&self) -> ModuleOptimizer {
+    /// # Errors
+    /// [`Error::Setting`] for settings outside their range.
+    pub fn init(&self) -> Result<ModuleOptimizer, Error> {
         let AdamConfig { beta_1, beta_2, epsilon, decay } = *self;
         for (name, beta) in [("beta_1", beta_1), ("beta_2", beta_2)] {
-            assert!((0.0..1.0).contains(&beta), "found {name} = {beta}, expected a number in [0, 1)");
+            if !(0.0..1.0).contains(&beta) {
+                return Err(Error::setting(name, beta, "a number in [0, 1)"));
+            }
         }
-        assert!(epsilon > 0.0 && epsilon.is_finite(), "found epsilon = {epsilon}, expected a number > 0");
-        assert!(decay >= 0.0 && decay.is_finite(), "found decay = {decay}, expected a number >= 0");
+        if !(epsilon > 0.0 && epsilon.is_finite()) {
+            return Err(Error::setting("epsilon", epsilon, "a finite number > 0"));
+        }
+        if !(decay >= 0.0 && decay.is_finite()) {
+            return Err(Error::setting("decay", decay, "a finite number >= 0"));
+        }
         let elsewhere = optim::AdamConfig::new().with_beta_1(beta_1 as f32).with_beta_2(beta_2 as f32);
         let elsewhere = elsewhere.with_epsilon(epsilon as f32).build();
-        ModuleOptimizer::from(Adam { config: self.clone(), elsewhere })
+        Ok(ModuleOptimizer::from(Adam { config: self.clone(), elsewhere }))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Where does a program run, and how is a batch solved on several cores?
 
-use crate::compiled::{Bound, CompiledLoop, Number, Part};
+use crate::compiled::{CompiledLoop, Number};
 use crate::error::Error;
 use crate::settings::{Convolution, Engine};
+use crate::smooth::{CompiledSmooth, Derivative};
 use banach_program::{Hoisted, Host, Kind, Machine, Operand, Program, Value, evaluate};
 use banach_solve::{
     FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
-    solve_linear_from,
+    fixed_point_smooth, solve_linear_from,
 };
 use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
@@ -31,7 +32,7 @@ enum Compiled {
 }
 
 /// Where an output comes from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// It is an input.
     Input(usize),
@@ -116,17 +117,9 @@ impl Native {
         q: &[Value],
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        if matches!(settings.solver, FixedPointSolver::Newton(_)) {
-            return Ok(None); // It asks for derivatives, which are on the device.
-        }
-        let x0 = x0.clone().into();
         Ok(match self {
-            Native::Single(compiled) => {
-                Some(solve(compiled, (x0, None), q, |part, x, _| fixed_point(part, x, settings))?)
-            }
-            Native::Double(compiled) => {
-                Some(solve(compiled, (x0, None), q, |part, x, _| fixed_point(part, x, settings))?)
-            }
+            Native::Single(compiled) => Some(fixed_point_by(compiled, x0, q, settings)?),
+            Native::Double(compiled) => Some(fixed_point_by(compiled, x0, q, settings)?),
             Native::Unsuitable => None,
         })
     }
@@ -139,17 +132,97 @@ impl Native {
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        let given = (b.clone().into(), guess.cloned().map(Value::from));
         Ok(match self {
-            Native::Single(compiled) => Some(solve(compiled, given, q, |part, b, guess| {
-                solve_linear_from(part, b, guess, settings, &mut Unobserved)
-            })?),
-            Native::Double(compiled) => Some(solve(compiled, given, q, |part, b, guess| {
-                solve_linear_from(part, b, guess, settings, &mut Unobserved)
-            })?),
+            Native::Single(compiled) => Some(linear_by(compiled, b, guess, q, settings)?),
+            Native::Double(compiled) => Some(linear_by(compiled, b, guess, q, settings)?),
             Native::Unsuitable => None,
         })
     }
+}
+
+/// A loop with its derivative compiled for this machine, if it can be.
+#[derive(Debug)]
+pub(crate) enum NativeSmooth {
+    Single(CompiledSmooth<f32>),
+    Double(CompiledSmooth<f64>),
+    Unsuitable,
+}
+
+impl NativeSmooth {
+    pub(crate) fn new(
+        parts: (&Hoisted, Option<&Hoisted>),
+        derivative: &Derivative,
+        convolution: Convolution,
+    ) -> Self {
+        let method = convolution.method();
+        let kind = parts.0.body.input_types().next().map(|ty| ty.kind);
+        let compiled = match kind {
+            Some(Kind::Float(FloatDType::F32)) => {
+                CompiledSmooth::new(parts, derivative, method).ok().map(NativeSmooth::Single)
+            }
+            Some(Kind::Float(FloatDType::F64)) => {
+                CompiledSmooth::new(parts, derivative, method).ok().map(NativeSmooth::Double)
+            }
+            Some(_) | None => None,
+        };
+        compiled.unwrap_or(NativeSmooth::Unsuitable)
+    }
+
+    /// Solves `x = g(x, q)` by Newton's method, if this engine can.
+    pub(crate) fn fixed_point(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        Ok(match self {
+            NativeSmooth::Single(compiled) => Some(newton_by(compiled, x0, q, settings)?),
+            NativeSmooth::Double(compiled) => Some(newton_by(compiled, x0, q, settings)?),
+            NativeSmooth::Unsuitable => None,
+        })
+    }
+}
+
+fn fixed_point_by<T: Number>(
+    compiled: &CompiledLoop<T>,
+    x0: &Tensor<2>,
+    q: &[Value],
+    settings: &Settings<FixedPointSolver>,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let (fixed, work) = (hosts(q)?, Work::of(compiled));
+    let bound = compiled.bind(&fixed)?;
+    let rows = work.rows_of_a_part(x0.dims()[0]);
+    let shared = bound.shared(rows);
+    in_parts::<T>(rows, x0, None, |rows, x, _| Ok(fixed_point(&bound.part(rows, &shared)?, x, settings)?))
+}
+
+fn linear_by<T: Number>(
+    compiled: &CompiledLoop<T>,
+    b: &Tensor<2>,
+    guess: Option<&Tensor<2>>,
+    q: &[Value],
+    settings: &Settings<LinearSolver>,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let (fixed, work) = (hosts(q)?, Work::of(compiled));
+    let bound = compiled.bind(&fixed)?;
+    let rows = work.rows_of_a_part(b.dims()[0]);
+    let shared = bound.shared(rows);
+    in_parts::<T>(rows, b, guess, |rows, b, guess| {
+        Ok(solve_linear_from(&bound.part(rows, &shared)?, b, guess, settings, &mut Unobserved)?)
+    })
+}
+
+fn newton_by<T: Number>(
+    compiled: &CompiledSmooth<T>,
+    x0: &Tensor<2>,
+    q: &[Value],
+    settings: &Settings<FixedPointSolver>,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let fixed = hosts(q)?;
+    let work = Work { operations: compiled.operations(), separable: compiled.is_separable() };
+    let rows = work.rows_of_a_part(x0.dims()[0]);
+    let bound = compiled.bind(&fixed, rows)?;
+    in_parts::<T>(rows, x0, None, |rows, x, _| Ok(fixed_point_smooth(&bound.part(&rows)?, x, settings)?))
 }
 
 /// Whether all of these lie in the memory of this machine.
@@ -164,36 +237,51 @@ const ALONE: u64 = 10_000_000;
 /// Rows of a part that keep products fast.
 const FEWEST: usize = 16;
 
-/// How many rows a core takes at a time. Rows are independent, so no result depends on it.
-fn rows_of_a_part<T: Number>(compiled: &CompiledLoop<T>, rows: usize) -> usize {
-    let work = compiled.operations();
-    let cores = rayon::current_num_threads();
-    if !compiled.is_separable() || work < WORTH || rows < 2 {
-        return rows;
-    }
-    let fewest = if work / rows as u64 > ALONE { 1 } else { FEWEST };
-    let part = rows.div_ceil(2 * cores).max(fewest);
-    if part >= rows && cores > 1 && rows / 2 >= 4 { rows.div_ceil(2) } else { part.min(rows) }
+/// What a step on the whole batch takes.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    operations: u64,
+    /// Whether rows can be solved in several parts.
+    separable: bool,
 }
 
-/// What a solver gives for a part.
-type Solved<T> = Result<Solution<Matrix<T>>, banach_solve::Error>;
+impl Work {
+    fn of<T: Number>(compiled: &CompiledLoop<T>) -> Self {
+        Work { operations: compiled.body.operations(), separable: compiled.body.is_separable() }
+    }
+
+    /// How many rows a core takes at a time. Rows are independent, so no result depends on it.
+    fn rows_of_a_part(self, rows: usize) -> usize {
+        let cores = rayon::current_num_threads();
+        if !self.separable || self.operations < WORTH || rows < 2 {
+            return rows;
+        }
+        let fewest = if self.operations / rows as u64 > ALONE { 1 } else { FEWEST };
+        let part = rows.div_ceil(2 * cores).max(fewest);
+        if part >= rows && cores > 1 && rows / 2 >= 4 { rows.div_ceil(2) } else { part.min(rows) }
+    }
+}
+
+/// A value in the memory of this machine.
+fn host<T: Number>(value: &Value) -> Result<Host<T>, Error> {
+    Ok(Host::new(value.clone()).map_err(banach_program::Error::from)?)
+}
+
+fn hosts<T: Number>(values: &[Value]) -> Result<Vec<Host<T>>, Error> {
+    values.iter().map(host).collect()
+}
 
 /// Solves every part of a batch on a core of its own, each to its own convergence, from a start and, for a linear solve,
 /// from a guess.
-fn solve<T: Number>(
-    compiled: &CompiledLoop<T>,
-    (start, guess): (Value, Option<Value>),
-    q: &[Value],
-    solver: impl Fn(&Part<'_, T>, &Matrix<T>, Option<&Matrix<T>>) -> Solved<T> + Sync,
+fn in_parts<T: Number>(
+    each: usize,
+    start: &Tensor<2>,
+    guess: Option<&Tensor<2>>,
+    solver: impl Fn(Vec<usize>, &Matrix<T>, Option<&Matrix<T>>) -> Result<Solution<Matrix<T>>, Error> + Sync,
 ) -> Result<Solution<Tensor<2>>, Error> {
-    let host = |value: &Value| Host::new(value.clone()).map_err(banach_program::Error::from);
-    let fixed = q.iter().map(host).collect::<Result<Vec<Host<T>>, _>>()?;
-    let [rows, width] = [start.ty().shape[0], start.ty().shape[1]];
-    let (start, guess) = (host(&start)?, guess.as_ref().map(host).transpose()?);
-    let bound: Bound<'_, T> = compiled.bind(&fixed)?;
-    let each = rows_of_a_part(compiled, rows);
-    let shared = bound.shared(each);
+    let [rows, width] = start.dims();
+    let state = |tensor: &Tensor<2>| host::<T>(&tensor.clone().into());
+    let (start, guess) = (state(start)?, guess.map(state).transpose()?);
     let rows_of = |state: &Host<T>, range: &Range<usize>| {
         let Operand::Real(numbers) = state.operand() else { panic!("a state is real") };
         let numbers = &numbers[range.start * width..range.end * width];
@@ -202,7 +290,7 @@ fn solve<T: Number>(
     let part = |first: usize| {
         let range = first..rows.min(first + each);
         let (x, guess) = (rows_of(&start, &range), guess.as_ref().map(|guess| rows_of(guess, &range)));
-        Ok::<_, Error>(solver(&bound.part(range.collect(), &shared)?, &x, guess.as_ref())?)
+        solver(range.collect(), &x, guess.as_ref())
     };
     let solution = if each >= rows {
         part(0)?

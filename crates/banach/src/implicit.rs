@@ -18,7 +18,7 @@
 //! same theorem is a node for every input: the incoming cotangent v becomes the adjoint c, and c the inputs' cotangents.
 
 use crate::backward::Backward;
-use crate::engine::{Native, on_host};
+use crate::engine::{Native, NativeSmooth, on_host};
 use crate::error::Error;
 use crate::gradient::{Gradient, Inverse};
 use crate::lost::chosen;
@@ -27,13 +27,14 @@ use crate::pullback::join_inputs;
 use crate::report::{AdjointReport, Report, Statistics, locked, warn};
 use crate::resolvent::{Handle, LoopBody, Resolvent, fits};
 use crate::settings::{Engine, FixedPointConfig, OnFailure};
+use crate::smooth::{Derivative, SmoothLoop};
 use crate::warm::Visit;
 use banach_program::{
     Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Rows, Type, Unary, Value, Var, evaluate,
     hoist, linearize, rows, simplify,
 };
 use banach_solve::{
-    FixedPointSolver, Map, Outcome, Settings, Smooth, Solution, Unobserved, fixed_point_remembered,
+    FixedPointSolver, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
     fixed_point_smooth,
 };
 use burn::tensor::Tensor;
@@ -48,6 +49,7 @@ pub(crate) struct Fix {
     energy: Option<Hoisted>,
     config: FixedPointConfig,
     native: OnceLock<Native>,
+    native_smooth: OnceLock<NativeSmooth>,
     derivative: OnceLock<Derivative>,
     /// The loop alone, for programs in which what it computes once stands outside.
     bare: OnceLock<Arc<Fix>>,
@@ -61,9 +63,19 @@ impl Fix {
     pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
         let forward = hoist(&g, &[0]);
         let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&statistics)));
-        let (native, derivative, bare) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        let single = Single::new();
-        Fix { g, forward, energy: None, config, native, derivative, bare, single, backward, statistics }
+        Fix {
+            g,
+            forward,
+            energy: None,
+            config,
+            native: OnceLock::new(),
+            native_smooth: OnceLock::new(),
+            derivative: OnceLock::new(),
+            bare: OnceLock::new(),
+            single: Single::new(),
+            backward,
+            statistics,
+        }
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
@@ -139,14 +151,31 @@ impl Fix {
         q: &[Value],
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        if self.config.engine == Engine::Native && on_host(x0, q) {
-            let native = self.native.get_or_init(|| Native::new(&self.forward, self.config.convolution));
-            if let Some(solution) = native.fixed_point(x0, q, settings)? {
-                return Ok(solution);
-            }
+        let native = self.config.engine == Engine::Native && on_host(x0, q);
+        let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
+        let (parts, convolution) = ((&self.forward, self.energy.as_ref()), self.config.convolution);
+        let solution = if native && newton {
+            let new = || NativeSmooth::new(parts, self.derivative(), convolution);
+            self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
+        } else if native {
+            self.native.get_or_init(|| Native::new(parts.0, convolution)).fixed_point(x0, q, settings)?
+        } else {
+            None
+        };
+        if let Some(solution) = solution {
+            return Ok(solution);
         }
-        let energy = self.energy.as_ref().map(|energy| LoopBody::new(energy, q, &x0.device())).transpose()?;
-        let map = SmoothLoop { body: LoopBody::new(&self.forward, q, &x0.device())?, energy, fix: self, q };
+        let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
+        let body = loop_body(parts.0)?;
+        if !newton {
+            return Ok(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
+        }
+        let map = SmoothLoop {
+            body,
+            energy: parts.1.map(loop_body).transpose()?,
+            derivative: self.derivative(),
+            q,
+        };
         Ok(fixed_point_smooth(&map, x0, settings)?)
     }
 
@@ -244,15 +273,6 @@ pub(crate) struct KnownRows {
     pub(crate) inverse: Option<Inverse>,
 }
 
-/// J at a point, in two parts: what is computed of the point, and what J does with it.
-#[derive(Debug)]
-struct Derivative {
-    /// `(x, q..)` to the coefficients of J.
-    coefficients: Program,
-    /// `(I - J)⁻¹`, with these coefficients.
-    resolvent: Arc<Resolvent>,
-}
-
 impl Custom for Fix {
     fn name(&self) -> String {
         format!("fix of {} lines", self.g.equations().len())
@@ -298,35 +318,5 @@ impl Custom for Fix {
     fn row_by_row(&self) -> bool {
         let all: Vec<usize> = (0..self.g.inputs().len()).collect();
         rows(&self.g, &[0]) == Rows::Independent && rows(&self.g, &all) == Rows::Independent
-    }
-}
-
-/// The loop of a fixed point with what Newton's method asks for: the derivative at a point, and the energy.
-struct SmoothLoop<'a> {
-    body: LoopBody<'a>,
-    energy: Option<LoopBody<'a>>,
-    fix: &'a Fix,
-    q: &'a [Value],
-}
-
-impl Map<Tensor<2>> for SmoothLoop<'_> {
-    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        self.body.apply(x)
-    }
-}
-
-impl Smooth<Tensor<2>> for SmoothLoop<'_> {
-    fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
-        let Derivative { coefficients, resolvent } = self.fix.derivative();
-        let point: Vec<Value> = std::iter::once(x.clone().into()).chain(self.q.iter().cloned()).collect();
-        let coefficients = evaluate(coefficients, point);
-        let coefficients =
-            coefficients.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}"));
-        Box::new(move |t: &Tensor<2>| resolvent.apply(t, &coefficients))
-    }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let column = self.energy.as_ref()?.apply(x);
-        Some(column.into_data().iter::<f64>().collect())
     }
 }

@@ -40,6 +40,11 @@ impl Resolvent {
         Resolvent { map, parts, config, native, pullbacks, transposed, single, statistics }
     }
 
+    /// `(c, q..) -> A(q) c`
+    pub(crate) fn map(&self) -> &Program {
+        &self.map
+    }
+
     /// `(I - Aᵀ)⁻¹`, with the same coefficients.
     pub(crate) fn transposed(&self) -> Arc<Resolvent> {
         let new = || {

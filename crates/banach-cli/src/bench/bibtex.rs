@@ -66,7 +66,7 @@ fn epochs(
     let cell = Cell::new(PUBLISHED_HIDDEN, &mut Generator::new(0, WEIGHT_STREAM), &device);
     let config = config(solver).with_engine(journal.measuring.engine.engine());
     let mut layer = config.init(cell).map_err(Error::layer)?;
-    let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init();
+    let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init().map_err(Error::layer)?;
     let step = Step::new(road, journal.measuring.engine, loss);
     let batches = Batches::in_order(train.clone(), BATCH, &device).shuffled(0, 0);
     for epoch in 1..=journal.measuring.repeats.unwrap_or(EPOCHS) {

@@ -123,6 +123,11 @@ impl<T: Number> Machine<T> {
         self
     }
 
+    /// The types of the outputs.
+    pub fn output_types(&self) -> impl Iterator<Item = &Type> {
+        self.outputs.iter()
+    }
+
     /// Memory to run in, perhaps that of an earlier run.
     ///
     /// # Errors

@@ -150,6 +150,17 @@ impl Anderson {
 }
 
 impl<R: Rows> AndersonMemory<R> {
+    /// Takes in the point before the next one, `(x, g(x))` of all rows, where nothing has been seen.
+    pub(super) fn begin(&mut self, settings: &Anderson, point: (&R, &R)) {
+        let visit = Visit::new(point, &[], &[], &[]);
+        self.last.get_or_insert_with(|| (visit.difference().clone(), damped(&visit, settings.mixing)));
+    }
+
+    /// Lets the row have seen the last point, and nothing before.
+    pub(super) fn enter(&mut self, row: usize) {
+        (self.held[row], self.least[row]) = (Some(0), f64::INFINITY);
+    }
+
     /// Makes the row forget all it has seen.
     pub(super) fn forget(&mut self, row: usize) {
         (self.held[row], self.least[row]) = (None, f64::INFINITY);

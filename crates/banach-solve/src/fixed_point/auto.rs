@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 /// Cheap first: every row starts with plain iteration, and moves on to Anderson, then to Broyden, when it must.
 ///
-/// **When.** Rows differ, or nobody knows what they need. **Cost.** One evaluation a step; no memory while plain iteration
-/// suffices for all rows, that of [`Anderson`] and of [`Broyden`] while a row of the batch is there. **Needs.** Values of `g`
-/// alone.
+/// **When.** Rows differ, or nobody knows what they need. **Cost.** One evaluation a step; two states of memory, and that of
+/// [`Anderson`] and of [`Broyden`] while a row of the batch is there. **Needs.** Values of `g` alone.
 ///
 /// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last three steps, the
-///   tolerance is more than `soon` steps away: `ln(wanted / r) > soon · ln ρ`.
-/// - It leaves Anderson when its residual has not been halved for `patience` steps. Broyden keeps it to the end.
+///   tolerance is more than `soon` steps away: `ln(wanted / r) > soon · ln ρ`. Its last plain step is Anderson's first.
+/// - It leaves Anderson when its residual has not been halved for `patience` steps.
+/// - Where Broyden lets the residual grow a hundredfold, Anderson has the row back and keeps it.
 ///
 /// Each decision is the row's own, from its residuals alone, and is kept in
 /// [`Statistics::switches`](crate::Statistics::switches).
@@ -76,6 +76,8 @@ impl Auto {
 #[derive(Debug)]
 pub struct AutoMemory<R> {
     past: Vec<Past>,
+    /// The last point and its image.
+    last: Option<(R, R)>,
     /// While a row is there.
     anderson: Option<AndersonMemory<R>>,
     /// While a row is there.
@@ -92,7 +94,12 @@ struct Past {
     residuals: [Option<f64>; 3],
     /// The residual that was last half of what it had been, and the steps since.
     milestone: (f64, usize),
+    /// Whether Broyden's method has been tried and given up.
+    returned: bool,
 }
+
+/// How far residuals may grow in Broyden's method.
+const GROWTH: f64 = 100.0;
 
 impl Past {
     /// Where the row moves on to from a point with this residual, so many times what the tolerance allows.
@@ -107,13 +114,17 @@ impl Past {
                 let reason = if grows { Reason::Growing } else { Reason::Slow };
                 (grows || far).then_some((Method::Anderson, reason))
             }
+            Method::Anderson if self.returned => None,
             Method::Anderson => {
                 let (milestone, waited) = self.milestone;
                 self.milestone =
                     if residual < 0.5 * milestone { (residual, 0) } else { (milestone, waited + 1) };
                 (self.milestone.1 > settings.patience).then_some((Method::Broyden, Reason::Stagnant))
             }
-            Method::Broyden => None,
+            Method::Broyden => {
+                self.returned = residual > GROWTH * self.milestone.0;
+                self.returned.then_some((Method::Anderson, Reason::Growing))
+            }
         }
     }
 }
@@ -122,18 +133,31 @@ impl<R: Rows> Solver<R> for Auto {
     type Memory = AutoMemory<R>;
 
     fn start(&self, x0: &R) -> Self::Memory {
-        let past = Past { method: Method::Picard, residuals: [None; 3], milestone: (f64::INFINITY, 0) };
-        AutoMemory { past: vec![past; x0.rows()], anderson: None, broyden: None, switches: Vec::new() }
+        let past = Past {
+            method: Method::Picard,
+            residuals: [None; 3],
+            milestone: (f64::INFINITY, 0),
+            returned: false,
+        };
+        AutoMemory {
+            past: vec![past; x0.rows()],
+            last: None,
+            anderson: None,
+            broyden: None,
+            switches: Vec::new(),
+        }
     }
 
     fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R {
         let rows = visit.active.len();
+        let mut arrived: Vec<usize> = Vec::new();
         for row in (0..rows).filter(|row| visit.active[*row]) {
             let past = &mut memory.past[row];
             if let Some((to, reason)) = past.moves(self, visit.residuals[row], visit.excess[row]) {
                 memory.switches.push(Switch { row, step: 0, from: past.method, to, reason });
                 past.method = to;
                 past.milestone = (visit.residuals[row], 0);
+                arrived.push(row);
             }
         }
         let by = |method| -> Vec<bool> {
@@ -146,6 +170,10 @@ impl<R: Rows> Solver<R> for Auto {
         memory.anderson = memory.anderson.take().filter(|_| by_anderson.contains(&true));
         if by_anderson.contains(&true) {
             let anderson = memory.anderson.get_or_insert_with(|| self.anderson.start(visit.x));
+            if let Some((x, gx)) = &memory.last {
+                anderson.begin(&self.anderson, (x, gx));
+            }
+            arrived.into_iter().for_each(|row| anderson.enter(row));
             next = choose(&by_anderson, &self.anderson.step(&visit.among(&by_anderson), anderson), &next);
             elsewhere(&by_anderson).into_iter().for_each(|row| anderson.forget(row));
         }
@@ -155,6 +183,7 @@ impl<R: Rows> Solver<R> for Auto {
             next = choose(&by_broyden, &self.broyden.step(&visit.among(&by_broyden), broyden), &next);
             elsewhere(&by_broyden).into_iter().for_each(|row| broyden.forget(row));
         }
+        memory.last = Some((visit.x.clone(), visit.gx.clone()));
         next
     }
 
@@ -166,6 +195,7 @@ impl<R: Rows> Solver<R> for Auto {
             self.broyden.narrow(broyden, keep);
         }
         memory.past = picked(&memory.past, keep);
+        memory.last = memory.last.take().map(|(x, gx)| (x.gather(keep), gx.gather(keep)));
     }
 
     fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {

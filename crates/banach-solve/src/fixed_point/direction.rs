@@ -1,7 +1,7 @@
 //! Which way does a Newton step go in each row?
 
 use super::Visit;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, picked};
 use crate::linear::{Bend, Conjugate, Start, corrections, factored, normalized};
 use crate::present::{Present, same_shape};
 use crate::rows::choose;
@@ -28,29 +28,40 @@ pub(super) fn downhill<R: Rows>(
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
     let start = normalized(visit.difference(), visit.residuals, visit.active);
+    let mut present = Present::new(derivative);
     let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
+    let mut found = visit.difference().clone();
+    // Rows are at their positions among those that are left; `open` and `moved` are of all.
+    let mut left: Vec<usize> = (0..visit.active.len()).collect();
     let mut open = visit.active.to_vec();
     let mut moved = vec![false; open.len()];
     for _ in 0..effort.inner {
         if !open.contains(&true) {
             break;
         }
-        let p = state.direction(&open);
-        let image = derivative.apply(&p);
+        if let Some(keep) = present.narrow(&left, &picked(&open, &left)) {
+            found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
+            state.narrow(&keep);
+            left = picked(&left, &keep);
+        }
+        let under_way = picked(&open, &left);
+        let p = state.direction(&under_way);
+        let image = present.image(&p)?;
         ledger.derivative_applications += 1;
-        same_shape(&image, &p)?;
-        for (row, bend) in state.step(&open, &p.minus(&image)).into_iter().enumerate() {
+        for (position, bend) in state.step(&under_way, &p.minus(&image)).into_iter().enumerate() {
+            let row = left[position];
             match bend {
                 Bend::Closed => {}
                 Bend::Up => {
                     moved[row] = true;
-                    open[row] = state.lengths()[row] > effort.parts[row];
+                    open[row] = state.lengths()[position] > effort.parts[row];
                 }
                 Bend::Down | Bend::Unknown => open[row] = false,
             }
         }
     }
-    Ok(choose(&moved, &state.point.scaled(visit.residuals), visit.difference()))
+    found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
+    Ok(choose(&moved, &found.scaled(visit.residuals), visit.difference()))
 }
 
 /// GMRES for any `J`: a direction in which the linearized residual falls.

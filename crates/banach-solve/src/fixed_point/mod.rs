@@ -197,7 +197,30 @@ pub fn fixed_point_smooth_observed<R: Rows>(
         return fixed_point_observed(map, x0, settings, observer);
     };
     settings.validate()?;
-    newton.solve(map, x0, settings.rules(), observer)
+    newton.solve(&Borrowed(map), x0, settings.rules(), observer)
+}
+
+/// A smooth map of any size as one of a known size.
+struct Borrowed<'a, M: ?Sized>(&'a M);
+
+impl<R, M: Smooth<R> + ?Sized> Map<R> for Borrowed<'_, M> {
+    fn apply(&self, x: &R) -> R {
+        self.0.apply(x)
+    }
+}
+
+impl<R, M: Smooth<R> + ?Sized> Smooth<R> for Borrowed<'_, M> {
+    fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a> {
+        self.0.derivative(x)
+    }
+
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        self.0.energy(x)
+    }
+
+    fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
+        self.0.narrowed_smooth(rows)
+    }
 }
 
 /// [`fixed_point_observed`] with a [`Solver`] of your own in place of the one that `settings` names.

@@ -4,8 +4,8 @@ use super::Visit;
 use super::direction::{Effort, downhill, onward, straight};
 use super::forcing::{Aim, Forcing};
 use super::search::{Energies, Found, search_residuals};
-use crate::ledger::Ledger;
-use crate::present::same_shape;
+use crate::ledger::{Ledger, picked};
+use crate::present::{PresentSmooth, same_shape};
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,6 @@ const RESERVE: usize = 5;
 /// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
 ///   double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with the best point so far.
-///
-/// Rows that have ended stay in the batch: a step of the others still evaluates the map for all of them.
 ///
 /// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
 /// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
@@ -126,7 +124,7 @@ impl Newton {
 
     pub(super) fn solve<R: Rows>(
         &self,
-        map: &(impl Smooth<R> + ?Sized),
+        map: &dyn Smooth<R>,
         x0: &R,
         rules: Rules,
         observer: &mut dyn Observe,
@@ -139,14 +137,15 @@ impl Newton {
             NewtonInner::Dense { .. } => x0.width(),
         };
         let mut ledger = Ledger::new(x0, rules);
+        let mut present = PresentSmooth::new(map);
         let mut x = x0.clone();
         let mut image = None;
-        let mut memory = None;
+        let mut memory: Option<Memory> = None;
         let mut step = 0;
         while !ledger.finished() {
             let gx = image.take().unwrap_or_else(|| {
                 ledger.evaluated(x.rows());
-                map.apply(&x)
+                present.map().apply(&x)
             });
             same_shape(&gx, &x)?;
             let (residuals, sizes) = gx.distances(&x);
@@ -160,10 +159,17 @@ impl Newton {
             if ledger.finished() {
                 break;
             }
+            let (mut gx, mut residuals, mut excess) =
+                (gx, residuals, rules.tolerance.excess(&measured, &sizes));
+            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
+                ledger.narrow(&keep);
+                (x, gx) = (x.gather(&keep), gx.gather(&keep));
+                (residuals, excess) = (picked(&residuals, &keep), picked(&excess, &keep));
+                memory = memory.map(|memory| memory.narrowed(&keep));
+            }
             let active = ledger.actives().to_vec();
-            let excess = rules.tolerance.excess(&measured, &sizes);
             let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
-            let found = self.step(map, &visit, &mut memory, &mut ledger)?;
+            let found = self.step(present.map(), &visit, &mut memory, &mut ledger)?;
             x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
@@ -174,7 +180,7 @@ impl Newton {
     /// One step of every active row, for which something is left in the budget.
     fn step<R: Rows>(
         &self,
-        map: &(impl Smooth<R> + ?Sized),
+        map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
         memory: &mut Option<Memory>,
         ledger: &mut Ledger<R>,
@@ -222,4 +228,12 @@ struct Memory {
     aims: Vec<Aim>,
     /// The energies at the present point, if the map has any.
     energies: Option<Energies>,
+}
+
+impl Memory {
+    /// What is remembered of the rows at these positions.
+    fn narrowed(self, keep: &[usize]) -> Self {
+        let energies = self.energies.map(|energies| energies.narrowed(keep));
+        Self { aims: picked(&self.aims, keep), energies }
+    }
 }

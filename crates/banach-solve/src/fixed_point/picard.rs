@@ -85,5 +85,5 @@ pub(super) fn damped<R: Rows>(visit: &Visit<'_, R>, damping: f64) -> R {
     if damping == 1.0 {
         return visit.gx.clone();
     }
-    visit.x.add_scaled(&[(&vec![damping; visit.active.len()], visit.difference())])
+    visit.x.add_scaled(&[(&vec![damping; visit.x.rows()], visit.difference())])
 }

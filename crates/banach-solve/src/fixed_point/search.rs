@@ -1,7 +1,7 @@
 //! How far does a Newton step go in each row?
 
 use super::Visit;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, picked};
 use crate::present::same_shape;
 use crate::rows::choose;
 use crate::{Error, Rows, Smooth};
@@ -35,7 +35,7 @@ impl Energies {
     /// The energy does not tell the length γ of the gradient step, but the slope of the energy along the step does:
     /// `⟨∇f, g(x) - x⟩ = -‖g(x) - x‖² / γ`, here by a central difference.
     pub(super) fn at<R: Rows>(
-        map: &(impl Smooth<R> + ?Sized),
+        map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
         ledger: &mut Ledger<R>,
     ) -> Result<Option<Self>, Error> {
@@ -55,10 +55,15 @@ impl Energies {
         Ok(Some(Self { rates: (0..values.len()).map(rate).collect(), values }))
     }
 
+    /// What is known in the rows at these positions.
+    pub(super) fn narrowed(&self, keep: &[usize]) -> Self {
+        Self { values: picked(&self.values, keep), rates: picked(&self.rates, keep) }
+    }
+
     /// Halves the step until the energy falls; a row in which it never does takes the plain step.
     pub(super) fn search<R: Rows>(
         &mut self,
-        map: &(impl Smooth<R> + ?Sized),
+        map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
         direction: &R,
         trials: usize,
@@ -97,7 +102,7 @@ impl Energies {
 
 /// Halves the step until the residual falls; a row in which it never does takes the plain step.
 pub(super) fn search_residuals<R: Rows>(
-    map: &(impl Smooth<R> + ?Sized),
+    map: &dyn Smooth<R>,
     visit: &Visit<'_, R>,
     direction: &R,
     trials: usize,
@@ -141,11 +146,7 @@ fn halve(
 }
 
 /// The energy of every row at `x`, which is one evaluation of it.
-fn energies<R: Rows>(
-    map: &(impl Smooth<R> + ?Sized),
-    x: &R,
-    ledger: &mut Ledger<R>,
-) -> Result<Option<Vec<f64>>, Error> {
+fn energies<R: Rows>(map: &dyn Smooth<R>, x: &R, ledger: &mut Ledger<R>) -> Result<Option<Vec<f64>>, Error> {
     let Some(values) = map.energy(x) else { return Ok(None) };
     ledger.energy_evaluations += 1;
     let (found, expected) = (values.len(), x.rows());

@@ -85,3 +85,19 @@ fn a_row_that_fails_leaves_the_others_alone() {
     let solution = fixed_point(&map, &x0, &tight(auto())).unwrap();
     assert_eq!(solution.outcomes, [Outcome::Converged, Outcome::NonFinite, Outcome::Converged]);
 }
+
+#[test]
+fn where_broyden_runs_away_anderson_has_the_row_back() {
+    let problem = zoo("blow_up");
+    let (map, x0) = posed(&problem);
+    let solution = fixed_point(&map, &x0, &tight(auto())).unwrap();
+    assert!(solution.converged(), "{}", solution.explain());
+    let ways: Vec<(Method, Reason)> =
+        solution.statistics.switches.iter().map(|switch| (switch.to, switch.reason)).collect();
+    let expected = [
+        (Method::Anderson, Reason::Growing),
+        (Method::Broyden, Reason::Stagnant),
+        (Method::Anderson, Reason::Growing),
+    ];
+    assert_eq!(ways, expected);
+}

@@ -4,8 +4,9 @@ use crate::energy::scattered;
 use crate::{damped, plain_solvers};
 use banach_solve::{
     Anderson, Auto, Bicgstab, Broyden, Budget, ConjugateGradient, Dense, FixedPointSolver, Gmres,
-    LinearSolver, Map, Matrix, Neumann, Observe, Outcome, Patience, Picard, Progress, Rows, Settings,
-    Solution, Tolerance, Truncated, fixed_point_observed, solve_linear_observed,
+    LinearSolver, Map, Matrix, Neumann, Newton, NewtonInner, Observe, Outcome, Patience, Picard, Progress,
+    Rows, Settings, Smooth, Solution, Tolerance, Truncated, fixed_point_observed,
+    fixed_point_smooth_observed, solve_linear_observed,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -72,6 +73,55 @@ impl Map<Matrix<f64>> for Turning<'_> {
     }
 }
 
+/// The derivative of a bent map of turned rows.
+struct Slopes {
+    factors: Vec<[f64; WIDTH]>,
+    symmetric: bool,
+    narrows: bool,
+}
+
+impl Map<Matrix<f64>> for Slopes {
+    fn apply(&self, t: &Matrix<f64>) -> Matrix<f64> {
+        assert_eq!(t.rows(), self.factors.len(), "a direction of the rows that are left");
+        let from = |k: usize| if self.symmetric { k } else { (k + 1) % WIDTH };
+        let row = |row: usize| (0..WIDTH).map(move |k| self.factors[row][k] * t.row(row)[from(k)]);
+        Matrix::new(t.rows(), WIDTH, (0..t.rows()).flat_map(row).collect())
+    }
+
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<Matrix<f64>> + 'a>> {
+        let factors = rows.iter().map(|row| self.factors[*row]).collect();
+        self.narrows.then(|| Box::new(Slopes { factors, ..*self }) as Box<dyn Map<Matrix<f64>> + 'a>)
+    }
+}
+
+impl Smooth<Matrix<f64>> for Turning<'_> {
+    fn derivative<'a>(&'a self, x: &Matrix<f64>) -> Box<dyn Map<Matrix<f64>> + 'a> {
+        let slope = |row: usize, k: usize| {
+            let (rate, from) = (self.rates[row][k], if self.symmetric { k } else { (k + 1) % WIDTH });
+            rate * (rate * x.row(row)[from]).cos()
+        };
+        let factors = (0..x.rows()).map(|row| std::array::from_fn(|k| slope(row, k))).collect();
+        Box::new(Slopes { factors, symmetric: self.symmetric, narrows: self.narrows })
+    }
+
+    /// `½ x² + (cos(a x) - 1) / a - z x`, whose gradient is `x - sin(a x) - z`.
+    fn energy(&self, x: &Matrix<f64>) -> Option<Vec<f64>> {
+        let bend = |rate: f64, x: f64| if rate == 0.0 { 0.0 } else { ((rate * x).cos() - 1.0) / rate };
+        let term = |row: usize, k: usize| {
+            let (x, z) = (x.row(row)[k], self.inputs[row][k]);
+            0.5 * x * x + bend(self.rates[row][k], x) - z * x
+        };
+        self.symmetric.then(|| (0..x.rows()).map(|row| (0..WIDTH).map(|k| term(row, k)).sum()).collect())
+    }
+
+    fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<Matrix<f64>> + 'a>> {
+        assert_eq!(self.rates.len(), ROWS, "only the whole map is asked");
+        let some = |all: &[[f64; WIDTH]]| rows.iter().map(|row| all[*row]).collect();
+        let (rates, inputs) = (some(&self.rates), some(&self.inputs));
+        self.narrows.then(|| Box::new(Turning { rates, inputs, ..*self }) as Box<dyn Smooth<_> + 'a>)
+    }
+}
+
 /// What an observer has seen.
 #[derive(Default)]
 struct Seen {
@@ -111,6 +161,8 @@ fn both_ways(
     assert_eq!(seen.residuals, other.residuals, "{story}");
     let (one, two) = (&narrow.statistics, &whole.statistics);
     assert_eq!((one.evaluations, &one.steps), (two.evaluations, &two.steps), "{story}");
+    assert_eq!(one.derivative_applications, two.derivative_applications, "{story}");
+    assert_eq!(one.energy_evaluations, two.energy_evaluations, "{story}");
     assert_eq!(one.switches, two.switches, "{story}");
     assert_eq!(bits(&one.residuals), bits(&two.residuals));
     assert_eq!(bits(&one.relative), bits(&two.relative));
@@ -144,6 +196,26 @@ fn fixed_points_are_the_same_and_cost_their_own_rows() {
             assert!(3 * few <= 4 * own + 3 * ROWS, "{few} for {own}: {}", solution.explain());
             assert!(stop.is_some() || few < many, "{few} of {many}");
             assert_eq!(solution.outcomes[3], Outcome::NonFinite);
+        }
+    }
+}
+
+#[test]
+fn newtons_method_lets_rows_leave_its_steps_and_the_equations_in_them() {
+    let dense = NewtonInner::Dense { limit: WIDTH };
+    for (symmetric, inner) in
+        [(false, NewtonInner::default()), (true, NewtonInner::default()), (false, dense), (true, dense)]
+    {
+        let settings = rules(Settings::new(FixedPointSolver::Newton(Newton { inner, ..Newton::default() })));
+        for stop in [None, Some(0), Some(2)] {
+            let (solution, [few, many]) = both_ways(true, symmetric, stop, |map, seen| {
+                fixed_point_smooth_observed(map, &map.v().zeros(), &settings, seen).unwrap()
+            });
+            assert!(stop.is_some() || few < many, "{few} of {many}: {}", solution.explain());
+            assert_eq!(solution.outcomes[3], Outcome::NonFinite);
+            let converged =
+                solution.outcomes.iter().filter(|outcome| **outcome == Outcome::Converged).count();
+            assert!(stop.is_some() || converged >= ROWS - 2, "{}", solution.explain());
         }
     }
 }

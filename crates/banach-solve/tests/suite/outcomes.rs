@@ -2,7 +2,8 @@
 
 use crate::{anderson, newton, picard, plain_solvers, posed, tensor, tensor_in, tight, values, zoo};
 use banach_solve::{
-    Budget, Error, FixedPointSolver, Outcome, Progress, Settings, fixed_point, fixed_point_observed,
+    Budget, Error, FixedPointSolver, Outcome, Progress, Settings, Tolerance, fixed_point,
+    fixed_point_observed,
 };
 use burn::tensor::{DType, Tensor};
 use std::cell::Cell;
@@ -204,4 +205,21 @@ fn a_map_that_changes_the_shape_is_refused() {
     let wide = |x: &Tensor<2>| Tensor::cat(vec![x.clone(), x.clone()], 1);
     let error = fixed_point(&wide, &tensor(1, &[1.0]), &picard()).unwrap_err();
     assert_eq!(error, Error::Shape { found: [1, 2], expected: [1, 1] });
+}
+
+#[test]
+fn a_state_that_grows_beside_its_residual_has_not_converged() {
+    // x = x + 1 has no answer, and that of x = (1 - 10⁻⁶) x + 1 is a million: at 10⁴ a step of one is a small part of x.
+    let rough = Tolerance { absolute: 0.0, relative: 1e-3, ..Tolerance::default() };
+    for rate in [1.0, 1.0 - 1e-6] {
+        let map = |x: &Tensor<2>| x.clone() * rate + 1.0;
+        for mut settings in plain_solvers() {
+            settings.patience = None;
+            let settings = settings.with_tolerance(rough).with_budget(Budget::steps(3000));
+            let solution = fixed_point(&map, &tensor(1, &[0.0]), &settings).unwrap();
+            // A row that says it has converged has more than half of the way behind it.
+            let found = values(&solution.value)[0];
+            assert!(!solution.converged() || rate < 1.0 && found > 4e5, "{found}: {}", solution.explain());
+        }
+    }
 }

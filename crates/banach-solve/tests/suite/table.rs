@@ -65,7 +65,7 @@ const EXPECTED: &[(&str, [Ends; 6])] = &[
             &[Converged, Stalled],
         ],
     ),
-    ("blow_up", [&[Diverged], ALL, &[Diverged], &[Diverged], &[Diverged], ALL]),
+    ("blow_up", [&[Diverged], ALL, &[Diverged], &[Diverged], ALL, ALL]),
 ];
 /// What went wrong, if anything.
 fn mistakes<R: State>(problem: &Problem, settings: &Settings, expected: &[Outcome]) -> Vec<String> {

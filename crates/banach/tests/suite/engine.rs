@@ -2,7 +2,9 @@
 
 use crate::reference::{assert_close, numbers, steadied};
 use crate::update;
-use banach::solve::{Anderson, FixedPointSolver, Gmres, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{
+    Anderson, Dense, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton, Picard, Tolerance,
+};
 use banach::{Convolution, Engine, Error, FixedPoint, FixedPointConfig, Function, Objective};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -62,7 +64,7 @@ fn images_of(channels: usize, device: &Device) -> Images {
     steadied(Images { inject: conv(1), first: conv(channels), second: conv(channels) })
 }
 
-fn rows(count: usize, device: &Device) -> Tensor<2> {
+pub(crate) fn rows(count: usize, device: &Device) -> Tensor<2> {
     let data: Vec<f32> = (0..3 * count).map(|at| (1.7 * at as f32).sin()).collect();
     Tensor::<1>::from_data(data.as_slice(), device).reshape([count, 3])
 }
@@ -80,6 +82,10 @@ fn configs() -> Vec<FixedPointConfig> {
             .clone()
             .with_solver(FixedPointSolver::Picard(Picard::default()))
             .with_adjoint(LinearSolver::Neumann(Neumann::default())),
+        tight
+            .clone()
+            .with_solver(FixedPointSolver::Newton(Newton::default()))
+            .with_adjoint(LinearSolver::Dense(Dense::default())),
         tight
             .with_solver(FixedPointSolver::Anderson(Anderson { window: 2, ..Anderson::default() }))
             .with_adjoint(LinearSolver::Gmres(Gmres { restart: 3 })),
@@ -181,11 +187,16 @@ fn nothing_depends_on_how_many_threads_there_are() {
 #[test]
 fn rows_that_have_ended_leave_the_batch() {
     let device = Device::flex();
-    let layer = configs()[1].clone().init(cell(&device)).unwrap();
     let z = rows(32, &device);
-    let known = layer.solve(z.clone()).unwrap().into_value();
-    let x0 = Tensor::cat(vec![known.clone().narrow(0, 0, 30), known.narrow(0, 30, 2) + 1.0], 0);
-    let report = layer.solve_from(x0, z).unwrap().report().clone();
+    let [plain, newton] = [1, 2].map(|config| {
+        let layer = configs()[config].clone().init(cell(&device)).unwrap();
+        let known = layer.solve(z.clone()).unwrap().into_value();
+        let x0 = Tensor::cat(vec![known.clone().narrow(0, 0, 30), known.narrow(0, 30, 2) + 1.0], 0);
+        layer.solve_from(x0, z.clone()).unwrap().report().clone()
+    });
+    assert!(newton.converged() && newton.evaluations > 2, "{}", newton.explain());
+    assert!(4 * newton.row_evaluations < 32 * newton.evaluations, "{} rows", newton.row_evaluations);
+    let report = plain;
     let own: usize = report.steps.iter().map(|steps| steps + 1).sum();
     assert!(
         report.steps[..30].iter().all(|steps| *steps < 2) && report.evaluations > 5,

@@ -15,6 +15,7 @@ mod gradients;
 mod inside;
 mod layer;
 mod modules;
+mod newton;
 mod outcomes;
 mod policies;
 mod precision;

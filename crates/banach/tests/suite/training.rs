@@ -34,7 +34,7 @@ fn trained(mut optimizer: ModuleOptimizer, dtype: DType, steps: usize) -> Vec<f6
         if step == 1 {
             // Nothing is lost on the way through a record.
             let bytes = optimizer.into_bytes().unwrap();
-            optimizer = AdamConfig::new().init().from_bytes(bytes).unwrap();
+            optimizer = AdamConfig::new().init().unwrap().from_bytes(bytes).unwrap();
         }
     }
     [numbers(&module.wide.val()), numbers(&module.long.val())].concat()
@@ -43,7 +43,7 @@ fn trained(mut optimizer: ModuleOptimizer, dtype: DType, steps: usize) -> Vec<f6
 #[test]
 fn adam_is_burns_adam() {
     for (dtype, tolerance) in [(DType::F32, 3e-5), (DType::F64, 1e-6)] {
-        let ours = trained(AdamConfig::new().with_epsilon(1e-5).init(), dtype, 2);
+        let ours = trained(AdamConfig::new().with_epsilon(1e-5).init().unwrap(), dtype, 2);
         let theirs = trained(optim::AdamConfig::new().init(), dtype, 2);
         assert_eq!(ours.len(), 200 * 151 + 7);
         for (ours, theirs) in ours.iter().zip(&theirs) {
@@ -54,9 +54,9 @@ fn adam_is_burns_adam() {
 
 #[test]
 fn decay_is_that_of_burns_adamw() {
-    let ours = trained(AdamConfig::new().with_epsilon(1e-5).with_decay(0.3).init(), DType::F32, 2);
+    let ours = trained(AdamConfig::new().with_epsilon(1e-5).with_decay(0.3).init().unwrap(), DType::F32, 2);
     let theirs = trained(optim::AdamWConfig::new().with_weight_decay(0.3).init(), DType::F32, 2);
-    let plain = trained(AdamConfig::new().with_epsilon(1e-5).init(), DType::F32, 2);
+    let plain = trained(AdamConfig::new().with_epsilon(1e-5).init().unwrap(), DType::F32, 2);
     let furthest = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(furthest(&ours, &theirs) < 3e-5);
     assert!(furthest(&ours, &plain) > 1e-4);
@@ -65,14 +65,27 @@ fn decay_is_that_of_burns_adamw() {
 #[test]
 fn an_optimizer_goes_on_where_its_record_ends() {
     let straight = {
-        let (mut module, mut optimizer) = (two(DType::F32).0, AdamConfig::new().init());
+        let (mut module, mut optimizer) = (two(DType::F32).0, AdamConfig::new().init().unwrap());
         for step in 0..4 {
             let gradients = gradients(&module);
             module = optimizer.step(1e-2 / (step + 1) as f64, module, gradients);
         }
         numbers(&module.wide.val())
     };
-    assert_eq!(trained(AdamConfig::new().init(), DType::F32, 4)[..straight.len()], straight);
+    assert_eq!(trained(AdamConfig::new().init().unwrap(), DType::F32, 4)[..straight.len()], straight);
+}
+
+#[test]
+fn settings_of_adam_without_meaning_are_refused() {
+    let usual = AdamConfig::new();
+    for (config, message) in [
+        (usual.clone().with_beta_1(1.0), "the setting `beta_1` is 1, expected a number in [0, 1)"),
+        (usual.clone().with_beta_2(-0.1), "the setting `beta_2` is -0.1, expected a number in [0, 1)"),
+        (usual.clone().with_epsilon(0.0), "the setting `epsilon` is 0, expected a finite number > 0"),
+        (usual.with_decay(f64::NAN), "the setting `decay` is NaN, expected a finite number >= 0"),
+    ] {
+        assert_eq!(config.init().err().unwrap().to_string(), message);
+    }
 }
 
 #[test]
@@ -81,7 +94,7 @@ fn a_module_with_clones_moves_alone() {
     let kept = module.clone();
     let before = numbers(&kept.wide.val());
     let gradients = gradients(&module);
-    let moved = AdamConfig::new().init().step(0.1, module, gradients);
+    let moved = AdamConfig::new().init().unwrap().step(0.1, module, gradients);
     assert_eq!(numbers(&kept.wide.val()), before);
     assert_ne!(numbers(&moved.wide.val()), before);
 }

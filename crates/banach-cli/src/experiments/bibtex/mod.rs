@@ -194,7 +194,7 @@ impl Run<'_> {
             training = training.checkpoint(finished);
         }
         let mini_batches = data.train.len().div_ceil(settings.batch);
-        let learner = Learner::new(network, adam(settings), falling(settings, mini_batches)?);
+        let learner = Learner::new(network, adam(settings)?, falling(settings, mini_batches)?);
         // The dashboard's "stop immediately" ends burn-train with a panic of its own.
         match catch_unwind(AssertUnwindSafe(|| drop(training.launch(learner)))) {
             Ok(()) => Ok(course.end()),
@@ -223,8 +223,8 @@ impl Run<'_> {
 }
 
 /// Adam with decoupled weight decay; without decay it is Adam.
-fn adam(settings: &Settings) -> ModuleOptimizer {
-    AdamConfig::new().with_decay(settings.weight_decay).with_epsilon(EPSILON).init()
+fn adam(settings: &Settings) -> Result<ModuleOptimizer, Error> {
+    AdamConfig::new().with_decay(settings.weight_decay).with_epsilon(EPSILON).init().map_err(Error::layer)
 }
 
 /// A step size that falls a little with every mini-batch, by the same part in every epoch.

@@ -1,0 +1,197 @@
+//! What does Newton's method need of a loop? The loop, its derivative at a point, and the energy: on any device, and compiled for the
+//! memory of this machine.
+
+use crate::compiled::{Bound, CompiledBody, CompiledLoop, Number, Numbers};
+use crate::engine::{Origin, computed};
+use crate::error::Error;
+use crate::part::Part;
+use crate::resolvent::{LoopBody, Resolvent};
+use banach_program::{
+    ConvolutionMethod, Hoisted, Host, Operand, Packed, Program, Unsuitable, Value, evaluate, hoist,
+};
+use banach_solve::{Map, Matrix, Rows as _, Smooth};
+use burn::tensor::Tensor;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// J at a point, in two parts: what is computed of the point, and what J does with it.
+#[derive(Debug)]
+pub(crate) struct Derivative {
+    /// `(x, q..)` to the coefficients of J.
+    pub(crate) coefficients: Program,
+    /// `(I - J)⁻¹`, with these coefficients.
+    pub(crate) resolvent: Arc<Resolvent>,
+}
+
+/// A loop on the device of its tensors.
+pub(crate) struct SmoothLoop<'a> {
+    pub(crate) body: LoopBody<'a>,
+    pub(crate) energy: Option<LoopBody<'a>>,
+    pub(crate) derivative: &'a Derivative,
+    pub(crate) q: &'a [Value],
+}
+
+impl Map<Tensor<2>> for SmoothLoop<'_> {
+    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.body.apply(x)
+    }
+}
+
+impl Smooth<Tensor<2>> for SmoothLoop<'_> {
+    fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
+        let point: Vec<Value> = std::iter::once(x.clone().into()).chain(self.q.iter().cloned()).collect();
+        let coefficients = evaluate(&self.derivative.coefficients, point);
+        let coefficients =
+            coefficients.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}"));
+        Box::new(move |t: &Tensor<2>| self.derivative.resolvent.apply(t, &coefficients))
+    }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        let column = self.energy.as_ref()?.apply(x);
+        Some(column.into_data().iter::<f64>().collect())
+    }
+}
+
+/// A loop, its derivative and its energy, compiled.
+#[derive(Debug)]
+pub(crate) struct CompiledSmooth<T> {
+    g: CompiledLoop<T>,
+    energy: Option<CompiledLoop<T>>,
+    /// The coefficients of J that must be computed at every point.
+    slopes: CompiledLoop<T>,
+    /// Where all coefficients of J come from: an input of the body of `slopes`, or a result of it.
+    coefficients: Vec<Origin>,
+    /// `(t, coefficients..) -> J t`
+    pushed: CompiledBody<T>,
+}
+
+impl<T: Number> CompiledSmooth<T> {
+    pub(crate) fn new(
+        (g, energy): (&Hoisted, Option<&Hoisted>),
+        derivative: &Derivative,
+        method: ConvolutionMethod,
+    ) -> Result<Self, Unsuitable> {
+        let Hoisted { prologue, body } = hoist(&derivative.coefficients, &[0]);
+        let (coefficients, body) = computed(&body);
+        Ok(CompiledSmooth {
+            g: CompiledLoop::new(g, method)?,
+            energy: energy.map(|energy| CompiledLoop::new(energy, method)).transpose()?,
+            slopes: CompiledLoop::new(&Hoisted { prologue, body }, method)?,
+            coefficients,
+            pushed: CompiledBody::new(derivative.resolvent.map().clone(), method)?,
+        })
+    }
+
+    /// Operations of one step on the whole batch with one application of J.
+    pub(crate) fn operations(&self) -> u64 {
+        self.g.body.operations() + self.pushed.operations()
+    }
+
+    /// Whether rows can be solved in several parts.
+    pub(crate) fn is_separable(&self) -> bool {
+        let loops = [Some(&self.g), self.energy.as_ref(), Some(&self.slopes)];
+        let separable = loops.into_iter().flatten().all(|compiled| compiled.body.is_separable());
+        separable && self.pushed.is_separable()
+    }
+
+    /// The same for given fixed tensors, with what the rows of a part of this size share.
+    pub(crate) fn bind<'a>(&'a self, fixed: &'a [Host<T>], rows: usize) -> Result<BoundSmooth<'a, T>, Error> {
+        let bind = |compiled: &'a CompiledLoop<T>| {
+            let bound = compiled.bind(fixed)?;
+            let shared = bound.shared(rows);
+            Ok::<_, Error>((bound, shared))
+        };
+        let slopes = bind(&self.slopes)?;
+        let machine = self.pushed.machine(rows).unwrap_or_else(|error| panic!("{error}"));
+        let fixed_input = |position: usize| match self.coefficients[position - 1] {
+            Origin::Input(input) if input > 0 && !self.pushed.is_per_row(position) => Some(input),
+            Origin::Input(_) | Origin::Computed(_) => None,
+        };
+        let operand = |position| fixed_input(position).map_or(Operand::Real(&[]), |at| slopes.0.operand(at));
+        let carried = (1..=self.coefficients.len()).map(operand);
+        let operands: Vec<Operand<'_, T>> = std::iter::once(Operand::Real(&[])).chain(carried).collect();
+        let known = |position| position > 0 && fixed_input(position).is_some();
+        let pushed = Arc::new(machine.pack(&operands, &Packed::nothing(), known));
+        let energy = self.energy.as_ref().map(bind).transpose()?;
+        Ok(BoundSmooth { compiled: self, g: bind(&self.g)?, energy, slopes, pushed })
+    }
+}
+
+/// A loop with everything that is fixed, and what all rows share.
+type Shared<'a, T> = (Arc<Bound<'a, T>>, Arc<Packed<T>>);
+
+/// A compiled loop, its derivative and its energy with everything that is fixed.
+#[derive(Debug)]
+pub(crate) struct BoundSmooth<'a, T> {
+    compiled: &'a CompiledSmooth<T>,
+    g: Shared<'a, T>,
+    energy: Option<Shared<'a, T>>,
+    slopes: Shared<'a, T>,
+    pushed: Arc<Packed<T>>,
+}
+
+impl<'a, T: Number> BoundSmooth<'a, T> {
+    /// The same on some rows, in increasing order; all of them in one part where they are not separable.
+    pub(crate) fn part(&self, rows: &[usize]) -> Result<SmoothPart<'_, T>, Error> {
+        let part = |(bound, shared): &Shared<'a, T>| bound.part(rows.to_vec(), shared);
+        Ok(SmoothPart {
+            bound: self,
+            g: part(&self.g)?,
+            energy: self.energy.as_ref().map(part).transpose()?,
+            slopes: part(&self.slopes)?,
+        })
+    }
+}
+
+/// A loop, its derivative and its energy on some rows.
+#[derive(Debug)]
+pub(crate) struct SmoothPart<'b, T: Number> {
+    bound: &'b BoundSmooth<'b, T>,
+    g: Part<'b, T>,
+    energy: Option<Part<'b, T>>,
+    slopes: Part<'b, T>,
+}
+
+impl<T: Number> Map<Matrix<T>> for SmoothPart<'_, T> {
+    fn apply(&self, x: &Matrix<T>) -> Matrix<T> {
+        self.g.apply(x)
+    }
+}
+
+impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
+    fn derivative<'a>(&'a self, x: &Matrix<T>) -> Box<dyn Map<Matrix<T>> + 'a> {
+        let CompiledSmooth { coefficients, pushed, slopes, .. } = self.bound.compiled;
+        let mut results = self.slopes.results(x);
+        let state = results.len();
+        if coefficients.contains(&Origin::Input(0)) {
+            results.push(Numbers::Real(x.as_slice().to_vec()));
+        }
+        let origin = |origin: &Origin| match *origin {
+            Origin::Input(0) => Origin::Computed(state),
+            Origin::Input(input) => Origin::Input(input - 1),
+            Origin::Computed(result) => Origin::Computed(result),
+        };
+        let bound = Arc::new(Bound {
+            body: pushed,
+            rows: x.rows(),
+            carried: Cow::Owned(coefficients.iter().map(origin).collect()),
+            operands: (1..=slopes.carried()).map(|position| self.slopes.operand(position)).collect(),
+            computed: results,
+        });
+        let part = bound.part((0..x.rows()).collect(), &self.bound.pushed);
+        Box::new(part.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))
+    }
+
+    fn energy(&self, x: &Matrix<T>) -> Option<Vec<f64>> {
+        Some(self.energy.as_ref()?.apply(x).numbers())
+    }
+
+    fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<Matrix<T>> + 'a>> {
+        if !self.bound.compiled.is_separable() {
+            return None;
+        }
+        let rows: Vec<usize> = rows.iter().map(|&row| self.g.rows()[row]).collect();
+        // Without memory for it the loop goes on as it is.
+        Some(Box::new(self.bound.part(&rows).ok()?))
+    }
+}
