@@ -38,23 +38,31 @@ pub(crate) enum Error {
     /// Training itself broke off.
     #[error("training stopped: {0}")]
     Training(String),
+    /// The standard output takes nothing more.
+    #[error("cannot write to the standard output: {reason}")]
+    Output { reason: String },
+    /// Whoever read the standard output has left, as `head` does; nobody is told.
+    #[error("nobody reads the standard output")]
+    Unread,
     /// The user interrupted the run.
     #[error("interrupted; {0}")]
     Interrupted(String),
 }
 
 impl Error {
-    /// 2 for what the user can put right, 130 for an interruption, 1 for the rest.
+    /// 2 for what the user can put right, 130 for an interruption, 0 where nobody asks for more, 1 for the rest.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Training(_) => 1,
             Self::Interrupted(_) => 130,
+            Self::Unread => 0,
             Self::Usage(_)
             | Self::Setting { .. }
             | Self::Read { .. }
             | Self::Line { .. }
             | Self::Data { .. }
             | Self::Write { .. }
+            | Self::Output { .. }
             | Self::NoCheckpoint { .. }
             | Self::BrokenCheckpoint { .. }
             | Self::OtherSettings { .. } => 2,

@@ -4,6 +4,7 @@ use crate::bench::{cell, conv};
 use crate::command::Show;
 use crate::error::Error;
 use crate::experiments::bibtex;
+use crate::output::say;
 use crate::trace;
 use banach::program::{Program, hoist, operations, operations_of};
 use banach::{FixedPointConfig, Report};
@@ -21,12 +22,7 @@ pub(crate) fn show(update: &Show) -> Result<(), Error> {
         return trace::trace(update.name, &arguments.solving, |config| (update.solved)(config, &device));
     }
     let program = (update.program)(&device)?;
-    if arguments.hoisted {
-        println!("{}", split(&program))
-    } else {
-        println!("{program}")
-    }
-    Ok(())
+    if arguments.hoisted { say(split(&program)) } else { say(program) }
 }
 
 /// What can be shown of an update.

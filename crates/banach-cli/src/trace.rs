@@ -2,6 +2,7 @@
 
 use crate::command::{SolverName, Solving};
 use crate::error::Error;
+use crate::output::say;
 use crate::report::curves::{self, Axis, Curve, Panel};
 use crate::report::{file, table};
 use banach::solve::{Record, Tolerance};
@@ -34,10 +35,9 @@ pub(crate) fn trace(
     file::write_whole(&csv, Record::csv(&records).as_bytes()).map_err(|error| Error::write(&csv, error))?;
     let ranked = Ranked::new(&report);
     curves::draw(&out.join("trace.svg"), &[ranked.panel(&records)])?;
-    println!("{}", ranked.table(&format!("{name} by {}", solver.as_str()), &records));
-    println!("{}", report.explain());
-    println!("trace.csv and trace.svg are in {}", out.display());
-    Ok(())
+    say(ranked.table(&format!("{name} by {}", solver.as_str()), &records))?;
+    say(report.explain())?;
+    say(format_args!("trace.csv and trace.svg are in {}", out.display()))
 }
 
 /// The rows of a report from the best to the worst: converged before not, then by steps, then by residual.

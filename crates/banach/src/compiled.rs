@@ -119,11 +119,6 @@ impl<T: Number> CompiledLoop<T> {
         Ok(CompiledLoop { prologue, computed: types, carried, body })
     }
 
-    /// How many inputs the body has beside x.
-    pub(crate) fn carried(&self) -> usize {
-        self.carried.len()
-    }
-
     /// The loop for given fixed tensors: the prologue runs once.
     pub(crate) fn bind<'a>(&'a self, fixed: &'a [Host<T>]) -> Result<Arc<Bound<'a, T>>, Error> {
         let operands: Vec<Operand<'a, T>> = fixed.iter().map(Host::operand).collect();
@@ -136,7 +131,7 @@ impl<T: Number> CompiledLoop<T> {
             prologue.keep(workspace);
         }
         let (body, rows, carried) = (&self.body, self.body.state.shape[0], Cow::Borrowed(&self.carried[..]));
-        Ok(Arc::new(Bound { body, rows, carried, operands, computed: values }))
+        Ok(Arc::new(Bound { body, rows, carried, operands, computed: Arc::new(values) }))
     }
 }
 
@@ -181,7 +176,7 @@ pub(crate) struct Bound<'a, T> {
     /// What was given.
     pub(crate) operands: Vec<Operand<'a, T>>,
     /// What was computed of it.
-    pub(crate) computed: Vec<Numbers<T>>,
+    pub(crate) computed: Arc<Vec<Numbers<T>>>,
 }
 
 impl<'a, T: Number> Bound<'a, T> {
@@ -191,6 +186,12 @@ impl<'a, T: Number> Bound<'a, T> {
             Origin::Input(input) => self.operands[input],
             Origin::Computed(computed) => self.computed[computed].operand(),
         }
+    }
+
+    /// Another body with the same inputs.
+    pub(crate) fn with_body(&self, body: &'a CompiledBody<T>) -> Arc<Self> {
+        let (carried, operands) = (self.carried.clone(), self.operands.clone());
+        Arc::new(Bound { body, rows: self.rows, carried, operands, computed: Arc::clone(&self.computed) })
     }
 
     /// What is made of the tensors that all rows share, for a number of rows.

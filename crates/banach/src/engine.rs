@@ -150,18 +150,19 @@ pub(crate) enum NativeSmooth {
 
 impl NativeSmooth {
     pub(crate) fn new(
-        parts: (&Hoisted, Option<&Hoisted>),
+        g: &Program,
+        energy: Option<&Program>,
         derivative: &Derivative,
         convolution: Convolution,
     ) -> Self {
         let method = convolution.method();
-        let kind = parts.0.body.input_types().next().map(|ty| ty.kind);
+        let kind = g.input_types().next().map(|ty| ty.kind);
         let compiled = match kind {
             Some(Kind::Float(FloatDType::F32)) => {
-                CompiledSmooth::new(parts, derivative, method).ok().map(NativeSmooth::Single)
+                CompiledSmooth::new(g, energy, derivative, method).ok().map(NativeSmooth::Single)
             }
             Some(Kind::Float(FloatDType::F64)) => {
-                CompiledSmooth::new(parts, derivative, method).ok().map(NativeSmooth::Double)
+                CompiledSmooth::new(g, energy, derivative, method).ok().map(NativeSmooth::Double)
             }
             Some(_) | None => None,
         };

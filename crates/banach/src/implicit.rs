@@ -45,8 +45,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 pub(crate) struct Fix {
     pub(crate) g: Program,
     forward: Hoisted,
-    /// Where g is a gradient step: the energy of every row, a column.
-    energy: Option<Hoisted>,
+    /// Where g is a gradient step: the energy of every row, a column, whole and split for a loop.
+    energy: Option<(Program, Hoisted)>,
     config: FixedPointConfig,
     native: OnceLock<Native>,
     native_smooth: OnceLock<NativeSmooth>,
@@ -80,7 +80,7 @@ impl Fix {
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
     pub(crate) fn with_energy(mut self, energy: Option<Program>) -> Self {
-        self.energy = energy.map(|energy| hoist(&energy, &[0]));
+        self.energy = energy.map(|energy| (energy.clone(), hoist(&energy, &[0])));
         self
     }
 
@@ -136,11 +136,8 @@ impl Fix {
     fn single(&self) -> Result<Option<&Fix>, Error> {
         self.single.get(self.config.precision, &self.g, |g| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
-            let parts = |Hoisted { prologue, body }: &Hoisted| {
-                Ok::<_, Error>(Hoisted { prologue: single(prologue)?, body: single(body)? })
-            };
-            let energy = self.energy.as_ref().map(parts).transpose()?;
-            Ok(Fix { energy, ..Fix::new(g, config, Arc::clone(&self.statistics)) })
+            let energy = self.energy.as_ref().map(|(energy, _)| single(energy)).transpose()?;
+            Ok(Fix::new(g, config, Arc::clone(&self.statistics)).with_energy(energy))
         })
     }
 
@@ -153,12 +150,15 @@ impl Fix {
     ) -> Result<Solution<Tensor<2>>, Error> {
         let native = self.config.engine == Engine::Native && on_host(x0, q);
         let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
-        let (parts, convolution) = ((&self.forward, self.energy.as_ref()), self.config.convolution);
+        let convolution = self.config.convolution;
         let solution = if native && newton {
-            let new = || NativeSmooth::new(parts, self.derivative(), convolution);
+            let energy = self.energy.as_ref().map(|(energy, _)| energy);
+            let new = || NativeSmooth::new(&self.g, energy, self.derivative(), convolution);
             self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
         } else if native {
-            self.native.get_or_init(|| Native::new(parts.0, convolution)).fixed_point(x0, q, settings)?
+            self.native
+                .get_or_init(|| Native::new(&self.forward, convolution))
+                .fixed_point(x0, q, settings)?
         } else {
             None
         };
@@ -166,23 +166,24 @@ impl Fix {
             return Ok(solution);
         }
         let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
-        let body = loop_body(parts.0)?;
+        let body = loop_body(&self.forward)?;
         if !newton {
             return Ok(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
         }
-        let map = SmoothLoop {
-            body,
-            energy: parts.1.map(loop_body).transpose()?,
-            derivative: self.derivative(),
-            q,
-        };
+        let energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
+        let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
         Ok(fixed_point_smooth(&map, x0, settings)?)
     }
 
     /// J at a point `(x, q..)`.
     fn derivative(&self) -> &Derivative {
         self.derivative.get_or_init(|| {
-            let parts = linearize(&self.g, &[0]);
+            // As it runs in the loop, where x is not joined with what stays the same.
+            let mut builder = Builder::new();
+            let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+            let carried = builder.inline(&self.forward.prologue, &point[1..]);
+            let results = builder.inline(&self.forward.body, &[&point[..1], &carried].concat());
+            let parts = linearize(&builder.finish(results), &[0]);
             let mut builder = Builder::new();
             let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());
             let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();

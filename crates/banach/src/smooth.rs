@@ -7,7 +7,8 @@ use crate::error::Error;
 use crate::part::Part;
 use crate::resolvent::{LoopBody, Resolvent};
 use banach_program::{
-    ConvolutionMethod, Hoisted, Host, Operand, Packed, Program, Unsuitable, Value, evaluate, hoist,
+    Builder, ConvolutionMethod, Hoisted, Host, Operand, Packed, Program, Unsuitable, Value, Var, evaluate,
+    hoist, simplify,
 };
 use banach_solve::{Map, Matrix, Rows as _, Smooth};
 use burn::tensor::Tensor;
@@ -52,14 +53,15 @@ impl Smooth<Tensor<2>> for SmoothLoop<'_> {
     }
 }
 
-/// A loop, its derivative and its energy, compiled.
+/// A loop, its derivative and its energy, compiled. What they compute once they compute together.
 #[derive(Debug)]
 pub(crate) struct CompiledSmooth<T> {
     g: CompiledLoop<T>,
-    energy: Option<CompiledLoop<T>>,
-    /// The coefficients of J that must be computed at every point.
-    slopes: CompiledLoop<T>,
-    /// Where all coefficients of J come from: an input of the body of `slopes`, or a result of it.
+    /// With the inputs of the body of `g`.
+    energy: Option<CompiledBody<T>>,
+    /// The coefficients of J that must be computed at every point, with the same inputs.
+    slopes: CompiledBody<T>,
+    /// Where all coefficients of J come from: one of these inputs, or a result of `slopes`.
     coefficients: Vec<Origin>,
     /// `(t, coefficients..) -> J t`
     pushed: CompiledBody<T>,
@@ -67,18 +69,28 @@ pub(crate) struct CompiledSmooth<T> {
 
 impl<T: Number> CompiledSmooth<T> {
     pub(crate) fn new(
-        (g, energy): (&Hoisted, Option<&Hoisted>),
+        g: &Program,
+        energy: Option<&Program>,
         derivative: &Derivative,
         method: ConvolutionMethod,
     ) -> Result<Self, Unsuitable> {
-        let Hoisted { prologue, body } = hoist(&derivative.coefficients, &[0]);
-        let (coefficients, body) = computed(&body);
+        let mut builder = Builder::new();
+        let inputs: Vec<Var> = g.input_types().map(|ty| builder.input(ty.clone())).collect();
+        let mut results = builder.inline(g, &inputs);
+        results.extend(energy.map(|energy| builder.inline(energy, &inputs)).into_iter().flatten());
+        let first = results.len();
+        results.extend(builder.inline(&derivative.coefficients, &inputs));
+        let all: Vec<usize> = (first..results.len()).collect();
+        let Hoisted { prologue, body } = hoist(&simplify(&builder.finish(results)), &[0]);
+        let part = |results: &[usize]| simplify(&body.clone().with_outputs(results));
+        let (coefficients, slopes) = computed(&part(&all));
+        let compiled = |program| CompiledBody::new(program, method);
         Ok(CompiledSmooth {
-            g: CompiledLoop::new(g, method)?,
-            energy: energy.map(|energy| CompiledLoop::new(energy, method)).transpose()?,
-            slopes: CompiledLoop::new(&Hoisted { prologue, body }, method)?,
+            energy: energy.map(|_| compiled(part(&[1]))).transpose()?,
+            slopes: compiled(slopes)?,
             coefficients,
-            pushed: CompiledBody::new(derivative.resolvent.map().clone(), method)?,
+            pushed: compiled(derivative.resolvent.map().clone())?,
+            g: CompiledLoop::new(&Hoisted { prologue, body: part(&[0]) }, method)?,
         })
     }
 
@@ -89,31 +101,28 @@ impl<T: Number> CompiledSmooth<T> {
 
     /// Whether rows can be solved in several parts.
     pub(crate) fn is_separable(&self) -> bool {
-        let loops = [Some(&self.g), self.energy.as_ref(), Some(&self.slopes)];
-        let separable = loops.into_iter().flatten().all(|compiled| compiled.body.is_separable());
-        separable && self.pushed.is_separable()
+        let bodies = [Some(&self.g.body), self.energy.as_ref(), Some(&self.slopes), Some(&self.pushed)];
+        bodies.into_iter().flatten().all(CompiledBody::is_separable)
     }
 
     /// The same for given fixed tensors, with what the rows of a part of this size share.
     pub(crate) fn bind<'a>(&'a self, fixed: &'a [Host<T>], rows: usize) -> Result<BoundSmooth<'a, T>, Error> {
-        let bind = |compiled: &'a CompiledLoop<T>| {
-            let bound = compiled.bind(fixed)?;
-            let shared = bound.shared(rows);
-            Ok::<_, Error>((bound, shared))
-        };
-        let slopes = bind(&self.slopes)?;
+        let shared = |bound: Arc<Bound<'a, T>>| (Arc::clone(&bound), bound.shared(rows));
+        let g = shared(self.g.bind(fixed)?);
+        let energy = self.energy.as_ref().map(|energy| shared(g.0.with_body(energy)));
+        let slopes = shared(g.0.with_body(&self.slopes));
         let machine = self.pushed.machine(rows).unwrap_or_else(|error| panic!("{error}"));
-        let fixed_input = |position: usize| match self.coefficients[position - 1] {
+        // What the state does not change and all rows share is known before there is a state.
+        let known = |position: usize| match self.coefficients[position - 1] {
             Origin::Input(input) if input > 0 && !self.pushed.is_per_row(position) => Some(input),
             Origin::Input(_) | Origin::Computed(_) => None,
         };
-        let operand = |position| fixed_input(position).map_or(Operand::Real(&[]), |at| slopes.0.operand(at));
+        let operand = |position| known(position).map_or(Operand::Real(&[]), |input| g.0.operand(input));
         let carried = (1..=self.coefficients.len()).map(operand);
         let operands: Vec<Operand<'_, T>> = std::iter::once(Operand::Real(&[])).chain(carried).collect();
-        let known = |position| position > 0 && fixed_input(position).is_some();
-        let pushed = Arc::new(machine.pack(&operands, &Packed::nothing(), known));
-        let energy = self.energy.as_ref().map(bind).transpose()?;
-        Ok(BoundSmooth { compiled: self, g: bind(&self.g)?, energy, slopes, pushed })
+        let which = |position| position > 0 && known(position).is_some();
+        let pushed = Arc::new(machine.pack(&operands, &Packed::nothing(), which));
+        Ok(BoundSmooth { compiled: self, g, energy, slopes, pushed })
     }
 }
 
@@ -160,7 +169,7 @@ impl<T: Number> Map<Matrix<T>> for SmoothPart<'_, T> {
 
 impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
     fn derivative<'a>(&'a self, x: &Matrix<T>) -> Box<dyn Map<Matrix<T>> + 'a> {
-        let CompiledSmooth { coefficients, pushed, slopes, .. } = self.bound.compiled;
+        let CompiledSmooth { coefficients, pushed, .. } = self.bound.compiled;
         let mut results = self.slopes.results(x);
         let state = results.len();
         if coefficients.contains(&Origin::Input(0)) {
@@ -175,8 +184,8 @@ impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
             body: pushed,
             rows: x.rows(),
             carried: Cow::Owned(coefficients.iter().map(origin).collect()),
-            operands: (1..=slopes.carried()).map(|position| self.slopes.operand(position)).collect(),
-            computed: results,
+            operands: self.slopes.carried(),
+            computed: Arc::new(results),
         });
         let part = bound.part((0..x.rows()).collect(), &self.bound.pushed);
         Box::new(part.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))

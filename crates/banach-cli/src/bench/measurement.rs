@@ -2,6 +2,7 @@
 
 use crate::command::{EngineName, Measuring, RoadName};
 use crate::error::Error;
+use crate::output::say;
 use crate::report::table;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ impl<'a> Journal<'a> {
     pub(crate) fn write(&mut self, measurement: Measurement) -> Result<(), Error> {
         if self.measuring.json {
             let line = serde_json::to_string(&measurement);
-            println!("{}", line.map_err(|error| Error::Training(error.to_string()))?);
+            say(line.map_err(|error| Error::Training(error.to_string()))?)?;
         }
         self.written.push(measurement);
         Ok(())
@@ -136,7 +137,7 @@ impl<'a> Journal<'a> {
             });
         }
         if !self.measuring.json {
-            println!("{table}");
+            say(table)?;
         }
         Ok(())
     }

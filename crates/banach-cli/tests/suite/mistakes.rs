@@ -1,6 +1,7 @@
 //! Does every mistake of a user end with one line that helps, and with exit code 2?
 
 use crate::stage::{Stage, arff, text};
+use std::process::Stdio;
 
 /// Runs `line`, and checks that it fails with one line holding each of `parts`.
 fn refused(stage: &Stage, line: &str, parts: &[&str]) {
@@ -124,4 +125,26 @@ fn a_resume_without_a_checkpoint_or_with_other_settings_is_refused() {
     refused(&stage, "train bibtex --data data --out run --resume --quiet", &["layer", "fpi-nn"]);
     std::fs::write(stage.path("run/checkpoint/model-1.bpk"), "nonsense").unwrap();
     refused(&stage, &format!("{line} --resume"), &["broken checkpoint", "model-1.bpk"]);
+}
+
+#[test]
+fn whoever_reads_may_leave() {
+    let stage = Stage::new();
+    for line in ["show bibtex", "--help"] {
+        let mut command = stage.command(line.split_whitespace());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{line}: {}", text(&output.stderr));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_said() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Stage::new().command(["show", "bibtex"]).stdout(full).output().unwrap();
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.starts_with("error: cannot write to the standard output: "), "{told}");
 }

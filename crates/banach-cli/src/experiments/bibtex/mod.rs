@@ -19,7 +19,8 @@ mod table;
 mod tally;
 mod work;
 
-pub(crate) use evaluation::Scores;
+pub(crate) use crate::output::say;
+use evaluation::Scores;
 pub(crate) use joint::Cell;
 pub(crate) use loss::clip;
 pub(crate) use recipe::PUBLISHED_HIDDEN;
@@ -65,12 +66,8 @@ pub(crate) fn train(arguments: &BibtexArguments) -> Result<(), Error> {
     device::named(&arguments.device)?;
     let data = bibtex::load(&arguments.data, arguments.seed)?;
     let outcome = run(arguments, &data, &folder, Display::choose(arguments.quiet), &interruption::listen()?)?;
-    println!(
-        "{}\nresults are in {}",
-        summary::table(&outcome.state, &outcome.best, outcome.parameters),
-        folder.display()
-    );
-    Ok(())
+    say(summary::table(&outcome.state, &outcome.best, outcome.parameters))?;
+    say(format_args!("results are in {}", folder.display()))
 }
 
 /// What a finished run gave.

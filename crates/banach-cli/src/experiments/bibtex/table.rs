@@ -6,6 +6,7 @@ use super::{Outcome, run, settings};
 use crate::command::{BibtexArguments, Changes, LayerName, TableArguments};
 use crate::dataset::bibtex;
 use crate::error::Error;
+use crate::output::say;
 use crate::report::{file, table};
 use crate::{device, interruption};
 use burn::train::Interrupter;
@@ -81,10 +82,11 @@ pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
     }
     let rows: Vec<Row> = METHODS.iter().filter_map(|&method| row(method, &runs)).collect();
     let markdown = markdown(&rows);
-    println!("{}\nresults are in {}", plain(&rows), arguments.out.display());
     let path = arguments.out.join("table.md");
     file::write_whole(&path, markdown.as_bytes()).map_err(|error| Error::write(&path, error))?;
-    file::write_json(&arguments.out.join("table.json"), &Contents { rows })
+    let plain = plain(&rows);
+    file::write_json(&arguments.out.join("table.json"), &Contents { rows })?;
+    say(format_args!("{plain}\nresults are in {}", arguments.out.display()))
 }
 
 /// One run, read back if it was finished before, continued if it was interrupted.

@@ -7,6 +7,7 @@ mod training;
 use crate::command::{EngineName, LayerName, ToyArguments};
 use crate::error::Error;
 use crate::interruption;
+use crate::output::say;
 use crate::random::Generator;
 use crate::report::curves::{self, Axis, Curve, Panel};
 use crate::report::{file, table};
@@ -60,8 +61,7 @@ pub(crate) fn train(arguments: &ToyArguments) -> Result<(), Error> {
         trained.push((layer.as_str(), course.train(layer)?));
     }
     write(arguments, &trained)?;
-    println!("{}\nresults are in {}", closing_table(&trained), arguments.out.display());
-    Ok(())
+    say(format_args!("{}\nresults are in {}", closing_table(&trained), arguments.out.display()))
 }
 
 type Losses = fn(&Curves) -> &Vec<f64>;
