@@ -19,8 +19,7 @@ mod table;
 mod tally;
 mod work;
 
-pub(crate) use crate::output::say;
-use evaluation::Scores;
+pub(crate) use evaluation::Scores;
 pub(crate) use joint::Cell;
 pub(crate) use loss::clip;
 pub(crate) use recipe::PUBLISHED_HIDDEN;
@@ -30,6 +29,7 @@ use crate::command::{BibtexArguments, LayerName, RecipeName};
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Bibtex};
 use crate::error::Error;
+use crate::output::say;
 use crate::report::file;
 use crate::{device, interruption};
 use banach::AdamConfig;
