@@ -7,8 +7,8 @@ use std::io::{ErrorKind, Write};
 /// Writes `text` and the end of a line.
 pub(crate) fn say(text: impl Display) -> Result<(), Error> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Error::Unread,
-        _ => Error::Output { reason: error.to_string() },
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| {
+        let left = error.kind() == ErrorKind::BrokenPipe;
+        if left { Error::Unread } else { Error::Output { reason: error.to_string() } }
     })
 }

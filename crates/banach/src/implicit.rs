@@ -18,10 +18,11 @@
 //! same theorem is a node for every input: the incoming cotangent v becomes the adjoint c, and c the inputs' cotangents.
 
 use crate::backward::Backward;
-use crate::engine::{Native, NativeSmooth, on_host};
+use crate::engine::on_host;
 use crate::error::Error;
 use crate::gradient::{Gradient, Inverse};
 use crate::lost::chosen;
+use crate::native::{Native, NativeSmooth};
 use crate::precision::{Precision, Single, all_lowered, in_both, lowered, single};
 use crate::pullback::join_inputs;
 use crate::report::{AdjointReport, Report, Statistics, locked, warn};

@@ -77,6 +77,7 @@ mod implicit;
 mod layer;
 mod lost;
 mod memory;
+mod native;
 mod objective;
 mod parameters;
 mod part;

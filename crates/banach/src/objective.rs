@@ -86,7 +86,8 @@ impl<M: Module, I: Tensors> Objective<M, I> {
         self
     }
 
-    /// The loss, and its gradient for every float parameter that is trained.
+    /// The loss, and its gradient for every float parameter that is trained. A module off the tape does not say which they
+    /// are: then every float tensor it holds has a gradient, running statistics and directions of power iteration included.
     ///
     /// # Errors
     /// [`Error::Program`] for a loss that cannot be traced, [`Error::NotScalar`] for one that is not one number,

@@ -2,10 +2,11 @@
 //!
 //! What it is for, and its calculus, is said in `implicit.rs`.
 
-use crate::engine::{Native, on_host};
+use crate::engine::on_host;
 use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::chosen;
+use crate::native::Native;
 use crate::precision::{Precision, Single, all_lowered, in_both, lowered};
 use crate::pullback::{Pullbacks, join_inputs};
 use crate::report::{AdjointReport, Statistics, locked};

@@ -1,0 +1,225 @@
+//! How is a batch solved in the memory of this machine, on several cores?
+
+use crate::compiled::{CompiledLoop, Number};
+use crate::error::Error;
+use crate::settings::Convolution;
+use crate::smooth::{CompiledSmooth, Derivative};
+use banach_program::{Hoisted, Host, Kind, Operand, Program, Value};
+use banach_solve::{
+    FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
+    fixed_point_smooth, solve_linear_from,
+};
+use burn::tensor::{FloatDType, Tensor};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// A loop compiled for this machine, if it can be.
+#[derive(Debug)]
+pub(crate) enum Native {
+    Single(CompiledLoop<f32>),
+    Double(CompiledLoop<f64>),
+    Unsuitable,
+}
+
+impl Native {
+    pub(crate) fn new(parts: &Hoisted, convolution: Convolution) -> Self {
+        let method = convolution.method();
+        let kind = parts.body.input_types().next().map(|ty| ty.kind);
+        let compiled = match kind {
+            Some(Kind::Float(FloatDType::F32)) => CompiledLoop::new(parts, method).ok().map(Native::Single),
+            Some(Kind::Float(FloatDType::F64)) => CompiledLoop::new(parts, method).ok().map(Native::Double),
+            Some(_) | None => None,
+        };
+        compiled.unwrap_or(Native::Unsuitable)
+    }
+
+    /// Solves `x = g(x, q)`, if this engine can.
+    pub(crate) fn fixed_point(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        Ok(match self {
+            Native::Single(compiled) => Some(fixed_point_by(compiled, x0, q, settings)?),
+            Native::Double(compiled) => Some(fixed_point_by(compiled, x0, q, settings)?),
+            Native::Unsuitable => None,
+        })
+    }
+
+    /// Solves `c = A(q) c + b`, from a guess of c or without, if this engine can.
+    pub(crate) fn linear(
+        &self,
+        b: &Tensor<2>,
+        guess: Option<&Tensor<2>>,
+        q: &[Value],
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        Ok(match self {
+            Native::Single(compiled) => Some(linear_by(compiled, b, guess, q, settings)?),
+            Native::Double(compiled) => Some(linear_by(compiled, b, guess, q, settings)?),
+            Native::Unsuitable => None,
+        })
+    }
+}
+
+/// A loop with its derivative compiled for this machine, if it can be.
+#[derive(Debug)]
+pub(crate) enum NativeSmooth {
+    Single(CompiledSmooth<f32>),
+    Double(CompiledSmooth<f64>),
+    Unsuitable,
+}
+
+impl NativeSmooth {
+    pub(crate) fn new(
+        g: &Program,
+        energy: Option<&Program>,
+        derivative: &Derivative,
+        convolution: Convolution,
+    ) -> Self {
+        let method = convolution.method();
+        let kind = g.input_types().next().map(|ty| ty.kind);
+        let compiled = match kind {
+            Some(Kind::Float(FloatDType::F32)) => {
+                CompiledSmooth::new(g, energy, derivative, method).ok().map(NativeSmooth::Single)
+            }
+            Some(Kind::Float(FloatDType::F64)) => {
+                CompiledSmooth::new(g, energy, derivative, method).ok().map(NativeSmooth::Double)
+            }
+            Some(_) | None => None,
+        };
+        compiled.unwrap_or(NativeSmooth::Unsuitable)
+    }
+
+    /// Solves `x = g(x, q)` by Newton's method, if this engine can.
+    pub(crate) fn fixed_point(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        Ok(match self {
+            NativeSmooth::Single(compiled) => Some(newton_by(compiled, x0, q, settings)?),
+            NativeSmooth::Double(compiled) => Some(newton_by(compiled, x0, q, settings)?),
+            NativeSmooth::Unsuitable => None,
+        })
+    }
+}
+
+fn fixed_point_by<T: Number>(
+    compiled: &CompiledLoop<T>,
+    x0: &Tensor<2>,
+    q: &[Value],
+    settings: &Settings<FixedPointSolver>,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let (fixed, work) = (hosts(q)?, Work::of(compiled));
+    let bound = compiled.bind(&fixed)?;
+    let rows = work.rows_of_a_part(x0.dims()[0]);
+    let shared = bound.shared(rows);
+    in_parts::<T>(rows, x0, None, |rows, x, _| Ok(fixed_point(&bound.part(rows, &shared)?, x, settings)?))
+}
+
+fn linear_by<T: Number>(
+    compiled: &CompiledLoop<T>,
+    b: &Tensor<2>,
+    guess: Option<&Tensor<2>>,
+    q: &[Value],
+    settings: &Settings<LinearSolver>,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let (fixed, work) = (hosts(q)?, Work::of(compiled));
+    let bound = compiled.bind(&fixed)?;
+    let rows = work.rows_of_a_part(b.dims()[0]);
+    let shared = bound.shared(rows);
+    in_parts::<T>(rows, b, guess, |rows, b, guess| {
+        Ok(solve_linear_from(&bound.part(rows, &shared)?, b, guess, settings, &mut Unobserved)?)
+    })
+}
+
+fn newton_by<T: Number>(
+    compiled: &CompiledSmooth<T>,
+    x0: &Tensor<2>,
+    q: &[Value],
+    settings: &Settings<FixedPointSolver>,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let fixed = hosts(q)?;
+    let work = Work { operations: compiled.operations(), separable: compiled.is_separable() };
+    let rows = work.rows_of_a_part(x0.dims()[0]);
+    let bound = compiled.bind(&fixed, rows)?;
+    in_parts::<T>(rows, x0, None, |rows, x, _| Ok(fixed_point_smooth(&bound.part(&rows)?, x, settings)?))
+}
+
+/// Operations of a step below which a second core is not worth waking.
+const WORTH: u64 = 500_000;
+/// Operations of a row above which it makes a part of its own.
+const ALONE: u64 = 10_000_000;
+/// Rows of a part that keep products fast.
+const FEWEST: usize = 16;
+
+/// What a step on the whole batch takes.
+#[derive(Clone, Copy, Debug)]
+struct Work {
+    operations: u64,
+    /// Whether rows can be solved in several parts.
+    separable: bool,
+}
+
+impl Work {
+    fn of<T: Number>(compiled: &CompiledLoop<T>) -> Self {
+        Work { operations: compiled.body.operations(), separable: compiled.body.is_separable() }
+    }
+
+    /// How many rows a core takes at a time. Rows are independent, so no result depends on it.
+    fn rows_of_a_part(self, rows: usize) -> usize {
+        let cores = rayon::current_num_threads();
+        if !self.separable || self.operations < WORTH || rows < 2 {
+            return rows;
+        }
+        let fewest = if self.operations / rows as u64 > ALONE { 1 } else { FEWEST };
+        let part = rows.div_ceil(2 * cores).max(fewest);
+        if part >= rows && cores > 1 && rows / 2 >= 4 { rows.div_ceil(2) } else { part.min(rows) }
+    }
+}
+
+/// A value in the memory of this machine.
+fn host<T: Number>(value: &Value) -> Result<Host<T>, Error> {
+    Ok(Host::new(value.clone()).map_err(banach_program::Error::from)?)
+}
+
+fn hosts<T: Number>(values: &[Value]) -> Result<Vec<Host<T>>, Error> {
+    values.iter().map(host).collect()
+}
+
+/// Solves every part of a batch on a core of its own, each to its own convergence, from a start and, for a linear solve,
+/// from a guess.
+fn in_parts<T: Number>(
+    each: usize,
+    start: &Tensor<2>,
+    guess: Option<&Tensor<2>>,
+    solver: impl Fn(Vec<usize>, &Matrix<T>, Option<&Matrix<T>>) -> Result<Solution<Matrix<T>>, Error> + Sync,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let [rows, width] = start.dims();
+    let state = |tensor: &Tensor<2>| host::<T>(&tensor.clone().into());
+    let (start, guess) = (state(start)?, guess.map(state).transpose()?);
+    let rows_of = |state: &Host<T>, range: &Range<usize>| {
+        let Operand::Real(numbers) = state.operand() else { panic!("a state is real") };
+        let numbers = &numbers[range.start * width..range.end * width];
+        Matrix::written(range.len(), width, |x| x.copy_from_slice(numbers))
+    };
+    let part = |first: usize| {
+        let range = first..rows.min(first + each);
+        let (x, guess) = (rows_of(&start, &range), guess.as_ref().map(|guess| rows_of(guess, &range)));
+        solver(range.collect(), &x, guess.as_ref())
+    };
+    let solution = if each >= rows {
+        part(0)?
+    } else {
+        let firsts: Vec<usize> = (0..rows).step_by(each).collect();
+        Solution::joined(firsts.into_par_iter().map(part).collect::<Result<Vec<_>, _>>()?)
+    };
+    Ok(solution.map(|x| {
+        let shape = [x.rows(), x.width()];
+        let tensor = Value::from_numbers(x.into_vec(), &shape).try_into_tensor();
+        tensor.unwrap_or_else(|error| panic!("{error}"))
+    }))
+}
