@@ -21,6 +21,8 @@ mod policies;
 mod precision;
 mod random_fixed_points;
 mod reference;
+mod starts;
 mod training;
 mod warm;
+mod warm_batches;
 mod zoo;

@@ -3,7 +3,9 @@
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
 use crate::zoo::Named;
-use banach::solve::{Anderson, Broyden, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard, Tolerance};
+use banach::solve::{
+    Anderson, Broyden, ConjugateGradient, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard, Tolerance,
+};
 use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure, Precision};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -183,6 +185,21 @@ fn an_inverse_that_is_not_trusted_gives_way_to_the_cotangent() {
     let free = tight().with_adjoint(LinearSolver::Identity);
     let (exact, other, _) = zoo("layer", &free);
     assert_close(&slopes(&layer, &z), &slopes(&exact, &other), 1e-9, "Jacobian-free");
+}
+
+#[test]
+fn a_refinement_that_failed_is_an_error_where_failing_is_one() {
+    // Conjugate gradients refine nothing where J is not symmetric.
+    let solver = LinearSolver::ConjugateGradient(ConjugateGradient::default());
+    let refined = shine(5, 1e3).with_adjoint(solver);
+    let (layer, z, _) = zoo("affine_large", &refined);
+    let _ = slopes(&layer, &z);
+    assert_eq!(layer.take_statistics().adjoint_unconverged_rows, 3, "counted by default");
+    let (layer, z, _) = zoo("affine_large", &refined.with_on_failure(OnFailure::Error));
+    let x = layer.solve(z).unwrap().into_value();
+    let panic = catch_unwind(AssertUnwindSafe(|| x.sum().backward())).err().unwrap();
+    let text = panic.downcast_ref::<String>().unwrap();
+    assert!(text.contains("asymmetric"), "{text}");
 }
 
 #[test]

@@ -12,12 +12,12 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-const ENGINES: [Engine; 2] = [Engine::Native, Engine::Device];
+pub(crate) const ENGINES: [Engine; 2] = [Engine::Native, Engine::Device];
 
 /// x = tanh(0.4 x W + z)
 #[derive(Module, Debug)]
-struct Cell {
-    w: Param<Tensor<2>>,
+pub(crate) struct Cell {
+    pub(crate) w: Param<Tensor<2>>,
 }
 
 update!(Cell, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x
@@ -151,7 +151,7 @@ struct Root {}
 
 update!(Root, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x + z).sqrt());
 
-fn column(numbers: Vec<f64>) -> Tensor<2> {
+pub(crate) fn column(numbers: Vec<f64>) -> Tensor<2> {
     let rows = numbers.len();
     Tensor::from_data(TensorData::new(numbers, [rows, 1]), (&Device::flex(), DType::F64))
 }
@@ -234,104 +234,6 @@ fn rows_without_anything_remembered_are_solved_as_alone() {
     }
 }
 
-/// x = 0.3 x + 0.2 mean over the batch + z: rows are coupled.
-#[derive(Module, Debug)]
-struct Coupled {}
-
-update!(Coupled, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| x.clone() * 0.3
-    + x.mean_dim(0) * 0.2
-    + z.tanh());
-
-#[test]
-fn rows_that_depend_on_one_another_are_found_again_in_any_order() {
-    for engine in ENGINES {
-        let layer = config().with_engine(engine).init(Coupled {}).unwrap();
-        let warm = WarmStarts::new(9).unwrap();
-        let solve = |z: Tensor<2>, ids: &[u64]| {
-            let z = z.autodiff().require_grad();
-            let solution = layer.solve_warm(z, ids, &warm).unwrap();
-            let report = solution.report().clone();
-            let _ = solution.into_value().square().sum().backward();
-            (report.steps.clone(), report.adjoint()[0].steps.clone())
-        };
-        let z = some([3, 2], 0.4);
-        let (forward, backward) = solve(z.clone(), &[0, 1, 2]);
-        assert!(forward[0] > 0 && backward[0] > 0);
-        let turned = z.clone().flip([0]);
-        assert_eq!(solve(turned.clone(), &[2, 1, 0]), (vec![0], vec![0]), "{engine:?}");
-        assert_eq!(layer.take_statistics().warm_rows, 1);
-        // One sample that is new: the problem is another, and begins in part where the others were.
-        assert!(solve(turned, &[2, 1, 5]).0[0] > 0);
-        assert_eq!((warm.len(), layer.take_statistics().warm_rows), (4, 0));
-    }
-}
-
-/// Images and a vector that see one another, with a convolution.
-#[derive(Module, Debug)]
-struct Pair {
-    convolution: Conv2d,
-}
-
-update!(
-    Pair,
-    (Tensor<4>, Tensor<2>),
-    Tensor<4>,
-    |this, z| (
-        z.zeros_like().inner(),
-        z.clone().inner().mean_dim(3).mean_dim(2).reshape([0, -1]).zeros_like()
-    ),
-    |(a, b), z| {
-        let [rows, channels, ..] = a.dims();
-        let sent = b.clone().reshape([rows, channels, 1, 1]) * 0.3;
-        let mean = a.clone().mean_dim(3).mean_dim(2).reshape([rows, channels]);
-        ((this.convolution.forward(a) * 0.2 + sent + z).tanh(), (mean + b * 0.2).sin())
-    }
-);
-
-#[test]
-fn states_of_several_tensors_are_found_again_on_another_engine_and_in_another_batch() {
-    let padding = PaddingConfig2d::Explicit(1, 1, 1, 1);
-    let convolution =
-        Conv2dConfig::new([2, 2], [3, 3]).with_padding(padding).init(&Device::flex().autodiff());
-    let pair = steadied(Pair { convolution });
-    let warm = WarmStarts::new(9).unwrap();
-    let z = some([3, 2, 3, 4], 0.2).cast(DType::F32);
-    let solve = |engine: Engine, z: Tensor<4>, ids: &[u64]| {
-        let layer = FixedPointConfig::new().with_engine(engine).init(pair.clone()).unwrap();
-        let solution: Solution<(Tensor<4>, Tensor<2>)> = layer.solve_warm(z, ids, &warm).unwrap();
-        let report = solution.report().clone();
-        let (a, b) = solution.into_value();
-        let _ = (a.square().sum() + b.square().sum()).backward();
-        (report.steps.clone(), report.adjoint()[0].steps.clone())
-    };
-    let (forward, backward) = solve(Engine::Native, z.clone(), &[0, 1, 2]);
-    assert!(forward.iter().chain(&backward).all(|steps| *steps > 0));
-    assert_eq!(warm.bytes(), 3 * 2 * (2 * 3 * 4 + 2) * 4);
-    let two = Tensor::cat(vec![z.clone().narrow(0, 2, 1), z.narrow(0, 0, 1)], 0);
-    for engine in ENGINES {
-        assert_eq!(solve(engine, two.clone(), &[2, 0]), (vec![0; 2], vec![0; 2]), "{engine:?}");
-    }
-}
-
-#[test]
-fn guesses_are_split_with_the_rows_of_the_parts() {
-    // Wide enough for the engine to spread rows over cores.
-    let w = Param::from_tensor((some([128, 128], 1.0) * 0.1).autodiff().require_grad());
-    let layer = config().init(Cell { w }).unwrap();
-    let (warm, z) = (WarmStarts::new(96).unwrap(), some([96, 128], 0.2));
-    let ids: Vec<u64> = (0..96).collect();
-    let solve = |z: Tensor<2>, ids: &[u64]| {
-        let solution = layer.solve_warm(z, ids, &warm).unwrap();
-        let report = solution.report().clone();
-        let _ = solution.into_value().square().sum().backward();
-        (report.steps.clone(), report.adjoint()[0].steps.clone())
-    };
-    let (forward, backward) = solve(z.clone(), &ids);
-    assert!(forward.iter().chain(&backward).all(|steps| *steps > 0));
-    let turned: Vec<u64> = ids.into_iter().rev().collect();
-    assert_eq!(solve(z.flip([0]), &turned), (vec![0; 96], vec![0; 96]));
-}
-
 #[test]
 fn adjoints_that_are_approximate_by_choice_begin_where_they_always_do() {
     let truncated = LinearSolver::Truncated(Truncated { terms: 2, ..Truncated::default() });
@@ -387,63 +289,4 @@ fn a_batch_of_no_rows_remembers_nothing() {
     let (layer, warm) = (cell(&config()), WarmStarts::new(5).unwrap());
     let z = Tensor::<2>::zeros([0, 4], (&Device::flex(), DType::F64));
     assert!(layer.solve_warm(z, &[], &warm).unwrap().report().converged() && warm.is_empty());
-}
-
-/// x = tanh(0.4 x W + z), from z G.
-#[derive(Module, Debug)]
-struct Guessing {
-    w: Param<Tensor<2>>,
-    g: Param<Tensor<2>>,
-}
-
-update!(Guessing, Tensor<2>, Tensor<2>, |this, z| z.clone().matmul(this.g.val()), |x, z| {
-    (x.matmul(this.w.val()) * 0.4 + z).tanh()
-});
-
-#[test]
-fn the_loss_of_a_start_reaches_the_start_alone() {
-    let g = Param::from_tensor(some([4, 4], 2.2).autodiff().require_grad());
-    let layer = config().init(Guessing { w: weight([4, 4]), g }).unwrap();
-    let z = some([3, 4], 0.1).autodiff();
-    let solution = layer.solve(z.clone()).unwrap();
-    let loss = layer.start_loss(z.clone(), &solution).unwrap();
-    let x = numbers(solution.value());
-    let start = numbers(&layer.update().start(&z));
-    let expected: f64 = start.iter().zip(&x).map(|(s, x)| (s - x).powi(2)).sum::<f64>() / 12.0;
-    assert_close(&numbers(&loss), &[expected], 1e-12, "the mean of squares");
-    let gradients = loss.backward();
-    assert!(layer.update().w.val().grad(&gradients).is_none());
-    let found = numbers(&layer.update().g.val().grad(&gradients).unwrap());
-    let residual: Tensor<2> = layer.update().start(&z).inner() - solution.value().clone().inner();
-    let expected: Vec<f64> =
-        numbers(&z.inner().transpose().matmul(residual)).iter().map(|x| x / 6.0).collect();
-    assert_close(&found, &expected, 1e-12, "2 zᵀ (z G - x̂) / 12");
-}
-
-#[test]
-fn rows_that_failed_teach_no_start() {
-    /// x = sqrt(x + z), from z times a number.
-    #[derive(Module, Debug)]
-    struct Scaled {
-        g: Param<Tensor<2>>,
-    }
-    update!(Scaled, Tensor<2>, Tensor<2>, |this, z| z.clone() * this.g.val(), |x, z| (x + z).sqrt());
-    let g = Param::from_tensor(column(vec![0.5]).autodiff().require_grad());
-    let layer = config().init(Scaled { g }).unwrap();
-    let z = column(vec![2.0, -1.0, 6.0]).autodiff();
-    let solution = layer.solve(z.clone()).unwrap();
-    assert_eq!(solution.report().outcomes[1], Outcome::NonFinite);
-    let loss = layer.start_loss(z, &solution).unwrap();
-    assert_close(&numbers(&loss), &[0.5], 1e-9, "((1 - 2)² + (3 - 3)²) / 2");
-    let found = layer.update().g.val().grad(&loss.backward()).unwrap();
-    assert_close(&numbers(&found), &[-2.0], 1e-9, "2 (1 - 2) 2 / 2");
-    // Where all failed there is nothing to learn.
-    let z = column(vec![-1.0, -2.0]).autodiff();
-    let solution = layer.solve(z.clone()).unwrap();
-    let loss = layer.start_loss(z.clone(), &solution).unwrap();
-    assert_eq!(numbers(&loss), [0.0]);
-    let found = (loss + layer.update().g.val().sum()).backward();
-    assert_eq!(numbers(&layer.update().g.val().grad(&found).unwrap()), [1.0]);
-    let error = layer.start_loss(column(vec![1.0]), &solution).unwrap_err().to_string();
-    assert!(error.contains("the solution"), "{error}");
 }
