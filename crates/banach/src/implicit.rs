@@ -22,7 +22,7 @@ use crate::engine::on_host;
 use crate::error::Error;
 use crate::gradient::{Gradient, Inverse};
 use crate::lost::chosen;
-use crate::native::{Native, NativeSmooth};
+use crate::native::{NativeLoop, NativeSmooth};
 use crate::precision::{Precision, Single, all_lowered, in_both, lowered, single};
 use crate::pullback::join_inputs;
 use crate::report::{AdjointReport, Report, Statistics, locked, warn};
@@ -49,7 +49,7 @@ pub(crate) struct Fix {
     /// Where g is a gradient step: the energy of every row, a column, whole and split for a loop.
     energy: Option<(Program, Hoisted)>,
     config: FixedPointConfig,
-    native: OnceLock<Native>,
+    native: OnceLock<NativeLoop>,
     native_smooth: OnceLock<NativeSmooth>,
     derivative: OnceLock<Derivative>,
     /// The loop alone, for programs in which what it computes once stands outside.
@@ -158,7 +158,7 @@ impl Fix {
             self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
         } else if native {
             self.native
-                .get_or_init(|| Native::new(&self.forward, convolution))
+                .get_or_init(|| NativeLoop::new(&self.forward, convolution))
                 .fixed_point(x0, q, settings)?
         } else {
             None

@@ -4,7 +4,7 @@ use crate::compiled::{CompiledLoop, Number};
 use crate::error::Error;
 use crate::settings::Convolution;
 use crate::smooth::{CompiledSmooth, Derivative};
-use banach_program::{Hoisted, Host, Kind, Operand, Program, Value};
+use banach_program::{Hoisted, Host, Kind, Operand, Program, Unsuitable, Value};
 use banach_solve::{
     FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
     fixed_point_smooth, solve_linear_from,
@@ -13,24 +13,53 @@ use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
 
-/// A loop compiled for this machine, if it can be.
+/// Something compiled in the precision of its state, if it can be.
 #[derive(Debug)]
-pub(crate) enum Native {
-    Single(CompiledLoop<f32>),
-    Double(CompiledLoop<f64>),
+pub(crate) enum Native<S, D> {
+    Single(S),
+    Double(D),
     Unsuitable,
 }
 
-impl Native {
-    pub(crate) fn new(parts: &Hoisted, convolution: Convolution) -> Self {
-        let method = convolution.method();
-        let kind = parts.body.input_types().next().map(|ty| ty.kind);
-        let compiled = match kind {
-            Some(Kind::Float(FloatDType::F32)) => CompiledLoop::new(parts, method).ok().map(Native::Single),
-            Some(Kind::Float(FloatDType::F64)) => CompiledLoop::new(parts, method).ok().map(Native::Double),
-            Some(_) | None => None,
+/// A loop compiled for this machine.
+pub(crate) type NativeLoop = Native<CompiledLoop<f32>, CompiledLoop<f64>>;
+
+/// A loop with its derivative compiled for this machine.
+pub(crate) type NativeSmooth = Native<CompiledSmooth<f32>, CompiledSmooth<f64>>;
+
+impl<S, D> Native<S, D> {
+    /// What is made for the precision of a program's state.
+    fn of(
+        program: &Program,
+        single: impl FnOnce() -> Result<S, Unsuitable>,
+        double: impl FnOnce() -> Result<D, Unsuitable>,
+    ) -> Self {
+        let compiled = match program.input_types().next().map(|ty| ty.kind) {
+            Some(Kind::Float(FloatDType::F32)) => single().map(Native::Single),
+            Some(Kind::Float(FloatDType::F64)) => double().map(Native::Double),
+            Some(_) | None => return Native::Unsuitable,
         };
         compiled.unwrap_or(Native::Unsuitable)
+    }
+
+    /// What it solves, if this engine can.
+    fn solved(
+        &self,
+        single: impl FnOnce(&S) -> Result<Solution<Tensor<2>>, Error>,
+        double: impl FnOnce(&D) -> Result<Solution<Tensor<2>>, Error>,
+    ) -> Result<Option<Solution<Tensor<2>>>, Error> {
+        match self {
+            Native::Single(compiled) => single(compiled).map(Some),
+            Native::Double(compiled) => double(compiled).map(Some),
+            Native::Unsuitable => Ok(None),
+        }
+    }
+}
+
+impl NativeLoop {
+    pub(crate) fn new(parts: &Hoisted, convolution: Convolution) -> Self {
+        let method = convolution.method();
+        Native::of(&parts.body, || CompiledLoop::new(parts, method), || CompiledLoop::new(parts, method))
     }
 
     /// Solves `x = g(x, q)`, if this engine can.
@@ -40,11 +69,7 @@ impl Native {
         q: &[Value],
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        Ok(match self {
-            Native::Single(compiled) => Some(fixed_point_by(compiled, x0, q, settings)?),
-            Native::Double(compiled) => Some(fixed_point_by(compiled, x0, q, settings)?),
-            Native::Unsuitable => None,
-        })
+        self.solved(|g| fixed_point_by(g, x0, q, settings), |g| fixed_point_by(g, x0, q, settings))
     }
 
     /// Solves `c = A(q) c + b`, from a guess of c or without, if this engine can.
@@ -55,20 +80,8 @@ impl Native {
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        Ok(match self {
-            Native::Single(compiled) => Some(linear_by(compiled, b, guess, q, settings)?),
-            Native::Double(compiled) => Some(linear_by(compiled, b, guess, q, settings)?),
-            Native::Unsuitable => None,
-        })
+        self.solved(|a| linear_by(a, b, guess, q, settings), |a| linear_by(a, b, guess, q, settings))
     }
-}
-
-/// A loop with its derivative compiled for this machine, if it can be.
-#[derive(Debug)]
-pub(crate) enum NativeSmooth {
-    Single(CompiledSmooth<f32>),
-    Double(CompiledSmooth<f64>),
-    Unsuitable,
 }
 
 impl NativeSmooth {
@@ -79,17 +92,11 @@ impl NativeSmooth {
         convolution: Convolution,
     ) -> Self {
         let method = convolution.method();
-        let kind = g.input_types().next().map(|ty| ty.kind);
-        let compiled = match kind {
-            Some(Kind::Float(FloatDType::F32)) => {
-                CompiledSmooth::new(g, energy, derivative, method).ok().map(NativeSmooth::Single)
-            }
-            Some(Kind::Float(FloatDType::F64)) => {
-                CompiledSmooth::new(g, energy, derivative, method).ok().map(NativeSmooth::Double)
-            }
-            Some(_) | None => None,
-        };
-        compiled.unwrap_or(NativeSmooth::Unsuitable)
+        Native::of(
+            g,
+            || CompiledSmooth::new(g, energy, derivative, method),
+            || CompiledSmooth::new(g, energy, derivative, method),
+        )
     }
 
     /// Solves `x = g(x, q)` by Newton's method, if this engine can.
@@ -99,11 +106,7 @@ impl NativeSmooth {
         q: &[Value],
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        Ok(match self {
-            NativeSmooth::Single(compiled) => Some(newton_by(compiled, x0, q, settings)?),
-            NativeSmooth::Double(compiled) => Some(newton_by(compiled, x0, q, settings)?),
-            NativeSmooth::Unsuitable => None,
-        })
+        self.solved(|g| newton_by(g, x0, q, settings), |g| newton_by(g, x0, q, settings))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::engine::on_host;
 use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::chosen;
-use crate::native::Native;
+use crate::native::NativeLoop;
 use crate::precision::{Precision, Single, all_lowered, in_both, lowered};
 use crate::pullback::{Pullbacks, join_inputs};
 use crate::report::{AdjointReport, Statistics, locked};
@@ -25,7 +25,7 @@ pub(crate) struct Resolvent {
     map: Program,
     parts: Hoisted,
     config: FixedPointConfig,
-    native: OnceLock<Native>,
+    native: OnceLock<NativeLoop>,
     pullbacks: Arc<Pullbacks>,
     transposed: OnceLock<Arc<Resolvent>>,
     single: Single<Resolvent>,
@@ -111,7 +111,7 @@ impl Resolvent {
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         if self.config.engine == Engine::Native && on_host(b, q) {
-            let native = self.native.get_or_init(|| Native::new(&self.parts, self.config.convolution));
+            let native = self.native.get_or_init(|| NativeLoop::new(&self.parts, self.config.convolution));
             if let Some(solution) = native.linear(b, guess, q, settings)? {
                 return Ok(solution);
             }
