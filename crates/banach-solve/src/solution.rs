@@ -66,7 +66,7 @@ impl Outcome {
             }
             Self::Stalled => {
                 "the residual no longer falls: if it is near the precision of the state, loosen `tolerance` or use \
-                 f64; if not, the update may have no fixed point nearby (or I - A is singular); try Anderson, a \
+                 f64; if not, the update may have no fixed point nearby (or I - J is singular); try Anderson, a \
                  larger `window` or `restart`, or give it more `patience`."
             }
             Self::Diverged => {
@@ -82,7 +82,7 @@ impl Outcome {
                  so, raise `symmetry`."
             }
             Self::Indefinite => {
-                "I - A has a direction without positive curvature: use GMRES; if A is the derivative of a gradient \
+                "I - J has a direction without positive curvature: use GMRES; if J is the derivative of a gradient \
                  step, the point is no strict minimum of its energy (a saddle, or flat)."
             }
             Self::Singular => {
@@ -142,9 +142,9 @@ pub struct Statistics {
     /// Rows evaluated in all these calls: fewer than calls times rows where a map is
     /// [`narrowed`](crate::Map::narrowed) once rows have ended.
     pub row_evaluations: usize,
-    /// Applications of the map's derivative, each on the whole batch; zero for solvers that need none.
+    /// Applications of the map's derivative, each on all rows that are still in the batch; zero for solvers that need none.
     pub derivative_applications: usize,
-    /// Calls of the map's energy, each on the whole batch; zero for solvers that need none.
+    /// Calls of the map's energy, each on all rows that are still in the batch; zero for solvers that need none.
     pub energy_evaluations: usize,
     /// Steps each row took until it ended.
     pub steps: Vec<usize>,

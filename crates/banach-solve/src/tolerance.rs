@@ -111,7 +111,7 @@ impl Tolerance {
 pub struct Budget {
     /// The most steps of one row; the point reached by the last step is still looked at.
     pub steps: usize,
-    /// The most calls of the map, its derivative and its energy together, each on the whole batch.
+    /// The most calls of the map, its derivative and its energy together, each on all rows that are still in the batch.
     pub evaluations: Option<usize>,
     /// The most time of one solve, by the clock on the wall; what a row reaches then depends on the machine.
     pub seconds: Option<f64>,

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gradient {
-    /// `(I - J)⁻¹ ∂g/∂(z, θ)`: Jeon, Lee and Choi, eq. 4.
+    /// `(I - J)⁻¹ ∂g/∂(z, θ)`: Jeon, Lee and Choi, from eq. 4.
     #[default]
     Implicit,
     /// The solution goes through the last applications of g once more, and these have an ordinary gradient (Geng et al.,

@@ -54,6 +54,9 @@
 //! | How good is a solution, and how good its gradient? | [`Certificate`] |
 //! | Are my gradients right? | [`check`] |
 //! | Which solvers are there? | [`solve`] |
+//! | What can be set? | [`FixedPointConfig`], [`Gradient`], [`Precision`], [`Engine`] |
+//! | How do I differentiate to any order? | [`Function`] |
+//! | How do I put in an energy? | [`GradientDescent`], [`Energy`] |
 //! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
 //! | Where does a solve begin that is not the first? | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | How does my update become a contraction? | [`contraction`] |

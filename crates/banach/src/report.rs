@@ -57,7 +57,7 @@ pub struct Report {
     pub single_evaluations: usize,
     /// Rows in all these calls together.
     pub row_evaluations: usize,
-    /// Applications of J to the whole batch; zero for solvers that need none.
+    /// Applications of J, each to all rows that are still in the batch; zero for solvers that need none.
     pub derivative_applications: usize,
     explanation: String,
     adjoint: Arc<Mutex<Vec<AdjointReport>>>,
@@ -131,7 +131,7 @@ pub struct AdjointReport {
     pub residuals: Vec<f64>,
     /// The residuals of every step of the first solver, if the settings of the adjoint solve ask for a trace.
     pub trace: Option<Vec<Record>>,
-    /// Applications of Jᵀ to the whole batch.
+    /// Applications of Jᵀ, each to all rows that are still in the batch.
     pub evaluations: usize,
     /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
     pub single_evaluations: usize,

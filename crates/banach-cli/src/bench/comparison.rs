@@ -25,7 +25,7 @@ const HEAD: &str = "<!-- Printed by `cargo run --release -- bench solvers`. -->
 
 Milliseconds, and in brackets what they were spent on. Forward: evaluations of g by a row on average, and applications of J.
 Adjoint: applications of Jᵀ, and the error of the gradient relative to its length. Bold is the fastest of those in which every
-row converged; ✗ tells how the rows ended that did not. The last line is the time for that of the fastest, the geometric mean
+row converged; ✗ tells how the rows ended that did not. The last line is the time relative to the fastest: the geometric mean
 over the networks on which every row converged.
 ";
 

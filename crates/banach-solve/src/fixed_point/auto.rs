@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 /// | [`soon`](Self::soon) | `10` | `>= 1` | plain steps that a row may still have to go; more saves memory, fewer save evaluations |
 /// | [`patience`](Self::patience) | `10` | `>= 1` | steps of Anderson in which the residual must halve |
 /// | [`anderson`](Self::anderson) | its own | [`Anderson`] | where rows go first |
-/// | [`broyden`](Self::broyden) | its own | [`Broyden`] | where they go last |
+/// | [`broyden`](Self::broyden) | its own | [`Broyden`] | where they go when Anderson stagnates |
 ///
 /// ```
 /// use banach_solve::{Auto, FixedPointSolver, Method, Settings, fixed_point};
@@ -50,7 +50,7 @@ pub struct Auto {
     pub patience: usize,
     /// Where rows go first.
     pub anderson: Anderson,
-    /// Where they go last.
+    /// Where they go when Anderson stagnates.
     pub broyden: Broyden,
 }
 

@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 /// states of memory, a small triangular problem a row on the host. **Needs.** `I - A` regular, or at least `v` in its range;
 /// a singular row ends as [`Stalled`](Outcome::Stalled) with its least residual.
 ///
-/// Vectors are made orthogonal by the Gram-Schmidt process, and once more in rows in which that took away more than it left
-/// (to `1/√2` of the length): as accurate as the modified process, with two or four reads from the device a step however
-/// long the cycle. The true residual is computed at the end of every cycle, and it
+/// Vectors are made orthogonal by the Gram-Schmidt process, and a second time only in rows in which less than `1/√2` of the
+/// length was left: as accurate as the modified process, with two reads from the device a step, or four where some row needs
+/// the second pass, however long the cycle. The true residual is computed at the end of every cycle, and it
 /// alone decides.
 ///
 /// | setting | default | range | effect |

@@ -138,16 +138,21 @@ fn the_book_compares_the_forward_solvers() {
         ("anderson", &["yes", "1", "`2 · window`, 10 by default", "little: it restarts where it is misled"]),
         (
             "broyden",
-            &["yes", "1", "`2 · memory`, 40 by default", "J regular on the way; halved steps where it leaps"],
+            &[
+                "yes",
+                "1",
+                "`2 · memory + 3`, 43 by default",
+                "I - J regular on the way; halved steps where it leaps",
+            ],
         ),
-        ("squarem", &["yes", "1", "3", "`‖J‖ < 1` near x̂, slowly: it leaps along what hardly turns"]),
+        ("squarem", &["yes", "1", "3", "`‖J‖ < 1` near x̂, with slow directions that hardly turn"]),
         ("auto", &["yes", "1", "those of Anderson and Broyden, once a row needs them", "as they do"]),
         (
             "newton",
             &[
                 "no: `J t`, which a layer takes from its program",
-                "1, up to `inner` (50) applications of J, a few energies",
-                "5 with an energy, else `inner`",
+                "1, up to 50 applications of J (`NewtonInner::Krylov`), a few energies",
+                "5 with an energy, else one for each application",
                 "a smooth g; with an energy kinks are survived",
             ],
         ),
@@ -192,7 +197,7 @@ fn the_book_compares_the_adjoint_solvers() {
         ),
         (
             "broyden",
-            &["1", "`2 · memory`, 40 by default", "no", "yes", "I - J is regular, within its memory"],
+            &["1", "`2 · memory + 3`, 43 by default", "no", "yes", "I - J is regular, within its memory"],
         ),
         ("truncated", &["`terms - 1` in all, 4 by default", "3", "no", "no", "always: it never looks"]),
         ("identity", &["none", "none", "no", "no", "always: it never looks"]),

@@ -1,15 +1,11 @@
 //! Solves that are not the first: what is remembered of samples, what is not, and that no gradient depends on it.
 
 use crate::corners::{config, some, weight};
-use crate::reference::{assert_close, numbers, steadied};
+use crate::reference::{assert_close, numbers};
 use crate::update;
 use banach::solve::{Bicgstab, FixedPointSolver, LinearSolver, Neumann, Newton, Outcome, Picard, Truncated};
-use banach::{
-    Engine, Error, FixedPoint, FixedPointConfig, Function, OnFailure, Solution, Update, WarmStarts,
-};
+use banach::{Engine, Error, FixedPoint, FixedPointConfig, Function, OnFailure, WarmStarts};
 use burn::module::{Module, Param};
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
 pub(crate) const ENGINES: [Engine; 2] = [Engine::Native, Engine::Device];
