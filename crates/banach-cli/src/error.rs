@@ -28,13 +28,18 @@ pub(crate) enum Error {
     #[error("found no checkpoint in {}; start without --resume, or name the run's folder with --out", path.display())]
     NoCheckpoint { path: PathBuf },
     /// A checkpoint that cannot be read back.
-    #[error("found a broken checkpoint at {}: {reason}; start again without --resume", path.display())]
+    #[error("found a broken checkpoint at {}: {reason}; start again without --resume, or name another folder with --out", path.display())]
     BrokenCheckpoint { path: PathBuf, reason: String },
-    /// `--resume` with other settings than those of the run.
+    /// To be continued with other settings than those of the run.
     #[error(
-        "found {name} = {found}, but the checkpoint in {} was made with {expected}; repeat its settings, or start without --resume", path.display()
+        "found {name} {found}, but the run in {} was made with {expected}; repeat its settings, or name another folder with --out", path.display()
     )]
     OtherSettings { path: PathBuf, name: String, found: String, expected: String },
+    /// To be continued with other examples than those of the run.
+    #[error(
+        "the examples in {} are not those of the checkpoint; name their folder with --data, or another folder with --out", data.display()
+    )]
+    OtherExamples { data: PathBuf },
     /// Training itself broke off.
     #[error("training stopped: {0}")]
     Training(String),
@@ -65,7 +70,8 @@ impl Error {
             | Self::Output { .. }
             | Self::NoCheckpoint { .. }
             | Self::BrokenCheckpoint { .. }
-            | Self::OtherSettings { .. } => 2,
+            | Self::OtherSettings { .. }
+            | Self::OtherExamples { .. } => 2,
         }
     }
 

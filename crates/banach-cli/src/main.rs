@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn ended(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if !matches!(error, Error::Unread) {
-        eprintln!("error: {error}");
+        output::tell(format_args!("error: {error}"));
     }
     ExitCode::from(error.exit_code())
 }

@@ -40,7 +40,7 @@ pub(crate) fn trace(
     say(format_args!("trace.csv and trace.svg are in {}", out.display()))
 }
 
-/// The rows of a report from the best to the worst: converged before not, then by steps, then by residual.
+/// The rows of a report from the best to the worst: converged before not, then by steps, then by relative residual.
 struct Ranked<'a> {
     report: &'a Report,
     rows: Vec<usize>,
@@ -50,9 +50,7 @@ impl<'a> Ranked<'a> {
     fn new(report: &'a Report) -> Self {
         let mut rows: Vec<usize> = (0..report.outcomes.len()).collect();
         let key = |row: usize| (!report.outcomes[row].is_converged(), report.steps[row]);
-        rows.sort_by(|a, b| {
-            key(*a).cmp(&key(*b)).then(report.residuals[*a].total_cmp(&report.residuals[*b]))
-        });
+        rows.sort_by(|a, b| key(*a).cmp(&key(*b)).then(report.relative[*a].total_cmp(&report.relative[*b])));
         Self { report, rows }
     }
 
@@ -99,5 +97,24 @@ impl<'a> Ranked<'a> {
         };
         let rows: Vec<Vec<String>> = best.into_iter().chain(self.named()).map(line).collect();
         table::lined_up(&[title, "outcome", "steps", "first residual", "last residual", "rate"], &rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::cell;
+    use banach::solve::Outcome;
+    use burn::tensor::Device;
+
+    #[test]
+    fn the_worst_row_is_the_one_with_the_largest_relative_residual() {
+        let mut report = cell::solved(&FixedPointConfig::new(), &Device::flex()).unwrap();
+        report.outcomes = vec![Outcome::Converged; 3];
+        report.steps = vec![4; 3];
+        (report.residuals, report.relative) = (vec![3.0, 2.0, 1.0], vec![0.1, 0.3, 0.2]);
+        assert_eq!(Ranked::new(&report).rows, [0, 2, 1]);
+        report.steps[2] = 5;
+        assert_eq!(Ranked::new(&report).rows, [0, 1, 2]);
     }
 }

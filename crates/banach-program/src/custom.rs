@@ -31,8 +31,9 @@ pub trait Custom: Debug + Send + Sync {
     /// The tangent of the result, written with the calculus of the point; none where it is zero.
     fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var>;
 
-    /// Whether row `i` of the result depends on rows `i` of the operands alone.
-    fn row_by_row(&self) -> bool;
+    /// Whether row `i` of the result depends on rows `i` alone of those operands that have rows; the others are the same for
+    /// every row.
+    fn row_by_row(&self, has_rows: &[bool]) -> bool;
 }
 
 /// A linear map defined elsewhere, from one operand to a result, with residuals as coefficients.

@@ -89,8 +89,9 @@ fn follow(program: &Program, equation: &Equation, places: &[Place], count: usize
         }
         Primitive::Custom(custom) => {
             let rows = Place::Rows(Along { axis: 0, each: 1 });
-            let apart =
-                custom.0.row_by_row() && operands.iter().all(|place| [Place::Fixed, rows].contains(place));
+            let has_rows: Vec<bool> = operands.iter().map(|place| *place == rows).collect();
+            let apart = operands.iter().all(|place| [Place::Fixed, rows].contains(place))
+                && custom.0.row_by_row(&has_rows);
             if apart { rows } else { Place::Mixed }
         }
         Primitive::MaxPoolIndices(_) => across(3, across(2, operands[0])),

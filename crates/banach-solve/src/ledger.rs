@@ -2,8 +2,31 @@
 
 use crate::rate::Recent;
 use crate::settings::Rules;
-use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch};
+use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch, Tolerance};
 use std::time::Instant;
+
+/// How a row has grown on its way: a state may grow until any residual is small beside it, or until a step is lost in rounding.
+#[derive(Debug, Clone, Copy, Default)]
+struct Growth {
+    /// The first size and the last; none before the first visit.
+    sizes: Option<(f64, f64)>,
+    /// The largest residual.
+    largest: f64,
+}
+
+impl Growth {
+    /// Whether the tolerance is met, and not by growing alone: the state is at most twice as large as at first, or has come to
+    /// rest with a residual that has fallen to `√relative` of its largest.
+    fn met(&mut self, tolerance: &Tolerance, residual: f64, size: f64, precision: f64) -> bool {
+        let (first, last) = self.sizes.unwrap_or((size, size));
+        self.sizes = Some((first, size));
+        self.largest = self.largest.max(residual);
+        // Smaller than this no difference of such numbers is known to be.
+        let known = residual.max(precision * size);
+        let fallen = known <= tolerance.relative.sqrt().max(16.0 * precision) * self.largest;
+        tolerance.met(residual, size) && (size <= 2.0 * first || fallen && size <= 2.0 * last)
+    }
+}
 
 /// One line a row: the best point, its residual, and how the row ended.
 ///
@@ -25,8 +48,10 @@ pub(crate) struct Ledger<R> {
     sizes: Vec<f64>,
     /// The residual beyond which a row has diverged.
     ceilings: Vec<f64>,
-    /// The first size of every row, and its largest residual so far.
-    origins: Vec<(f64, f64)>,
+    /// How every row has grown.
+    growth: Vec<Growth>,
+    /// That of the numbers of the state.
+    precision: f64,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
     /// The last residuals.
@@ -61,7 +86,8 @@ impl<R: Rows> Ledger<R> {
             residuals: vec![residual; rows],
             sizes: vec![residual; rows],
             ceilings: vec![f64::NAN; rows],
-            origins: vec![(f64::NAN, 0.0); rows],
+            growth: vec![Growth::default(); rows],
+            precision: x0.precision(),
             milestones: vec![(f64::INFINITY, 0); rows],
             recent: vec![Recent::default(); rows],
             reported: vec![residual; rows],
@@ -136,14 +162,7 @@ impl<R: Rows> Ledger<R> {
         if !(residual.is_finite() && size.is_finite()) {
             return Some(Outcome::NonFinite);
         }
-        let (first, largest) = &mut self.origins[row];
-        if first.is_nan() {
-            *first = size;
-        }
-        *largest = largest.max(residual);
-        // A state may grow until any residual is small beside it: then the residual itself must have fallen.
-        let tolerance = &self.rules.tolerance;
-        if tolerance.met(residual, size) && (residual <= 0.5 * *largest || tolerance.met(residual, *first)) {
+        if self.growth[row].met(&self.rules.tolerance, residual, size, self.precision) {
             return Some(Outcome::Converged);
         }
         if self.ceilings[row].is_nan() {

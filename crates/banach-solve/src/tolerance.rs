@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
 ///
-/// The residual is that of the map itself, whatever damping or mixing the solver uses. Where `relative` is met because the
-/// state has grown, and would not be for its first size, the residual must also have come down to half of its largest value
-/// on the way: `x = x + 1` never converges. For `(I - A) c = v` the residual is
+/// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
+/// state has grown to more than twice its first size, any residual becomes small beside it; then the residual must also have
+/// come down to `√relative` of its largest value, and the state to rest: `x = x + 1` never converges. For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |

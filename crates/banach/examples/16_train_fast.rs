@@ -61,7 +61,7 @@ fn main() -> Result<(), Error> {
     for _ in 0..100 {
         let (loss, gradients) = objective.value_and_gradient(&network, (z.clone(), y.clone()))?;
         losses.push(loss);
-        let (gradients, _) = clip_gradients(&network, gradients, 1.0);
+        let (gradients, _) = clip_gradients(&network, gradients, 1.0)?;
         network = optimizer.step(1e-2, network, gradients);
     }
     // ANCHOR_END: train

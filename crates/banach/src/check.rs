@@ -68,14 +68,16 @@ impl GradientCheck {
 /// Checks the gradient of a layer with respect to z and every parameter, along a random direction.
 ///
 /// # Errors
-/// As [`FixedPoint::solve`].
+/// As [`FixedPoint::solve`]; [`Error::Setting`] for a layer that gives another gradient than the implicit one, which is what is
+/// checked.
 pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Result<GradientCheck, Error> {
+    layer.config().refuse_other_gradients()?;
     let x0 = layer.update().start(&z);
     let roads = Roads::new(Call::new(layer, &x0, &z)?)?;
     let (implicit, length) = roads.implicit()?;
     let relative = |other: f64| (other - implicit).abs() / length.max(1e-12);
     let finite_difference = relative(roads.finite_difference()?);
-    let unrolled = roads.unrolled()?.map(relative);
+    let unrolled = roads.unrolled(length)?.map(relative);
     let (dot_product, residual) = (roads.dot_product()?, roads.residual);
     Ok(GradientCheck { implicit, finite_difference, dot_product, unrolled, residual })
 }
@@ -93,7 +95,9 @@ struct Roads {
 impl Roads {
     fn new(call: Call) -> Result<Self, Error> {
         let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
-        let residual = solution.statistics.residuals.iter().copied().fold(0.0, f64::max);
+        let worse =
+            |worst: f64, residual: &f64| if residual.is_nan() { f64::INFINITY } else { worst.max(*residual) };
+        let residual = solution.statistics.residuals.iter().fold(0.0, worse);
         let steps = solution.statistics.steps.iter().copied().max().unwrap_or(0);
         let v = random(&solution.value.clone().into());
         let direction = call.fixed.iter().map(|value| random(value).into()).collect();
@@ -147,8 +151,17 @@ impl Roads {
         Ok((left - right).abs() / dot(&pulled, &pulled).sqrt().max(1e-12))
     }
 
-    /// Burn's tape through many applications of g from x̂.
-    fn unrolled(&self) -> Result<Option<f64>, Error> {
+    /// Burn's tape through many applications of g from x̂; none where half of them do not say about the same, beside a gradient
+    /// of this length: what the rest would add falls as fast again.
+    fn unrolled(&self, length: f64) -> Result<Option<f64>, Error> {
+        let steps = (2 * self.steps).clamp(60, 400);
+        let (half, all) = (self.unrolled_by(steps / 2)?, self.unrolled_by(steps)?);
+        let settled = |all: &f64| half.is_some_and(|half| (all - half).abs() <= 1e-4 * length.max(1e-12));
+        Ok(all.filter(settled))
+    }
+
+    /// The same through so many applications; none where they lead away.
+    fn unrolled_by(&self, steps: usize) -> Result<Option<f64>, Error> {
         let leaves: Vec<Option<Tensor<1>>> = self.call.fixed.iter().map(leaf).collect();
         let bound = leaves.iter().zip(&self.call.fixed).map(|(leaf, value)| match leaf {
             Some(leaf) => Value::from(leaf.clone()).reshaped(&value.ty().shape),
@@ -156,7 +169,7 @@ impl Roads {
         });
         let fixed: Vec<Value> = bound.collect();
         let mut x = Value::from(self.x.clone());
-        for _ in 0..(2 * self.steps).clamp(60, 400) {
+        for _ in 0..steps {
             x = run_single(&self.call.traced.fix.g, [vec![x], fixed.clone()].concat())?;
         }
         let end: Tensor<2> = x.try_into_tensor()?;

@@ -1,13 +1,16 @@
 //! How long may a gradient be? All parameters together, which Burn's clipping of one tensor at a time does not say.
 
+use crate::error::Error;
 use banach_kernels::{Level, square_sum};
 use banach_program::{Host, Number, Operand, Value};
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
+use std::collections::HashSet;
 
-/// Scales the gradients of a module together so that their Euclidean norm is at most `longest`; with the norm they had.
+/// Scales the gradients of a module together so that their Euclidean norm is at most `longest`; with the norm they had. A
+/// parameter that stands in several places counts once.
 ///
 /// A norm that is not finite is returned with the gradients as they were: whether to drop the step is for the caller
 /// to say. R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks" (2013),
@@ -23,25 +26,32 @@ use rayon::prelude::*;
 /// let layer = LinearConfig::new(2, 1).with_bias(false).init(&device);
 /// let loss = layer.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)).sum();
 /// let gradients = GradientsParams::from_grads(loss.backward(), &layer);
-/// let (gradients, norm) = clip_gradients(&layer, gradients, 1.0);
+/// let (gradients, norm) = clip_gradients(&layer, gradients, 1.0)?;
 /// assert_eq!(norm, 5.0);
 /// let clipped: Tensor<2> = gradients.get(layer.weight.id).unwrap();
 /// assert!(clipped.into_data().iter::<f64>().zip([0.6, 0.8]).all(|(a, b)| (a - b).abs() < 1e-6));
+/// # Ok::<(), banach::Error>(())
 /// ```
+///
+/// # Errors
+/// [`Error::Setting`] unless `longest` is above 0; infinity bounds nothing.
 pub fn clip_gradients(
     module: &impl Module,
     gradients: GradientsParams,
     longest: f64,
-) -> (GradientsParams, f64) {
-    let mut measure = Measure { gradients: &gradients, squares: 0.0 };
+) -> Result<(GradientsParams, f64), Error> {
+    if longest.is_nan() || longest <= 0.0 {
+        return Err(Error::setting("longest", longest, "a number above 0"));
+    }
+    let mut measure = Measure { gradients: &gradients, seen: HashSet::new(), squares: 0.0 };
     module.visit(&mut measure);
     let norm = measure.squares.sqrt();
     if norm <= longest || !norm.is_finite() {
-        return (gradients, norm);
+        return Ok((gradients, norm));
     }
-    let mut scale = Scale { gradients, factor: longest / norm };
+    let mut scale = Scale { gradients, seen: HashSet::new(), factor: longest / norm };
     module.visit(&mut scale);
-    (scale.gradients, norm)
+    Ok((scale.gradients, norm))
 }
 
 /// Numbers that one core looks at in a go; sums do not depend on how many cores there are.
@@ -49,12 +59,15 @@ const PART: usize = 1 << 14;
 
 struct Measure<'a> {
     gradients: &'a GradientsParams,
+    seen: HashSet<ParamId>,
     squares: f64,
 }
 
 impl ModuleVisitor for Measure<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let Some(gradient) = self.gradients.get::<D>(param.id) else { return };
+        let Some(gradient) = self.gradients.get::<D>(param.id).filter(|_| self.seen.insert(param.id)) else {
+            return;
+        };
         let value = || Value::from(gradient.clone());
         let here = squares::<f32>(value()).or_else(|| squares::<f64>(value()));
         let elsewhere = || gradient.clone().square().sum().into_data().iter::<f64>().sum();
@@ -72,12 +85,15 @@ fn squares<T: Number>(gradient: Value) -> Option<f64> {
 
 struct Scale {
     gradients: GradientsParams,
+    seen: HashSet<ParamId>,
     factor: f64,
 }
 
 impl ModuleVisitor for Scale {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.remove::<D>(param.id) {
+        if self.seen.insert(param.id)
+            && let Some(gradient) = self.gradients.remove::<D>(param.id)
+        {
             self.gradients.register(param.id, gradient.mul_scalar(self.factor));
         }
     }

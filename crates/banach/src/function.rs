@@ -148,13 +148,19 @@ impl Function {
     /// input varying alone, whatever they are outside.
     ///
     /// # Errors
-    /// [`Error::NotScalar`] unless there is one output with one number, or one number per row, whose sum is meant.
+    /// [`Error::NotScalar`] unless there is one output with one number, or one number per row, whose sum is meant;
+    /// [`Error::Setting`] for a position it does not have.
     pub fn partial(&self, inputs: &[usize]) -> Result<Function, Error> {
         let types: Vec<&Type> = self.program.output_types().collect();
         let scalar = |ty: &Type| ty.kind.is_float() && (ty.len() == 1 || ty.len() == ty.shape[0]);
         if types.len() != 1 || !scalar(types[0]) {
             let found: Vec<String> = types.iter().map(ToString::to_string).collect();
             return Err(Error::NotScalar { found: found.join(", ") });
+        }
+        let count = self.program.inputs().len();
+        if let Some(&position) = inputs.iter().find(|position| **position >= count) {
+            let found = format!("the position of an input, {position}, of a function of {count}");
+            return Err(Error::setting("inputs", found, "positions of its inputs, from 0"));
         }
         let pulled = vjp(&self.program, inputs);
         let mut builder = Builder::new();

@@ -26,13 +26,13 @@ use crate::native::{NativeLoop, NativeSmooth};
 use crate::precision::{Precision, Single, all_lowered, in_both, lowered, single};
 use crate::pullback::join_inputs;
 use crate::report::{AdjointReport, Report, Statistics, locked, warn};
-use crate::resolvent::{Handle, LoopBody, Resolvent, fits};
+use crate::resolvent::{Handle, LoopBody, Resolvent, fits, rows_apart};
 use crate::settings::{Engine, FixedPointConfig, OnFailure};
 use crate::smooth::{Derivative, SmoothLoop};
 use crate::warm::Visit;
 use banach_program::{
-    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Rows, Type, Unary, Value, Var, evaluate,
-    hoist, linearize, rows, simplify,
+    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
+    linearize, simplify,
 };
 use banach_solve::{
     FixedPointSolver, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
@@ -294,7 +294,9 @@ impl Custom for Fix {
         let x = match self.config.on_failure {
             OnFailure::Best | OnFailure::Skip => solution.value,
             OnFailure::Warn => {
-                warn(Report::new(&solution).explain());
+                if !solution.converged() {
+                    warn(Report::new(&solution).explain());
+                }
                 solution.value
             }
             OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
@@ -317,8 +319,7 @@ impl Custom for Fix {
         Some(point.custom_of(Arc::new(Handle(Arc::clone(resolvent))), b, coefficients, &at))
     }
 
-    fn row_by_row(&self) -> bool {
-        let all: Vec<usize> = (0..self.g.inputs().len()).collect();
-        rows(&self.g, &[0]) == Rows::Independent && rows(&self.g, &all) == Rows::Independent
+    fn row_by_row(&self, has_rows: &[bool]) -> bool {
+        rows_apart(&self.g, has_rows)
     }
 }

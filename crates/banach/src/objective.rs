@@ -40,7 +40,10 @@ use std::sync::{Arc, Mutex};
 /// The loss is ordinary Burn code on a module and a batch, [`FixedPoint`](crate::FixedPoint) layers included, whose
 /// gradients are those of the implicit function theorem. It must be a function: layers that draw random numbers or count
 /// batches while they train (dropout, batch norm) are refused. The program is traced once for each set of shapes and
-/// replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any Burn optimizer.
+/// replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any Burn optimizer. All else
+/// stays as it was at the first call, the settings of layers and plain fields of modules included: make a new objective
+/// when they change. A row without a finite residual has no sound row put in its place here as it has on the tape: where it makes
+/// the gradient NaN, drop the step (the norm that [`clip_gradients`](crate::clip_gradients) returns says so).
 pub struct Objective<M, I> {
     loss: Loss<M, I>,
     engine: Engine,

@@ -9,7 +9,7 @@ use crate::lost::chosen;
 use crate::native::NativeLoop;
 use crate::precision::{Precision, Single, all_lowered, in_both, lowered};
 use crate::pullback::{Pullbacks, join_inputs};
-use crate::report::{AdjointReport, Statistics, locked};
+use crate::report::{AdjointReport, Statistics, locked, warn};
 use crate::settings::{Engine, FixedPointConfig, OnFailure};
 use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
@@ -69,6 +69,11 @@ impl Resolvent {
 
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
         let (c, report) = self.solve(b, None, q, &self.config.adjoint)?;
+        if self.config.on_failure == OnFailure::Warn
+            && let Err(error) = report.check()
+        {
+            warn(&error.to_string());
+        }
         locked(&self.statistics).count_adjoint(&report);
         Ok(c)
     }
@@ -196,9 +201,8 @@ impl Custom for Handle {
         Some(point.custom(Arc::new(self.clone()), b, q))
     }
 
-    fn row_by_row(&self) -> bool {
-        let all: Vec<usize> = (0..self.0.map.inputs().len()).collect();
-        rows(&self.0.map, &all) == Rows::Independent
+    fn row_by_row(&self, has_rows: &[bool]) -> bool {
+        rows_apart(&self.0.map, has_rows)
     }
 }
 
@@ -244,6 +248,12 @@ fn other(solver: &LinearSolver) -> LinearSolver {
         LinearSolver::Gmres(_) => LinearSolver::Neumann(Neumann::default()),
         LinearSolver::Neumann(_) | _ => LinearSolver::Gmres(Gmres::default()),
     }
+}
+
+/// Whether the rows of a state that a program maps to itself are apart, where these inputs have rows too.
+pub(crate) fn rows_apart(program: &Program, has_rows: &[bool]) -> bool {
+    let with: Vec<usize> = (0..has_rows.len()).filter(|&at| at == 0 || has_rows[at]).collect();
+    rows(program, &with) == Rows::Independent
 }
 
 /// The type of a state that a program maps to itself, if the operands are the program's inputs.

@@ -107,7 +107,8 @@ pub struct FixedPointConfig {
 
 impl Default for FixedPointConfig {
     fn default() -> Self {
-        let (forward, adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
+        let (forward, mut adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
+        adjoint.tolerance.absolute = 0.0;
         let (on_failure, engine) = (OnFailure::default(), Engine::default());
         let (convolution, precision) = (Convolution::default(), Precision::default());
         let (gradient, coupling) = (Gradient::default(), None);
@@ -145,11 +146,14 @@ impl FixedPointConfig {
         self
     }
 
-    /// The same tolerance forward and backward, where rows are measured in the Euclidean norm whatever the norm forward.
+    /// The same tolerance forward and backward, where it is relative to the cotangent of each row, in the Euclidean norm: a
+    /// cotangent has the size of a loss, and the mean over a large batch makes it small, so nothing absolute means anything
+    /// there. With `relative: 0` forward, `absolute` is what is relative backward.
     #[must_use]
     pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        let relative = if tolerance.relative > 0.0 { tolerance.relative } else { tolerance.absolute };
         self.forward.tolerance = tolerance;
-        self.adjoint.tolerance = Tolerance { norm: Norm::Euclidean, ..tolerance };
+        self.adjoint.tolerance = Tolerance { absolute: 0.0, relative, norm: Norm::Euclidean };
         self
     }
 
@@ -250,6 +254,17 @@ impl FixedPointConfig {
             return inside("on_failure", "skip", "`best`, `warn` or `error`");
         }
         Ok(())
+    }
+
+    /// Refuses gradients other than the implicit one, where that is looked at.
+    pub(crate) fn refuse_other_gradients(&self) -> Result<(), Error> {
+        match self.gradient {
+            Gradient::Implicit => Ok(()),
+            Gradient::Unrolled { .. } | Gradient::Shine { .. } => {
+                let expected = "`implicit`, the gradient that is checked and certified here";
+                Err(Error::setting("gradient", format!("{:?}", self.gradient), expected))
+            }
+        }
     }
 
     /// The adjoint's settings after a forward solve with these outcomes and relative residuals.

@@ -1,7 +1,7 @@
 //! Which options does each command take?
 
 use super::names::{EngineName, LayerName, RecipeName};
-use super::numbers::{positive, rate, share, step, tolerance, weight};
+use super::numbers::{count, dimension, rate, seed, share, step, tolerance, units, weight};
 use super::solvers::{AdjointName, SolverName};
 use clap::Args;
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ pub(crate) struct BibtexArguments {
     #[arg(long, value_enum, default_value = "tuned", hide_default_value = true)]
     pub(crate) recipe: RecipeName,
     /// Most epochs to train, counted from the start of the run [default: by recipe and layer].
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) epochs: Option<usize>,
     /// Fixes the split, the starting weights and the order of the examples.
-    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Folder for the results [default: out/bibtex-LAYER-seedS]. Without --resume an older run in it is replaced.
     #[arg(long, value_name = "DIR")]
@@ -45,10 +45,10 @@ pub(crate) struct BibtexArguments {
     #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true)]
     pub(crate) tolerance: Option<f64>,
     /// Most steps of the solver, forward and adjoint.
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) max_steps: Option<usize>,
     /// Stop after this many epochs without a better F1 on the validation split.
-    #[arg(long, value_name = "N", default_value = "30", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "30", value_parser = count, allow_negative_numbers = true)]
     pub(crate) patience: usize,
     /// Continue the run in the results folder from its last checkpoint.
     #[arg(long)]
@@ -62,13 +62,13 @@ pub(crate) struct BibtexArguments {
 #[derive(Args, Debug)]
 pub(crate) struct ToyArguments {
     /// Number of unknowns of the problem.
-    #[arg(long, value_name = "N", default_value = "20", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = dimension, allow_negative_numbers = true)]
     pub(crate) dimension: usize,
     /// Epochs to train each network.
-    #[arg(long, value_name = "N", default_value = "200", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", default_value = "200", value_parser = count, allow_negative_numbers = true)]
     pub(crate) epochs: usize,
     /// Fixes the problem, the samples and the starting weights.
-    #[arg(long, value_name = "S", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seed, allow_negative_numbers = true)]
     pub(crate) seed: u64,
     /// Where the loops of the fixed points run.
     #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
@@ -85,10 +85,10 @@ pub(crate) struct ToyArguments {
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
     /// Hidden units of the network that reads the features.
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = units, allow_negative_numbers = true)]
     pub(crate) hidden: Option<usize>,
     /// Hidden units through which labels act on one another; only --recipe tuned, not --layer mlp.
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = units, allow_negative_numbers = true)]
     pub(crate) label_units: Option<usize>,
     /// Share of the hidden units left out of every training example.
     #[arg(long, value_name = "P", value_parser = share, allow_negative_numbers = true)]
@@ -120,13 +120,13 @@ pub(crate) struct TableArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
     /// Every method is trained with the seeds 1 to K.
-    #[arg(long, value_name = "K", default_value = "5", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "K", default_value = "5", value_parser = count, allow_negative_numbers = true)]
     pub(crate) seeds: usize,
     /// The network and its settings [default: tuned].
     #[arg(long, value_enum, default_value = "tuned", hide_default_value = true)]
     pub(crate) recipe: RecipeName,
     /// Most epochs of a run [default: by recipe and layer].
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) epochs: Option<usize>,
     /// Folder for the table and a folder for each run; finished runs found in it are not repeated.
     #[arg(long, value_name = "DIR", default_value = "out/bibtex-table")]
@@ -160,15 +160,29 @@ pub(crate) struct ShowArguments {
 #[derive(Args, Debug)]
 pub(crate) struct Solving {
     /// Folder for the trace [default: out/trace-NAME].
-    #[arg(long, value_name = "DIR", requires = "trace")]
+    #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// How the fixed point is found [default: anderson].
-    #[arg(long, value_enum, value_name = "NAME", requires = "trace")]
+    #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) solver: Option<SolverName>,
     /// Relative residual at which a fixed point counts as found [default: 1e-6].
-    #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true, requires = "trace")]
+    #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true)]
     pub(crate) tolerance: Option<f64>,
     /// Most steps of the solver [default: 200].
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true, requires = "trace")]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) max_steps: Option<usize>,
+}
+
+impl ShowArguments {
+    /// An option that only a trace reads, where there is none.
+    pub(super) fn without_trace(&self) -> Option<&'static str> {
+        let Solving { out, solver, tolerance, max_steps } = &self.solving;
+        let given = [
+            ("--out", out.is_some()),
+            ("--solver", solver.is_some()),
+            ("--tolerance", tolerance.is_some()),
+            ("--max-steps", max_steps.is_some()),
+        ];
+        given.iter().find(|(_, given)| *given && !self.trace).map(|(option, _)| *option)
+    }
 }

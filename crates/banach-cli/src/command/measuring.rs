@@ -1,7 +1,7 @@
 //! Which options do the benchmarks take?
 
 use super::names::{ConvolutionName, EngineName, RoadName};
-use super::numbers::positive;
+use super::numbers::count;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub(crate) enum Bench {
     /// The peak of memory of a training step with 10 and with 200 iterations, each in a process of its own.
     Memory {
         /// Only so many iterations, measured in this very process.
-        #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
         steps: Option<usize>,
         #[command(flatten)]
         measuring: Measuring,
@@ -53,7 +53,7 @@ pub(crate) struct Measuring {
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) road: Option<RoadName>,
     /// Timed runs of each setting, of which the median counts; the number of epochs for bibtex [default: by task].
-    #[arg(long, value_name = "N", value_parser = positive, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) repeats: Option<usize>,
     /// Only the settings whose name holds this text.
     #[arg(long, value_name = "TEXT")]

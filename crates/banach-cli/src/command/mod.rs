@@ -13,7 +13,7 @@ pub(crate) use solvers::{AdjointName, SolverName};
 
 use crate::error::Error;
 use clap::error::{ContextKind, ErrorKind};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::ffi::OsString;
 
 /// Differentiable fixed-point layers: experiments that train, programs to look at, and times to compare.
@@ -76,6 +76,15 @@ pub(crate) enum Show {
     Conv(ShowArguments),
 }
 
+impl Action {
+    /// An option that only a trace reads, where there is none.
+    fn without_trace(&self) -> Option<&'static str> {
+        let Self::Show { update } = self else { return None };
+        let (Show::Bibtex(arguments) | Show::Cell(arguments) | Show::Conv(arguments)) = update;
+        arguments.without_trace()
+    }
+}
+
 /// Why there is nothing to run.
 #[derive(Debug)]
 pub(crate) enum Stop {
@@ -87,29 +96,57 @@ pub(crate) enum Stop {
 
 /// Reads the arguments.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Stop> {
-    let parsed = CommandLine::try_parse_from(arguments);
-    parsed.map(|line| line.action).map_err(|error| {
-        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            Stop::Answer(error.to_string())
-        } else {
-            Stop::Mistake(Error::Usage(one_line(&error)))
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let mistake = |text| Err(Stop::Mistake(Error::Usage(text)));
+    match CommandLine::try_parse_from(&words) {
+        Ok(CommandLine { action }) => match action.without_trace() {
+            Some(option) => mistake(format!("found {option} without --trace; add --trace")),
+            None => Ok(action),
+        },
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Err(Stop::Answer(error.to_string()))
         }
-    })
+        Err(error) if lacks_a_name(error.kind()) => mistake(choices(&words)),
+        Err(error) => mistake(one_line(&error)),
+    }
+}
+
+fn lacks_a_name(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+            | ErrorKind::MissingSubcommand
+            | ErrorKind::InvalidSubcommand
+    )
+}
+
+/// What stands where one of several names is expected, and which.
+fn choices(words: &[OsString]) -> String {
+    let (mut command, mut path) = (&CommandLine::command(), String::from("banach"));
+    let mut rest = words.iter().skip(1).map(|word| word.to_string_lossy()).filter(|word| word != "help");
+    let found = loop {
+        let Some(word) = rest.next() else { break None };
+        let Some(next) = command.find_subcommand(word.as_ref()) else { break Some(word) };
+        command = next;
+        path = format!("{path} {word}");
+    };
+    let kind = match command.get_name() {
+        "train" | "table" => "experiment",
+        "show" => "update",
+        "bench" => "benchmark",
+        _ => "command",
+    };
+    let found = found.map_or_else(|| format!("no {kind}"), |word| format!("'{word}'"));
+    let names: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    format!("found {found}, expected one of {}; run `{path} --help`", names.join(", "))
 }
 
 /// The first paragraph of clap's message and its tip, on one line.
 fn one_line(error: &clap::Error) -> String {
-    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "found no command, expected for example `banach train toy`; run `banach --help`".into();
-    }
     let text = error.to_string();
     let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut line = words(text.split("\n\n").next().unwrap_or_default());
     line = line.trim_start_matches("error: ").to_string();
-    let valid = error.get(ContextKind::ValidSubcommand).or(error.get(ContextKind::SuggestedSubcommand));
-    if let Some(expected) = valid {
-        line.push_str(&format!(", expected {expected}"));
-    }
     if let Some(suggestion) = error.get(ContextKind::SuggestedArg) {
         line.push_str(&format!("; did you mean '{suggestion}'?"));
     }
@@ -136,10 +173,10 @@ mod tests {
     fn every_mistake_is_one_line_that_names_the_option() {
         for (line, part) in [
             ("banach train bibtex", "--data"),
-            ("banach train bibtex --data d --epochs 0", "at least 1"),
+            ("banach train bibtex --data d --epochs 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --tolerance -1", "--tolerance"),
             ("banach train bibtex --data d --tolerance NaN", "expected a number above 0"),
-            ("banach train bibtex --data d --max-steps 0", "at least 1"),
+            ("banach train bibtex --data d --max-steps 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --epoch 3", "did you mean '--epochs'"),
             ("banach train bibtex --data d --solver simplex", "picard, anderson, broyden"),
             ("banach train bibtex --data d --dropout 1", "from 0 to below 1"),
@@ -147,7 +184,7 @@ mod tests {
             ("banach train bibtex --data d --learning-rate 0", "above 0"),
             ("banach train bibtex --data d --recipe secret", "published, tuned"),
             ("banach table bibtex", "--data"),
-            ("banach table bibtex --data d --seeds 0", "at least 1"),
+            ("banach table bibtex --data d --seeds 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --engine steam", "native, device"),
             ("banach show cell --hoist", "did you mean '--hoisted'"),
             ("banach show cell --solver picard", "--trace"),
@@ -158,11 +195,25 @@ mod tests {
             ("banach bench", "--help"),
             ("banach bench walk", "walk"),
             ("banach bench bibtex", "--data"),
-            ("banach bench cell --repeats 0", "at least 1"),
+            ("banach bench cell --repeats 0", "whole number from 1 to 1000000"),
             ("banach bench cell --engine steam", "native, device"),
-            ("banach bench memory --steps -3", "at least 1"),
-            ("banach train", "--help"),
-            ("banach", "--help"),
+            ("banach bench memory --steps -3", "whole number from 1 to 1000000"),
+            ("banach train bibtex --data d --seed -1", "found -1, expected a whole number from 0 to 184467"),
+            ("banach train toy --seed 18446744073709551616", "found 18446744073709551616, expected a whole"),
+            ("banach train toy --dimension 18446744073709551615", "expected a whole number from 1 to 2000"),
+            ("banach train toy --dimension 2001", "found 2001, expected a whole number from 1 to 2000"),
+            ("banach train bibtex --data d --hidden 100001", "expected a whole number from 1 to 100000"),
+            ("banach train bibtex --data d --label-units 100001", "expected a whole number from 1 to 100000"),
+            ("banach train toy --epochs 18446744073709551615", "expected a whole number from 1 to 1000000"),
+            ("banach show cell --max-steps 3", "found --max-steps without --trace; add --trace"),
+            ("banach train", "found no experiment, expected one of bibtex, toy; run `banach train --help`"),
+            ("banach train nothing", "found 'nothing', expected one of bibtex, toy"),
+            ("banach table", "found no experiment, expected one of bibtex"),
+            ("banach show", "found no update, expected one of bibtex, cell, conv"),
+            ("banach bench", "found no benchmark, expected one of cell, conv, bibtex, memory, rows, solvers"),
+            ("banach help nothing", "found 'nothing', expected one of train"),
+            ("banach foo", "found 'foo', expected one of train, table, show, bench; run `banach --help`"),
+            ("banach", "found no command, expected one of train, table, show, bench"),
         ] {
             let text = mistake(line);
             assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");

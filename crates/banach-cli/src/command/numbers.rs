@@ -1,11 +1,30 @@
 //! Which numbers may an option have?
 
-/// A whole number of at least 1.
-pub(super) fn positive(text: &str) -> Result<usize, String> {
+/// How often something is done: more would not end in a lifetime.
+pub(super) fn count(text: &str) -> Result<usize, String> {
+    up_to(1_000_000, text)
+}
+
+/// Hidden units: the weights of more do not fit into the memory of common machines.
+pub(super) fn units(text: &str) -> Result<usize, String> {
+    up_to(100_000, text)
+}
+
+/// Unknowns of a problem with a dense matrix, which is multiplied by itself.
+pub(super) fn dimension(text: &str) -> Result<usize, String> {
+    up_to(2000, text)
+}
+
+fn up_to(most: usize, text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(format!("found {text}, expected a whole number of at least 1")),
+        Ok(number) if (1..=most).contains(&number) => Ok(number),
+        _ => Err(format!("found {text}, expected a whole number from 1 to {most}")),
     }
+}
+
+/// What fixes random numbers.
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("found {text}, expected a whole number from 0 to {}", u64::MAX))
 }
 
 /// A number between 0 and 1, without both.

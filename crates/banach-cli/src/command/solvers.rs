@@ -19,7 +19,7 @@ pub(crate) enum SolverName {
     Broyden,
     /// Squared extrapolation of plain steps.
     Squarem,
-    /// Plain steps, then Anderson, then Broyden, as each row needs.
+    /// Plain steps, then Anderson, then Broyden, as each row needs, and back to Anderson where that runs away.
     Auto,
     /// Newton's method.
     Newton,

@@ -28,6 +28,10 @@ pub(crate) fn read(path: &Path) -> Result<SparseTable, Error> {
     })
 }
 
+/// The byte-order mark that some editors put before a text.
+const MARK: char = '\u{feff}';
+const NOT_TEXT: &str = "found bytes that are not UTF-8 text, expected the unpacked .arff file";
+
 #[derive(Debug)]
 enum Fault {
     Input(std::io::Error),
@@ -44,9 +48,8 @@ fn parse(mut reader: impl BufRead) -> Result<SparseTable, Fault> {
         }
         line += 1;
         let at_line = |reason| Fault::Line { line, reason };
-        let text =
-            std::str::from_utf8(&bytes).map_err(|_| at_line("found bytes that are not UTF-8 text".into()))?;
-        let text = text.trim();
+        let text = std::str::from_utf8(&bytes).map_err(|_| at_line(NOT_TEXT.into()))?;
+        let text = if line == 1 { text.trim_start_matches(MARK) } else { text }.trim();
         if text.is_empty() || text.starts_with('%') {
             continue;
         }
@@ -205,9 +208,20 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_skipped() {
+        let text = format!("{HEADER}{{2 1}}\n");
+        assert_eq!(parse(format!("\u{feff}{text}").as_bytes()).unwrap(), parse(text.as_bytes()).unwrap());
+        assert_eq!(fault(&format!("{HEADER}\u{feff}{{2 1}}\n")).0, 8);
+    }
+
+    #[test]
     fn bytes_that_are_not_text_are_an_error() {
         let mut bytes = HEADER.as_bytes().to_vec();
         bytes.extend([b'{', 0xff, b'}', b'\n']);
         assert!(matches!(parse(&bytes[..]), Err(Fault::Line { line: 8, .. })));
+        match parse(&[0x1f, 0x8b, 8, 0, b'\n'][..]) {
+            Err(Fault::Line { line: 1, reason }) => assert!(reason.contains("unpacked .arff"), "{reason}"),
+            other => panic!("expected a fault, found {other:?}"),
+        }
     }
 }

@@ -3,12 +3,19 @@
 use crate::error::Error;
 use crate::report::file;
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::path::Path;
 
 const COLOURS: [RGBColor; 4] =
     [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(148, 103, 189)];
 const FAINT: RGBColor = RGBColor(190, 196, 204);
+/// The factor between the least and the greatest value below which a logarithmic axis tells less than a linear one.
+const NARROW: f64 = 1.5;
+/// The most labels of a vertical axis.
+const HEIGHTS: usize = 10;
+/// More digits than an f64 holds would tell nothing.
+const MOST_DIGITS: usize = 16;
 const SIZE: (u32, u32) = (760, 400);
 
 /// One curve: the value at each place of the axis, from its first.
@@ -47,12 +54,22 @@ impl Axis {
 pub(crate) struct Panel {
     /// What the vertical axis measures.
     pub(crate) title: &'static str,
-    /// Whether the vertical axis is logarithmic.
+    /// Whether the vertical axis is logarithmic, unless all values are close to one another.
     pub(crate) logarithmic: bool,
     /// What the horizontal axis counts.
     pub(crate) axis: Axis,
     /// What is drawn.
     pub(crate) curves: Vec<Curve>,
+}
+
+impl Panel {
+    fn is_logarithmic(&self) -> bool {
+        let drawn = self.curves.iter().flat_map(|curve| &curve.values).copied();
+        let drawn = drawn.filter(|value| *value > 0.0 && value.is_finite());
+        let (low, high) =
+            drawn.fold((f64::INFINITY, 0.0), |(low, high), value| (value.min(low), value.max(high)));
+        self.logarithmic && high > NARROW * low
+    }
 }
 
 /// Draws the panels below one another into an SVG file.
@@ -71,37 +88,43 @@ fn render(text: &mut String, panels: &[Panel]) -> Result<(), String> {
     area.present().map_err(|error| error.to_string())
 }
 
+/// A place of the horizontal axis and the height there.
+type Point = (usize, f64);
 type Drawing<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 fn draw_panel<'a>(area: &Drawing<'a>, panel: &Panel) -> Result<(), DrawingAreaErrorKind<std::io::Error>> {
-    let curves: Vec<Vec<(f64, f64)>> = panel.curves.iter().map(|curve| points(curve, panel)).collect();
+    let curves: Vec<Vec<Point>> = panel.curves.iter().map(|curve| points(curve, panel)).collect();
     let first = panel.axis.first();
     let last = panel.curves.iter().map(|curve| curve.values.len()).max().unwrap_or(1).max(2) + first - 1;
+    let logarithmic = panel.is_logarithmic();
     let (low, high) = bounds(&curves);
+    let heights = RangedCoordf64::from(low..high).key_points(HEIGHTS);
+    let value = |height: f64| if logarithmic { 10_f64.powf(height) } else { height };
+    let write = |height: f64, digits| written(value(height), panel.logarithmic, digits);
+    let digits = digits(&heights, write);
     let mut chart = ChartBuilder::on(area)
         .margin(14)
         .caption(panel.title, ("sans-serif", 18))
         .x_label_area_size(36)
         .y_label_area_size(70)
-        .build_cartesian_2d(first as f64..last as f64, low..high)?;
-    let logarithmic = panel.logarithmic;
+        .build_cartesian_2d(first..last, low..high)?;
     chart
         .configure_mesh()
         .x_desc(panel.axis.name())
         .x_labels(last.min(10) + 1)
-        .x_label_formatter(&|place| format!("{place:.0}"))
-        .y_label_formatter(&|&value| {
-            if logarithmic { format!("{:.1e}", 10_f64.powf(value)) } else { short(value) }
-        })
+        .y_labels(HEIGHTS)
+        .y_label_formatter(&|&height| write(height, digits))
         .light_line_style(WHITE.mix(0.0))
         .draw()?;
     let drawn = || panel.curves.iter().zip(&curves);
     for (_, points) in drawn().filter(|(curve, _)| curve.name.is_none()) {
         chart.draw_series(LineSeries::new(points.clone(), FAINT.stroke_width(1)))?;
+        chart.draw_series(alone(points).map(|point| Circle::new(point, 2, FAINT.filled())))?;
     }
     let named = drawn().filter_map(|(curve, points)| Some((curve.name?, points.clone())));
     for (index, (name, points)) in named.enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
+        chart.draw_series(alone(&points).map(|point| Circle::new(point, 4, colour.filled())))?;
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
             .label(name)
@@ -117,24 +140,38 @@ fn draw_panel<'a>(area: &Drawing<'a>, panel: &Panel) -> Result<(), DrawingAreaEr
         .draw()
 }
 
-fn points(curve: &Curve, panel: &Panel) -> Vec<(f64, f64)> {
-    let heights = curve.values.iter().map(|&value| if panel.logarithmic { value.log10() } else { value });
-    let places = heights.enumerate().map(|(index, height)| ((index + panel.axis.first()) as f64, height));
+fn points(curve: &Curve, panel: &Panel) -> Vec<Point> {
+    let logarithmic = panel.is_logarithmic();
+    let heights = curve.values.iter().map(|&value| if logarithmic { value.log10() } else { value });
+    let places = heights.enumerate().map(|(index, height)| (index + panel.axis.first(), height));
     places.filter(|(_, height)| height.is_finite()).collect()
 }
 
-fn bounds(curves: &[Vec<(f64, f64)>]) -> (f64, f64) {
+fn bounds(curves: &[Vec<Point>]) -> (f64, f64) {
     let heights = || curves.iter().flatten().map(|&(_, height)| height);
     let (low, high) = (heights().fold(f64::INFINITY, f64::min), heights().fold(f64::NEG_INFINITY, f64::max));
     if low > high {
         return (0.0, 1.0);
     }
-    let space = (0.05 * (high - low)).max(1e-9 + 1e-3 * high.abs());
+    let space = (0.05 * (high - low)).max(1e-3 * high.abs()).max(if high == 0.0 { 1e-9 } else { 0.0 });
     (low - space, high + space)
 }
 
-fn short(value: f64) -> String {
-    if value.abs() >= 1.0 || value == 0.0 { format!("{value:.1}") } else { format!("{value:.3}") }
+/// The one point of a curve that has no second, of which a line would show nothing.
+fn alone(points: &[Point]) -> impl Iterator<Item = Point> {
+    let point = if points.len() == 1 { points.first().copied() } else { None };
+    point.into_iter()
+}
+
+fn written(value: f64, scientific: bool, digits: usize) -> String {
+    if scientific { format!("{value:.digits$e}") } else { format!("{value:.digits$}") }
+}
+
+/// The fewest digits, of at least one, with which no two neighbours are written alike.
+fn digits(heights: &[f64], write: impl Fn(f64, usize) -> String) -> usize {
+    let differ =
+        |digits: &usize| heights.windows(2).all(|pair| write(pair[0], *digits) != write(pair[1], *digits));
+    (1..MOST_DIGITS).find(differ).unwrap_or(MOST_DIGITS)
 }
 
 #[cfg(test)]
@@ -164,7 +201,42 @@ mod tests {
         let mut text = String::new();
         render(&mut text, std::slice::from_ref(&panel)).unwrap();
         assert!(text.contains("step") && text.contains("#BEC4CC") && !text.contains("epoch"), "{text}");
-        assert_eq!(points(&panel.curves[0], &panel)[0], (0.0, 0.0));
+        assert_eq!(points(&panel.curves[0], &panel)[0], (0, 0.0));
+    }
+
+    /// The texts of a drawing.
+    fn texts(panel: Panel) -> Vec<String> {
+        let mut text = String::new();
+        render(&mut text, &[panel]).unwrap();
+        let ends = text.split("</text>").filter_map(|part| part.rsplit('>').next());
+        ends.map(|text| text.trim().to_string()).filter(|text| !text.is_empty()).collect()
+    }
+
+    #[test]
+    fn a_single_point_is_a_circle() {
+        let mut text = String::new();
+        render(&mut text, &[panel(vec![0.5])]).unwrap();
+        assert_eq!(text.matches("<circle").count(), 1, "{text}");
+        text.clear();
+        render(&mut text, &[panel(vec![0.5, 0.25])]).unwrap();
+        assert!(!text.contains("<circle"));
+    }
+
+    #[test]
+    fn epochs_are_whole_and_no_label_stands_there_twice() {
+        for values in
+            [vec![0.4, 0.3], vec![0.361, 0.36], vec![1.0, 0.6], vec![0.5], vec![0.0, 0.0], vec![3e-9; 2]]
+        {
+            for logarithmic in [true, false] {
+                let panel = Panel { logarithmic, ..panel(values.clone()) };
+                let mut found = texts(panel);
+                let count = found.len();
+                assert!(found.contains(&"2".into()) && count > 5, "{values:?}: {found:?}");
+                found.sort();
+                found.dedup();
+                assert_eq!(found.len(), count, "{values:?}: {found:?}");
+            }
+        }
     }
 
     #[test]

@@ -23,9 +23,8 @@ fn stopped_after(stage: &Stage, lines: usize, signal: &str, layer: &str) -> (Opt
         assert!(line.starts_with("epoch"), "{line}");
     }
     // An epoch is announced before its checkpoint is on disk.
-    let state = stage.path("stopped/checkpoint/state.json");
     for _ in 0..200 {
-        if state.is_file() {
+        if !stage.json("stopped/checkpoint/state.json")["epochs"].as_array().unwrap().is_empty() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -83,12 +82,24 @@ fn a_killed_run_resumes_from_its_last_complete_checkpoint() {
 }
 
 #[test]
-fn resuming_a_finished_run_only_reports_it_again() {
+fn resuming_a_finished_run_leaves_its_report_alone() {
     let stage = Stage::with_data();
     let line = format!("{LINE} {FEEDFORWARD} --epochs 2 --out run");
     stage.succeed(&line);
+    let whole = std::fs::read(stage.path("run/report.json")).unwrap();
     let report = numbers(stage.json("run/report.json"));
     let (table, progress) = stage.succeed(&format!("{line} --resume"));
     assert!(progress.is_empty() && table.contains("test F1"), "{progress}{table}");
+    assert_eq!(report, numbers(stage.json("run/report.json")));
+    let output = stage.run(&format!("{line} --resume").replace("--epochs 2", "--epochs 1"));
+    let message = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains("found --epochs 1 where 2 are trained already, expected at least 2"),
+        "{message}"
+    );
+    assert_eq!(whole, std::fs::read(stage.path("run/report.json")).unwrap());
+    std::fs::remove_file(stage.path("run/report.json")).unwrap();
+    stage.succeed(&format!("{line} --resume"));
     assert_eq!(report, numbers(stage.json("run/report.json")));
 }

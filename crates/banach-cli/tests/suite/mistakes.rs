@@ -24,7 +24,7 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex", &["--data"]);
     refused(&stage, "train bibtex --data . --colour red", &["--colour"]);
     refused(&stage, "train bibtex --data . --epoch 3", &["--epochs"]);
-    refused(&stage, "train bibtex --data . --epochs 0", &["--epochs", "at least 1"]);
+    refused(&stage, "train bibtex --data . --epochs 0", &["--epochs", "from 1 to 1000000"]);
     refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "above 0"]);
     refused(&stage, "train bibtex --data . --tolerance nan", &["--tolerance"]);
     refused(&stage, "train bibtex --data . --max-steps 0", &["--max-steps"]);
@@ -39,7 +39,7 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "show cell --solver picard", &["--trace"]);
     refused(&stage, "show cell --trace --hoisted", &["--hoisted"]);
     refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "below 1"]);
-    refused(&stage, "show cell --trace --max-steps none", &["--max-steps", "at least 1"]);
+    refused(&stage, "show cell --trace --max-steps none", &["--max-steps", "from 1 to 1000000"]);
 }
 
 #[test]
@@ -56,15 +56,15 @@ fn solver_options_that_would_be_ignored_are_refused() {
 #[test]
 fn benchmarks_that_cannot_run_are_refused() {
     let stage = Stage::new();
-    refused(&stage, "bench", &["banach --help"]);
+    refused(&stage, "bench", &["banach bench --help"]);
     refused(&stage, "bench walk", &["walk"]);
-    refused(&stage, "bench cell --repeats 0", &["--repeats", "at least 1"]);
+    refused(&stage, "bench cell --repeats 0", &["--repeats", "from 1 to 1000000"]);
     refused(&stage, "bench cell --engine steam", &["native, device"]);
     refused(&stage, "bench cell --road rail", &["--road", "tape"]);
     refused(&stage, "bench rows --only nothing", &["--only nothing", "rows"]);
     refused(&stage, "bench solvers --only nothing", &["--only nothing", "solvers"]);
     refused(&stage, "bench solvers --road compiled", &["--road compiled", "leave --road out"]);
-    refused(&stage, "bench memory --steps none", &["--steps", "at least 1"]);
+    refused(&stage, "bench memory --steps none", &["--steps", "from 1 to 1000000"]);
     refused(&stage, "bench bibtex", &["--data"]);
     refused(&stage, "bench bibtex --data nowhere", &["nowhere", "--data"]);
 }
@@ -81,6 +81,7 @@ fn options_that_do_not_fit_the_layer_are_refused() {
     refused(&stage, "train bibtex --data data --adjoint cg", &["--adjoint cg", "fpi-gd"]);
     refused(&stage, "train bibtex --data data --dropout 1", &["--dropout", "below 1"]);
     refused(&stage, "table bibtex --data nowhere --out table", &["nowhere", "--data"]);
+    assert!(!stage.path("table").exists());
 }
 
 #[test]
@@ -115,16 +116,69 @@ fn a_broken_line_is_named() {
 }
 
 #[test]
+fn files_that_no_run_wrote_are_left_alone() {
+    let stage = Stage::with_data();
+    let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet --out run";
+    for name in ["metrics/mine.txt", "checkpoint/model-1.bpk", "report.json"] {
+        let file = stage.path("run").join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, "{}").unwrap();
+        refused(
+            &stage,
+            line,
+            &[name.split('/').next().unwrap(), "an older run; name another folder with --out"],
+        );
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "{}");
+        std::fs::remove_dir_all(stage.path("run")).unwrap();
+    }
+    std::fs::create_dir_all(stage.path("run/metrics")).unwrap();
+    stage.succeed(line);
+    std::fs::remove_file(stage.path("run/report.json")).unwrap();
+    stage.succeed(line);
+    std::fs::remove_dir_all(stage.path("run/checkpoint")).unwrap();
+    stage.succeed(line);
+}
+
+#[test]
+fn a_run_that_finished_no_epoch_starts_again() {
+    let stage = Stage::with_data();
+    let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet --out run";
+    stage.succeed(line);
+    let mut state = stage.json("run/checkpoint/state.json");
+    state["epochs"] = Vec::<u8>::new().into();
+    std::fs::write(stage.path("run/checkpoint/state.json"), state.to_string()).unwrap();
+    std::fs::remove_file(stage.path("run/report.json")).unwrap();
+    refused(&stage, &format!("{line} --resume"), &["no checkpoint", "start without --resume"]);
+    stage.succeed(line);
+    assert!(stage.path("run/report.json").is_file());
+}
+
+#[test]
 fn a_resume_without_a_checkpoint_or_with_other_settings_is_refused() {
     let stage = Stage::with_data();
     let line = "train bibtex --data data --layer feedforward --out run --quiet --epochs 1";
     refused(&stage, &format!("{line} --resume"), &["no checkpoint", "--resume"]);
     stage.succeed(line);
-    refused(&stage, &format!("{line} --resume --seed 2"), &["seed"]);
-    refused(&stage, &format!("{line} --resume --patience 3"), &["patience", "30"]);
-    refused(&stage, "train bibtex --data data --out run --resume --quiet", &["layer", "fpi-nn"]);
+    refused(&stage, &format!("{line} --resume --seed 2"), &["found --seed 2", "made with 1"]);
+    refused(&stage, &format!("{line} --resume --patience 3"), &["found --patience 3", "made with 30"]);
+    let recipe =
+        "found --recipe published, but the run in run was made with tuned; repeat its settings, or name";
+    refused(&stage, &format!("{line} --resume --recipe published"), &[recipe]);
+    refused(&stage, "train bibtex --data data --out run --resume --quiet", &["found --layer fpi-nn"]);
+    std::fs::create_dir(stage.path("others")).unwrap();
+    for name in ["train", "test"] {
+        std::fs::write(stage.path(&format!("others/bibtex-{name}.arff")), arff(50)).unwrap();
+    }
+    let others = format!("{} --resume", line.replace("--data data", "--data others"));
+    refused(&stage, &others, &["the examples in others are not those of the checkpoint"]);
     std::fs::write(stage.path("run/checkpoint/model-1.bpk"), "nonsense").unwrap();
     refused(&stage, &format!("{line} --resume"), &["broken checkpoint", "model-1.bpk"]);
+    let line = "train bibtex --data data --layer mlp --hidden 9 --out tuned --quiet --epochs 1";
+    stage.succeed(line);
+    std::fs::write(stage.path("tuned/checkpoint/average-1.bpk"), "nonsense").unwrap();
+    refused(&stage, &format!("{line} --resume"), &["broken checkpoint", "average-1.bpk"]);
+    std::fs::remove_file(stage.path("tuned/checkpoint/average-1.bpk")).unwrap();
+    refused(&stage, &format!("{line} --resume"), &["broken checkpoint", "average-1.bpk"]);
 }
 
 #[test]
@@ -137,6 +191,22 @@ fn whoever_reads_may_leave() {
         let output = child.wait_with_output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{line}: {}", text(&output.stderr));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_goes_on_where_nobody_reads_its_progress() {
+    let stage = Stage::with_data();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for (line, code) in [
+        ("train toy --dimension 2 --epochs 1 --out toy", 0),
+        ("train bibtex --data data --layer feedforward --epochs 1 --out run", 0),
+        ("train nothing", 2),
+    ] {
+        let status = stage.command(line.split(' ')).stderr(full()).stdout(Stdio::null()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{line}");
+    }
+    assert!(stage.path("toy/report.json").is_file() && stage.path("run/report.json").is_file());
 }
 
 #[cfg(target_os = "linux")]

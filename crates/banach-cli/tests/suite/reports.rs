@@ -1,6 +1,6 @@
 //! Do the experiments write the reports that scripts rely on?
 
-use crate::stage::Stage;
+use crate::stage::{Stage, text};
 
 #[test]
 fn the_toy_writes_its_report_its_plots_and_its_table() {
@@ -61,9 +61,9 @@ fn bibtex_writes_the_report_of_the_contract() {
     }
     assert!(report["settings"]["learning_rate"].is_number());
     assert!(cfg!(not(target_os = "linux")) || report["peak_memory_bytes"].as_u64().unwrap() > 1_000_000);
-    for file in ["curves.svg", "best.bpk"] {
-        assert!(stage.path(folder).join(file).is_file(), "{file}");
-    }
+    assert!(stage.path(folder).join("best.bpk").is_file());
+    let drawn = std::fs::read_to_string(stage.path(folder).join("curves.svg")).unwrap();
+    assert!(drawn.contains("training loss") && drawn.contains("F1 in percent"));
 }
 
 #[test]
@@ -219,10 +219,16 @@ fn the_table_holds_every_method_and_repeats_no_finished_run() {
         }
     }
     assert!(std::fs::read_to_string(stage.path("table/table.md")).unwrap().starts_with("| method |"));
+    let refused = stage.run(&format!("{line} --recipe published"));
+    assert_eq!(refused.status.code(), Some(2));
+    let message = text(&refused.stderr);
+    assert!(message.contains("found --recipe published") && !message.contains("--resume"), "{message}");
     let made =
         |stage: &Stage| std::fs::metadata(stage.path("table/fpi-nn-seed2/report.json")).unwrap().modified();
     let before = made(&stage).unwrap();
     assert_eq!(stage.succeed(line).0, table);
     assert_eq!(made(&stage).unwrap(), before);
     assert_eq!(stage.json("table/table.json")["rows"], rows);
+    stage.succeed("train bibtex --data data --layer mlp --epochs 1 --out table/mlp-seed1 --quiet");
+    assert!(!stage.path("table/mlp-seed1/finished.json").exists());
 }

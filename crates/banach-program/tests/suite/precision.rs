@@ -83,7 +83,7 @@ impl Custom for Same {
         point.tangent(operands[0])
     }
 
-    fn row_by_row(&self) -> bool {
+    fn row_by_row(&self, _: &[bool]) -> bool {
         true
     }
 }

@@ -213,7 +213,7 @@ impl Newton {
         let active = ledger.actives().to_vec();
         let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
-        let trials = ledger.remaining().saturating_sub(2).min(self.backtracks + 1);
+        let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
         match energies {
             Some(energies) => energies.search(map, visit, &direction, trials, ledger),
             None => search_residuals(map, visit, &direction, trials, ledger),

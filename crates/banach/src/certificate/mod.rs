@@ -202,6 +202,7 @@ impl<M: Module + Update> FixedPoint<M> {
     }
 
     fn diagnosed(&self, z: &M::Input) -> Result<Call, Error> {
+        self.config().refuse_other_gradients()?;
         let x0 = self.update().start(z);
         let call = Call::new(self, &x0, z)?;
         if Value::from(call.x0.clone()).is_placeholder() {

@@ -1,5 +1,6 @@
 //! Which weights are evaluated? A running mean of those that training passed through.
 
+use super::checkpoint::{self, AVERAGE, part_path};
 use super::network::Network;
 use crate::report::file;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
@@ -10,7 +11,7 @@ use burn::train::checkpoint::Checkpoint;
 use std::path::{Path, PathBuf};
 
 /// Files kept beside the checkpoints, as many as there are of those.
-const KEPT: usize = super::checkpoint::KEPT;
+const KEPT: usize = checkpoint::KEPT;
 
 /// `m ← d m + (1 - d) θ` after every mini-batch, with d growing from 0.1 to its final value.
 ///
@@ -47,7 +48,7 @@ impl Average {
     }
 
     fn path(&self, epoch: usize) -> PathBuf {
-        self.folder.join(format!("average-{epoch}.bpk"))
+        part_path(&self.folder, AVERAGE, epoch)
     }
 
     /// Writes the mean after an epoch; nothing is written where no mean is taken.

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const PARTS: [&str; 3] = ["model", "optimizer", "schedule"];
+/// The running mean of the weights, written beside the parts where one is taken.
+pub(crate) const AVERAGE: &str = "average";
 
 /// How many checkpoints stay on disk: enough that the one named by the state is never deleted before its successor
 /// is complete, although the parts are written by threads of their own.
@@ -94,7 +96,8 @@ impl<R: Checkpoint> Checkpointer<R> for Part {
     }
 }
 
-fn part_path(folder: &Path, name: &str, epoch: usize) -> PathBuf {
+/// The file of a part after an epoch.
+pub(crate) fn part_path(folder: &Path, name: &str, epoch: usize) -> PathBuf {
     folder.join(format!("{name}-{epoch}.bpk"))
 }
 
@@ -102,15 +105,29 @@ fn state_path(folder: &Path) -> PathBuf {
     folder.join("state.json")
 }
 
+/// Says whose the folder is, before an epoch is finished.
+pub(crate) fn begin(folder: &Path, state: &State) -> Result<(), Error> {
+    file::write_json(&state_path(folder), state)
+}
+
+/// Whether a file holds the state of a run, perhaps one with other settings than those of today.
+pub(crate) fn is_state(value: &serde_json::Value) -> bool {
+    ["layer", "seed", "settings", "epochs"].iter().all(|name| value.get(name).is_some())
+}
+
 /// The state in `folder`, after making sure that every part of its last epoch can be read.
 pub(crate) fn load(folder: &Path) -> Result<State, Error> {
     let path = state_path(folder);
+    let none = || Error::NoCheckpoint { path: folder.to_path_buf() };
     if !path.is_file() {
-        return Err(Error::NoCheckpoint { path: folder.to_path_buf() });
+        return Err(none());
     }
     let broken = |path: &Path, reason: String| Error::BrokenCheckpoint { path: path.to_path_buf(), reason };
     let bytes = std::fs::read(&path).map_err(|error| broken(&path, error.to_string()))?;
     let state: State = serde_json::from_slice(&bytes).map_err(|error| broken(&path, error.to_string()))?;
+    if state.epochs.is_empty() {
+        return Err(none());
+    }
     let [model, optimizer, schedule] = PARTS.map(|name| part_path(folder, name, state.epochs.len()));
     let part = |path: &Path, failure: Option<CheckpointerError>| match failure {
         Some(error) => Err(broken(path, error.to_string().replace('\n', " "))),
@@ -119,6 +136,10 @@ pub(crate) fn load(folder: &Path) -> Result<State, Error> {
     part(&model, <ModuleRecord as Checkpoint>::load(model.clone()).err())?;
     part(&optimizer, <OptimizerRecord as Checkpoint>::load(optimizer.clone()).err())?;
     part(&schedule, <LrSchedulerRecord as Checkpoint>::load(schedule.clone()).err())?;
+    if state.settings.averaging > 0.0 {
+        let average = part_path(folder, AVERAGE, state.epochs.len());
+        part(&average, <ModuleRecord as Checkpoint>::load(average.clone()).err())?;
+    }
     Ok(state)
 }
 
@@ -129,10 +150,10 @@ impl State {
             Err(Error::OtherSettings { path: folder.to_path_buf(), name: name.into(), found, expected })
         };
         if other.layer != self.layer {
-            return differ("layer", other.layer.as_str().into(), self.layer.as_str().into());
+            return differ("--layer", other.layer.as_str().into(), self.layer.as_str().into());
         }
         if other.seed != self.seed {
-            return differ("seed", other.seed.to_string(), self.seed.to_string());
+            return differ("--seed", other.seed.to_string(), self.seed.to_string());
         }
         other.settings.check_same(&self.settings, folder)
     }

@@ -2,6 +2,7 @@
 
 use super::history::Epoch;
 use crate::interruption;
+use crate::output::tell;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::MetricDefinition;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
@@ -54,7 +55,7 @@ impl Display {
     /// Called at the end of every epoch.
     pub(crate) fn epoch_ends(self, epoch: &Epoch, epochs: usize) {
         if self == Self::Lines {
-            eprintln!("{}", line(epoch, epochs));
+            tell(line(epoch, epochs));
         }
     }
 }

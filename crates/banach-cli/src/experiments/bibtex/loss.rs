@@ -30,13 +30,11 @@ fn soft_f1(x: Tensor<2>, y: Tensor<2>) -> Tensor<1> {
 /// Scales all gradients together to a norm of at most [`GRADIENT_NORM`].
 ///
 /// If the norm is not finite the gradient is dropped, the weights stay as they are, and the second value is false.
-/// Scales all gradients together to a norm of at most [`GRADIENT_NORM`].
-///
-/// If the norm is not finite the gradient is dropped, the weights stay as they are, and the second value is false.
 pub(crate) fn clip(network: &impl Module, gradients: GradientsParams) -> (GradientsParams, bool) {
     match clip_gradients(network, gradients, GRADIENT_NORM) {
-        (gradients, norm) if norm.is_finite() => (gradients, true),
-        (_, _) => (GradientsParams::new(), false),
+        Ok((gradients, norm)) if norm.is_finite() => (gradients, true),
+        Ok(_) => (GradientsParams::new(), false),
+        Err(error) => panic!("{error}"),
     }
 }
 

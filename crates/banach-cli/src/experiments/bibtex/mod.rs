@@ -6,6 +6,7 @@ mod checkpoint;
 mod course;
 mod display;
 mod evaluation;
+mod folder;
 mod gauge;
 mod history;
 mod joint;
@@ -30,7 +31,6 @@ use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Bibtex};
 use crate::error::Error;
 use crate::output::say;
-use crate::report::file;
 use crate::{device, interruption};
 use banach::AdamConfig;
 use banach::program::Program;
@@ -91,9 +91,13 @@ fn run(
     if arguments.resume {
         let earlier = checkpoint::load(&folder.join("checkpoint"))?;
         earlier.check_same(&state, folder)?;
+        enough(state.settings.epochs, earlier.epochs.len())?;
         state.epochs = earlier.epochs;
     }
-    prepare(folder, arguments.resume)?;
+    folder::prepare(folder, arguments.resume)?;
+    if !arguments.resume {
+        checkpoint::begin(&folder.join("checkpoint"), &state)?;
+    }
     let tracked = device.clone().autodiff();
     let network = Network::new(state.layer, state.seed, &state.settings, &data.train, &tracked)?;
     let (history, parameters) = (History::new(state.epochs.clone()), network.num_params());
@@ -106,7 +110,9 @@ fn run(
     };
     state.epochs = history.epochs();
     let best = history.best();
-    if let Some(best) = &best {
+    // What this process did says nothing about a run that it did not continue.
+    let told = state.epochs.len() == finished && summary::is_written(folder, finished);
+    if let (Some(best), false) = (&best, told) {
         summary::write(folder, &state, Some(best), parameters)?;
     }
     match (end, best) {
@@ -137,23 +143,16 @@ fn advice(finished: usize, folder: &Path) -> String {
     )
 }
 
-/// Makes the results folder; a new run removes what an older one left in it.
-fn prepare(folder: &Path, resume: bool) -> Result<(), Error> {
-    file::make_folder(folder)?;
-    if !resume {
-        for old in ["checkpoint", "metrics"] {
-            match std::fs::remove_dir_all(folder.join(old)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::write(&folder.join(old), error));
-                }
-                _ => {}
-            }
-        }
-        for old in ["report.json", "curves.svg", "best.bpk"] {
-            let _ = std::fs::remove_file(folder.join(old));
-        }
+/// Refuses fewer epochs than are trained: they cannot be taken back.
+fn enough(wanted: usize, trained: usize) -> Result<(), Error> {
+    if wanted >= trained {
+        return Ok(());
     }
-    file::make_folder(&folder.join("checkpoint"))
+    Err(Error::Setting {
+        found: format!("--epochs {wanted} where {trained} are trained already"),
+        expected: format!("at least {trained}"),
+        advice: format!("give --epochs {trained} or more, or name another folder with --out"),
+    })
 }
 
 /// A run that is ready to train.

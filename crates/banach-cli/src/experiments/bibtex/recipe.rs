@@ -50,7 +50,7 @@ impl Recipe {
         }
     }
 
-    /// Chosen on validation data alone, with the same number of trials for each layer.
+    /// Chosen on validation data alone.
     fn tuned(layer: LayerName) -> Self {
         Self {
             epochs: 20,

@@ -117,20 +117,32 @@ impl Settings {
     pub(crate) fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
         let fields = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
         let (found, expected) = (fields(self), fields(earlier));
-        let names = found.as_object().into_iter().flat_map(|fields| fields.keys());
-        match names
-            .filter(|name| !["epochs", "data"].contains(&name.as_str()))
-            .find(|&name| found[name] != expected[name])
-        {
+        // Another recipe changes many settings, and none of them was asked for.
+        let names = found.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
+        let mut names = std::iter::once("recipe").chain(names);
+        match names.find(|name| !["epochs", "data"].contains(name) && found[*name] != expected[*name]) {
             None => Ok(()),
+            Some("data_fingerprint") => Err(Error::OtherExamples { data: self.data.clone() }),
             Some(name) => Err(Error::OtherSettings {
                 path: path.to_path_buf(),
-                name: name.clone(),
-                found: found[name].to_string(),
-                expected: expected[name].to_string(),
+                name: as_given(name),
+                found: bare(&found[name]),
+                expected: bare(&expected[name]),
             }),
         }
     }
+}
+
+/// A setting's name as on the command line, or in words where no option gives it.
+fn as_given(name: &str) -> String {
+    if ["batch", "gradient_norm", "validation_share"].contains(&name) {
+        return name.replace('_', " ");
+    }
+    format!("--{}", name.replace('_', "-"))
+}
+
+fn bare(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), String::from)
 }
 
 /// Refuses options that would be ignored, and a solver that does not fit.

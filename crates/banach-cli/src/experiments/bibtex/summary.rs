@@ -61,6 +61,13 @@ pub(crate) fn write(
     file::write_json(&folder.join("report.json"), &report)
 }
 
+/// Whether the report in `folder` is there and tells of so many epochs.
+pub(crate) fn is_written(folder: &Path, epochs: usize) -> bool {
+    let bytes = std::fs::read(folder.join("report.json")).unwrap_or_default();
+    let report: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    report.is_some_and(|report| report["epochs"].as_array().is_some_and(|told| told.len() == epochs))
+}
+
 fn panels(epochs: &[Epoch]) -> [Panel; 2] {
     let curve = |name, value: fn(&EpochReport) -> f64| Curve {
         name: Some(name),
@@ -72,7 +79,7 @@ fn panels(epochs: &[Epoch]) -> [Panel; 2] {
         curve("test, at one half", |epoch| epoch.test_f1_at_half),
     ];
     [
-        Panel { title: "binary cross-entropy", logarithmic: true, axis: Axis::Epochs, curves: loss },
+        Panel { title: "training loss", logarithmic: true, axis: Axis::Epochs, curves: loss },
         Panel { title: "F1 in percent", logarithmic: false, axis: Axis::Epochs, curves: f1 },
     ]
 }

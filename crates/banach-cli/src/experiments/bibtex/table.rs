@@ -1,12 +1,13 @@
 //! How do the methods compare over several seeds, and with what was published?
 
 use super::display::Display;
+use super::folder::FINISHED;
 use super::settings::Settings;
-use super::{Outcome, run, settings};
+use super::{Outcome, checkpoint, run, settings};
 use crate::command::{BibtexArguments, Changes, LayerName, TableArguments};
 use crate::dataset::bibtex;
 use crate::error::Error;
-use crate::output::say;
+use crate::output::{say, tell};
 use crate::report::{file, table};
 use crate::{device, interruption};
 use burn::train::Interrupter;
@@ -29,7 +30,6 @@ const PUBLISHED: [(&str, f64); 8] = [
 ];
 
 const PATIENCE: usize = 30;
-const FINISHED: &str = "finished.json";
 
 /// What is kept of a finished run, so that it is not repeated.
 #[derive(Debug, Serialize, Deserialize)]
@@ -64,6 +64,7 @@ struct Contents {
 /// Runs `banach table bibtex`.
 pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
     device::named(&arguments.device)?;
+    bibtex::load(&arguments.data, 1)?;
     file::make_folder(&arguments.out)?;
     let interrupter = interruption::listen()?;
     let mut runs: Vec<(LayerName, Finished)> = Vec::new();
@@ -72,10 +73,10 @@ pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
             let finished = one(arguments, method, seed, &interrupter)?;
             if !arguments.quiet {
                 let name = method.as_str();
-                eprintln!(
+                tell(format_args!(
                     "{name:<11}  seed {seed}/{}  validation F1 {:5.2}  test F1 {:5.2}  at one half {:5.2}",
                     arguments.seeds, finished.validation_f1, finished.test_f1, finished.test_f1_at_half
-                );
+                ));
             }
             runs.push((method, finished));
         }
@@ -124,7 +125,10 @@ fn one(
             return Ok(finished);
         }
     }
-    run_arguments.resume = folder.join("checkpoint/state.json").is_file();
+    run_arguments.resume = match checkpoint::load(&folder.join("checkpoint")) {
+        Err(Error::NoCheckpoint { .. }) => false,
+        loaded => loaded.map(|_| true)?,
+    };
     let outcome = run(&run_arguments, &data, &folder, Display::Quiet, interrupter);
     if matches!(outcome, Err(Error::Interrupted(_))) {
         let advice = "repeat the command to go on where it stopped; finished epochs are kept";
@@ -186,13 +190,15 @@ const HEADER: [&str; 6] = ["method", "test F1", "test F1 at one half", "publishe
 
 /// The trained methods, then those that are only known from print.
 fn cells(rows: &[Row]) -> Vec<Vec<String>> {
-    let spread = |mean: f64, deviation: f64| format!("{mean:.2} ± {deviation:.2}");
+    let spread = |row: &Row, mean: f64, deviation: f64| {
+        if row.seeds < 2 { format!("{mean:.2}") } else { format!("{mean:.2} ± {deviation:.2}") }
+    };
     let known = |f1: Option<f64>| f1.map_or_else(String::new, |f1| format!("{f1:.1}"));
     let trained = rows.iter().map(|row| {
         vec![
             row.method.to_string(),
-            spread(row.test_f1_mean, row.test_f1_std),
-            spread(row.test_f1_at_half_mean, row.test_f1_at_half_std),
+            spread(row, row.test_f1_mean, row.test_f1_std),
+            spread(row, row.test_f1_at_half_mean, row.test_f1_at_half_std),
             known(row.published),
             row.seeds.to_string(),
             row.parameters.to_string(),
@@ -221,6 +227,24 @@ fn markdown(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_seed_has_no_spread() {
+        let mut row = Row {
+            method: "mlp",
+            test_f1_mean: 40.0,
+            test_f1_std: 0.0,
+            test_f1_at_half_mean: 30.0,
+            test_f1_at_half_std: 0.0,
+            validation_f1_mean: 41.0,
+            published: None,
+            seeds: 1,
+            parameters: 7,
+        };
+        assert_eq!(cells(std::slice::from_ref(&row))[0][1..3], ["40.00", "30.00"]);
+        row.seeds = 2;
+        assert_eq!(cells(&[row])[0][1..3], ["40.00 ± 0.00", "30.00 ± 0.00"]);
+    }
 
     #[test]
     fn the_spread_is_that_of_a_sample() {

@@ -4,6 +4,7 @@ use super::network::Network;
 use super::problem::Samples;
 use crate::command::{EngineName, LayerName};
 use crate::error::Error;
+use crate::output::tell;
 use crate::random::Generator;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams};
@@ -93,7 +94,9 @@ impl Course {
             (self.quiet, curves.train_loss.last(), curves.test_loss.last())
         {
             let (name, epochs) = (layer.as_str(), self.epochs);
-            eprintln!("{name:<11}  epoch {epoch:>3}/{epochs}  train loss {train:.3e}  test loss {test:.3e}");
+            tell(format_args!(
+                "{name:<11}  epoch {epoch:>3}/{epochs}  train loss {train:.3e}  test loss {test:.3e}"
+            ));
         }
     }
 }
