@@ -8,23 +8,21 @@ use std::time::Instant;
 /// How a row has grown on its way: a state may grow until any residual is small beside it, or until a step is lost in rounding.
 #[derive(Debug, Clone, Copy, Default)]
 struct Growth {
-    /// The first size and the last; none before the first visit.
-    sizes: Option<(f64, f64)>,
+    /// The first size; none before the first visit.
+    first: Option<f64>,
     /// The largest residual.
     largest: f64,
 }
 
 impl Growth {
-    /// Whether the tolerance is met, and not by growing alone: the state is at most twice as large as at first, or has come to
-    /// rest with a residual that has fallen to `√relative` of its largest.
+    /// Whether the tolerance is met, and not by growing alone: the state is at most twice as large as at first, or the residual
+    /// has fallen to `√relative` of its largest, beside which the rounding of the state is small.
     fn met(&mut self, tolerance: &Tolerance, residual: f64, size: f64, precision: f64) -> bool {
-        let (first, last) = self.sizes.unwrap_or((size, size));
-        self.sizes = Some((first, size));
+        let first = *self.first.get_or_insert(size);
         self.largest = self.largest.max(residual);
-        // Smaller than this no difference of such numbers is known to be.
-        let known = residual.max(precision * size);
-        let fallen = known <= tolerance.relative.sqrt().max(16.0 * precision) * self.largest;
-        tolerance.met(residual, size) && (size <= 2.0 * first || fallen && size <= 2.0 * last)
+        let fallen = residual <= tolerance.relative.sqrt().max(16.0 * precision) * self.largest;
+        let known = precision * size <= 0.5 * self.largest;
+        tolerance.met(residual, size) && (size <= 2.0 * first || fallen && known)
     }
 }
 
