@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where `relative` is met because the
 /// state has grown, and would not be for its first size, the residual must also have come down to half of its largest value
-/// on the way: `x = x + 1` never converges. For `(I - A) c = v` the residual is
+/// on the way: `x = x + 1` from zero never converges. For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |

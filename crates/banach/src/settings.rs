@@ -32,8 +32,7 @@ pub enum OnFailure {
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
     /// Compiled for this machine's processor, where the tensors are in its memory; on their device where they are not,
-    /// or where something is asked for that only the device can do: an operation of the update, or Newton's method, whose
-    /// forward solve runs there.
+    /// or where the update holds an operation that only the device can do.
     #[default]
     Native,
     /// On the tensors' device, line by line.

@@ -141,7 +141,7 @@ fn the_book_compares_the_forward_solvers() {
             &["yes", "1", "`2 · memory`, 40 by default", "J regular on the way; halved steps where it leaps"],
         ),
         ("squarem", &["yes", "1", "3", "`‖J‖ < 1` near x̂, slowly: it leaps along what hardly turns"]),
-        ("auto", &["yes", "1", "those of Anderson and Broyden, once a row needs them", "as they do"]),
+        ("auto", &["yes", "1", "2, and those of Anderson and Broyden while a row is there", "as they do"]),
         (
             "newton",
             &[
