@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
 /// state has grown to more than twice its first size, any residual becomes small beside it; then the residual must also have
-/// come down to `√relative` of its largest value, beside which the rounding of the state must be small: `x = x + 1` never
-/// converges. For `(I - A) c = v` the residual is
+/// come down to `√relative` of its largest value, beside which the rounding of the state must be small: from zero `x = x + 1`
+/// never converges. For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |

@@ -61,17 +61,12 @@ impl<'b, T: Number> Part<'b, T> {
     }
 
     /// The body's input at a position after that of x.
-    fn operand(&self, position: usize) -> Operand<'_, T> {
+    pub(crate) fn operand(&self, position: usize) -> Operand<'_, T> {
         match (&self.carried[position - 1], self.bound.operand(position)) {
             (Piece::Run(run), Operand::Real(numbers)) => Operand::Real(&numbers[run.clone()]),
             (Piece::Run(run), Operand::Whole(numbers)) => Operand::Whole(&numbers[run.clone()]),
             (Piece::Picked(numbers), _) => numbers.operand(),
         }
-    }
-
-    /// The body's inputs after x.
-    pub(crate) fn carried(&self) -> Vec<Operand<'_, T>> {
-        (1..=self.carried.len()).map(|position| self.operand(position)).collect()
     }
 
     fn operands<'s>(&'s self, x: &'s [T]) -> SmallVec<[Operand<'s, T>; 8]> {

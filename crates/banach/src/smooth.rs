@@ -175,18 +175,21 @@ impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
         if coefficients.contains(&Origin::Input(0)) {
             results.push(Numbers::Real(x.as_slice().to_vec()));
         }
-        let origin = |origin: &Origin| match *origin {
+        let mut operands = vec![];
+        let carried = coefficients.iter().zip(1..).map(|(origin, position)| match *origin {
             Origin::Input(0) => Origin::Computed(state),
-            Origin::Input(input) => Origin::Input(input - 1),
+            Origin::Input(input) => {
+                // What all rows share may have as many rows as the batch.
+                let shared = !pushed.is_per_row(position);
+                let whole = &self.bound.slopes.0;
+                operands.push(if shared { whole.operand(input) } else { self.slopes.operand(input) });
+                Origin::Input(operands.len() - 1)
+            }
             Origin::Computed(result) => Origin::Computed(result),
-        };
-        let bound = Arc::new(Bound {
-            body: pushed,
-            rows: x.rows(),
-            carried: Cow::Owned(coefficients.iter().map(origin).collect()),
-            operands: self.slopes.carried(),
-            computed: Arc::new(results),
         });
+        let carried = Cow::Owned(carried.collect());
+        let (rows, computed) = (x.rows(), Arc::new(results));
+        let bound = Arc::new(Bound { body: pushed, rows, carried, operands, computed });
         let part = bound.part((0..x.rows()).collect(), &self.bound.pushed);
         Box::new(part.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))
     }

@@ -37,8 +37,8 @@ pub struct Visit<'a, R> {
     pub residuals: &'a [f64],
     /// Which rows are under way; what a step says about the others is ignored.
     pub active: &'a [bool],
-    /// How many times what the tolerance allows the residual of every row is, both in the tolerance's norm: a row of 1 is
-    /// converged, and where nothing is allowed it is infinite.
+    /// How many times what the tolerance allows the residual of every row is, both in the tolerance's norm: a row of 1
+    /// meets it, and where nothing is allowed it is infinite.
     pub excess: &'a [f64],
     difference: OnceCell<R>,
 }

@@ -99,7 +99,11 @@ fn a_row_does_not_depend_on_its_neighbours() {
             assert_eq!(batch.outcomes[0], Outcome::NonFinite);
             // Without an energy to fall along, rows run to where the bowl is flat.
             let found = batch.count(Outcome::Converged) + batch.count(Outcome::Singular);
-            assert!(found >= 3 && batch.count(Outcome::Converged) > 0, "{}", batch.explain());
+            assert!(
+                found >= 3 && (batch.count(Outcome::Converged) > 0 || !with_energy),
+                "{}",
+                batch.explain()
+            );
             let together = values(&batch.value);
             for row in 0..5 {
                 let bowl = Bowl::new(dtype, &[row], with_energy);

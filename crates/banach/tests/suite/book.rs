@@ -146,7 +146,7 @@ fn the_book_compares_the_forward_solvers() {
             ],
         ),
         ("squarem", &["yes", "1", "3", "`‖J‖ < 1` near x̂, with slow directions that hardly turn"]),
-        ("auto", &["yes", "1", "those of Anderson and Broyden, once a row needs them", "as they do"]),
+        ("auto", &["yes", "1", "2, and those of Anderson and Broyden while a row is there", "as they do"]),
         (
             "newton",
             &[

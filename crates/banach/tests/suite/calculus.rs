@@ -222,3 +222,12 @@ fn wrong_calls_are_refused_with_what_was_found_and_expected() {
         rows.hessian_product(0).unwrap().call((x.clone(), x)).unwrap().remove(0).try_into_tensor().unwrap();
     assert_close(&numbers(&hessian), &[2.0; 6], 1e-15, "∂²f/∂x² t = 2 t");
 }
+
+#[test]
+fn a_derivative_by_an_input_that_is_not_there_is_refused() {
+    let x = Tensor::<1>::from_data([1.0, 2.0], &burn::tensor::Device::flex());
+    let square = Function::of(&x, |x: Tensor<1>| x.square().sum()).unwrap();
+    let text = square.partial(&[3]).unwrap_err().to_string();
+    assert!(text.contains("input, 3, of a function of 1"), "{text}");
+    assert!(square.gradient(0).is_ok());
+}

@@ -54,6 +54,43 @@ fn a_layer_inside_an_update_is_a_line_of_its_program() {
     right("nested", layer.into_update(), some([2, 3], 0.1));
 }
 
+/// x = tanh(0.4 x W + z)
+#[derive(Module, Debug)]
+struct Weighted {
+    w: Param<Tensor<2>>,
+}
+
+update!(Weighted, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| (x.matmul(this.w.val())
+    * 0.4
+    + z)
+    .tanh());
+
+/// A layer with parameters inside another.
+#[derive(Module, Debug)]
+struct Around {
+    inner: FixedPoint<Weighted>,
+}
+
+update!(Around, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| this.inner.forward(x * 0.5)
+    * 0.2
+    + z);
+
+#[test]
+fn a_layer_with_parameters_inside_another_keeps_the_rows_apart() {
+    let around = || Around { inner: config().init(Weighted { w: weight([3, 3]) }).unwrap() };
+    let layer = right("around", around(), some([4, 3], 0.1));
+    let z = some([4, 3], 0.1);
+    let solution = layer.solve(z.clone()).unwrap();
+    assert_eq!(solution.report().outcomes.len(), 4, "{}", solution.report().explain());
+    let spoilt = z.clone().slice_assign([1..2, 0..1], some([1, 1], 0.0) * f64::NAN);
+    let spoilt = layer.solve(spoilt).unwrap();
+    let failed: Vec<bool> = spoilt.report().outcomes.iter().map(|outcome| outcome.is_failure()).collect();
+    assert_eq!(failed, [false, true, false, false]);
+    let rows = |solution: banach::Solution<Tensor<2>>| numbers(&solution.into_value());
+    let (found, expected) = (rows(spoilt), rows(solution));
+    assert_close(&found[6..], &expected[6..], 1e-12, "rows beside one that is lost");
+}
+
 /// Panics for seven columns.
 #[derive(Module, Debug)]
 struct Fragile {

@@ -7,7 +7,7 @@ use banach::solve::{FixedPointSolver, Newton, NewtonInner, Tolerance};
 use banach::{Energy, Engine, FixedPointConfig, GradientDescentConfig};
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, Int, Tensor, activation};
 
 fn newton(inner: NewtonInner, engine: Engine) -> FixedPointConfig {
     let solver = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
@@ -83,5 +83,40 @@ fn a_derivative_that_depends_on_no_state_and_a_map_that_couples_rows_are_solved_
         assert!(found.report().converged(), "{}", found.report().explain());
         assert_eq!(found.report().outcomes, expected.report().outcomes);
         assert_close(&numbers(&found.into_value()), &numbers(&expected.into_value()), 2e-5, "affine");
+    }
+}
+
+#[test]
+fn what_all_rows_share_may_have_as_many_rows_as_the_batch() {
+    /// `x = P W tanh(x) + z` in every row, with a permutation P.
+    #[derive(Module, Debug)]
+    struct Turned {
+        w: Param<Tensor<2>>,
+    }
+    update!(Turned, Tensor<2>, (Tensor<2>, Tensor<1, Int>), |this, z| z.0.zeros_like().inner(), |x,
+                                                                                                 (
+        z,
+        order,
+    )| {
+        let hidden = this.w.val().matmul(x.tanh().transpose()).transpose();
+        hidden.select(1, order) * 0.8 + z
+    });
+    let device = Device::flex();
+    let w: Vec<f32> = (0..36).map(|at| (1.3 * at as f32).sin()).collect();
+    let w = Tensor::<1>::from_data(w.as_slice(), &device).reshape([6, 6]);
+    let order = Tensor::<1, Int>::from_data([1, 3, 5, 0, 2, 4], &device);
+    // Rows of zeros are solved at the start and leave the batch.
+    let sizes = Tensor::<2>::from_data([[0.0f32], [0.9], [0.1], [0.0], [0.5], [0.02]], &device);
+    let z = rows(12, &device).reshape([6, 6]) * sizes;
+    for inner in [NewtonInner::default(), NewtonInner::Dense { limit: 6 }] {
+        let solve = |engine: Engine, count: usize| {
+            let layer = newton(inner, engine).init(Turned { w: Param::from_tensor(w.clone()) }).unwrap();
+            layer.solve((z.clone().narrow(0, 0, count), order.clone())).unwrap()
+        };
+        let [found, expected] = [Engine::Native, Engine::Device].map(|engine| solve(engine, 6));
+        assert_eq!(found.report().steps, expected.report().steps, "the same derivative");
+        assert_close(&numbers(found.value()), &numbers(expected.value()), 2e-5, "turned");
+        let few = numbers(solve(Engine::Native, 3).value());
+        assert_eq!(few, numbers(found.value())[..18], "beside fewer rows");
     }
 }

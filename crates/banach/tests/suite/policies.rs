@@ -293,3 +293,36 @@ fn failures_may_be_told_to_the_log() {
     let heard = HEARD.0.lock().unwrap().last().unwrap().clone();
     assert!(heard.contains("0 of 1 rows converged") && heard.contains("budget.steps"), "{heard}");
 }
+
+#[test]
+fn a_gradient_has_the_scale_of_its_loss_however_small_that_is() {
+    // x = x / 2 + z: dx̂/dz = 2. The mean over a large batch makes cotangents as small as these.
+    #[derive(Module, Debug)]
+    struct Half {}
+    crate::update!(Half, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| x * 0.5 + z);
+    for solver in [LinearSolver::default(), LinearSolver::Neumann(Neumann::default())] {
+        for tolerance in [None, Some(Tolerance::default()), Some(Tolerance::both(1e-6))] {
+            let config = FixedPointConfig::new().with_adjoint(solver.clone());
+            let config = tolerance.map_or(config.clone(), |tolerance| config.with_tolerance(tolerance));
+            let layer = config.init(Half {}).unwrap();
+            for scale in [1.0, 1e-6, 1e-9] {
+                let z = Tensor::<2>::ones([4, 3], &burn::tensor::Device::flex().autodiff()).require_grad();
+                let loss = (layer.forward(z.clone()) * scale).sum();
+                let found = numbers(&z.grad(&loss.backward()).unwrap());
+                assert!(found.iter().all(|slope| (slope / scale - 2.0).abs() < 1e-3), "{scale}: {found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_the_implicit_gradient_is_not_checked_as_if_it_were() {
+    let (layer, z, _) = zoo("affine", &tight().with_gradient(Gradient::Unrolled { steps: 1 }));
+    let z = z.inner();
+    for text in [
+        banach::check::gradients(&layer, z.clone()).unwrap_err().to_string(),
+        layer.certificate(z).unwrap_err().to_string(),
+    ] {
+        assert!(text.contains("`gradient` is Unrolled") && text.contains("implicit"), "{text}");
+    }
+}

@@ -3,6 +3,7 @@
 use crate::reference::numbers;
 use banach::{AdamConfig, clip_gradients};
 use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
 use burn::optim::{self, GradientsParams, ModuleOptimizer};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 
@@ -129,4 +130,27 @@ fn a_norm_that_is_not_finite_is_said_and_changes_nothing() {
     let (gradients, norm) = clip_gradients(&module, gradients, 1.0).unwrap();
     assert!(norm.is_nan());
     assert!(gradients.get::<2>(module.wide.id).is_some());
+}
+
+#[test]
+fn a_parameter_in_two_places_is_clipped_once_and_a_bound_must_bound() {
+    #[derive(Module, Debug)]
+    struct Tied {
+        first: Linear,
+        second: Linear,
+    }
+    let device = Device::flex().autodiff();
+    let first = LinearConfig::new(2, 1).with_bias(false).init(&device);
+    let tied = Tied { second: first.clone(), first };
+    let gradients = || {
+        let loss = tied.first.forward(Tensor::<2>::from_floats([[3.0, 4.0]], &device)).sum();
+        GradientsParams::from_grads(loss.backward(), &tied)
+    };
+    let (clipped, norm) = clip_gradients(&tied, gradients(), 1.0).unwrap();
+    let found = numbers(&clipped.get::<2>(tied.second.weight.id).unwrap());
+    assert!((norm - 5.0).abs() < 1e-6 && (found[0] - 0.6).abs() < 1e-6 && (found[1] - 0.8).abs() < 1e-6);
+    for bound in [0.0, -1.0, f64::NAN] {
+        let text = clip_gradients(&tied, gradients(), bound).err().unwrap().to_string();
+        assert!(text.contains("`longest`") && text.contains("above 0"), "{text}");
+    }
 }
