@@ -15,14 +15,15 @@ struct Growth {
 }
 
 impl Growth {
-    /// Whether the tolerance is met, and not by growing alone: the state is at most twice as large as at first, or the residual
-    /// has fallen to `√relative` of its largest, beside which the rounding of the state is small.
+    /// Whether the tolerance is met, and not by growing alone: the state is at most twice as large as at first, or its rounding
+    /// is small beside the largest residual, and the residual is within `absolute` or has fallen to a tenth of its largest.
     fn met(&mut self, tolerance: &Tolerance, residual: f64, size: f64, precision: f64) -> bool {
         let first = *self.first.get_or_insert(size);
         self.largest = self.largest.max(residual);
-        let fallen = residual <= tolerance.relative.sqrt().max(16.0 * precision) * self.largest;
+        let fallen = residual <= 0.1 * self.largest;
         let known = precision * size <= 0.5 * self.largest;
-        tolerance.met(residual, size) && (size <= 2.0 * first || fallen && known)
+        let alone = residual <= tolerance.absolute || fallen;
+        tolerance.met(residual, size) && (size <= 2.0 * first || known && alone)
     }
 }
 

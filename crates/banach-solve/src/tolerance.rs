@@ -2,13 +2,14 @@
 
 use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
 ///
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
-/// state has grown to more than twice its first size, any residual becomes small beside it; then the residual must also have
-/// come down to `√relative` of its largest value, beside which the rounding of the state must be small: from zero `x = x + 1`
-/// never converges. For `(I - A) c = v` the residual is
+/// state has grown to more than twice its first size, any residual becomes small beside it; then the rounding of the state must
+/// be small beside the largest residual on the way, and the residual within `absolute` or down to a tenth of the largest:
+/// from zero `x = x + 1` never converges. For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |
@@ -128,6 +129,13 @@ impl Budget {
     /// So many steps, with no limit on evaluations or time.
     pub fn steps(steps: usize) -> Self {
         Self { steps, ..Self::default() }
+    }
+
+    /// What is left of it after so much time; when all is over, a time that is over at the first look.
+    #[must_use]
+    pub fn after(self, time: Duration) -> Self {
+        let left = |seconds: f64| (seconds - time.as_secs_f64()).max(f64::MIN_POSITIVE);
+        Self { seconds: self.seconds.map(left), ..self }
     }
 
     /// Refuses budgets that allow nothing.

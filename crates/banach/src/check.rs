@@ -156,7 +156,8 @@ impl Roads {
     fn unrolled(&self, length: f64) -> Result<Option<f64>, Error> {
         let steps = (2 * self.steps).clamp(60, 400);
         let (half, all) = (self.unrolled_by(steps / 2)?, self.unrolled_by(steps)?);
-        let settled = |all: &f64| half.is_some_and(|half| (all - half).abs() <= 1e-4 * length.max(1e-12));
+        let close = length.max(1e-12) * if self.x.dtype() == DType::F64 { 1e-4 } else { 3e-2 };
+        let settled = |all: &f64| half.is_some_and(|half| (all - half).abs() <= close);
         Ok(all.filter(settled))
     }
 

@@ -131,7 +131,14 @@ impl<T: Number> CompiledLoop<T> {
             prologue.keep(workspace);
         }
         let (body, rows, carried) = (&self.body, self.body.state.shape[0], Cow::Borrowed(&self.carried[..]));
-        Ok(Arc::new(Bound { body, rows, carried, operands, computed: Arc::new(values) }))
+        Ok(Arc::new(Bound {
+            body,
+            rows,
+            carried,
+            operands,
+            computed: Arc::new(values),
+            failed: Failure::default(),
+        }))
     }
 }
 
@@ -165,6 +172,21 @@ impl<T: Number> Numbers<T> {
     }
 }
 
+/// What went wrong first in bodies that work together.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<banach_program::Error>>>);
+
+impl Failure {
+    pub(crate) fn note(&self, error: banach_program::Error) {
+        locked(&self.0).get_or_insert(error);
+    }
+
+    /// What was made with them, unless something went wrong.
+    pub(crate) fn checked<T>(&self, made: T) -> Result<T, Error> {
+        locked(&self.0).take().map_or(Ok(made), |error| Err(error.into()))
+    }
+}
+
 /// A body with everything that is fixed.
 #[derive(Debug)]
 pub(crate) struct Bound<'a, T> {
@@ -175,6 +197,8 @@ pub(crate) struct Bound<'a, T> {
     pub(crate) carried: Cow<'a, [Origin]>,
     /// What was given.
     pub(crate) operands: Vec<Operand<'a, T>>,
+    /// What went wrong in it, first.
+    pub(crate) failed: Failure,
     /// What was computed of it.
     pub(crate) computed: Arc<Vec<Numbers<T>>>,
 }
@@ -191,7 +215,8 @@ impl<'a, T: Number> Bound<'a, T> {
     /// Another body with the same inputs.
     pub(crate) fn with_body(&self, body: &'a CompiledBody<T>) -> Arc<Self> {
         let (carried, operands) = (self.carried.clone(), self.operands.clone());
-        Arc::new(Bound { body, rows: self.rows, carried, operands, computed: Arc::clone(&self.computed) })
+        let (computed, failed) = (Arc::clone(&self.computed), self.failed.clone());
+        Arc::new(Bound { body, rows: self.rows, carried, operands, computed, failed })
     }
 
     /// What is made of the tensors that all rows share, for a number of rows.

@@ -122,6 +122,7 @@ impl Fix {
         let map = |x: &Tensor<2>| body.apply(x);
         let (solution, memory) =
             fixed_point_remembered(&map, x0, broyden, &self.config.forward, &mut Unobserved)?;
+        let solution = body.checked(solution)?;
         Ok((solution, Some(Inverse { memory, refinement, limit })))
     }
 
@@ -169,11 +170,11 @@ impl Fix {
         let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
         let body = loop_body(&self.forward)?;
         if !newton {
-            return Ok(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
+            return body.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
         }
         let energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
         let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
-        Ok(fixed_point_smooth(&map, x0, settings)?)
+        map.checked(fixed_point_smooth(&map, x0, settings)?)
     }
 
     /// J at a point `(x, q..)`.

@@ -12,6 +12,7 @@ use banach_solve::{
 use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::time::Instant;
 
 /// Something compiled in the precision of its state, if it can be.
 #[derive(Debug)]
@@ -120,7 +121,11 @@ fn fixed_point_by<T: Number>(
     let bound = compiled.bind(&fixed)?;
     let rows = work.rows_of_a_part(x0.dims()[0]);
     let shared = bound.shared(rows);
-    in_parts::<T>(rows, x0, None, |rows, x, _| Ok(fixed_point(&bound.part(rows, &shared)?, x, settings)?))
+    let started = Instant::now();
+    let solution = in_parts::<T>(rows, x0, None, |rows, x, _| {
+        Ok(fixed_point(&bound.part(rows, &shared)?, x, &in_time(settings, started))?)
+    })?;
+    bound.failed.checked(solution)
 }
 
 fn linear_by<T: Number>(
@@ -134,9 +139,12 @@ fn linear_by<T: Number>(
     let bound = compiled.bind(&fixed)?;
     let rows = work.rows_of_a_part(b.dims()[0]);
     let shared = bound.shared(rows);
-    in_parts::<T>(rows, b, guess, |rows, b, guess| {
-        Ok(solve_linear_from(&bound.part(rows, &shared)?, b, guess, settings, &mut Unobserved)?)
-    })
+    let started = Instant::now();
+    let solution = in_parts::<T>(rows, b, guess, |rows, b, guess| {
+        let (part, settings) = (bound.part(rows, &shared)?, in_time(settings, started));
+        Ok(solve_linear_from(&part, b, guess, &settings, &mut Unobserved)?)
+    })?;
+    bound.failed.checked(solution)
 }
 
 fn newton_by<T: Number>(
@@ -149,7 +157,16 @@ fn newton_by<T: Number>(
     let work = Work { operations: compiled.operations(), separable: compiled.is_separable() };
     let rows = work.rows_of_a_part(x0.dims()[0]);
     let bound = compiled.bind(&fixed, rows)?;
-    in_parts::<T>(rows, x0, None, |rows, x, _| Ok(fixed_point_smooth(&bound.part(&rows)?, x, settings)?))
+    let started = Instant::now();
+    let solution = in_parts::<T>(rows, x0, None, |rows, x, _| {
+        Ok(fixed_point_smooth(&bound.part(&rows)?, x, &in_time(settings, started))?)
+    })?;
+    bound.checked(solution)
+}
+
+/// The same settings with the time that is left: parts of a batch share one clock.
+fn in_time<S: Clone>(settings: &Settings<S>, started: Instant) -> Settings<S> {
+    settings.clone().with_budget(settings.budget.after(started.elapsed()))
 }
 
 /// Operations of a step below which a second core is not worth waking.

@@ -74,12 +74,20 @@ impl<'b, T: Number> Part<'b, T> {
         std::iter::once(Operand::Real(x)).chain(carried).collect()
     }
 
-    /// Computes the results of the body at `x`.
+    /// Computes the results of the body at `x`; no numbers where there are none, of which [`Bound::failed`] tells.
     pub(crate) fn run(&self, x: &Matrix<T>, results: &mut [Target<'_, T>]) {
         let mut workspace = self.workspace.borrow_mut();
         let workspace = workspace.as_mut().unwrap_or_else(|| panic!("a part in use has a workspace"));
         let done = self.machine.run(workspace, &self.packed, &self.operands(x.as_slice()), results);
-        done.unwrap_or_else(|error| panic!("the loop body of a traced update: {error}"));
+        if let Err(error) = done {
+            self.bound.failed.note(error);
+            for result in results {
+                match result {
+                    Target::Real(numbers) => numbers.fill(T::from_f64(f64::NAN)),
+                    Target::Whole(numbers) => numbers.fill(0),
+                }
+            }
+        }
     }
 
     /// All results of the body at `x`.

@@ -133,10 +133,8 @@ fn rough<S: Clone>(settings: &Settings<S>) -> Option<Settings<S>> {
 }
 
 /// What is left of a budget.
-fn left(budget: Budget, spent: &Statistics, started: Instant) -> Budget {
+pub(crate) fn left(budget: Budget, spent: &Statistics, started: Instant) -> Budget {
     let calls = spent.evaluations + spent.derivative_applications + spent.energy_evaluations;
     let evaluations = budget.evaluations.map(|limit| limit.saturating_sub(calls).max(1));
-    // A budget of no time at all has no meaning; this one is over at the first look.
-    let seconds = |limit: f64| (limit - started.elapsed().as_secs_f64()).max(f64::MIN_POSITIVE);
-    Budget { evaluations, seconds: budget.seconds.map(seconds), ..budget }
+    Budget { evaluations, ..budget.after(started.elapsed()) }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::flatten::run_single;
 use crate::lost::chosen;
 use crate::native::NativeLoop;
-use crate::precision::{Precision, Single, all_lowered, in_both, lowered};
+use crate::precision::{Precision, Single, all_lowered, in_both, left, lowered};
 use crate::pullback::{Pullbacks, join_inputs};
 use crate::report::{AdjointReport, Statistics, locked, warn};
 use crate::settings::{Engine, FixedPointConfig, OnFailure};
@@ -17,7 +17,9 @@ use banach_program::{
 };
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 /// `b -> c = (I - A(q))⁻¹ b` for a linear map `A` given as a program `(c, q..) -> A(q) c`.
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl Resolvent {
     }
 
     /// `A(q) t`.
-    pub(crate) fn apply(&self, t: &Tensor<2>, q: &[Value]) -> Tensor<2> {
+    pub(crate) fn apply(&self, t: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
         applied(&self.map, t, q)
     }
 
@@ -88,6 +90,7 @@ impl Resolvent {
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
         // An approximation by choice is the one that was chosen, wherever an earlier solve ended.
         let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
+        let started = Instant::now();
         let first = self.solve_first(b, guess, q, settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
@@ -95,7 +98,8 @@ impl Resolvent {
             self.refuse(&report)?;
             return Ok((first.value, report));
         }
-        let settings = Settings { solver: other(&settings.solver), ..settings.clone() };
+        let budget = left(settings.budget, &first.statistics, started);
+        let settings = Settings { solver: other(&settings.solver), budget, ..settings.clone() };
         let second = self.solve_by(b, None, q, &settings)?;
         let better = report.escalate(&settings.solver, &second);
         self.refuse(&report)?;
@@ -122,7 +126,7 @@ impl Resolvent {
             }
         }
         let body = LoopBody::new(&self.parts, q, &b.device())?;
-        Ok(solve_linear_from(&|c: &Tensor<2>| body.apply(c), b, guess, settings, &mut Unobserved)?)
+        body.checked(solve_linear_from(&|c: &Tensor<2>| body.apply(c), b, guess, settings, &mut Unobserved)?)
     }
 
     /// The same by the solver that is tried first, in single precision before if solves begin there.
@@ -220,26 +224,39 @@ impl CustomLinear for Handle {
 pub(crate) struct LoopBody<'a> {
     program: &'a Program,
     carried: Vec<Value>,
+    /// What went wrong in it, first.
+    failed: RefCell<Option<Error>>,
 }
 
 impl<'a> LoopBody<'a> {
     pub(crate) fn new(parts: &'a Hoisted, fixed: &[Value], device: &Device) -> Result<Self, Error> {
-        Ok(LoopBody { program: &parts.body, carried: evaluate_on(&parts.prologue, fixed.to_vec(), device)? })
+        let carried = evaluate_on(&parts.prologue, fixed.to_vec(), device)?;
+        Ok(LoopBody { program: &parts.body, carried, failed: RefCell::default() })
     }
 
+    /// Its result; no numbers where there is none, which [`checked`](Self::checked) tells of.
     pub(crate) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        applied(self.program, x, &self.carried)
+        self.kept(applied(self.program, x, &self.carried), x)
+    }
+
+    /// A result, or no numbers and a note of what went wrong.
+    pub(crate) fn kept(&self, result: Result<Tensor<2>, Error>, like: &Tensor<2>) -> Tensor<2> {
+        result.unwrap_or_else(|error| {
+            self.failed.borrow_mut().get_or_insert(error);
+            like.full_like(f64::NAN)
+        })
+    }
+
+    /// What was made with it, unless something went wrong.
+    pub(crate) fn checked<T>(&self, made: T) -> Result<T, Error> {
+        self.failed.take().map_or(Ok(made), Err)
     }
 }
 
 /// A loop's body on one changing tensor.
-///
-/// # Panics
-/// Never for a program and values that were traced together.
-fn applied(body: &Program, x: &Tensor<2>, carried: &[Value]) -> Tensor<2> {
+fn applied(body: &Program, x: &Tensor<2>, carried: &[Value]) -> Result<Tensor<2>, Error> {
     let inputs = std::iter::once(x.clone().into()).chain(carried.iter().cloned()).collect();
-    let result = run_single(body, inputs).and_then(|value| Ok(value.try_into_tensor()?));
-    result.unwrap_or_else(|error| panic!("the loop body of a traced update: {error}"))
+    run_single(body, inputs).and_then(|value| Ok(value.try_into_tensor()?))
 }
 
 /// The solver that is tried where one failed.

@@ -222,6 +222,12 @@ impl FixedPointConfig {
         self.forward.validate()?;
         self.adjoint.validate()?;
         self.gradient.validate(&self.forward.solver)?;
+        if let LinearSolver::Truncated(sum) = &self.adjoint.solver
+            && sum.terms > self.adjoint.budget.steps
+        {
+            let expected = format!("at most `adjoint.budget.steps`, which is {}", self.adjoint.budget.steps);
+            return Err(Error::setting("adjoint.truncated.terms", sum.terms, &expected));
+        }
         if matches!(self.gradient, Gradient::Shine { .. }) && self.precision == Precision::Mixed {
             let expected = "`stated`: the inverse that SHINE takes is learnt in the precision of the state";
             return Err(Error::setting("precision", "mixed with gradient shine", expected));

@@ -32,6 +32,15 @@ pub(crate) struct SmoothLoop<'a> {
     pub(crate) q: &'a [Value],
 }
 
+impl SmoothLoop<'_> {
+    /// What was made with it, unless something went wrong in it.
+    pub(crate) fn checked<T>(&self, made: T) -> Result<T, Error> {
+        let made = self.body.checked(made)?;
+        self.energy.as_ref().map_or(Ok(()), |energy| energy.checked(()))?;
+        Ok(made)
+    }
+}
+
 impl Map<Tensor<2>> for SmoothLoop<'_> {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         self.body.apply(x)
@@ -42,9 +51,11 @@ impl Smooth<Tensor<2>> for SmoothLoop<'_> {
     fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
         let point: Vec<Value> = std::iter::once(x.clone().into()).chain(self.q.iter().cloned()).collect();
         let coefficients = evaluate(&self.derivative.coefficients, point);
-        let coefficients =
-            coefficients.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}"));
-        Box::new(move |t: &Tensor<2>| self.derivative.resolvent.apply(t, &coefficients))
+        Box::new(move |t: &Tensor<2>| {
+            let coefficients = coefficients.as_ref().map_err(|error| error.clone().into());
+            let pushed = coefficients.and_then(|known| self.derivative.resolvent.apply(t, known));
+            self.body.kept(pushed, t)
+        })
     }
 
     fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
@@ -140,6 +151,11 @@ pub(crate) struct BoundSmooth<'a, T> {
 }
 
 impl<'a, T: Number> BoundSmooth<'a, T> {
+    /// What was made with it, unless something went wrong.
+    pub(crate) fn checked<R>(&self, made: R) -> Result<R, Error> {
+        self.g.0.failed.checked(made)
+    }
+
     /// The same on some rows, in increasing order; all of them in one part where they are not separable.
     pub(crate) fn part(&self, rows: &[usize]) -> Result<SmoothPart<'_, T>, Error> {
         let part = |(bound, shared): &Shared<'a, T>| bound.part(rows.to_vec(), shared);
@@ -189,7 +205,8 @@ impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
         });
         let carried = Cow::Owned(carried.collect());
         let (rows, computed) = (x.rows(), Arc::new(results));
-        let bound = Arc::new(Bound { body: pushed, rows, carried, operands, computed });
+        let failed = self.bound.g.0.failed.clone();
+        let bound = Arc::new(Bound { body: pushed, rows, carried, operands, computed, failed });
         let part = bound.part((0..x.rows()).collect(), &self.bound.pushed);
         Box::new(part.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))
     }

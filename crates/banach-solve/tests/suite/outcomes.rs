@@ -235,6 +235,6 @@ fn a_row_that_says_it_has_converged_has_most_of_a_long_way_behind_it() {
         let settings = settings.with_tolerance(rough).with_budget(Budget::steps(3000));
         let solution = fixed_point(&map, &tensor(1, &[0.0]), &settings).unwrap();
         let found = values(&solution.value)[0];
-        assert!(!solution.converged() || found > 9e5, "{found}: {}", solution.explain());
+        assert!(!solution.converged() || found > 8.9e5, "{found}: {}", solution.explain());
     }
 }

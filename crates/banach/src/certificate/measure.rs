@@ -135,11 +135,21 @@ impl<'a> Place<'a> {
 
     /// J at the point: its radius, its norm, and the norm of `(I - J)⁻¹`.
     fn spectrum(&self, rows: &mut [RowCertificate]) -> Result<(), Error> {
-        let apply = |t: &Tensor<2>| self.resolvent.apply(t, &self.coefficients);
-        let back = |t: &Tensor<2>| self.transposed.apply(t, &self.coefficients);
+        let wrong: RefCell<Option<Error>> = RefCell::default();
+        let kept = |result: Result<Tensor<2>, Error>, t: &Tensor<2>| {
+            result.unwrap_or_else(|error| {
+                wrong.borrow_mut().get_or_insert(error);
+                t.full_like(f64::NAN)
+            })
+        };
+        let apply = |t: &Tensor<2>| kept(self.resolvent.apply(t, &self.coefficients), t);
+        let back = |t: &Tensor<2>| kept(self.transposed.apply(t, &self.coefficients), t);
         let probe = self.x.probe(2);
         let radius = spectral_radius(&apply, &probe, &SPECTRUM)?;
         let norm = spectral_norm(&apply, &back, &probe, &SPECTRUM)?;
+        if let Some(error) = wrong.take() {
+            return Err(error);
+        }
         for (at, row) in rows.iter_mut().enumerate() {
             (row.radius, row.radius_uncertainty) = (radius.values[at], radius.uncertainties[at]);
             row.norm = norm.values[at];
@@ -153,10 +163,10 @@ impl<'a> Place<'a> {
         }
         let failed = RefCell::new(vec![false; rows.len()]);
         let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
-            // An error of a program that has just run on values of these types is a bug.
-            let solution = resolvent.solve_by(b, None, &self.coefficients, &self.precise);
-            let solution =
-                solution.unwrap_or_else(|error| panic!("the resolvent of a traced update: {error}"));
+            let solution = match resolvent.solve_by(b, None, &self.coefficients, &self.precise) {
+                Ok(solution) => solution,
+                Err(error) => return kept(Err(error), b),
+            };
             let lost: Vec<bool> = solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
             failed.borrow_mut().iter_mut().zip(&lost).for_each(|(failed, lost)| *failed |= lost);
             chosen(&lost, b.zeros_like(), solution.value)
@@ -172,7 +182,7 @@ impl<'a> Place<'a> {
                 (row.resolvent, row.road) = (norm, Road::Measured);
             }
         }
-        Ok(())
+        wrong.take().map_or(Ok(()), Err)
     }
 
     /// The error of the state; gives Newton's step δ.

@@ -3,8 +3,8 @@
 use crate::corners::{AnyRank, Mixed, config, mixed_input, right, some, weight};
 use crate::reference::{assert_close, numbers, steadied};
 use crate::update;
-use banach::solve::Tolerance;
-use banach::{Error, FixedPoint, FixedPointConfig, Update};
+use banach::solve::{FixedPointSolver, Newton, Tolerance};
+use banach::{Engine, Error, FixedPoint, FixedPointConfig, OnFailure, Update};
 use burn::module::{Module, Param};
 use burn::nn::{BatchNorm, BatchNormConfig, GaussianNoise, GaussianNoiseConfig, Linear, LinearConfig};
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
@@ -89,6 +89,20 @@ fn a_layer_with_parameters_inside_another_keeps_the_rows_apart() {
     let rows = |solution: banach::Solution<Tensor<2>>| numbers(&solution.into_value());
     let (found, expected) = (rows(spoilt), rows(solution));
     assert_close(&found[6..], &expected[6..], 1e-12, "rows beside one that is lost");
+}
+
+#[test]
+fn an_inner_layer_that_refuses_is_an_error_of_the_outer_solve() {
+    let inner = config().with_max_steps(1).with_on_failure(OnFailure::Error);
+    let newton = FixedPointSolver::Newton(Newton::default());
+    for engine in [Engine::Native, Engine::Device] {
+        for solver in [FixedPointSolver::default(), newton.clone()] {
+            let around = Around { inner: inner.init(Weighted { w: weight([3, 3]) }).unwrap() };
+            let layer = config().with_engine(engine).with_solver(solver).init(around).unwrap();
+            let text = layer.solve(some([4, 3], 0.1)).unwrap_err().to_string();
+            assert!(text.contains("4 of 4 rows"), "{engine:?}: {text}");
+        }
+    }
 }
 
 /// Panics for seven columns.

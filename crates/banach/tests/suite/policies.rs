@@ -4,7 +4,8 @@ use crate::reference::{assert_close, double, numbers};
 use crate::update;
 use crate::zoo::Named;
 use banach::solve::{
-    Anderson, Broyden, ConjugateGradient, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard, Tolerance,
+    Anderson, Broyden, ConjugateGradient, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard,
+    Tolerance, Truncated,
 };
 use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure, Precision};
 use burn::module::Module;
@@ -325,4 +326,21 @@ fn what_is_not_the_implicit_gradient_is_not_checked_as_if_it_were() {
     ] {
         assert!(text.contains("`gradient` is Unrolled") && text.contains("implicit"), "{text}");
     }
+}
+
+#[test]
+fn a_second_adjoint_solver_has_what_the_first_has_left() {
+    let mut config = tight().with_adjoint(LinearSolver::Neumann(Neumann::default()));
+    config.adjoint.budget.evaluations = Some(6);
+    let (layer, z, _) = zoo("affine_large", &config);
+    let solution = layer.solve(z).unwrap();
+    let report = solution.report().clone();
+    let _ = solution.into_value().sum().backward();
+    let adjoint = report.adjoint().remove(0);
+    assert_eq!(adjoint.solvers.len(), 2, "{adjoint:?}");
+    assert!(adjoint.evaluations <= 7, "one look is always allowed: {}", adjoint.evaluations);
+    let terms = Truncated { terms: 20, damping: 1.0 };
+    let config = tight().with_adjoint(LinearSolver::Truncated(terms)).with_max_steps(10);
+    let text = config.validate().unwrap_err().to_string();
+    assert!(text.contains("`adjoint.truncated.terms` is 20") && text.contains("which is 10"), "{text}");
 }
