@@ -42,7 +42,7 @@ impl Network {
         device: &Device,
     ) -> Result<Self, Error> {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
-        let (config, hidden) = (settings.fixed_point(), settings.hidden);
+        let (config, hidden) = (settings.fixed_point(layer), settings.hidden);
         let tuned = settings.recipe == RecipeName::Tuned;
         let body = if tuned || layer == LayerName::Mlp {
             let odds = tuned.then(|| log_odds(train));

@@ -101,14 +101,19 @@ impl Settings {
     }
 
     /// How the layer solves forward and backward.
-    pub(crate) fn fixed_point(&self) -> FixedPointConfig {
+    pub(crate) fn fixed_point(&self, layer: LayerName) -> FixedPointConfig {
         let relative = self.tolerance.unwrap_or(TOLERANCE);
-        FixedPointConfig::new()
+        let mut config = FixedPointConfig::new()
             .with_solver(self.solver.unwrap_or(SolverName::Anderson).solver())
             .with_adjoint(self.adjoint.unwrap_or(AdjointName::Gmres).solver())
             .with_tolerance(Tolerance { relative, ..Tolerance::default() })
             .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))
-            .with_engine(self.engine.unwrap_or(EngineName::Native).engine())
+            .with_engine(self.engine.unwrap_or(EngineName::Native).engine());
+        if layer == LayerName::FpiGd {
+            // Where its energy is still flat, (I - J)⁻¹ makes any cotangent large: those of a mean, which are small, end early.
+            config.adjoint.tolerance.absolute = config.forward.tolerance.absolute;
+        }
+        config
     }
 
     /// Refuses to continue a run that was started with other settings.
