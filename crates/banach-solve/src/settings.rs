@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// | setting | default | effect |
 /// | :-- | :-- | :-- |
 /// | [`solver`](Self::solver) | Anderson, or GMRES | how the state moves |
-/// | [`tolerance`](Self::tolerance) | `1e-6 + 1e-4 · size` | when a row is converged |
+/// | [`tolerance`](Self::tolerance) | `1e-6 + 1e-4 · size`; `1e-4 · size` in `Settings::<LinearSolver>::default()` | when a row is converged |
 /// | [`budget`](Self::budget) | 200 steps | when to stop anyway |
 /// | [`patience`](Self::patience) | 0.1 % in 50 steps | when a row is stalled; none: never |
 /// | [`divergence`](Self::divergence) | `1e8` | how far a residual may grow; none: without limit |
@@ -39,8 +39,11 @@ impl Default for Settings<FixedPointSolver> {
 }
 
 impl Default for Settings<LinearSolver> {
+    /// A system is linear: whatever the size of `v`, so large is `c`. So nothing absolute is allowed.
     fn default() -> Self {
-        Self::new(LinearSolver::default())
+        let settings = Self::new(LinearSolver::default());
+        let tolerance = Tolerance { absolute: 0.0, ..settings.tolerance };
+        settings.with_tolerance(tolerance)
     }
 }
 

@@ -194,4 +194,15 @@ mod tests {
         assert!(!Tolerance::default().met(0.0, f64::NAN));
         assert!(Tolerance::both(0.0).met(0.0, 0.0));
     }
+    #[test]
+    fn what_is_left_of_a_time_is_never_none_and_never_more() {
+        let left = |seconds: Option<f64>, spent: f64| {
+            let budget = Budget { seconds, ..Budget::default() }.after(Duration::from_secs_f64(spent));
+            assert!(budget.validate().is_ok() && budget.steps == Budget::default().steps);
+            budget.seconds
+        };
+        assert_eq!(left(None, 9.0), None);
+        assert_eq!((left(Some(2.0), 0.0), left(Some(2.0), 0.5)), (Some(2.0), Some(1.5)));
+        assert!(left(Some(2.0), 2.0).is_some_and(|seconds| seconds < 1e-300));
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::{Origin, computed};
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::part::Part;
 use crate::report::locked;
 use banach_program::{
@@ -172,21 +173,6 @@ impl<T: Number> Numbers<T> {
     }
 }
 
-/// What went wrong first in bodies that work together.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Failure(Arc<Mutex<Option<banach_program::Error>>>);
-
-impl Failure {
-    pub(crate) fn note(&self, error: banach_program::Error) {
-        locked(&self.0).get_or_insert(error);
-    }
-
-    /// What was made with them, unless something went wrong.
-    pub(crate) fn checked<T>(&self, made: T) -> Result<T, Error> {
-        locked(&self.0).take().map_or(Ok(made), |error| Err(error.into()))
-    }
-}
-
 /// A body with everything that is fixed.
 #[derive(Debug)]
 pub(crate) struct Bound<'a, T> {
@@ -197,7 +183,7 @@ pub(crate) struct Bound<'a, T> {
     pub(crate) carried: Cow<'a, [Origin]>,
     /// What was given.
     pub(crate) operands: Vec<Operand<'a, T>>,
-    /// What went wrong in it, first.
+    /// What went wrong in it.
     pub(crate) failed: Failure,
     /// What was computed of it.
     pub(crate) computed: Arc<Vec<Numbers<T>>>,

@@ -122,7 +122,7 @@ impl Fix {
         let map = |x: &Tensor<2>| body.apply(x);
         let (solution, memory) =
             fixed_point_remembered(&map, x0, broyden, &self.config.forward, &mut Unobserved)?;
-        let solution = body.checked(solution)?;
+        let solution = body.failed.checked(solution)?;
         Ok((solution, Some(Inverse { memory, refinement, limit })))
     }
 
@@ -170,11 +170,12 @@ impl Fix {
         let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
         let body = loop_body(&self.forward)?;
         if !newton {
-            return body.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
+            return body.failed.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
         }
-        let energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
+        let mut energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
+        energy.iter_mut().for_each(|energy| energy.failed = body.failed.clone());
         let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
-        map.checked(fixed_point_smooth(&map, x0, settings)?)
+        map.body.failed.checked(fixed_point_smooth(&map, x0, settings)?)
     }
 
     /// J at a point `(x, q..)`.

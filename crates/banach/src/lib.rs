@@ -72,6 +72,7 @@ mod compiled;
 pub mod contraction;
 mod engine;
 mod error;
+mod failure;
 mod flatten;
 mod function;
 mod gradient;

@@ -2,6 +2,7 @@
 
 use crate::compiled::{CompiledLoop, Number};
 use crate::error::Error;
+use crate::part::Part;
 use crate::settings::Convolution;
 use crate::smooth::{CompiledSmooth, Derivative};
 use banach_program::{Hoisted, Host, Kind, Operand, Program, Unsuitable, Value};
@@ -70,7 +71,10 @@ impl NativeLoop {
         q: &[Value],
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        self.solved(|g| fixed_point_by(g, x0, q, settings), |g| fixed_point_by(g, x0, q, settings))
+        self.solved(
+            |g| loop_by(g, (x0, None), q, settings, |g, (x, _), settings| fixed_point(g, x, settings)),
+            |g| loop_by(g, (x0, None), q, settings, |g, (x, _), settings| fixed_point(g, x, settings)),
+        )
     }
 
     /// Solves `c = A(q) c + b`, from a guess of c or without, if this engine can.
@@ -81,7 +85,7 @@ impl NativeLoop {
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        self.solved(|a| linear_by(a, b, guess, q, settings), |a| linear_by(a, b, guess, q, settings))
+        self.solved(|a| linear_by(a, (b, guess), q, settings), |a| linear_by(a, (b, guess), q, settings))
     }
 }
 
@@ -111,38 +115,32 @@ impl NativeSmooth {
     }
 }
 
-fn fixed_point_by<T: Number>(
-    compiled: &CompiledLoop<T>,
-    x0: &Tensor<2>,
-    q: &[Value],
-    settings: &Settings<FixedPointSolver>,
-) -> Result<Solution<Tensor<2>>, Error> {
-    let (fixed, work) = (hosts(q)?, Work::of(compiled));
-    let bound = compiled.bind(&fixed)?;
-    let rows = work.rows_of_a_part(x0.dims()[0]);
-    let shared = bound.shared(rows);
-    let started = Instant::now();
-    let solution = in_parts::<T>(rows, x0, None, |rows, x, _| {
-        Ok(fixed_point(&bound.part(rows, &shared)?, x, &in_time(settings, started))?)
-    })?;
-    bound.failed.checked(solution)
-}
-
 fn linear_by<T: Number>(
     compiled: &CompiledLoop<T>,
-    b: &Tensor<2>,
-    guess: Option<&Tensor<2>>,
+    given: (&Tensor<2>, Option<&Tensor<2>>),
     q: &[Value],
     settings: &Settings<LinearSolver>,
 ) -> Result<Solution<Tensor<2>>, Error> {
-    let (fixed, work) = (hosts(q)?, Work::of(compiled));
+    loop_by(compiled, given, q, settings, |a, (b, guess), settings| {
+        solve_linear_from(a, b, guess, settings, &mut Unobserved)
+    })
+}
+
+/// Solves a loop from a start and, for a linear solve, from a guess.
+fn loop_by<T: Number, S: Clone + Sync>(
+    compiled: &CompiledLoop<T>,
+    given: (&Tensor<2>, Option<&Tensor<2>>),
+    q: &[Value],
+    settings: &Settings<S>,
+    solver: impl Fn(&Part<'_, T>, Given<'_, T>, &Settings<S>) -> Solved<T> + Sync,
+) -> Result<Solution<Tensor<2>>, Error> {
+    let fixed = hosts(q)?;
     let bound = compiled.bind(&fixed)?;
-    let rows = work.rows_of_a_part(b.dims()[0]);
+    let work = Work { operations: compiled.body.operations(), separable: compiled.body.is_separable() };
+    let rows = work.rows_of_a_part(given.0.dims()[0]);
     let shared = bound.shared(rows);
-    let started = Instant::now();
-    let solution = in_parts::<T>(rows, b, guess, |rows, b, guess| {
-        let (part, settings) = (bound.part(rows, &shared)?, in_time(settings, started));
-        Ok(solve_linear_from(&part, b, guess, &settings, &mut Unobserved)?)
+    let solution = in_parts(rows, given, settings, |rows, given, settings| {
+        Ok(solver(&bound.part(rows, &shared)?, given, settings)?)
     })?;
     bound.failed.checked(solution)
 }
@@ -157,16 +155,10 @@ fn newton_by<T: Number>(
     let work = Work { operations: compiled.operations(), separable: compiled.is_separable() };
     let rows = work.rows_of_a_part(x0.dims()[0]);
     let bound = compiled.bind(&fixed, rows)?;
-    let started = Instant::now();
-    let solution = in_parts::<T>(rows, x0, None, |rows, x, _| {
-        Ok(fixed_point_smooth(&bound.part(&rows)?, x, &in_time(settings, started))?)
+    let solution = in_parts::<T, _>(rows, (x0, None), settings, |rows, (x, _), settings| {
+        Ok(fixed_point_smooth(&bound.part(&rows)?, x, settings)?)
     })?;
-    bound.checked(solution)
-}
-
-/// The same settings with the time that is left: parts of a batch share one clock.
-fn in_time<S: Clone>(settings: &Settings<S>, started: Instant) -> Settings<S> {
-    settings.clone().with_budget(settings.budget.after(started.elapsed()))
+    bound.failed().checked(solution)
 }
 
 /// Operations of a step below which a second core is not worth waking.
@@ -185,10 +177,6 @@ struct Work {
 }
 
 impl Work {
-    fn of<T: Number>(compiled: &CompiledLoop<T>) -> Self {
-        Work { operations: compiled.body.operations(), separable: compiled.body.is_separable() }
-    }
-
     /// How many rows a core takes at a time. Rows are independent, so no result depends on it.
     fn rows_of_a_part(self, rows: usize) -> usize {
         let cores = rayon::current_num_threads();
@@ -210,14 +198,20 @@ fn hosts<T: Number>(values: &[Value]) -> Result<Vec<Host<T>>, Error> {
     values.iter().map(host).collect()
 }
 
-/// Solves every part of a batch on a core of its own, each to its own convergence, from a start and, for a linear solve,
-/// from a guess.
-fn in_parts<T: Number>(
+/// Where a part begins: its start and, for a linear solve, its guess.
+type Given<'a, T> = (&'a Matrix<T>, Option<&'a Matrix<T>>);
+
+/// What a solver gives for a part.
+type Solved<T> = Result<Solution<Matrix<T>>, banach_solve::Error>;
+
+/// Solves every part of a batch on a core of its own, each to its own convergence and all by one clock.
+fn in_parts<T: Number, S: Clone + Sync>(
     each: usize,
-    start: &Tensor<2>,
-    guess: Option<&Tensor<2>>,
-    solver: impl Fn(Vec<usize>, &Matrix<T>, Option<&Matrix<T>>) -> Result<Solution<Matrix<T>>, Error> + Sync,
+    (start, guess): (&Tensor<2>, Option<&Tensor<2>>),
+    settings: &Settings<S>,
+    solver: impl Fn(Vec<usize>, Given<'_, T>, &Settings<S>) -> Result<Solution<Matrix<T>>, Error> + Sync,
 ) -> Result<Solution<Tensor<2>>, Error> {
+    let started = Instant::now();
     let [rows, width] = start.dims();
     let state = |tensor: &Tensor<2>| host::<T>(&tensor.clone().into());
     let (start, guess) = (state(start)?, guess.map(state).transpose()?);
@@ -229,7 +223,8 @@ fn in_parts<T: Number>(
     let part = |first: usize| {
         let range = first..rows.min(first + each);
         let (x, guess) = (rows_of(&start, &range), guess.as_ref().map(|guess| rows_of(guess, &range)));
-        solver(range.collect(), &x, guess.as_ref())
+        let left = settings.clone().with_budget(settings.budget.after(started.elapsed()));
+        solver(range.collect(), (&x, guess.as_ref()), &left)
     };
     let solution = if each >= rows {
         part(0)?

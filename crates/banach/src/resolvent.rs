@@ -4,6 +4,7 @@
 
 use crate::engine::on_host;
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::flatten::run_single;
 use crate::lost::chosen;
 use crate::native::NativeLoop;
@@ -17,7 +18,6 @@ use banach_program::{
 };
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -126,7 +126,8 @@ impl Resolvent {
             }
         }
         let body = LoopBody::new(&self.parts, q, &b.device())?;
-        body.checked(solve_linear_from(&|c: &Tensor<2>| body.apply(c), b, guess, settings, &mut Unobserved)?)
+        let apply = |c: &Tensor<2>| body.apply(c);
+        body.failed.checked(solve_linear_from(&apply, b, guess, settings, &mut Unobserved)?)
     }
 
     /// The same by the solver that is tried first, in single precision before if solves begin there.
@@ -224,32 +225,19 @@ impl CustomLinear for Handle {
 pub(crate) struct LoopBody<'a> {
     program: &'a Program,
     carried: Vec<Value>,
-    /// What went wrong in it, first.
-    failed: RefCell<Option<Error>>,
+    /// What went wrong in it.
+    pub(crate) failed: Failure,
 }
 
 impl<'a> LoopBody<'a> {
     pub(crate) fn new(parts: &'a Hoisted, fixed: &[Value], device: &Device) -> Result<Self, Error> {
         let carried = evaluate_on(&parts.prologue, fixed.to_vec(), device)?;
-        Ok(LoopBody { program: &parts.body, carried, failed: RefCell::default() })
+        Ok(LoopBody { program: &parts.body, carried, failed: Failure::default() })
     }
 
-    /// Its result; no numbers where there is none, which [`checked`](Self::checked) tells of.
+    /// Its result; no numbers where there is none, of which [`failed`](Self::failed) tells.
     pub(crate) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        self.kept(applied(self.program, x, &self.carried), x)
-    }
-
-    /// A result, or no numbers and a note of what went wrong.
-    pub(crate) fn kept(&self, result: Result<Tensor<2>, Error>, like: &Tensor<2>) -> Tensor<2> {
-        result.unwrap_or_else(|error| {
-            self.failed.borrow_mut().get_or_insert(error);
-            like.full_like(f64::NAN)
-        })
-    }
-
-    /// What was made with it, unless something went wrong.
-    pub(crate) fn checked<T>(&self, made: T) -> Result<T, Error> {
-        self.failed.take().map_or(Ok(made), Err)
+        self.failed.kept(applied(self.program, x, &self.carried), x)
     }
 }
 

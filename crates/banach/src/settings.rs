@@ -73,7 +73,7 @@ impl Convolution {
 /// | setting | default | effect |
 /// | :-- | :-- | :-- |
 /// | `forward` | Anderson, `1e-6 + 1e-4 · size`, 200 steps | the solve of `x = g(x, z)` |
-/// | `adjoint` | GMRES, `1e-6 + 1e-4 · size`, 200 steps | the solve of `c = Jᵀ c + v` |
+/// | `adjoint` | GMRES, `1e-4 · size`, 200 steps | the solve of `c = Jᵀ c + v` |
 /// | `escalate` | `true` | rows the adjoint solver leaves unsolved are tried with the other one |
 /// | `gradient` | [`Gradient::Implicit`] | which gradient a solution has |
 /// | `coupling` | none | the adjoint's relative tolerance is at least so many times the forward relative residual reached |
@@ -107,8 +107,7 @@ pub struct FixedPointConfig {
 
 impl Default for FixedPointConfig {
     fn default() -> Self {
-        let (forward, mut adjoint) = (Settings::default(), Settings::<LinearSolver>::default());
-        adjoint.tolerance.absolute = 0.0;
+        let (forward, adjoint) = (Settings::default(), Settings::default());
         let (on_failure, engine) = (OnFailure::default(), Engine::default());
         let (convolution, precision) = (Convolution::default(), Precision::default());
         let (gradient, coupling) = (Gradient::default(), None);

@@ -4,6 +4,7 @@
 use crate::compiled::{Bound, CompiledBody, CompiledLoop, Number, Numbers};
 use crate::engine::{Origin, computed};
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::part::Part;
 use crate::resolvent::{LoopBody, Resolvent};
 use banach_program::{
@@ -24,21 +25,12 @@ pub(crate) struct Derivative {
     pub(crate) resolvent: Arc<Resolvent>,
 }
 
-/// A loop on the device of its tensors.
+/// A loop on the device of its tensors. What goes wrong in any part of it, the body's [`Failure`] tells.
 pub(crate) struct SmoothLoop<'a> {
     pub(crate) body: LoopBody<'a>,
     pub(crate) energy: Option<LoopBody<'a>>,
     pub(crate) derivative: &'a Derivative,
     pub(crate) q: &'a [Value],
-}
-
-impl SmoothLoop<'_> {
-    /// What was made with it, unless something went wrong in it.
-    pub(crate) fn checked<T>(&self, made: T) -> Result<T, Error> {
-        let made = self.body.checked(made)?;
-        self.energy.as_ref().map_or(Ok(()), |energy| energy.checked(()))?;
-        Ok(made)
-    }
 }
 
 impl Map<Tensor<2>> for SmoothLoop<'_> {
@@ -54,7 +46,7 @@ impl Smooth<Tensor<2>> for SmoothLoop<'_> {
         Box::new(move |t: &Tensor<2>| {
             let coefficients = coefficients.as_ref().map_err(|error| error.clone().into());
             let pushed = coefficients.and_then(|known| self.derivative.resolvent.apply(t, known));
-            self.body.kept(pushed, t)
+            self.body.failed.kept(pushed, t)
         })
     }
 
@@ -151,9 +143,9 @@ pub(crate) struct BoundSmooth<'a, T> {
 }
 
 impl<'a, T: Number> BoundSmooth<'a, T> {
-    /// What was made with it, unless something went wrong.
-    pub(crate) fn checked<R>(&self, made: R) -> Result<R, Error> {
-        self.g.0.failed.checked(made)
+    /// What went wrong in it.
+    pub(crate) fn failed(&self) -> &Failure {
+        &self.g.0.failed
     }
 
     /// The same on some rows, in increasing order; all of them in one part where they are not separable.
@@ -205,7 +197,7 @@ impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
         });
         let carried = Cow::Owned(carried.collect());
         let (rows, computed) = (x.rows(), Arc::new(results));
-        let failed = self.bound.g.0.failed.clone();
+        let failed = self.bound.failed().clone();
         let bound = Arc::new(Bound { body: pushed, rows, carried, operands, computed, failed });
         let part = bound.part((0..x.rows()).collect(), &self.bound.pushed);
         Box::new(part.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))

@@ -2,6 +2,7 @@
 
 use super::{Certificate, Road, RowCertificate};
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::flatten::run_single;
 use crate::implicit::Fix;
 use crate::layer::Call;
@@ -135,21 +136,12 @@ impl<'a> Place<'a> {
 
     /// J at the point: its radius, its norm, and the norm of `(I - J)⁻¹`.
     fn spectrum(&self, rows: &mut [RowCertificate]) -> Result<(), Error> {
-        let wrong: RefCell<Option<Error>> = RefCell::default();
-        let kept = |result: Result<Tensor<2>, Error>, t: &Tensor<2>| {
-            result.unwrap_or_else(|error| {
-                wrong.borrow_mut().get_or_insert(error);
-                t.full_like(f64::NAN)
-            })
-        };
-        let apply = |t: &Tensor<2>| kept(self.resolvent.apply(t, &self.coefficients), t);
-        let back = |t: &Tensor<2>| kept(self.transposed.apply(t, &self.coefficients), t);
+        let wrong = Failure::default();
+        let apply = |t: &Tensor<2>| wrong.kept(self.resolvent.apply(t, &self.coefficients), t);
+        let back = |t: &Tensor<2>| wrong.kept(self.transposed.apply(t, &self.coefficients), t);
         let probe = self.x.probe(2);
         let radius = spectral_radius(&apply, &probe, &SPECTRUM)?;
-        let norm = spectral_norm(&apply, &back, &probe, &SPECTRUM)?;
-        if let Some(error) = wrong.take() {
-            return Err(error);
-        }
+        let norm = wrong.checked(spectral_norm(&apply, &back, &probe, &SPECTRUM)?)?;
         for (at, row) in rows.iter_mut().enumerate() {
             (row.radius, row.radius_uncertainty) = (radius.values[at], radius.uncertainties[at]);
             row.norm = norm.values[at];
@@ -165,7 +157,7 @@ impl<'a> Place<'a> {
         let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
             let solution = match resolvent.solve_by(b, None, &self.coefficients, &self.precise) {
                 Ok(solution) => solution,
-                Err(error) => return kept(Err(error), b),
+                Err(error) => return wrong.kept(Err(error), b),
             };
             let lost: Vec<bool> = solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
             failed.borrow_mut().iter_mut().zip(&lost).for_each(|(failed, lost)| *failed |= lost);
@@ -182,7 +174,7 @@ impl<'a> Place<'a> {
                 (row.resolvent, row.road) = (norm, Road::Measured);
             }
         }
-        wrong.take().map_or(Ok(()), Err)
+        wrong.checked(())
     }
 
     /// The error of the state; gives Newton's step δ.

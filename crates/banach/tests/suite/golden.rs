@@ -48,6 +48,11 @@ impl<'a> Checked<'a> {
     fn param<const D: usize>(&mut self, name: &str, param: &Param<Tensor<D>>) {
         self.gradient(name, &param.val());
     }
+
+    /// All gradients together along the direction, against forward mode.
+    fn agrees_forward(&self, along: f64) {
+        assert_close(&[self.directional], &[along], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+    }
 }
 
 /// Holds what a certificate says of J against the golden radius and norm, which are those of the worst row.
@@ -60,7 +65,8 @@ fn magnitudes<M: Module + Update>(golden: &Golden, layer: &FixedPoint<M>, z: M::
 }
 
 /// d loss along the direction by the golden forward derivative: Σ cos(x̂) w ẋ.
-fn along(golden: &Golden, state: &str, x: &[f64]) -> f64 {
+fn along<const D: usize>(golden: &Golden, state: &str, x: &Tensor<D>) -> f64 {
+    let x = numbers(x);
     let (weights, tangent) = (golden.numbers("weights", state), golden.numbers("jvp", state));
     x.iter().zip(weights).zip(tangent).map(|((x, w), t)| x.cos() * w * t).sum()
 }
@@ -94,12 +100,7 @@ fn tanh_cell() {
         checked.param("U", &layer.update().u);
         checked.param("b", &layer.update().b);
         checked.gradient("z", &z);
-        assert_close(
-            &[checked.directional],
-            &[along(&golden, "x", &numbers(&x))],
-            1e-8,
-            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
-        );
+        checked.agrees_forward(along(&golden, "x", &x));
     }
 }
 
@@ -139,12 +140,7 @@ fn conv_cell() {
         checked.param("L", &layer.update().l);
         checked.param("b", &layer.update().b);
         checked.gradient("z", &z);
-        assert_close(
-            &[checked.directional],
-            &[along(&golden, "x", &numbers(&x))],
-            1e-8,
-            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
-        );
+        checked.agrees_forward(along(&golden, "x", &x));
     }
 }
 
@@ -183,12 +179,7 @@ fn attention_cell() {
         checked.param("gamma", &layer.update().gamma);
         checked.param("beta", &layer.update().beta);
         checked.gradient("z", &z);
-        assert_close(
-            &[checked.directional],
-            &[along(&golden, "x", &numbers(&x))],
-            1e-8,
-            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
-        );
+        checked.agrees_forward(along(&golden, "x", &x));
     }
 }
 
@@ -233,8 +224,7 @@ fn two_states() {
         checked.param("D", &layer.update().d);
         checked.param("U", &layer.update().u);
         checked.gradient("z", &z);
-        let expected = along(&golden, "x", &numbers(&x)) + along(&golden, "y", &numbers(&y));
-        assert_close(&[checked.directional], &[expected], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+        checked.agrees_forward(along(&golden, "x", &x) + along(&golden, "y", &y));
     }
 }
 
@@ -255,12 +245,7 @@ fn expanding() {
         assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-9, "x̂");
         let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
         checked.gradient("z", &z);
-        assert_close(
-            &[checked.directional],
-            &[along(&golden, "x", &numbers(&x))],
-            1e-8,
-            "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩",
-        );
+        checked.agrees_forward(along(&golden, "x", &x));
         assert_eq!(double().1, x.dtype());
     }
 }

@@ -1,5 +1,6 @@
-//! Which gradient does a solution have, and what becomes of rows that fail?
+//! What becomes of rows that fail, and of settings that do not go together?
 
+use crate::approximate::shine;
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
 use crate::zoo::Named;
@@ -15,24 +16,24 @@ use std::sync::Mutex;
 
 /// x = z x + b: x̂ = b / (1 - z) and dx̂/dz = b / (1 - z)².
 #[derive(Module, Debug)]
-struct Slope {
-    b: f64,
+pub(crate) struct Slope {
+    pub(crate) b: f64,
 }
 
 update!(Slope, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| x * z + this.b);
 
-fn column(numbers: &[f64]) -> Tensor<2> {
+pub(crate) fn column(numbers: &[f64]) -> Tensor<2> {
     let (device, dtype) = double();
     let data = TensorData::new(numbers.to_vec(), [numbers.len(), 1]);
     Tensor::from_data(data, (&device, dtype)).autodiff().require_grad()
 }
 
-fn tight() -> FixedPointConfig {
+pub(crate) fn tight() -> FixedPointConfig {
     FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12))
 }
 
 /// The derivative of the sum of all rows.
-fn slopes<M: Module + banach::Update<State = Tensor<2>, Input = Tensor<2>>>(
+pub(crate) fn slopes<M: Module + banach::Update<State = Tensor<2>, Input = Tensor<2>>>(
     layer: &FixedPoint<M>,
     z: &Tensor<2>,
 ) -> Vec<f64> {
@@ -116,91 +117,12 @@ fn an_adjoint_without_a_solution_may_be_an_error() {
     assert!(error.contains("row 1"), "{error}");
 }
 
-#[test]
-fn unrolled_gradients_are_so_many_terms_of_the_series() {
-    let z = column(&[0.5, -0.8]);
-    for steps in [1, 2, 5] {
-        let config = tight().with_gradient(Gradient::Unrolled { steps });
-        let term = |z: f64| (0..steps).map(|k| z.powi(k as i32)).sum::<f64>() / (1.0 - z);
-        let expected = [term(0.5), term(-0.8)];
-        let layer = config.init(Slope { b: 1.0 }).unwrap();
-        assert_close(&slopes(&layer, &z), &expected, 1e-9, "on the tape");
-        let plain = z.clone().inner();
-        let g = |(x, z): (Tensor<2>, Tensor<2>)| x * z + 1.0;
-        let fixed = Function::of(&(plain.clone(), plain.clone()), g).unwrap().fix(&config).unwrap();
-        let along = fixed.jvp_of(&[1]).call((plain.zeros_like(), plain.clone(), plain.ones_like())).unwrap();
-        let found: Tensor<2> = along.last().unwrap().clone().try_into_tensor().unwrap();
-        assert_close(&numbers(&found), &expected, 1e-9, "in a program");
-    }
-}
-
-fn shine(refinement: usize, limit: f64) -> FixedPointConfig {
-    tight()
-        .with_solver(FixedPointSolver::Broyden(Broyden::default()))
-        .with_gradient(Gradient::Shine { refinement, limit })
-}
-
-fn zoo(name: &str, config: &FixedPointConfig) -> (FixedPoint<Named>, Tensor<2>, Vec<f64>) {
+pub(crate) fn zoo(name: &str, config: &FixedPointConfig) -> (FixedPoint<Named>, Tensor<2>, Vec<f64>) {
     let problem = banach_zoo::named(name).unwrap();
     let (device, dtype) = double();
     let z = problem.z(&device, dtype).autodiff().require_grad();
     let expected = problem.derivative.clone().unwrap();
     (config.init(Named { problem }).unwrap(), z, expected)
-}
-
-#[test]
-fn the_inverse_learnt_forward_serves_as_the_adjoint() {
-    // With one unknown a row the last secant is the derivative, nearly.
-    let (layer, z, expected) = zoo("expanding_rows", &shine(0, 10.0));
-    let solution = layer.solve(z.clone()).unwrap();
-    let report = solution.report().clone();
-    let found = numbers(&z.grad(&solution.into_value().sum().backward()).unwrap());
-    assert_close(&found, &expected, 1e-3, "dx̂/dz");
-    let adjoint = report.adjoint().remove(0);
-    assert_eq!((adjoint.evaluations, adjoint.outcomes), (0, vec![Outcome::Approximate; 3]));
-    assert_eq!(adjoint.solvers, ["shared inverse"]);
-}
-
-#[test]
-fn refinement_makes_the_learnt_inverse_exact() {
-    for name in ["affine_large", "layer", "reversed_squares"] {
-        let (layer, z, expected) = zoo(name, &shine(200, 1e3));
-        assert_close(&slopes(&layer, &z), &expected, 1e-7, name);
-        let statistics = layer.take_statistics();
-        assert_eq!(statistics.adjoint_unconverged_rows, 0, "{name}");
-    }
-    // A few steps from there are no failure, and better than none.
-    let miss = |refinement| {
-        let (layer, z, expected) = zoo("affine_large", &shine(refinement, 1e3));
-        let found = slopes(&layer, &z);
-        assert_eq!(layer.take_statistics().adjoint_unconverged_rows, 0);
-        found.iter().zip(&expected).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-    };
-    let misses = [0, 3, 10].map(miss);
-    assert!(misses[0] > misses[1] && misses[1] > misses[2], "{misses:?}");
-}
-
-#[test]
-fn an_inverse_that_is_not_trusted_gives_way_to_the_cotangent() {
-    let (layer, z, _) = zoo("layer", &shine(0, 1e-9));
-    let free = tight().with_adjoint(LinearSolver::Identity);
-    let (exact, other, _) = zoo("layer", &free);
-    assert_close(&slopes(&layer, &z), &slopes(&exact, &other), 1e-9, "Jacobian-free");
-}
-
-#[test]
-fn a_refinement_that_failed_is_an_error_where_failing_is_one() {
-    // Conjugate gradients refine nothing where J is not symmetric.
-    let solver = LinearSolver::ConjugateGradient(ConjugateGradient::default());
-    let refined = shine(5, 1e3).with_adjoint(solver);
-    let (layer, z, _) = zoo("affine_large", &refined);
-    let _ = slopes(&layer, &z);
-    assert_eq!(layer.take_statistics().adjoint_unconverged_rows, 3, "counted by default");
-    let (layer, z, _) = zoo("affine_large", &refined.with_on_failure(OnFailure::Error));
-    let x = layer.solve(z).unwrap().into_value();
-    let panic = catch_unwind(AssertUnwindSafe(|| x.sum().backward())).err().unwrap();
-    let text = panic.downcast_ref::<String>().unwrap();
-    assert!(text.contains("asymmetric"), "{text}");
 }
 
 #[test]
@@ -257,6 +179,9 @@ fn settings_are_read_and_an_unknown_one_is_an_error() {
     let error = serde_json::from_str::<FixedPointConfig>(r#"{"gradient": "exact"}"#).unwrap_err().to_string();
     assert!(error.contains("implicit"), "{error}");
     assert!(serde_json::from_str::<FixedPointConfig>(r#"{"couplings": 1.0}"#).is_err());
+    // What is left out of a part is as in the whole: nothing absolute for an adjoint.
+    let partly = r#"{"adjoint": {"budget": {"steps": 200}}}"#;
+    assert_eq!(serde_json::from_str::<FixedPointConfig>(partly).unwrap(), FixedPointConfig::new());
 }
 
 /// What was logged.
@@ -293,6 +218,22 @@ fn failures_may_be_told_to_the_log() {
     let _ = layer.solve(column(&[0.9]).inner()).unwrap();
     let heard = HEARD.0.lock().unwrap().last().unwrap().clone();
     assert!(heard.contains("0 of 1 rows converged") && heard.contains("budget.steps"), "{heard}");
+    // Inside a program: nothing of rows that have not failed, and of those that have, in both directions.
+    let told = || std::mem::take(&mut *HEARD.0.lock().unwrap());
+    let z = singular().inner();
+    let g = Function::of(&(z.clone(), z.clone()), |(x, z): (Tensor<2>, Tensor<2>)| x * z).unwrap();
+    let warns = |config: FixedPointConfig| g.fix(&config.with_on_failure(OnFailure::Warn)).unwrap();
+    told();
+    let x0 = z.zeros_like();
+    let _ = warns(tight()).call((x0.clone(), z.clone())).unwrap();
+    assert!(told().is_empty(), "all rows converged");
+    let _ = warns(tight()).vjp().call((x0.clone(), z.clone(), z.ones_like())).unwrap();
+    let heard = told().join("\n");
+    assert!(heard.contains("the adjoint of 1 of 3 rows") && heard.contains("row 1"), "{heard}");
+    let hasty = tight().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(2);
+    let _ = warns(hasty).call((x0 + 1.0, z)).unwrap();
+    let heard = told().join("\n");
+    assert!(heard.contains("rows converged") && heard.contains("budget.steps"), "{heard}");
 }
 
 #[test]
@@ -313,18 +254,6 @@ fn a_gradient_has_the_scale_of_its_loss_however_small_that_is() {
                 assert!(found.iter().all(|slope| (slope / scale - 2.0).abs() < 1e-3), "{scale}: {found:?}");
             }
         }
-    }
-}
-
-#[test]
-fn what_is_not_the_implicit_gradient_is_not_checked_as_if_it_were() {
-    let (layer, z, _) = zoo("affine", &tight().with_gradient(Gradient::Unrolled { steps: 1 }));
-    let z = z.inner();
-    for text in [
-        banach::check::gradients(&layer, z.clone()).unwrap_err().to_string(),
-        layer.certificate(z).unwrap_err().to_string(),
-    ] {
-        assert!(text.contains("`gradient` is Unrolled") && text.contains("implicit"), "{text}");
     }
 }
 
