@@ -98,7 +98,7 @@ pub enum Error {
     },
     /// A program or a tensor is not for the native engine.
     #[error(transparent)]
-    Native(#[from] crate::native::Unsuitable),
+    Native(#[from] crate::run::native::Unsuitable),
     /// A program is not well formed: a bug in whatever built it.
     #[error("malformed program at {place}: {found}")]
     Malformed {

@@ -27,50 +27,32 @@
 //! # Ok::<(), banach_program::Error>(())
 //! ```
 
-mod custom;
+mod derive;
 mod error;
-mod evaluate;
-mod folding;
-mod hoist;
-mod linear;
-mod linearize;
-mod lower;
-mod native;
-mod operations;
-mod precision;
-mod primitive;
-mod print;
-mod program;
-mod resize;
-mod rows;
-mod shape;
-mod simplify;
-mod slope;
-mod tensors;
+mod language;
+mod rewrite;
+mod run;
 mod trace;
-mod transpose;
-mod value;
-mod verify;
 
-pub use custom::{Custom, CustomLinear, Door};
+pub use derive::linearize::{Linearization, Linearizer, jvp, linearize, vjp};
+pub use derive::transpose::transpose;
 pub use error::Error;
-pub use evaluate::{evaluate, evaluate_on};
-pub use hoist::{Hoisted, hoist};
-pub use linear::{LinearEquation, LinearProgram};
-pub use linearize::{Linearization, Linearizer, jvp, linearize, vjp};
-pub use native::{ConvolutionMethod, Machine, Operand, Packed, Target, Unsuitable, Workspace};
-pub use operations::{operations, operations_of};
-pub use precision::in_precision;
-pub use primitive::{
+pub use language::custom::{Custom, CustomLinear, Door};
+pub use language::linear::{LinearEquation, LinearProgram};
+pub use language::primitive::{
     Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,
     Structure, Type, Unary, Window,
 };
-pub use program::{Builder, Equation, Program, Var};
-pub use resize::with_rows;
-pub use rows::{Rows, rows};
-pub use simplify::simplify;
-pub use tensors::Tensors;
-pub use trace::{record, trace};
-pub use transpose::transpose;
-pub use value::{Host, Number, Owned, Value};
-pub use verify::verify;
+pub use language::program::{Builder, Equation, Program, Var};
+pub use language::verify::verify;
+pub use rewrite::hoist::{Hoisted, hoist};
+pub use rewrite::operations::{operations, operations_of};
+pub use rewrite::precision::in_precision;
+pub use rewrite::resize::with_rows;
+pub use rewrite::rows::{Rows, rows};
+pub use rewrite::simplify::simplify;
+pub use run::evaluate::{evaluate, evaluate_on};
+pub use run::native::{ConvolutionMethod, Machine, Operand, Packed, Target, Unsuitable, Workspace};
+pub use run::value::{Host, Number, Owned, Value};
+pub use trace::record::{record, trace};
+pub use trace::tensors::Tensors;

@@ -2,9 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use banach::contraction::{
-    MonotoneConfig, SmallGain, SpectralEstimate, SpectralLinear, SpectralLinearConfig,
-};
+use banach::regularize::{MonotoneConfig, SmallGain, SpectralEstimate, SpectralLinear, SpectralLinearConfig};
 use banach::{Error, FixedPointConfig, Update};
 use burn::module::Module;
 use burn::nn::{Initializer, Linear, LinearConfig};

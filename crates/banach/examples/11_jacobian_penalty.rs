@@ -2,7 +2,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use banach::contraction::{
+use banach::regularize::{
     FixedPointCorrection, discounted, frobenius_penalty, random_signs, spectral_penalty,
 };
 use banach::{Error, FixedPoint, FixedPointConfig, Update};

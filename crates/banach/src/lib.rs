@@ -59,60 +59,37 @@
 //! | How do I put in an energy? | [`GradientDescent`], [`Energy`] |
 //! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
 //! | Where does a solve begin that is not the first? | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
-//! | How does my update become a contraction? | [`contraction`] |
+//! | How does my update become a contraction? | [`regularize`] |
 //! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
 
-mod adam;
-mod attach;
-mod backward;
-pub mod certificate;
-pub mod check;
-mod clipping;
-mod compiled;
-pub mod contraction;
+mod calculus;
+mod energy;
 mod engine;
 mod error;
-mod failure;
-mod flatten;
-mod function;
-mod gradient;
-mod gradient_descent;
-mod implicit;
 mod layer;
-mod lost;
-mod memory;
-mod native;
-mod objective;
-mod parameters;
-mod part;
-mod precision;
-mod projection;
-mod pullback;
-mod report;
-mod resolvent;
+pub mod regularize;
 mod settings;
-mod smooth;
-mod start;
-mod traced;
-mod update;
-mod warm;
+mod tracing;
+mod training;
+mod verify;
 
 pub use banach_program as program;
 pub use banach_solve as solve;
 
-pub use adam::{Adam, AdamConfig};
-pub use certificate::{Certificate, Road, RowCertificate};
-pub use clipping::clip_gradients;
+pub use calculus::function::Function;
+pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
+pub use energy::projection::Projection;
 pub use error::Error;
-pub use function::Function;
-pub use gradient::Gradient;
-pub use gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
-pub use layer::FixedPoint;
-pub use memory::WarmStatistics;
-pub use objective::{Compiled, Objective};
-pub use precision::Precision;
-pub use projection::Projection;
-pub use report::{AdjointReport, Report, Solution, Statistics};
-pub use settings::{Convolution, Engine, FixedPointConfig, OnFailure};
-pub use update::Update;
-pub use warm::WarmStarts;
+pub use layer::fixed_point::FixedPoint;
+pub use layer::memory::WarmStatistics;
+pub use layer::warm::WarmStarts;
+pub use settings::configuration::{Convolution, Engine, FixedPointConfig, OnFailure};
+pub use settings::gradient::Gradient;
+pub use settings::precision::Precision;
+pub use settings::report::{AdjointReport, Report, Solution, Statistics};
+pub use tracing::update::Update;
+pub use training::adam::{Adam, AdamConfig};
+pub use training::clipping::clip_gradients;
+pub use training::objective::{Compiled, Objective};
+pub use verify::certificate::{Certificate, Road, RowCertificate};
+pub use verify::{certificate, check};

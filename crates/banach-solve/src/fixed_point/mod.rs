@@ -3,19 +3,14 @@
 mod anderson;
 mod auto;
 mod broyden;
-mod direction;
-mod forcing;
-mod inverse;
-mod mixture;
 mod newton;
 mod picard;
-mod search;
 mod squarem;
 
 pub use anderson::{Anderson, AndersonMemory};
 pub use auto::{Auto, AutoMemory};
 pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
-pub use forcing::Forcing;
+pub use newton::forcing::Forcing;
 pub use newton::{Newton, NewtonInner};
 pub use picard::Picard;
 pub use squarem::{Squarem, SquaremMemory};

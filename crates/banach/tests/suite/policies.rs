@@ -4,10 +4,7 @@ use crate::approximate::shine;
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
 use crate::zoo::Named;
-use banach::solve::{
-    Anderson, Broyden, ConjugateGradient, FixedPointSolver, LinearSolver, Neumann, Outcome, Picard,
-    Tolerance, Truncated,
-};
+use banach::solve::{Anderson, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance, Truncated};
 use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure, Precision};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};

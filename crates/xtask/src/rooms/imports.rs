@@ -11,10 +11,10 @@ struct Reserved {
     rooms: &'static [&'static str],
 }
 
-const VALUE: &str = "crates/banach-program/src/value";
-const TRACE: &str = "crates/banach-program/src/trace";
-const LOWER: &str = "crates/banach-program/src/lower";
-const ATTACH: &str = "crates/banach/src/attach";
+const VALUE: &str = "crates/banach-program/src/run/value";
+const TRACE: &str = "crates/banach-program/src/trace/record";
+const LOWER: &str = "crates/banach-program/src/trace/lower";
+const ATTACH: &str = "crates/banach/src/calculus/attach";
 
 const RESERVED: [Reserved; 2] = [
     Reserved {
@@ -155,16 +155,16 @@ mod tests {
     #[test]
     fn internals_of_burn_are_found_outside_their_homes() {
         let dispatch = "use burn::backend::Dispatch;\n";
-        assert_eq!(of_source(&source("crates/banach-program/src/value.rs", dispatch)), []);
-        assert_eq!(of_source(&source("crates/banach-program/src/value/structure.rs", dispatch)), []);
-        assert_eq!(of_source(&source("crates/banach-program/src/values.rs", dispatch)).len(), 1);
-        assert_eq!(of_source(&source("crates/banach-program/src/evaluate.rs", dispatch)).len(), 1);
+        assert_eq!(of_source(&source("crates/banach-program/src/run/value.rs", dispatch)), []);
+        assert_eq!(of_source(&source("crates/banach-program/src/run/value/structure.rs", dispatch)), []);
+        assert_eq!(of_source(&source("crates/banach-program/src/run/values.rs", dispatch)).len(), 1);
+        assert_eq!(of_source(&source("crates/banach-program/src/run/evaluate.rs", dispatch)).len(), 1);
         let graph = "use burn::backend::{ir::{GraphIr, TensorId}};\n";
-        assert_eq!(of_source(&source("crates/banach-program/src/lower/mod.rs", graph)), []);
-        assert_eq!(of_source(&source("crates/banach-program/src/trace.rs", graph)).len(), 1);
+        assert_eq!(of_source(&source("crates/banach-program/src/trace/lower/mod.rs", graph)), []);
+        assert_eq!(of_source(&source("crates/banach-program/src/trace/record.rs", graph)).len(), 1);
         let autodiff = "fn f() -> burn::backend::autodiff::grads::Gradients { g }\n";
-        assert_eq!(of_source(&source("crates/banach/src/attach.rs", autodiff)), []);
-        assert_eq!(of_source(&source("crates/banach/src/layer.rs", autodiff)).len(), 1);
+        assert_eq!(of_source(&source("crates/banach/src/calculus/attach.rs", autodiff)), []);
+        assert_eq!(of_source(&source("crates/banach/src/layer/fixed_point.rs", autodiff)).len(), 1);
     }
 
     #[test]

@@ -1,0 +1,349 @@
+//! What tangent comes out? The third of the four tables.
+//!
+//! `linearize` splits a program at a point into the primal program, which also gives the residuals, and the
+//! derivative `J` as a linear program whose coefficients are those residuals. Reverse mode is not a table of its
+//! own: it is `transpose` of what comes out here.
+
+use crate::derive::slope::slope;
+use crate::derive::transpose::transpose;
+use crate::language::custom::{CustomLinear, Door};
+use crate::language::linear::{LinearBuilder, LinearProgram, as_linear};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Index, Linear, Primitive, Side, Unary};
+use crate::language::program::{Builder, Equation, Program, Var};
+use crate::rewrite::simplify::simplify;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A program and its derivative at the point where the primal is evaluated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Linearization {
+    /// Gives the outputs, then the residuals.
+    pub primal: Program,
+    /// The derivative: tangents of the chosen inputs to tangents of the outputs.
+    pub tangent: LinearProgram,
+}
+
+/// The derivative of all outputs with respect to the inputs at the positions given.
+pub fn linearize(program: &Program, inputs: &[usize]) -> Linearization {
+    let mut state = Linearizer::new(program);
+    for &position in inputs {
+        let var = program.inputs[position];
+        if program.type_of(var).kind.is_float() {
+            let tangent = state.tangent.input(program.type_of(var).clone());
+            state.tangents.insert(var, tangent);
+        } else {
+            state.tangent.input(program.type_of(var).clone());
+        }
+    }
+    for equation in program.equations() {
+        let operands: Vec<Var> = equation.operands.iter().map(|var| state.values[var.0]).collect();
+        let result = state.primal.push(equation.primitive.clone(), &operands);
+        state.values[equation.result.0] = result;
+        if let Some(tangent) = state.tangent_of(equation) {
+            state.tangents.insert(equation.result, tangent);
+        }
+    }
+    state.finish(program)
+}
+
+/// Forward mode: inputs, then tangents of the chosen inputs, to outputs, then their tangents `J t`.
+pub fn jvp(program: &Program, inputs: &[usize]) -> Program {
+    let parts = linearize(program, inputs);
+    compose(program, &parts.primal, &parts.tangent)
+}
+
+/// Reverse mode: inputs, then cotangents of the outputs, to outputs, then the cotangents `Jᵀ v` of the chosen inputs.
+pub fn vjp(program: &Program, inputs: &[usize]) -> Program {
+    let parts = linearize(program, inputs);
+    compose(program, &parts.primal, &transpose(&parts.tangent))
+}
+
+fn compose(program: &Program, primal: &Program, linear: &LinearProgram) -> Program {
+    let mut builder = Builder::new();
+    let inputs: Vec<Var> = program.input_types().map(|ty| builder.input(ty.clone())).collect();
+    let directions: Vec<Var> = linear.input_types().map(|ty| builder.input(ty.clone())).collect();
+    let mut outputs = builder.inline(primal, &inputs);
+    let residuals = outputs.split_off(program.outputs().len());
+    let operands: Vec<Var> = residuals.into_iter().chain(directions).collect();
+    outputs.extend(builder.inline(&linear.into_program(), &operands));
+    simplify(&builder.finish(outputs))
+}
+
+/// A program under differentiation: its primal so far, and its tangent.
+///
+/// A [`Custom`](crate::Custom) primitive writes its tangent with it; its variables are those of the original program.
+#[derive(Debug)]
+pub struct Linearizer {
+    primal: Builder,
+    tangent: LinearBuilder,
+    /// Where each variable of the original program stands in the primal.
+    values: Vec<Var>,
+    /// The tangent of each variable of the original program that has one.
+    tangents: HashMap<Var, Var>,
+    /// Primal variables the tangent reads, and their names there.
+    residuals: HashMap<Var, Var>,
+    order: Vec<Var>,
+}
+
+impl Linearizer {
+    fn new(program: &Program) -> Self {
+        let mut primal = Builder::new();
+        let mut values = vec![Var(usize::MAX); program.variables()];
+        for &input in program.inputs() {
+            values[input.0] = primal.input(program.type_of(input).clone());
+        }
+        let (tangents, residuals) = (HashMap::new(), HashMap::new());
+        Linearizer { primal, tangent: LinearBuilder::new(), values, tangents, residuals, order: vec![] }
+    }
+
+    fn finish(mut self, program: &Program) -> Linearization {
+        let tangents = program.outputs().iter().map(|var| self.tangents.get(var).copied());
+        self.tangent.program.outputs = tangents.collect();
+        self.tangent.program.output_types = program.output_types().cloned().collect();
+        let outputs = program.outputs().iter().map(|var| self.values[var.0]);
+        let outputs = outputs.chain(self.order.iter().copied()).collect();
+        Linearization { primal: self.primal.finish(outputs), tangent: self.tangent.program }
+    }
+
+    /// The tangent of a program applied to variables of which some have tangents: its derivative at `at`, the values
+    /// of all its inputs, in the direction of `tangents`.
+    pub fn derivative(
+        &mut self,
+        program: &Program,
+        at: &[Var],
+        tangents: &[Option<Var>],
+    ) -> Vec<Option<Var>> {
+        let which: Vec<usize> = (0..tangents.len()).filter(|&input| tangents[input].is_some()).collect();
+        let parts = linearize(program, &which);
+        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
+        let residuals = self.primal.inline(&parts.primal, &point).split_off(program.outputs().len());
+        let residuals: Vec<Var> = residuals.into_iter().map(|var| self.residual(var)).collect();
+        let inputs: Vec<Option<Var>> = which.iter().map(|&input| tangents[input]).collect();
+        self.tangent.inline(&parts.tangent, &residuals, &inputs)
+    }
+
+    /// A linear map defined elsewhere applied to a tangent, with values of the original program as coefficients.
+    pub fn custom(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, coefficients: &[Var]) -> Var {
+        let coefficients: Vec<Var> = coefficients.iter().map(|&var| self.value(var)).collect();
+        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
+        self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
+    }
+
+    /// [`custom`](Self::custom) with the outputs of a program as coefficients, whose inputs are the values of `at`.
+    pub fn custom_of(
+        &mut self,
+        map: Arc<dyn CustomLinear>,
+        tangent: Var,
+        program: &Program,
+        at: &[Var],
+    ) -> Var {
+        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
+        let coefficients = self.primal.inline(program, &point);
+        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
+        self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
+    }
+
+    /// The sum of two tangents.
+    pub fn sum(&mut self, a: Option<Var>, b: Option<Var>) -> Option<Var> {
+        self.tangent.add(a, b)
+    }
+
+    /// The name in the tangent program of a primal variable.
+    fn residual(&mut self, primal: Var) -> Var {
+        if let Some(&known) = self.residuals.get(&primal) {
+            return known;
+        }
+        let var = self.tangent.residual(self.primal.type_of(primal).clone());
+        self.residuals.insert(primal, var);
+        self.order.push(primal);
+        var
+    }
+
+    fn value(&self, var: Var) -> Var {
+        self.values[var.0]
+    }
+
+    /// The tangent of a variable of the original program, if it has one.
+    pub fn tangent(&self, var: Var) -> Option<Var> {
+        self.tangents.get(&var).copied()
+    }
+
+    fn times(&mut self, tangent: Option<Var>, coefficient: Var) -> Option<Var> {
+        let tangent = tangent?;
+        let coefficient = self.residual(coefficient);
+        Some(self.tangent.times(tangent, coefficient))
+    }
+
+    /// The table: one exhaustive match.
+    fn tangent_of(&mut self, equation: &Equation) -> Option<Var> {
+        let operands = &equation.operands;
+        if operands.iter().all(|var| self.tangent(*var).is_none()) {
+            return None;
+        }
+        if let Some(linear) = as_linear(&equation.primitive) {
+            let tangent = self.tangent(operands[0])?;
+            let residuals: Vec<Var> = operands[1..].iter().map(|&var| self.value(var)).collect();
+            let residuals: Vec<Var> = residuals.into_iter().map(|var| self.residual(var)).collect();
+            return Some(self.tangent.push(linear, &[tangent], &residuals));
+        }
+        match &equation.primitive {
+            Primitive::Unary(function) => self.unary(*function, operands[0], equation.result),
+            Primitive::Binary(function) => self.binary(*function, operands[0], operands[1], equation.result),
+            Primitive::Bilinear(form) => self.bilinear(*form, operands[0], operands[1]),
+            Primitive::Offset(_) => self.tangent(operands[0]),
+            Primitive::Power(exponent) => {
+                let x = self.value(operands[0]);
+                let lower = self.primal.push(Primitive::Power(exponent - 1.0), &[x]);
+                let slope = self.primal.scale(lower, *exponent);
+                self.times(self.tangent(operands[0]), slope)
+            }
+            Primitive::Choose => self.choose(operands),
+            Primitive::Erase => {
+                let mask = self.value(operands[0]);
+                self.erase(self.tangent(operands[1]), mask)
+            }
+            Primitive::Concat(axis) => self.concat(*axis, operands),
+            Primitive::Extreme { axis, largest } => {
+                let (axis, largest) = (*axis, *largest);
+                let x = self.value(operands[0]);
+                let position = self.primal.push(Primitive::ArgExtreme { axis, largest }, &[x]);
+                let position = self.residual(position);
+                let tangent = self.tangent(operands[0])?;
+                Some(self.tangent.push(Linear::Index(Index::Gather(axis)), &[tangent], &[position]))
+            }
+            Primitive::Custom(custom) => {
+                let operands: Vec<Var> = operands.clone();
+                let custom = custom.clone();
+                custom.0.tangent(self, &operands, equation.result)
+            }
+            Primitive::Constant(_)
+            | Primitive::Compare(_)
+            | Primitive::CompareScalar(..)
+            | Primitive::Logic(_)
+            | Primitive::Not
+            | Primitive::ArgExtreme { .. }
+            | Primitive::MaxPoolIndices(_)
+            | Primitive::Cast(_) => None,
+            Primitive::Scale(_) | Primitive::Structure(_) | Primitive::Index(_) => {
+                unreachable!("linear primitives are taken before the table")
+            }
+        }
+    }
+
+    fn erase(&mut self, tangent: Option<Var>, mask: Var) -> Option<Var> {
+        let tangent = tangent?;
+        let mask = self.residual(mask);
+        Some(self.tangent.push(Linear::Erase, &[tangent], &[mask]))
+    }
+
+    fn choose(&mut self, operands: &[Var]) -> Option<Var> {
+        let mask = self.value(operands[0]);
+        let no = self.erase(self.tangent(operands[2]), mask);
+        let yes = self.tangent(operands[1]);
+        let yes = if yes.is_some() {
+            let other = self.primal.push(Primitive::Not, &[mask]);
+            self.erase(yes, other)
+        } else {
+            None
+        };
+        self.tangent.add(yes, no)
+    }
+
+    fn concat(&mut self, axis: usize, operands: &[Var]) -> Option<Var> {
+        let tangents: Vec<Option<Var>> = operands.iter().map(|&var| self.tangent(var)).collect();
+        if let Some(all) = tangents.iter().copied().collect::<Option<Vec<Var>>>() {
+            return Some(self.tangent.push(Linear::Concat(axis), &all, &[]));
+        }
+        let sizes: Vec<usize> =
+            operands.iter().map(|&var| self.primal.type_of(self.value(var)).shape[axis]).collect();
+        let mut sum = None;
+        for (position, tangent) in tangents.into_iter().enumerate() {
+            let Some(tangent) = tangent else { continue };
+            let placed = self.tangent.placed(axis, &sizes, position, tangent);
+            sum = self.tangent.add(sum, Some(placed));
+        }
+        sum
+    }
+
+    fn bilinear(&mut self, form: Bilinear, a: Var, b: Var) -> Option<Var> {
+        let mut side = |side, varying: Var, fixed: Var| {
+            let tangent = self.tangent(varying)?;
+            let fixed = self.value(fixed);
+            let fixed = self.residual(fixed);
+            Some(self.tangent.push(Linear::Partial(form, side), &[tangent], &[fixed]))
+        };
+        let left = side(Side::Left, a, b);
+        let right = side(Side::Right, b, a);
+        self.tangent.add(left, right)
+    }
+
+    fn binary(&mut self, function: Binary, a: Var, b: Var, result: Var) -> Option<Var> {
+        let (x, y, z) = (self.value(a), self.value(b), self.value(result));
+        let (da, db) = (self.tangent(a), self.tangent(b));
+        match function {
+            Binary::Add => self.tangent.add(da, db),
+            Binary::Subtract => {
+                let db = db.map(|db| self.tangent.scale(db, -1.0));
+                self.tangent.add(da, db)
+            }
+            Binary::Divide => {
+                let inverse = self.primal.unary(Unary::Reciprocal, y);
+                let left = self.times(da, inverse);
+                let right = db.and_then(|db| {
+                    let slope = self.primal.multiply(z, inverse);
+                    let slope = self.primal.scale(slope, -1.0);
+                    self.times(Some(db), slope)
+                });
+                self.tangent.add(left, right)
+            }
+            Binary::Power => self.power(x, y, z, da, db),
+            Binary::Remainder => {
+                let right = db.and_then(|db| {
+                    let whole = self.primal.subtract(z, x);
+                    let slope = self.primal.divide(whole, y);
+                    self.times(Some(db), slope)
+                });
+                self.tangent.add(da, right)
+            }
+            Binary::Atan2 => {
+                let (xx, yy) = (self.primal.multiply(x, x), self.primal.multiply(y, y));
+                let square = self.primal.add(xx, yy);
+                let (left, right) = (self.primal.divide(y, square), self.primal.divide(x, square));
+                let right = self.primal.scale(right, -1.0);
+                let (left, right) = (self.times(da, left), self.times(db, right));
+                self.tangent.add(left, right)
+            }
+        }
+    }
+
+    /// d(xʸ) = y xʸ⁻¹ dx + xʸ log(x) dy, the second term zero where x = 0.
+    fn power(&mut self, x: Var, y: Var, z: Var, dx: Option<Var>, dy: Option<Var>) -> Option<Var> {
+        let left = dx.and_then(|dx| {
+            let exponent = self.primal.offset(y, -1.0);
+            let lower = self.primal.push(Primitive::Binary(Binary::Power), &[x, exponent]);
+            let slope = self.primal.multiply(y, lower);
+            self.times(Some(dx), slope)
+        });
+        let right = dy.and_then(|dy| {
+            let zero = self.primal.compare(Comparison::Equal, x, 0.0);
+            let ty = self.primal.type_of(x).clone();
+            let one = self.primal.full(ty, 1.0);
+            let safe = self.primal.choose(zero, one, x);
+            let log = self.primal.unary(Unary::Log, safe);
+            let slope = self.primal.multiply(z, log);
+            self.times(Some(dy), slope)
+        });
+        self.tangent.add(left, right)
+    }
+
+    fn unary(&mut self, function: Unary, operand: Var, result: Var) -> Option<Var> {
+        let (x, y) = (self.value(operand), self.value(result));
+        let tangent = self.tangent(operand);
+        if function == Unary::Relu {
+            let mask = self.primal.compare(Comparison::LessEqual, x, 0.0);
+            return self.erase(tangent, mask);
+        }
+        let slope = slope(&mut self.primal, function, x, y)?;
+        self.times(tangent, slope)
+    }
+}

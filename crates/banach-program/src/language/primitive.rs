@@ -1,0 +1,423 @@
+//! What can a program say? The closed vocabulary of primitives.
+//!
+//! The set is closed under differentiation: the tangent and the cotangent of every primitive are written in
+//! primitives again, so a derivative can be differentiated like any other program.
+
+use crate::language::custom::{Custom, CustomLinear, Door};
+use burn::tensor::{DType, FloatDType, IntDType, TensorData};
+use std::sync::Arc;
+
+/// The kind of number a tensor holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Floating point: the only kind that has derivatives.
+    Float(FloatDType),
+    /// Integers: positions and counts.
+    Int(IntDType),
+    /// Truth values: masks.
+    Bool,
+}
+
+impl Kind {
+    /// Whether tensors of this kind have derivatives.
+    pub fn is_float(self) -> bool {
+        matches!(self, Kind::Float(_))
+    }
+
+    /// Floats of the precision given for floats, the same kind for others.
+    pub(crate) fn in_precision(self, precision: FloatDType) -> Self {
+        if self.is_float() { Kind::Float(precision) } else { self }
+    }
+}
+
+impl From<DType> for Kind {
+    fn from(dtype: DType) -> Self {
+        if dtype.is_float() {
+            Kind::Float(dtype.into())
+        } else if dtype.is_bool() {
+            Kind::Bool
+        } else {
+            Kind::Int(dtype.into())
+        }
+    }
+}
+
+/// The shape and kind of a tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    /// The size along every axis.
+    pub shape: Vec<usize>,
+    /// The kind of number.
+    pub kind: Kind,
+}
+
+impl Type {
+    /// A type from its parts.
+    pub fn new(shape: impl Into<Vec<usize>>, kind: Kind) -> Self {
+        Type { shape: shape.into(), kind }
+    }
+
+    /// Single precision of the given shape.
+    pub fn f32(shape: impl Into<Vec<usize>>) -> Self {
+        Type::new(shape, Kind::Float(FloatDType::F32))
+    }
+
+    /// Double precision of the given shape.
+    pub fn f64(shape: impl Into<Vec<usize>>) -> Self {
+        Type::new(shape, Kind::Float(FloatDType::F64))
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The same kind in another shape.
+    pub(crate) fn with_shape(&self, shape: impl Into<Vec<usize>>) -> Self {
+        Type::new(shape, self.kind)
+    }
+}
+
+/// A value known when the program is built.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// The same number everywhere; booleans are 0 and 1.
+    Full(f64),
+    /// Given numbers.
+    Data(Arc<TensorData>),
+}
+
+/// A constant tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    /// Its shape and kind.
+    pub ty: Type,
+    /// Its numbers.
+    pub literal: Literal,
+}
+
+/// Functions of one number, applied to every element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are the functions' own")]
+pub enum Unary {
+    Abs,
+    Acos,
+    Acosh,
+    Asin,
+    Asinh,
+    Atan,
+    Atanh,
+    Ceil,
+    Cos,
+    Cosh,
+    Erf,
+    Exp,
+    Floor,
+    Log,
+    Log1p,
+    LogSigmoid,
+    Reciprocal,
+    Relu,
+    Round,
+    Sigmoid,
+    Sign,
+    Sin,
+    Sinh,
+    Sqrt,
+    Tan,
+    Tanh,
+    Trunc,
+    /// The identity with derivative zero.
+    Detach,
+}
+
+/// Functions of two numbers, applied to every pair of elements of two tensors of one shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Binary {
+    /// a + b
+    Add,
+    /// a - b
+    Subtract,
+    /// a / b
+    Divide,
+    /// a to the power b
+    Power,
+    /// a - b floor(a / b)
+    Remainder,
+    /// The angle of the point (b, a).
+    Atan2,
+}
+
+/// Comparisons of numbers, giving truth values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are the comparisons' own")]
+pub enum Comparison {
+    Equal,
+    NotEqual,
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+}
+
+/// Functions of two truth values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names are the functions' own")]
+pub enum Logic {
+    And,
+    Or,
+    Xor,
+}
+
+/// How a two-dimensional convolution slides: `x [b, i, h, w]`, `weight [o, i / groups, kh, kw]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Steps between outputs.
+    pub stride: [usize; 2],
+    /// Zeros on both sides.
+    pub padding: [usize; 2],
+    /// Steps between taps.
+    pub dilation: [usize; 2],
+    /// Independent groups of channels.
+    pub groups: usize,
+}
+
+/// Functions linear in each of two operands. Convolution, its input gradient and its weight gradient are one
+/// trilinear form seen from three sides, so the set is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bilinear {
+    /// Element by element.
+    Multiply,
+    /// `[.., m, k] [.., k, n] -> [.., m, n]`, the leading axes equal, after turning (exchanging the last two axes
+    /// of) the operands marked.
+    Matmul([bool; 2]),
+    /// `(x, weight) -> y`.
+    Convolution(Window),
+    /// `(y, weight) -> x`, of the spatial size given: the transposed convolution.
+    ConvolutionInput(Window, [usize; 2]),
+    /// `(x, y) -> weight`, of the spatial size given.
+    ConvolutionWeight(Window, [usize; 2]),
+}
+
+/// One axis of a slice: `start, start + step, ..` below `end`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// First position.
+    pub start: usize,
+    /// One past the last possible position.
+    pub end: usize,
+    /// Distance between positions, at least 1.
+    pub step: usize,
+}
+
+/// As Burn writes slices: `0..6`, or `0..6;2` with steps.
+impl std::fmt::Debug for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}..{}", self.start, self.end)?;
+        if self.step == 1 { Ok(()) } else { write!(f, ";{}", self.step) }
+    }
+}
+
+impl Span {
+    /// How many positions the span has.
+    pub fn len(&self) -> usize {
+        self.end.saturating_sub(self.start).div_ceil(self.step)
+    }
+
+    /// Whether the span has no positions.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Linear maps that only move, copy or add elements.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Structure {
+    /// The same elements in another shape, in row-major order.
+    Reshape(Vec<usize>),
+    /// Axis `i` of the result is axis `axes[i]` of the operand.
+    Permute(Vec<usize>),
+    /// Axes of size 1 repeated to the shape given.
+    Broadcast(Vec<usize>),
+    /// Sums over the axes given, which stay with size 1.
+    Sum(Vec<usize>),
+    /// The elements at the spans.
+    Slice(Vec<Span>),
+    /// Zeros of the shape given with the operand at the spans.
+    Place(Vec<usize>, Vec<Span>),
+    /// The axes given reversed.
+    Flip(Vec<usize>),
+}
+
+/// Linear maps that move elements to positions given by an integer operand.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Index {
+    /// `out[i][j] = x[index[i][j]][j]` along the axis.
+    Gather(usize),
+    /// The transpose of `Gather`: adds into zeros of the shape given.
+    GatherTransposed(usize, Vec<usize>),
+    /// Whole slices along the axis, at the positions of a list.
+    Select(usize),
+    /// The transpose of `Select`: adds into zeros of the shape given.
+    SelectTransposed(usize, Vec<usize>),
+}
+
+/// How a two-dimensional maximum slides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pool {
+    /// Size of the window.
+    pub kernel: [usize; 2],
+    /// Steps between outputs.
+    pub stride: [usize; 2],
+    /// Padding on both sides, never chosen.
+    pub padding: [usize; 2],
+    /// Steps between taps.
+    pub dilation: [usize; 2],
+    /// Whether the last window may hang over the edge.
+    pub ceil: bool,
+}
+
+/// Everything an equation can compute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Primitive {
+    /// A known tensor.
+    Constant(Constant),
+    /// A function of every element.
+    Unary(Unary),
+    /// A function of every pair of elements.
+    Binary(Binary),
+    /// A function linear in each of two operands.
+    Bilinear(Bilinear),
+    /// Times a number.
+    Scale(f64),
+    /// Plus a number.
+    Offset(f64),
+    /// To the power of a number.
+    Power(f64),
+    /// A comparison of two tensors.
+    Compare(Comparison),
+    /// A comparison with a number.
+    CompareScalar(Comparison, f64),
+    /// A function of two masks.
+    Logic(Logic),
+    /// The other truth value.
+    Not,
+    /// `(mask, yes, no)`.
+    Choose,
+    /// `(mask, x)`: x with zeros where the mask is true.
+    Erase,
+    /// Another kind of number.
+    Cast(Kind),
+    /// Moves, copies or adds elements.
+    Structure(Structure),
+    /// Moves elements to positions given by the second operand.
+    Index(Index),
+    /// All operands side by side along an axis.
+    Concat(usize),
+    /// The largest (or smallest) element along an axis, which stays with size 1.
+    Extreme {
+        /// The axis.
+        axis: usize,
+        /// Largest or smallest.
+        largest: bool,
+    },
+    /// The position of the largest (or smallest) element along an axis, which stays with size 1.
+    ArgExtreme {
+        /// The axis.
+        axis: usize,
+        /// Largest or smallest.
+        largest: bool,
+    },
+    /// `[b, c, h, w] -> [b, c, h', w']`: the position in `h w` of each window's largest element.
+    MaxPoolIndices(Pool),
+    /// A primitive defined elsewhere.
+    Custom(Door<dyn Custom>),
+}
+
+impl Primitive {
+    /// Whether every element of the result is a function of the operands' elements at its place.
+    pub(crate) fn is_elementwise(&self) -> bool {
+        match self {
+            Primitive::Unary(_)
+            | Primitive::Binary(_)
+            | Primitive::Bilinear(Bilinear::Multiply)
+            | Primitive::Scale(_)
+            | Primitive::Offset(_)
+            | Primitive::Power(_)
+            | Primitive::Compare(_)
+            | Primitive::CompareScalar(..)
+            | Primitive::Logic(_)
+            | Primitive::Not
+            | Primitive::Choose
+            | Primitive::Erase
+            | Primitive::Cast(_) => true,
+            Primitive::Constant(_)
+            | Primitive::Bilinear(_)
+            | Primitive::Structure(_)
+            | Primitive::Index(_)
+            | Primitive::Concat(_)
+            | Primitive::Extreme { .. }
+            | Primitive::ArgExtreme { .. }
+            | Primitive::MaxPoolIndices(_)
+            | Primitive::Custom(_) => false,
+        }
+    }
+}
+
+/// Which operand of a bilinear function varies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The first.
+    Left,
+    /// The second.
+    Right,
+}
+
+/// Everything an equation of a linear program can compute. Residuals are values of the primal program.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Linear {
+    /// The sum of two operands.
+    Add,
+    /// Times a number.
+    Scale(f64),
+    /// Another precision.
+    Cast(FloatDType),
+    /// Zero where the residual mask is true.
+    Erase,
+    /// Moves, copies or adds elements.
+    Structure(Structure),
+    /// Moves elements to the positions of the residual.
+    Index(Index),
+    /// All operands side by side along an axis.
+    Concat(usize),
+    /// A bilinear function whose other operand is the residual.
+    Partial(Bilinear, Side),
+    /// A linear map defined elsewhere.
+    Custom(Door<dyn CustomLinear>),
+}
+
+impl Linear {
+    /// The same computation as a primitive, and its operands in the primitive's order.
+    pub(crate) fn primitive<V: Copy>(&self, operands: &[V], residuals: &[V]) -> (Primitive, Vec<V>) {
+        let together = |first: &[V], second: &[V]| first.iter().chain(second).copied().collect();
+        match self {
+            Linear::Add => (Primitive::Binary(Binary::Add), operands.to_vec()),
+            Linear::Scale(factor) => (Primitive::Scale(*factor), operands.to_vec()),
+            Linear::Cast(dtype) => (Primitive::Cast(Kind::Float(*dtype)), operands.to_vec()),
+            Linear::Erase => (Primitive::Erase, together(residuals, operands)),
+            Linear::Structure(structure) => (Primitive::Structure(structure.clone()), operands.to_vec()),
+            Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
+            Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),
+            Linear::Custom(map) => {
+                (Primitive::Custom(Door(map.0.primitive())), together(operands, residuals))
+            }
+            Linear::Partial(form, Side::Left) => (Primitive::Bilinear(*form), together(operands, residuals)),
+            Linear::Partial(form, Side::Right) => (Primitive::Bilinear(*form), together(residuals, operands)),
+        }
+    }
+}

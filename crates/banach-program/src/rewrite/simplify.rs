@@ -1,0 +1,306 @@
+//! Which lines can be left out? Equal lines are written once, known numbers are folded, dead lines dropped.
+//!
+//! A product with zero stays, because `0 · NaN` is NaN: zeros that are certain never reach a program, derivatives
+//! leave them out by construction.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a rule speaks of few primitives and leaves the rest as they are"
+)]
+
+mod blocks;
+
+use crate::language::primitive::{
+    Bilinear, Binary, Constant, Literal, Primitive, Span, Structure, Type, Unary,
+};
+use crate::language::program::{Builder, Equation, Program, Var};
+use crate::rewrite::folding::folded;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The same program in fewer lines.
+pub fn simplify(program: &Program) -> Program {
+    let mut program = live(program);
+    for _ in 0..4 {
+        let shorter = live(&rewritten(&program));
+        let done = shorter.equations().len() == program.equations().len();
+        program = shorter;
+        if done {
+            break;
+        }
+    }
+    program
+}
+
+/// Only the lines that an output depends on. Inputs stay.
+fn live(program: &Program) -> Program {
+    let mut needed = vec![false; program.variables()];
+    for output in program.outputs() {
+        needed[output.0] = true;
+    }
+    for equation in program.equations().iter().rev().filter(|equation| equation.result.0 < usize::MAX) {
+        if needed[equation.result.0] {
+            for operand in &equation.operands {
+                needed[operand.0] = true;
+            }
+        }
+    }
+    let mut builder = Builder::new();
+    let mut here = vec![Var(usize::MAX); program.variables()];
+    for &input in program.inputs() {
+        here[input.0] = builder.input(program.type_of(input).clone());
+    }
+    for equation in program.equations().iter().filter(|equation| needed[equation.result.0]) {
+        let operands: Vec<Var> = equation.operands.iter().map(|operand| here[operand.0]).collect();
+        here[equation.result.0] = builder.push(equation.primitive.clone(), &operands);
+    }
+    let outputs = program.outputs().iter().map(|output| here[output.0]).collect();
+    builder.finish(outputs)
+}
+
+fn rewritten(program: &Program) -> Program {
+    let mut uses = vec![0; program.variables()];
+    let read = program.equations().iter().flat_map(|equation| &equation.operands).chain(program.outputs());
+    read.for_each(|var| uses[var.0] += 1);
+    let mut rewriter = Rewriter { builder: Builder::new(), source: HashMap::new(), seen: HashMap::new() };
+    let mut here = vec![Var(usize::MAX); program.variables()];
+    for &input in program.inputs() {
+        here[input.0] = rewriter.builder.input(program.type_of(input).clone());
+    }
+    let once: HashMap<Var, bool> =
+        program.equations().iter().map(|equation| (equation.result, uses[equation.result.0] == 1)).collect();
+    for equation in program.equations() {
+        let operands: Vec<Var> = equation.operands.iter().map(|operand| here[operand.0]).collect();
+        let single = equation.operands.first().is_some_and(|operand| once.get(operand) == Some(&true));
+        here[equation.result.0] = rewriter.line(&equation.primitive, &operands, single);
+    }
+    let outputs = program.outputs().iter().map(|output| here[output.0]).collect();
+    rewriter.builder.finish(outputs)
+}
+
+struct Rewriter {
+    builder: Builder,
+    /// The line that gives each variable.
+    source: HashMap<Var, Equation>,
+    /// Lines already written.
+    seen: HashMap<(String, Vec<Var>), Var>,
+}
+
+impl Rewriter {
+    /// Writes a line in its simplest form. `single` says that nothing else reads the first operand.
+    fn line(&mut self, primitive: &Primitive, operands: &[Var], single: bool) -> Var {
+        let folded = self.folded(primitive, operands);
+        let known = folded.or_else(|| self.algebra(primitive, operands));
+        known
+            .or_else(|| self.moved(primitive, operands, single))
+            .unwrap_or_else(|| self.push(primitive, operands))
+    }
+
+    fn push(&mut self, primitive: &Primitive, operands: &[Var]) -> Var {
+        let name = match primitive {
+            Primitive::Constant(Constant { ty, literal: Literal::Data(data) }) => {
+                format!("data {ty} at {:p}", Arc::as_ptr(data))
+            }
+            Primitive::Custom(custom) => format!("custom at {:p}", Arc::as_ptr(&custom.0)),
+            other => format!("{other:?}"),
+        };
+        let key = (name, operands.to_vec());
+        if let Some(&same) = self.seen.get(&key) {
+            return same;
+        }
+        let result = self.builder.push(primitive.clone(), operands);
+        let operands = operands.to_vec();
+        self.source.insert(result, Equation { primitive: primitive.clone(), operands, result });
+        self.seen.insert(key, result);
+        result
+    }
+
+    fn full(&mut self, ty: Type, number: f64) -> Var {
+        self.push(&Primitive::Constant(Constant { ty, literal: Literal::Full(number) }), &[])
+    }
+
+    /// The number a variable holds everywhere, if it is known.
+    fn number(&self, var: Var) -> Option<f64> {
+        match self.source.get(&var)?.primitive {
+            Primitive::Constant(Constant { literal: Literal::Full(number), .. }) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn primitive_of(&self, var: Var) -> Option<(Primitive, Vec<Var>)> {
+        self.source.get(&var).map(|equation| (equation.primitive.clone(), equation.operands.clone()))
+    }
+
+    /// Lines whose operands are known numbers.
+    fn folded(&mut self, primitive: &Primitive, operands: &[Var]) -> Option<Var> {
+        let numbers: Vec<f64> = operands.iter().map(|&var| self.number(var)).collect::<Option<_>>()?;
+        let ty = self.builder.type_of(*operands.first()?).clone();
+        let (ty, number) = folded(primitive, ty, &numbers)?;
+        Some(self.full(ty, number))
+    }
+
+    /// Lines that zero, one or a repetition make superfluous.
+    fn algebra(&mut self, primitive: &Primitive, operands: &[Var]) -> Option<Var> {
+        let x = *operands.first()?;
+        let ty = self.builder.type_of(x).clone();
+        let float = ty.kind.is_float();
+        match primitive {
+            Primitive::Scale(1.0) | Primitive::Offset(0.0) | Primitive::Power(1.0) => Some(x),
+            Primitive::Scale(factor) if float => match self.primitive_of(x)? {
+                (Primitive::Scale(inner), operands) => {
+                    Some(self.line(&Primitive::Scale(factor * inner), &operands, false))
+                }
+                _ => None,
+            },
+            Primitive::Offset(number) if float => match self.primitive_of(x)? {
+                (Primitive::Offset(inner), operands) => {
+                    Some(self.line(&Primitive::Offset(number + inner), &operands, false))
+                }
+                _ => None,
+            },
+            Primitive::Power(0.0) => Some(self.full(ty, 1.0)),
+            Primitive::Power(2.0) => {
+                Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false))
+            }
+            Primitive::Binary(Binary::Add) if float => {
+                let known = self.with_number(Binary::Add, x, operands[1]);
+                known.or_else(|| self.adjoined(x, operands[1]))
+            }
+            Primitive::Binary(function) if float => self.with_number(*function, x, operands[1]),
+            Primitive::Bilinear(Bilinear::Multiply) if float => {
+                let (number, other) = match (self.number(x), self.number(operands[1])) {
+                    (Some(number), _) => (number, operands[1]),
+                    (_, Some(number)) => (number, x),
+                    _ => return None,
+                };
+                Some(self.line(&Primitive::Scale(number), &[other], false))
+            }
+            Primitive::Not => match self.primitive_of(x)? {
+                (Primitive::Not, operands) => Some(operands[0]),
+                _ => None,
+            },
+            Primitive::Choose => self.chosen(x, operands[1], operands[2]),
+            Primitive::Erase => match self.number(x)? {
+                0.0 => Some(operands[1]),
+                _ => {
+                    let ty = self.builder.type_of(operands[1]).clone();
+                    Some(self.full(ty, 0.0))
+                }
+            },
+            Primitive::Cast(kind) if *kind == ty.kind => Some(x),
+            Primitive::Concat(_) if operands.len() == 1 => Some(x),
+            Primitive::Concat(axis) => self.stacked_product(*axis, operands),
+            Primitive::Structure(structure) => self.restructured(structure, x, &ty.shape),
+            Primitive::Bilinear(Bilinear::Matmul(turned)) => self.turned_product(*turned, operands),
+            _ => None,
+        }
+    }
+
+    fn with_number(&mut self, function: Binary, a: Var, b: Var) -> Option<Var> {
+        let (left, right) = (self.number(a), self.number(b));
+        match (function, left, right) {
+            (Binary::Add, Some(number), _) => Some(self.line(&Primitive::Offset(number), &[b], false)),
+            (Binary::Add, _, Some(number)) => Some(self.line(&Primitive::Offset(number), &[a], false)),
+            (Binary::Subtract, _, Some(number)) => Some(self.line(&Primitive::Offset(-number), &[a], false)),
+            (Binary::Subtract, Some(number), _) => {
+                let negative = self.line(&Primitive::Scale(-1.0), &[b], false);
+                Some(self.line(&Primitive::Offset(number), &[negative], false))
+            }
+            (Binary::Divide, _, Some(number)) => {
+                Some(self.line(&Primitive::Scale(1.0 / number), &[a], false))
+            }
+            (Binary::Divide, Some(number), _) => {
+                let inverse = self.line(&Primitive::Unary(Unary::Reciprocal), &[b], false);
+                Some(self.line(&Primitive::Scale(number), &[inverse], false))
+            }
+            (Binary::Power, _, Some(number)) => Some(self.line(&Primitive::Power(number), &[a], false)),
+            _ => None,
+        }
+    }
+
+    fn chosen(&mut self, mask: Var, yes: Var, no: Var) -> Option<Var> {
+        match self.number(mask) {
+            Some(0.0) => return Some(no),
+            Some(_) => return Some(yes),
+            None => {}
+        }
+        if yes == no {
+            return Some(yes);
+        }
+        if self.number(yes) == Some(0.0) {
+            return Some(self.line(&Primitive::Erase, &[mask, no], false));
+        }
+        None
+    }
+
+    /// Structure that changes nothing, or that undoes what is below it.
+    fn restructured(&mut self, structure: &Structure, x: Var, shape: &[usize]) -> Option<Var> {
+        let whole = |(span, &size): (&Span, &usize)| *span == Span { start: 0, end: size, step: 1 };
+        let nothing = match structure {
+            Structure::Reshape(new) | Structure::Broadcast(new) => new == shape,
+            Structure::Permute(axes) => axes.iter().enumerate().all(|(position, &axis)| position == axis),
+            Structure::Sum(axes) => axes.iter().all(|&axis| shape[axis] == 1),
+            Structure::Slice(spans) => spans.iter().zip(shape).all(whole),
+            Structure::Place(new, spans) => new == shape && spans.iter().zip(new).all(whole),
+            Structure::Flip(axes) => axes.iter().all(|&axis| shape[axis] <= 1),
+        };
+        if nothing {
+            return Some(x);
+        }
+        let (Primitive::Structure(inner), operands) = self.primitive_of(x)? else { return None };
+        let both = match (structure, inner) {
+            (Structure::Reshape(new), Structure::Reshape(_)) => Structure::Reshape(new.clone()),
+            (Structure::Broadcast(new), Structure::Broadcast(_)) => Structure::Broadcast(new.clone()),
+            (Structure::Permute(outer), Structure::Permute(inner)) => {
+                Structure::Permute(outer.iter().map(|&axis| inner[axis]).collect())
+            }
+            _ => return None,
+        };
+        Some(self.line(&Primitive::Structure(both), &operands, false))
+    }
+
+    /// A product reads a turned operand as it lies.
+    fn turned_product(&mut self, turned: [bool; 2], operands: &[Var]) -> Option<Var> {
+        let mut turned = turned;
+        let mut straight = [operands[0], operands[1]];
+        for (turn, operand) in turned.iter_mut().zip(&mut straight) {
+            if let Some((Primitive::Structure(Structure::Permute(axes)), inner)) = self.primitive_of(*operand)
+                && turns_last_two(&axes)
+            {
+                (*turn, *operand) = (!*turn, inner[0]);
+            }
+        }
+        if straight == operands {
+            return None;
+        }
+        Some(self.line(&Primitive::Bilinear(Bilinear::Matmul(turned)), &straight, false))
+    }
+
+    /// Columns of a product that nothing else reads: the product with those columns only.
+    fn moved(&mut self, primitive: &Primitive, operands: &[Var], single: bool) -> Option<Var> {
+        let Primitive::Structure(Structure::Slice(spans)) = primitive else { return None };
+        let (Primitive::Bilinear(Bilinear::Matmul([left, right])), factors) =
+            self.primitive_of(operands[0])?
+        else {
+            return None;
+        };
+        let shape = self.builder.shape(operands[0]);
+        let rank = shape.len();
+        let rows = Span { start: 0, end: shape[0], step: 1 };
+        if !single || rank != 2 || spans[0] != rows {
+            return None;
+        }
+        let mut columns = vec![Span { start: 0, end: self.builder.shape(factors[1])[0], step: 1 }; 2];
+        columns[1] = Span { start: 0, end: self.builder.shape(factors[1])[1], step: 1 };
+        columns[usize::from(!right)] = spans[1];
+        let own = self.line(&Primitive::Structure(Structure::Slice(columns)), &[factors[1]], false);
+        Some(self.push(&Primitive::Bilinear(Bilinear::Matmul([left, right])), &[factors[0], own]))
+    }
+}
+
+fn turns_last_two(axes: &[usize]) -> bool {
+    let rank = axes.len();
+    rank >= 2
+        && axes[rank - 2..] == [rank - 1, rank - 2]
+        && axes[..rank - 2].iter().enumerate().all(|(position, &axis)| position == axis)
+}

@@ -1,0 +1,111 @@
+//! What value comes out? The second of the four tables.
+
+use crate::error::Error;
+use crate::language::primitive::{Constant, Primitive, Type};
+use crate::language::program::{Program, Var};
+use crate::run::value::Value;
+use burn::tensor::Device;
+
+/// Runs a program on the device of its inputs. A value is dropped after its last use.
+///
+/// # Errors
+/// [`Error::Count`] and [`Error::Mismatch`] where the inputs are not what the program was traced for.
+pub fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
+    let device = inputs.first().map_or_else(Device::default, Value::device);
+    evaluate_on(program, inputs, &device)
+}
+
+/// Runs a program on a device, which a program without inputs cannot tell.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Result<Vec<Value>, Error> {
+    check_inputs(program, &inputs)?;
+    let last_use = last_uses(program);
+    let mut values: Vec<Option<Value>> = vec![None; program.variables()];
+    for (var, value) in program.inputs().iter().zip(inputs) {
+        values[var.0] = Some(value);
+    }
+    for (line, equation) in program.equations().iter().enumerate() {
+        let operand = |values: &mut Vec<Option<Value>>, position: usize, var: Var| {
+            let again = equation.operands[position + 1..].contains(&var);
+            let value =
+                if last_use[var.0] == line && !again { values[var.0].take() } else { values[var.0].clone() };
+            value.unwrap_or_else(|| panic!("{var} has no value at line {line}"))
+        };
+        let operands = equation.operands.iter().enumerate();
+        let operands: Vec<Value> = operands.map(|(at, &var)| operand(&mut values, at, var)).collect();
+        values[equation.result.0] = Some(compute(&equation.primitive, operands, device)?);
+    }
+    let output = |var: &Var| values[var.0].clone().unwrap_or_else(|| panic!("output {var} has no value"));
+    Ok(program.outputs().iter().map(output).collect())
+}
+
+pub(crate) fn check_inputs(program: &Program, inputs: &[Value]) -> Result<(), Error> {
+    let types: Vec<Type> = program.input_types().cloned().collect();
+    check_types(&types, inputs)
+}
+
+/// Refuses tensors of other types than those expected.
+pub(crate) fn check_types(types: &[Type], inputs: &[Value]) -> Result<(), Error> {
+    if types.len() != inputs.len() {
+        let (found, expected) = (inputs.len(), types.len());
+        return Err(Error::Count { what: "inputs of a program".into(), found, expected });
+    }
+    for (position, (expected, value)) in types.iter().zip(inputs).enumerate() {
+        let found = value.ty();
+        if found != *expected {
+            let (found, expected) = (found.to_string(), expected.to_string());
+            return Err(Error::Mismatch { what: format!("input {position} of a program"), found, expected });
+        }
+    }
+    Ok(())
+}
+
+/// The line after which each variable is not read any more; outputs are read after the end.
+fn last_uses(program: &Program) -> Vec<usize> {
+    let mut last = vec![0; program.variables()];
+    for (line, equation) in program.equations().iter().enumerate() {
+        for operand in &equation.operands {
+            last[operand.0] = line;
+        }
+    }
+    for output in program.outputs() {
+        last[output.0] = usize::MAX;
+    }
+    last
+}
+
+/// The table: one exhaustive match.
+fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Result<Value, Error> {
+    if let Primitive::Custom(custom) = primitive {
+        return custom.0.evaluate(operands);
+    }
+    let mut operands = operands.into_iter();
+    let mut next = || operands.next().unwrap_or_else(|| panic!("{primitive} lacks an operand"));
+    Ok(match primitive {
+        Primitive::Constant(Constant { ty, literal }) => {
+            Value::constant(&Constant { ty: ty.clone(), literal: literal.clone() }, device)
+        }
+        Primitive::Unary(function) => next().unary(*function),
+        Primitive::Binary(function) => next().binary(*function, next()),
+        Primitive::Bilinear(form) => next().bilinear(form, next()),
+        Primitive::Scale(factor) => next().scale(*factor),
+        Primitive::Offset(number) => next().offset(*number),
+        Primitive::Power(exponent) => next().power(*exponent),
+        Primitive::Compare(comparison) => next().compare(*comparison, next()),
+        Primitive::CompareScalar(comparison, number) => next().compare_scalar(*comparison, *number),
+        Primitive::Logic(logic) => next().logic(*logic, next()),
+        Primitive::Not => next().not(),
+        Primitive::Choose => next().choose(next(), next()),
+        Primitive::Erase => next().erase(next()),
+        Primitive::Cast(kind) => next().cast(*kind),
+        Primitive::Structure(structure) => next().structure(structure),
+        Primitive::Index(index) => next().index(index, next()),
+        Primitive::Concat(axis) => Value::concat(operands.collect(), *axis),
+        Primitive::Extreme { axis, largest } => next().extreme(*axis, *largest),
+        Primitive::ArgExtreme { axis, largest } => next().arg_extreme(*axis, *largest),
+        Primitive::MaxPoolIndices(pool) => next().max_pool_indices(pool),
+        Primitive::Custom(_) => unreachable!("custom primitives return above"),
+    })
+}

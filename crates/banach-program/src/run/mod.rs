@@ -1,0 +1,5 @@
+//! Evaluation of programs: on any device, and compiled for the CPU.
+
+pub(crate) mod evaluate;
+pub(crate) mod native;
+pub(crate) mod value;

@@ -1,0 +1,231 @@
+//! How do products and convolutions use the cache and the cores? In blocks of rows, each followed by its chain.
+
+use super::Run;
+use crate::run::native::instruction::{Convolve, MatrixAt, Product, Right, Start};
+use crate::run::native::machine::Made;
+use crate::run::native::view::Loop;
+use crate::run::value::Number;
+use banach_kernels::{
+    Convolution, Matrix, Panels, Part, Taps, convolve, convolve_transposed, product, product_unpacked,
+    weight_gradient, write_weights,
+};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Numbers of a block that a chain follows: half of the fastest cache.
+const BLOCK: usize = 4096;
+/// Pixels of a block of a convolution, in whole pairs of lines: Winograd's method computes two at once.
+const PIXELS: usize = 512;
+/// Rows from which packing the whole right side is worth it.
+const MANY: usize = 256;
+/// Columns that one core takes.
+const COLUMNS: usize = 64;
+/// Channels of a convolution's weights that one core takes at least.
+const CHANNELS: usize = 8;
+/// Operations worth another core.
+const WORTH: usize = 1 << 21;
+
+impl<T: Number> Run<'_, '_, '_, T> {
+    pub(super) fn product(&self, work: &Product<T>, target: &mut [T], scratch: &mut Panels<T>) {
+        let left = self.matrix(&work.left);
+        match work.right {
+            Right::Packed(pack) => match self.made(pack) {
+                Made::Matrix(panels) => self.packed_product(work, left, panels, target),
+                Made::Weights(_) | Made::Numbers(_) => panic!("pack {pack} is no matrix"),
+            },
+            Right::AsItLies(right) if work.batch.is_empty() => {
+                let right = self.matrix(&right);
+                if left.rows < MANY && right.columns > COLUMNS {
+                    self.by_columns(work, left, right, target, scratch);
+                } else {
+                    scratch.repack(right);
+                    self.packed_product(work, left, scratch, target);
+                }
+            }
+            Right::AsItLies(right) => {
+                let right = self.matrix(&right);
+                let size = left.rows * work.columns;
+                each(&work.batch, [0; 3], &mut |[out, a, b]| {
+                    let left = Matrix { data: &left.data[a..], ..left };
+                    scratch.repack(Matrix { data: &right.data[b..], ..right });
+                    product(left, scratch, &mut target[out..out + size], work.columns, false);
+                });
+            }
+        }
+    }
+
+    /// For few rows: every core packs some columns of the right side for itself.
+    fn by_columns(
+        &self,
+        work: &Product<T>,
+        left: Matrix<'_, T>,
+        right: Matrix<'_, T>,
+        target: &mut [T],
+        scratch: &mut Panels<T>,
+    ) {
+        let columns = work.columns;
+        let operations = 2 * left.rows * left.columns * columns;
+        if self.machine.spread && operations >= 2 * WORTH {
+            let part = |first: usize| {
+                let count = COLUMNS.min(columns - first);
+                let data = &right.data[(first * right.column_stride).min(right.data.len())..];
+                let mut part = vec![T::ZERO; left.rows * count];
+                let mut scratch = Panels::empty(self.machine.level);
+                let right = Matrix { data, columns: count, ..right };
+                product_unpacked(left, right, &mut part, count, false, &mut scratch);
+                (first, part)
+            };
+            let firsts: Vec<usize> = (0..columns).step_by(COLUMNS).collect();
+            let parts: Vec<(usize, Vec<T>)> = firsts.into_par_iter().map(part).collect();
+            for (first, part) in parts {
+                let count = COLUMNS.min(columns - first);
+                let rows = target.chunks_mut(columns).zip(part.chunks(count));
+                rows.for_each(|(target, part)| target[first..first + count].copy_from_slice(part));
+            }
+        } else {
+            product_unpacked(left, right, target, columns, false, scratch);
+        }
+        if let Some(epilogue) = &work.epilogue {
+            self.epilogue(epilogue, 0, columns, target);
+        }
+    }
+
+    fn matrix(&self, at: &MatrixAt) -> Matrix<'_, T> {
+        Matrix {
+            data: self.from(at.start),
+            rows: at.rows,
+            columns: at.columns,
+            row_stride: at.strides[0],
+            column_stride: at.strides[1],
+        }
+    }
+
+    fn packed_product(&self, work: &Product<T>, left: Matrix<'_, T>, right: &Panels<T>, target: &mut [T]) {
+        let columns = work.columns;
+        if target.is_empty() {
+            return;
+        }
+        let operations = 2 * left.rows * left.columns * columns;
+        let spread = self.machine.spread && operations >= 2 * WORTH;
+        let chained = BLOCK.div_ceil(columns).next_multiple_of(14);
+        let rows = match (&work.epilogue, spread) {
+            (Some(_), false) => chained,
+            (None, false) => left.rows,
+            (_, true) => (WORTH / (2 * left.columns * columns).max(1)).clamp(1, chained.max(56)),
+        };
+        let block = |at: usize, target: &mut [T]| {
+            let first = at * rows;
+            let data = &left.data[(first * left.row_stride).min(left.data.len())..];
+            let left = Matrix { data, rows: target.len() / columns, ..left };
+            product(left, right, target, columns, false);
+            if let Some(epilogue) = &work.epilogue {
+                self.epilogue(epilogue, first, columns, target);
+            }
+        };
+        if spread {
+            target.par_chunks_mut(rows * columns).enumerate().for_each(|(at, target)| block(at, target));
+        } else {
+            target.chunks_mut(rows * columns).enumerate().for_each(|(at, target)| block(at, target));
+        }
+    }
+
+    pub(super) fn convolve(&self, work: &Convolve<T>, target: &mut [T]) {
+        let Made::Weights(taps) = self.made(work.taps) else { panic!("pack {} is no weights", work.taps) };
+        let convolution = &work.convolution;
+        let (mut from, mut to) = (convolution.input, convolution.output());
+        let mut channels = convolution.channels;
+        if work.transposed {
+            std::mem::swap(&mut from, &mut to);
+            channels.reverse();
+        }
+        let (size_in, line) = (from[0] * from[1] * channels[0], to[1] * channels[1]);
+        let image = to[0] * line;
+        if work.images == 0 || image == 0 {
+            return;
+        }
+        let lines = PIXELS.div_ceil(to[1]).next_multiple_of(2).min(to[0]);
+        let source = &self.from(work.source)[..work.images * size_in];
+        let block = |at: usize, number: usize, target: &mut [T]| {
+            let rows = number * lines..number * lines + target.len() / line;
+            let first = (at * to[0] + rows.start) * to[1];
+            image_rows(taps, &source[at * size_in..][..size_in], rows, target);
+            if let Some(epilogue) = &work.epilogue {
+                self.epilogue(epilogue, first, channels[1], target);
+            }
+        };
+        if self.machine.spread {
+            target.par_chunks_mut(image).enumerate().for_each(|(at, target)| {
+                target
+                    .par_chunks_mut(lines * line)
+                    .enumerate()
+                    .for_each(|(number, target)| block(at, number, target));
+            });
+            return;
+        }
+        for (at, target) in target.chunks_mut(image).enumerate() {
+            target
+                .chunks_mut(lines * line)
+                .enumerate()
+                .for_each(|(number, target)| block(at, number, target));
+        }
+    }
+
+    /// `[out, in of a group, height, width]`, every part of the weights summed over all images.
+    pub(super) fn weight_gradient(
+        &self,
+        convolution: &Convolution,
+        images: usize,
+        [x, y]: [Start; 2],
+        target: &mut [T],
+        scratch: &mut Panels<T>,
+    ) {
+        let (input, output) = (convolution.input, convolution.output());
+        let x = &self.from(x)[..images * input[0] * input[1] * convolution.channels[0]];
+        let y = &self.from(y)[..images * output[0] * output[1] * convolution.channels[1]];
+        let kernel = convolution.kernel;
+        let strides =
+            [convolution.group_channels()[0] * kernel[0] * kernel[1], kernel[0] * kernel[1], kernel[1], 1];
+        let sum = |part: Part, scratch: &mut Panels<T>| {
+            let mut sums = vec![T::ZERO; part.sums(convolution)];
+            weight_gradient(convolution, &part, x, y, &mut sums, scratch);
+            (part, sums)
+        };
+        let parts: Vec<(Part, Vec<T>)> = if self.machine.spread {
+            let level = self.machine.level;
+            divided(convolution).into_par_iter().map(|part| sum(part, &mut Panels::empty(level))).collect()
+        } else {
+            vec![sum(Part::all(convolution), scratch)]
+        };
+        for (part, sums) in parts {
+            write_weights(convolution, &part, &sums, false, target, strides);
+        }
+    }
+}
+
+/// Parts of the weights for several cores: channels where there are many, for every part packs all images anew.
+fn divided(convolution: &Convolution) -> Vec<Part> {
+    let (channels, taps) = (convolution.group_channels()[0], convolution.taps());
+    if channels < 2 * CHANNELS {
+        return (0..taps).map(|tap| Part { taps: tap..tap + 1, channels: 0..channels }).collect();
+    }
+    let each = channels.div_ceil(4).max(CHANNELS);
+    let part = |first: usize| Part { taps: 0..taps, channels: first..channels.min(first + each) };
+    (0..channels).step_by(each).map(part).collect()
+}
+
+fn image_rows<T: Number>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+    if taps.transposed() {
+        convolve_transposed(taps, source, rows, target);
+    } else {
+        convolve(taps, source, rows, target);
+    }
+}
+
+/// The offsets of every product of a batch.
+fn each(batch: &[Loop], mut offsets: [usize; 3], visit: &mut impl FnMut([usize; 3])) {
+    let Some((outer, inner)) = batch.split_first() else { return visit(offsets) };
+    for _ in 0..outer.size {
+        each(inner, offsets, visit);
+        offsets = [0, 1, 2].map(|view| offsets[view].wrapping_add_signed(outer.strides[view]));
+    }
+}

@@ -1,0 +1,318 @@
+//! How does a program become instructions? One walk over its lines; what only renames positions becomes a view.
+
+mod chains;
+mod moves;
+mod products;
+
+use super::fuse::Fusion;
+use super::instruction::{Instruction, Pack, Work};
+use super::view::{Buffer, View};
+use super::{Unsuitable, precision};
+use crate::language::primitive::{Bilinear, Constant, Kind, Literal, Primitive, Structure, Type};
+use crate::language::program::{Equation, Program, Var};
+use crate::run::value::Number;
+use std::collections::HashMap;
+
+/// A tensor known when the machine is built.
+#[derive(Clone, Debug)]
+pub(crate) enum Known<T> {
+    Real(Vec<T>),
+    Whole(Vec<i64>),
+}
+
+/// A block of memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Temporary {
+    pub(crate) len: usize,
+    /// Whether it holds integers.
+    pub(crate) whole: bool,
+}
+
+/// Everything a machine has to know.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan<T> {
+    pub(crate) instructions: Vec<Instruction<T>>,
+    pub(crate) packs: Vec<Pack>,
+    pub(crate) constants: Vec<Known<T>>,
+    pub(crate) temporaries: Vec<Temporary>,
+    /// The temporary that is each output.
+    pub(crate) outputs: Vec<usize>,
+}
+
+/// Where a variable is while the plan is made.
+#[derive(Clone, Debug)]
+enum Place {
+    /// Nowhere yet: a part of a chain or a product that runs with a later line.
+    Later,
+    Number(f64),
+    At(View),
+}
+
+pub(crate) struct Planner<'p, T> {
+    program: &'p Program,
+    fusion: Fusion,
+    /// The lines of every chain, by the variable of the last.
+    members: HashMap<Var, Vec<&'p Equation>>,
+    /// The line that gives each variable.
+    source: Vec<Option<&'p Equation>>,
+    places: Vec<Place>,
+    /// Inputs that stay the same over many runs.
+    fixed: Vec<bool>,
+    plan: Plan<T>,
+}
+
+/// The plan of a program whose `fixed` inputs stay the same over many runs.
+pub(crate) fn plan<T: Number>(program: &Program, fixed: &[usize]) -> Result<Plan<T>, Unsuitable> {
+    let mut planner = Planner::<T>::new(program, fixed)?;
+    for equation in program.equations() {
+        planner.line(equation)?;
+    }
+    planner.finish()
+}
+
+impl<'p, T: Number> Planner<'p, T> {
+    fn new(program: &'p Program, fixed: &[usize]) -> Result<Self, Unsuitable> {
+        let fusion = Fusion::new(program);
+        let mut members: HashMap<Var, Vec<&Equation>> = HashMap::new();
+        let mut source = vec![None; program.variables()];
+        for equation in program.equations() {
+            if let Some(chain) = fusion.chain(equation.result) {
+                members.entry(chain).or_default().push(equation);
+            }
+            source[equation.result.0] = Some(equation);
+        }
+        let mut places = vec![Place::Later; program.variables()];
+        for (position, &input) in program.inputs().iter().enumerate() {
+            suitable::<T>(program.type_of(input))?;
+            places[input.0] = Place::At(View::dense(Buffer::Input(position), &program.type_of(input).shape));
+        }
+        let fixed = (0..program.inputs().len()).map(|position| fixed.contains(&position)).collect();
+        let plan = Plan {
+            instructions: vec![],
+            packs: vec![],
+            constants: vec![],
+            temporaries: vec![],
+            outputs: vec![],
+        };
+        Ok(Planner { program, fusion, members, source, places, fixed, plan })
+    }
+
+    fn line(&mut self, equation: &'p Equation) -> Result<(), Unsuitable> {
+        let (result, operands) = (equation.result, equation.operands.as_slice());
+        suitable::<T>(self.program.type_of(result))?;
+        if let Some(chain) = self.fusion.chain(result) {
+            if chain == result {
+                self.places[result.0] = self.chain(result);
+            }
+            return Ok(());
+        }
+        let place = match &equation.primitive {
+            Primitive::Constant(constant) => self.constant(constant),
+            Primitive::Structure(structure) => self.structure(structure, operands[0])?,
+            Primitive::Bilinear(
+                Bilinear::Matmul(_) | Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..),
+            ) if self.fusion.only_reader(self.program, result).is_some() => Place::Later,
+            Primitive::Bilinear(Bilinear::Multiply) => self.of_integers(equation)?,
+            Primitive::Bilinear(form) => Place::At(self.bilinear(form, equation, None)),
+            Primitive::Index(index) => self.index(index, operands, result),
+            Primitive::Concat(axis) => self.concat(*axis, operands, result),
+            Primitive::Extreme { .. } | Primitive::ArgExtreme { .. } if self.is_whole(operands[0]) => {
+                return Err(Unsuitable::new(format!("{} of integers", equation.primitive)));
+            }
+            Primitive::Extreme { axis, largest } => self.extreme(*axis, *largest, false, operands[0], result),
+            Primitive::ArgExtreme { axis, largest } => {
+                self.extreme(*axis, *largest, true, operands[0], result)
+            }
+            Primitive::MaxPoolIndices(pool) => self.max_pool_indices(pool, operands[0], result),
+            Primitive::Custom(custom) => self.custom(custom, operands, result),
+            Primitive::Unary(_)
+            | Primitive::Binary(_)
+            | Primitive::Scale(_)
+            | Primitive::Offset(_)
+            | Primitive::Power(_)
+            | Primitive::Compare(_)
+            | Primitive::CompareScalar(..)
+            | Primitive::Logic(_)
+            | Primitive::Not
+            | Primitive::Choose
+            | Primitive::Erase
+            | Primitive::Cast(_) => self.of_integers(equation)?,
+        };
+        self.places[result.0] = place;
+        Ok(())
+    }
+
+    /// Gives every output a temporary of its own.
+    fn finish(mut self) -> Result<Plan<T>, Unsuitable> {
+        for &output in self.program.outputs() {
+            let view = self.view(output);
+            let whole_buffer = view.offset == 0 && view.is_dense();
+            let claimed = match view.buffer {
+                Buffer::Temporary(temporary) => {
+                    let fits = self.plan.temporaries[temporary].len == view.len();
+                    (whole_buffer && fits && !self.plan.outputs.contains(&temporary)).then_some(temporary)
+                }
+                Buffer::Input(_) | Buffer::Constant(_) | Buffer::Packed(_) => None,
+            };
+            let temporary = match claimed {
+                Some(temporary) => temporary,
+                None => {
+                    let temporary = self.temporary(self.program.type_of(output));
+                    let target = View::dense(Buffer::Temporary(temporary), &view.shape);
+                    self.emit(Work::Copy { source: view, target }, temporary);
+                    temporary
+                }
+            };
+            self.plan.outputs.push(temporary);
+        }
+        Ok(self.plan)
+    }
+
+    fn constant(&mut self, constant: &Constant) -> Place {
+        let numbers = match &constant.literal {
+            Literal::Full(number) if !matches!(constant.ty.kind, Kind::Int(_)) => {
+                return Place::Number(*number);
+            }
+            Literal::Full(number) => {
+                let buffer = self.known(Known::Whole(vec![*number as i64]));
+                let view =
+                    View { buffer, offset: 0, shape: vec![1; constant.ty.shape.len()], strides: vec![] };
+                let view = View { strides: vec![0; constant.ty.shape.len()], ..view };
+                return Place::At(view.broadcast(&constant.ty.shape));
+            }
+            Literal::Data(data) => match constant.ty.kind {
+                Kind::Float(_) => Known::Real(data.iter::<f64>().map(T::from_f64).collect()),
+                Kind::Bool => {
+                    Known::Real(data.iter::<bool>().map(|bit| if bit { T::ONE } else { T::ZERO }).collect())
+                }
+                Kind::Int(_) => Known::Whole(data.iter::<i64>().collect()),
+            },
+        };
+        let buffer = self.known(numbers);
+        Place::At(View::dense(buffer, &constant.ty.shape))
+    }
+
+    fn known(&mut self, numbers: Known<T>) -> Buffer {
+        self.plan.constants.push(numbers);
+        Buffer::Constant(self.plan.constants.len() - 1)
+    }
+
+    /// New memory for a tensor.
+    fn temporary(&mut self, ty: &Type) -> usize {
+        self.plan.temporaries.push(Temporary { len: ty.len(), whole: matches!(ty.kind, Kind::Int(_)) });
+        self.plan.temporaries.len() - 1
+    }
+
+    fn emit(&mut self, work: Work<T>, target: usize) {
+        self.plan.instructions.push(Instruction { work, target: Some(target) });
+    }
+
+    /// Emits work that fills a dense tensor of a type.
+    fn dense_result(&mut self, work: Work<T>, ty: &Type) -> Place {
+        let temporary = self.temporary(ty);
+        self.emit(work, temporary);
+        Place::At(View::dense(Buffer::Temporary(temporary), &ty.shape))
+    }
+
+    /// Where a variable lies; what was put off is done now.
+    fn view(&mut self, var: Var) -> View {
+        let view = match &self.places[var.0] {
+            Place::At(view) => return view.clone(),
+            Place::Number(number) => {
+                let number = T::from_f64(*number);
+                let rank = self.program.type_of(var).shape.len();
+                let buffer = self.known(Known::Real(vec![number]));
+                View { buffer, offset: 0, shape: vec![1; rank], strides: vec![0; rank] }
+                    .broadcast(&self.program.type_of(var).shape)
+            }
+            Place::Later => {
+                let source = self.source[var.0];
+                let Some((equation, Primitive::Bilinear(form))) =
+                    source.map(|equation| (equation, &equation.primitive))
+                else {
+                    panic!("{var} is read before it is computed")
+                };
+                self.bilinear(form, equation, None)
+            }
+        };
+        self.places[var.0] = Place::At(view.clone());
+        view
+    }
+
+    /// The numbers of a view without gaps, the first axis of `order` outermost; beforehand, where they are fixed.
+    fn laid_out(&mut self, view: View, order: &[usize], whole: bool) -> View {
+        if self.is_fixed(view.buffer) && !whole {
+            let pack = self.pack(Pack::Numbers { view: view.clone(), order: order.to_vec() });
+            return View::ordered(Buffer::Packed(pack), &view.shape, order);
+        }
+        self.plan.temporaries.push(Temporary { len: view.len(), whole });
+        let temporary = self.plan.temporaries.len() - 1;
+        let target = View::ordered(Buffer::Temporary(temporary), &view.shape, order);
+        self.emit(Work::Copy { source: view, target: target.clone() }, temporary);
+        target
+    }
+
+    /// A row-major view of a variable.
+    fn dense(&mut self, var: Var) -> View {
+        let view = self.view(var);
+        if view.is_dense() {
+            return view;
+        }
+        let axes: Vec<usize> = (0..view.shape.len()).collect();
+        let whole = self.is_whole(var);
+        self.laid_out(view, &axes, whole)
+    }
+
+    fn is_whole(&self, var: Var) -> bool {
+        matches!(self.program.type_of(var).kind, Kind::Int(_))
+    }
+
+    fn is_fixed(&self, buffer: Buffer) -> bool {
+        match buffer {
+            Buffer::Input(position) => self.fixed[position],
+            Buffer::Constant(_) | Buffer::Packed(_) => true,
+            Buffer::Temporary(_) => false,
+        }
+    }
+
+    /// The pack, made already or new.
+    fn pack(&mut self, pack: Pack) -> usize {
+        self.plan.packs.iter().position(|known| *known == pack).unwrap_or_else(|| {
+            self.plan.packs.push(pack);
+            self.plan.packs.len() - 1
+        })
+    }
+
+    /// A pack that is made beforehand if its operand is fixed, else here.
+    fn packed(&mut self, pack: Pack) -> usize {
+        if self.is_fixed(pack.buffer()) {
+            return self.pack(pack);
+        }
+        self.plan.packs.push(pack);
+        let pack = self.plan.packs.len() - 1;
+        self.plan.instructions.push(Instruction { work: Work::Pack(pack), target: None });
+        pack
+    }
+}
+
+/// Refuses types a machine of `T` has no memory for.
+fn suitable<T: Number>(ty: &Type) -> Result<(), Unsuitable> {
+    match ty.kind {
+        Kind::Float(found) if found != precision::<T>() => {
+            Err(Unsuitable::new(format!("{ty} beside numbers of {}", Kind::Float(precision::<T>()))))
+        }
+        Kind::Float(_) | Kind::Int(_) | Kind::Bool => Ok(()),
+    }
+}
+
+/// The views that only rename positions.
+fn renamed(structure: &Structure, view: &View) -> Option<View> {
+    match structure {
+        Structure::Reshape(shape) => view.reshaped(shape),
+        Structure::Permute(axes) => Some(view.permuted(axes)),
+        Structure::Broadcast(shape) => Some(view.broadcast(shape)),
+        Structure::Slice(spans) => Some(view.sliced(spans)),
+        Structure::Flip(axes) => Some(view.flipped(axes)),
+        Structure::Sum(_) | Structure::Place(..) => None,
+    }
+}

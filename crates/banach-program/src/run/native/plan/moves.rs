@@ -1,0 +1,154 @@
+//! How are lines planned that move, add up or choose numbers, and those that are not ours?
+
+use super::{Place, Planner, renamed};
+use crate::language::custom::{Custom, Door};
+use crate::language::primitive::{Index, Kind, Pool, Primitive, Span, Structure, Type};
+use crate::language::program::{Equation, Var};
+use crate::run::native::Unsuitable;
+use crate::run::native::instruction::{Start, Work};
+use crate::run::native::view::{Buffer, View};
+use crate::run::value::Number;
+
+impl<T: Number> Planner<'_, T> {
+    pub(super) fn structure(&mut self, structure: &Structure, x: Var) -> Result<Place, Unsuitable> {
+        let moves = !matches!(structure, Structure::Sum(_) | Structure::Place(..));
+        if let (Place::Number(number), true) = (&self.places[x.0], moves) {
+            return Ok(Place::Number(*number));
+        }
+        let view = self.view(x);
+        if let Some(view) = renamed(structure, &view) {
+            return Ok(Place::At(view));
+        }
+        let ty = self.program.type_of(x).clone();
+        let whole = matches!(ty.kind, Kind::Int(_));
+        Ok(match structure {
+            Structure::Sum(axes) => {
+                if whole {
+                    return Err(Unsuitable::new("sums of integers"));
+                }
+                self.sum(view, axes)
+            }
+            Structure::Place(shape, spans) => {
+                let ty = ty.with_shape(shape.clone());
+                let temporary = self.temporary(&ty);
+                self.emit(Work::Fill(0.0), temporary);
+                let target = View::ordered(Buffer::Temporary(temporary), shape, &view.order());
+                self.emit(Work::Copy { source: view, target: target.sliced(spans) }, temporary);
+                Place::At(target)
+            }
+            Structure::Reshape(shape) => {
+                let view = self.dense(x);
+                let reshaped = view.reshaped(shape);
+                Place::At(reshaped.unwrap_or_else(|| panic!("{view:?} is dense and has no shape {shape:?}")))
+            }
+            Structure::Permute(_) | Structure::Broadcast(_) | Structure::Slice(_) | Structure::Flip(_) => {
+                unreachable!("always views")
+            }
+        })
+    }
+
+    fn sum(&mut self, source: View, axes: &[usize]) -> Place {
+        let mut shape = source.shape.clone();
+        axes.iter().for_each(|&axis| shape[axis] = 1);
+        let len = shape.iter().product();
+        self.plan.temporaries.push(super::Temporary { len, whole: false });
+        let temporary = self.plan.temporaries.len() - 1;
+        let sums = View::dense(Buffer::Temporary(temporary), &shape);
+        let target = sums.broadcast(&source.shape);
+        self.emit(Work::Sum { source, target }, temporary);
+        Place::At(sums)
+    }
+
+    pub(super) fn concat(&mut self, axis: usize, operands: &[Var], result: Var) -> Place {
+        let ty = self.program.type_of(result).clone();
+        let views: Vec<View> = operands.iter().map(|&operand| self.view(operand)).collect();
+        let temporary = self.temporary(&ty);
+        let target = View::ordered(Buffer::Temporary(temporary), &ty.shape, &views[0].order());
+        let mut start = 0;
+        for source in views {
+            let mut spans: Vec<Span> = ty.shape.iter().map(|&end| Span { start: 0, end, step: 1 }).collect();
+            let end = start + source.shape[axis];
+            spans[axis] = Span { start, end, step: 1 };
+            start = end;
+            self.emit(Work::Copy { source, target: target.sliced(&spans) }, temporary);
+        }
+        Place::At(target)
+    }
+
+    pub(super) fn extreme(
+        &mut self,
+        axis: usize,
+        largest: bool,
+        position: bool,
+        x: Var,
+        result: Var,
+    ) -> Place {
+        let view = self.dense(x);
+        let before = view.shape[..axis].iter().product();
+        let sizes = [before, view.shape[axis], view.shape[axis + 1..].iter().product()];
+        let ty = self.program.type_of(result).clone();
+        self.dense_result(Work::Extreme { source: Start::from(&view), sizes, largest, position }, &ty)
+    }
+
+    pub(super) fn index(&mut self, index: &Index, operands: &[Var], result: Var) -> Place {
+        let (source, positions) = (self.dense(operands[0]), self.dense(operands[1]));
+        let shapes = [source.shape.clone(), positions.shape.clone()];
+        let (source, positions) = (Start::from(&source), Start::from(&positions));
+        let ty = self.program.type_of(result).clone();
+        self.dense_result(Work::Index { index: index.clone(), source, positions, shapes }, &ty)
+    }
+
+    pub(super) fn max_pool_indices(&mut self, pool: &Pool, x: Var, result: Var) -> Place {
+        let view = self.dense(x);
+        let ty = self.program.type_of(result).clone();
+        let result = [ty.shape[2], ty.shape[3]];
+        let shape = [0, 1, 2, 3].map(|axis| view.shape[axis]);
+        self.dense_result(
+            Work::MaxPoolIndices { pool: *pool, source: Start::from(&view), shape, result },
+            &ty,
+        )
+    }
+
+    pub(super) fn custom(&mut self, primitive: &Door<dyn Custom>, operands: &[Var], result: Var) -> Place {
+        let operands: Vec<(Start, Type)> = operands
+            .iter()
+            .map(|&operand| (Start::from(&self.dense(operand)), self.program.type_of(operand).clone()))
+            .collect();
+        let ty = self.program.type_of(result).clone();
+        self.dense_result(Work::Custom { primitive: primitive.clone(), operands }, &ty)
+    }
+
+    /// Elementwise lines in which integers take part.
+    pub(super) fn of_integers(&mut self, equation: &Equation) -> Result<Place, Unsuitable> {
+        let ty = self.program.type_of(equation.result).clone();
+        let kinds = (self.program.type_of(equation.operands[0]).kind, ty.kind);
+        let unsuitable = || Unsuitable::new(format!("{} of integers", equation.primitive));
+        let start = |planner: &mut Self, var: Var| Start::from(&planner.dense(var));
+        let work = match (&equation.primitive, kinds) {
+            (Primitive::Cast(_), (Kind::Int(_), Kind::Int(_))) => {
+                return Ok(Place::At(self.view(equation.operands[0])));
+            }
+            (Primitive::Cast(Kind::Float(_)), (Kind::Int(_), _)) => {
+                Work::WholeToReal(start(self, equation.operands[0]))
+            }
+            (Primitive::Cast(Kind::Bool), (Kind::Int(_), _)) => Work::CompareWhole {
+                comparison: crate::language::primitive::Comparison::NotEqual,
+                left: start(self, equation.operands[0]),
+                right: Err(0.0),
+            },
+            (Primitive::Cast(Kind::Int(_)), _) => Work::RealToWhole(start(self, equation.operands[0])),
+            (Primitive::Compare(comparison), (Kind::Int(_), _)) => Work::CompareWhole {
+                comparison: *comparison,
+                left: start(self, equation.operands[0]),
+                right: Ok(start(self, equation.operands[1])),
+            },
+            (Primitive::CompareScalar(comparison, number), (Kind::Int(_), _)) => Work::CompareWhole {
+                comparison: *comparison,
+                left: start(self, equation.operands[0]),
+                right: Err(*number),
+            },
+            (_, _) => return Err(unsuitable()),
+        };
+        Ok(self.dense_result(work, &ty))
+    }
+}

@@ -1,0 +1,59 @@
+//! How are products and convolutions computed?
+
+use super::Value;
+use super::structure::slices;
+use crate::language::primitive::{Bilinear, Span, Window};
+use burn::backend::Dispatch;
+use burn::backend::TensorMetadata;
+use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
+use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
+
+impl Value {
+    pub(crate) fn bilinear(self, form: &Bilinear, other: Value) -> Self {
+        match form {
+            Bilinear::Multiply if self.ty().kind.is_float() => Value(Dispatch::float_mul(self.0, other.0)),
+            Bilinear::Multiply => Value(Dispatch::int_mul(self.0, other.0)),
+            Bilinear::Matmul([left, right]) => {
+                Value(Dispatch::float_matmul(self.turned(*left).0, other.turned(*right).0))
+            }
+            Bilinear::Convolution(window) => {
+                Value(Dispatch::conv2d(self.0, other.0, None, conv_options(window)))
+            }
+            Bilinear::ConvolutionInput(window, size) => self.convolution_input(window, *size, other),
+            Bilinear::ConvolutionWeight(window, size) => {
+                let (x, y) = (self.ty().shape, other.ty().shape);
+                let weight = self.zeros(&[y[1], x[1] / window.groups, size[0], size[1]]).0;
+                Value(Dispatch::conv2d_weight_backward(self.0, weight, other.0, conv_options(window)))
+            }
+        }
+    }
+
+    fn turned(self, turn: bool) -> Self {
+        let rank = self.0.shape().num_dims();
+        if turn { Value(Dispatch::float_swap_dims(self.0, rank - 2, rank - 1)) } else { self }
+    }
+
+    /// The transposed convolution. Burn pads its result at the end only; what a stride skipped is padded, and what
+    /// lies beyond the size asked for is cut.
+    fn convolution_input(self, window: &Window, size: [usize; 2], weight: Value) -> Self {
+        let (y, kernel) = (self.ty().shape, weight.ty().shape);
+        let natural = [0, 1].map(|axis| {
+            let extent = window.dilation[axis] * (kernel[axis + 2] - 1) + 1;
+            ((y[axis + 2] - 1) * window.stride[axis] + extent) as isize - 2 * window.padding[axis] as isize
+        });
+        let missing = [0, 1].map(|axis| (size[axis] as isize - natural[axis]).max(0) as usize);
+        let Window { stride, padding, dilation, groups } = *window;
+        let options = ConvTransposeOptions::new(stride, padding, missing, dilation, groups);
+        let x = Value(Dispatch::conv_transpose2d(self.0, weight.0, None, options));
+        let shape = x.ty().shape;
+        if shape[2..] == size {
+            return x;
+        }
+        let spans = [shape[0], shape[1], size[0], size[1]].map(|end| Span { start: 0, end, step: 1 });
+        x.slice(&slices(&spans))
+    }
+}
+
+fn conv_options(window: &Window) -> ConvOptions<2> {
+    ConvOptions::new(window.stride, window.padding, window.dilation, window.groups)
+}

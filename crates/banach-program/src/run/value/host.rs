@@ -1,0 +1,177 @@
+//! How do tensors in the memory of this machine meet kernels? Their numbers are read where they lie.
+
+use super::Value;
+use crate::language::primitive::{Kind, Type};
+use crate::run::native::{Operand, Unsuitable, precision};
+use banach_kernels::Real;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{DispatchDevice, Flex, TensorMetadata};
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use std::marker::PhantomData;
+
+/// Numbers of a precision that the native engine has: `f32` and `f64`.
+pub trait Number: Real {
+    /// The numbers of a tensor without gaps.
+    #[doc(hidden)]
+    fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]>;
+    /// The numbers of a tensor without gaps, to be changed; they are copied if the tensor has clones.
+    #[doc(hidden)]
+    fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self];
+    /// A tensor's data.
+    #[doc(hidden)]
+    fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData;
+}
+
+macro_rules! number {
+    ($real:ty) => {
+        impl Number for $real {
+            fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]> {
+                tensor.as_slice()
+            }
+
+            fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self] {
+                tensor.storage_mut()
+            }
+
+            fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData {
+                TensorData::new(numbers, shape.to_vec())
+            }
+        }
+    };
+}
+
+number!(f32);
+number!(f64);
+
+/// The numbers of a tensor in the memory of this machine, in row-major order.
+#[derive(Debug)]
+pub struct Host<T>(Numbers<T>);
+
+#[derive(Debug)]
+enum Numbers<T> {
+    Tensor(FloatTensor<Flex>),
+    Real(Vec<T>),
+    Whole(Vec<i64>),
+}
+
+impl<T: Number> Host<T> {
+    /// The numbers of a tensor off the tape.
+    ///
+    /// # Errors
+    /// Where the tensor is elsewhere, or of another precision.
+    pub fn new(value: Value) -> Result<Self, Unsuitable> {
+        if !value.is_on_host() {
+            return Err(Unsuitable::new(format!("a tensor on {:?}", value.device())));
+        }
+        Ok(Host(match value.ty().kind {
+            Kind::Float(found) if found != precision::<T>() => {
+                return Err(Unsuitable::new(format!("a tensor of {}", Kind::Float(found))));
+            }
+            Kind::Float(_) => {
+                let tensor = Tensor::<1>::from_dispatch(value.0).try_into_primitive::<Flex>();
+                let tensor = tensor.map_err(|error| Unsuitable::new(format!("{error:?}")))?;
+                let dense = tensor.is_contiguous();
+                Numbers::Tensor(if dense { tensor } else { tensor.to_contiguous() })
+            }
+            Kind::Int(_) => Numbers::Whole(value.into_data().iter::<i64>().collect()),
+            Kind::Bool => {
+                let bits = value.into_data();
+                Numbers::Real(bits.iter::<bool>().map(|bit| if bit { T::ONE } else { T::ZERO }).collect())
+            }
+        }))
+    }
+
+    /// As an operand of a machine.
+    ///
+    /// # Panics
+    /// Never: the precision was checked.
+    pub fn operand(&self) -> Operand<'_, T> {
+        match &self.0 {
+            Numbers::Tensor(tensor) => {
+                Operand::Real(T::read(tensor).unwrap_or_else(|| panic!("a tensor of another precision")))
+            }
+            Numbers::Real(numbers) => Operand::Real(numbers),
+            Numbers::Whole(numbers) => Operand::Whole(numbers),
+        }
+    }
+}
+
+/// A float tensor in the memory of this machine whose numbers are changed where they lie.
+#[derive(Debug)]
+pub struct Owned<T> {
+    tensor: FloatTensor<Flex>,
+    number: PhantomData<T>,
+}
+
+impl<T: Number> Owned<T> {
+    /// The numbers of a tensor off the tape; copied if it has clones, or gaps.
+    ///
+    /// # Errors
+    /// Where the tensor is elsewhere, or of another kind or precision.
+    pub fn new(value: Value) -> Result<Self, Unsuitable> {
+        let kind = value.ty().kind;
+        if !value.is_on_host() || kind != Kind::Float(precision::<T>()) {
+            return Err(Unsuitable::new(format!("a tensor of {kind} on {:?}", value.device())));
+        }
+        let tensor = Tensor::<1>::from_dispatch(value.0).try_into_primitive::<Flex>();
+        let mut tensor = tensor.map_err(|error| Unsuitable::new(format!("{error:?}")))?;
+        let numbers = tensor.shape().num_elements();
+        if !tensor.is_contiguous() || tensor.bytes().len() != numbers * size_of::<T>() {
+            tensor = tensor.to_contiguous();
+        }
+        Ok(Owned { tensor, number: PhantomData })
+    }
+
+    /// The numbers, in row-major order.
+    pub fn numbers(&mut self) -> &mut [T] {
+        T::write(&mut self.tensor)
+    }
+
+    /// The tensor again.
+    pub fn into_value(self) -> Value {
+        Tensor::<1>::from_primitive::<Flex>(self.tensor).into()
+    }
+}
+
+impl Value {
+    /// Whether its numbers lie in the memory of this machine, off the tape.
+    pub fn is_on_host(&self) -> bool {
+        matches!(self.0.device(), DispatchDevice::Flex(_))
+    }
+
+    /// A tensor in the memory of this machine.
+    pub fn from_numbers<T: Number>(numbers: Vec<T>, shape: &[usize]) -> Self {
+        let count = numbers.len();
+        let dtype = burn::tensor::DType::from(precision::<T>());
+        Value::from(Tensor::<1>::from_data(T::data(numbers, &[count]), (&Device::flex(), dtype)))
+            .reshaped(shape)
+    }
+
+    /// A tensor of real numbers, or of truth values given as 0 and 1.
+    pub(crate) fn of_real<T: Number>(numbers: &[T], ty: &Type) -> Self {
+        if ty.kind != Kind::Bool {
+            return Value::from_numbers(numbers.to_vec(), &ty.shape);
+        }
+        let bits: Vec<bool> = numbers.iter().map(|number| *number != T::ZERO).collect();
+        let data = TensorData::new(bits, [ty.len()]);
+        Value::from(Tensor::<1, Bool>::from_data(data, &Device::flex())).reshaped(&ty.shape)
+    }
+
+    /// A tensor of integers.
+    pub(crate) fn of_whole(numbers: &[i64], ty: &Type) -> Self {
+        let data = TensorData::new(numbers.to_vec(), [ty.len()]);
+        let tensor = Tensor::<1, Int>::from_data(data, &Device::flex());
+        Value::from(tensor).cast(ty.kind).reshaped(&ty.shape)
+    }
+
+    /// Writes its real numbers.
+    pub(crate) fn read_real<T: Number>(self, target: &mut [T]) {
+        match Host::new(self.detached()).map(|host: Host<T>| match host.operand() {
+            Operand::Real(numbers) => target.copy_from_slice(numbers),
+            Operand::Whole(_) => panic!("integers where real numbers are written"),
+        }) {
+            Ok(()) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is a tensor whose rank and kind are known only at run time? The only room that knows Burn's dispatch layer.
+
+mod bilinear;
+mod elementwise;
+mod host;
+mod structure;
+
+pub use host::{Host, Number, Owned};
+
+use crate::error::Error;
+use crate::language::primitive::{Constant, Kind, Literal, Structure, Type};
+use burn::backend::ir::TensorId;
+use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
+use burn::backend::{Capture, Dispatch, DispatchDevice, DispatchTensor, Scalar, TensorMetadata};
+use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
+
+/// A tensor of any rank and kind on any device.
+#[derive(Clone, Debug)]
+pub struct Value(DispatchTensor);
+
+impl<const D: usize> From<Tensor<D>> for Value {
+    fn from(tensor: Tensor<D>) -> Self {
+        Value(tensor.into_dispatch())
+    }
+}
+
+impl<const D: usize> From<Tensor<D, Int>> for Value {
+    fn from(tensor: Tensor<D, Int>) -> Self {
+        Value(tensor.into_dispatch())
+    }
+}
+
+impl<const D: usize> From<Tensor<D, Bool>> for Value {
+    fn from(tensor: Tensor<D, Bool>) -> Self {
+        // Burn's CPU backend calls a mask that came out of `select` numbers.
+        let named = tensor.dtype().is_bool();
+        Value(if named { tensor } else { tensor.int().not_equal_elem(0) }.into_dispatch())
+    }
+}
+
+macro_rules! try_into_tensor {
+    ($name:ident, $tensor:ty, $what:literal, $kind:pat) => {
+        #[doc = concat!("The same tensor as ", $what, " of rank `D`.")]
+        ///
+        /// # Errors
+        /// [`Error::Mismatch`] where the rank or the kind is another.
+        pub fn $name<const D: usize>(self) -> Result<$tensor, Error> {
+            if self.0.shape().num_dims() == D && matches!(self.ty().kind, $kind) {
+                return Ok(<$tensor>::from_dispatch(self.0));
+            }
+            Err(Error::Mismatch {
+                what: "a tensor".into(),
+                found: self.ty().to_string(),
+                expected: format!(concat!($what, " of rank {}"), D),
+            })
+        }
+    };
+}
+
+impl Value {
+    try_into_tensor!(try_into_tensor, Tensor<D>, "a float tensor", Kind::Float(_));
+    try_into_tensor!(try_into_int, Tensor<D, Int>, "an integer tensor", Kind::Int(_));
+    try_into_tensor!(try_into_bool, Tensor<D, Bool>, "a boolean tensor", Kind::Bool);
+
+    /// Its shape and kind.
+    pub fn ty(&self) -> Type {
+        Type::new(self.0.shape().to_vec(), Kind::from(self.0.dtype()))
+    }
+
+    /// Its device.
+    pub fn device(&self) -> Device {
+        Device::new(self.0.device())
+    }
+
+    /// Checks that all of these stand on one device, on the tape or off it.
+    ///
+    /// # Errors
+    /// [`Error::Devices`] names the first that stands elsewhere.
+    pub fn on_one_device(values: &[Value]) -> Result<(), Error> {
+        let devices: Vec<Device> = values.iter().map(|value| value.device().without_autodiff()).collect();
+        match devices.iter().position(|device| *device != devices[0]) {
+            None => Ok(()),
+            Some(position) => {
+                let (found, expected) = (format!("{:?}", devices[position]), format!("{:?}", devices[0]));
+                Err(Error::Devices { position, found, expected })
+            }
+        }
+    }
+
+    /// Whether its numbers are quantized; no other question about its type may be asked then.
+    pub fn is_quantized(&self) -> bool {
+        matches!(self.0.dtype(), DType::QFloat(_))
+    }
+
+    /// Whether it stands for a tensor of a program that is being traced, and has no numbers.
+    pub fn is_placeholder(&self) -> bool {
+        matches!(self.0.device(), DispatchDevice::Capture(_))
+    }
+
+    /// The same numbers off the tape.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        match self.ty().kind {
+            Kind::Float(_) => Tensor::<1>::from_dispatch(self.0).without_autodiff().into(),
+            Kind::Int(_) => Tensor::<1, Int>::from_dispatch(self.0).without_autodiff().into(),
+            Kind::Bool => Tensor::<1, Bool>::from_dispatch(self.0).without_autodiff().into(),
+        }
+    }
+
+    /// The same numbers in another shape, `[rows, n]` for a state.
+    pub fn reshaped(self, shape: &[usize]) -> Self {
+        self.structure(&Structure::Reshape(shape.to_vec()))
+    }
+
+    /// All numbers, on the host.
+    pub fn into_data(self) -> TensorData {
+        match self.ty().kind {
+            Kind::Float(_) => Tensor::<1>::from_dispatch(self.0).into_data(),
+            Kind::Int(_) => Tensor::<1, Int>::from_dispatch(self.0).into_data(),
+            Kind::Bool => Tensor::<1, Bool>::from_dispatch(self.0).into_data(),
+        }
+    }
+
+    /// The name of the tensor in the recording it belongs to.
+    pub(crate) fn recorded_id(&self) -> Result<TensorId, String> {
+        let tensor = self.0.clone();
+        let found = |error| format!("{error:?}");
+        match self.ty().kind {
+            Kind::Float(_) => Tensor::<1>::from_dispatch(tensor)
+                .try_into_primitive::<Capture>()
+                .map(|t| t.id())
+                .map_err(found),
+            Kind::Int(_) => Tensor::<1, Int>::from_dispatch(tensor)
+                .try_into_primitive::<Capture>()
+                .map(|t| t.id())
+                .map_err(found),
+            Kind::Bool => Tensor::<1, Bool>::from_dispatch(tensor)
+                .try_into_primitive::<Capture>()
+                .map(|t| t.id())
+                .map_err(found),
+        }
+    }
+
+    /// The same number everywhere.
+    pub fn full(ty: &Type, number: f64, device: &Device) -> Self {
+        Value::constant(&Constant { ty: ty.clone(), literal: Literal::Full(number) }, device)
+    }
+
+    /// A known tensor on a device.
+    pub(crate) fn constant(constant: &Constant, device: &Device) -> Self {
+        let place = device.as_dispatch();
+        let shape = Shape::from(constant.ty.shape.clone());
+        Value(match (&constant.literal, constant.ty.kind) {
+            (Literal::Full(number), Kind::Float(dtype)) => {
+                Dispatch::float_full(shape, Scalar::Float(*number), place, dtype)
+            }
+            (Literal::Full(number), Kind::Int(dtype)) => {
+                Dispatch::int_full(shape, Scalar::Int(*number as i64), place, dtype)
+            }
+            (Literal::Full(number), Kind::Bool) => {
+                let dtype = device.settings().bool_dtype;
+                if *number == 0.0 {
+                    Dispatch::bool_zeros(shape, place, dtype)
+                } else {
+                    Dispatch::bool_ones(shape, place, dtype)
+                }
+            }
+            (Literal::Data(data), Kind::Float(_)) => {
+                Dispatch::float_from_data(TensorData::clone(data), place)
+            }
+            (Literal::Data(data), Kind::Int(_)) => Dispatch::int_from_data(TensorData::clone(data), place),
+            (Literal::Data(data), Kind::Bool) => Dispatch::bool_from_data(TensorData::clone(data), place),
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! How does a closure become a program? It runs once on a device that records instead of computing.
+
+use crate::error::Error;
+use crate::language::primitive::Type;
+use crate::language::program::Program;
+use crate::rewrite::simplify::simplify;
+use crate::run::value::Value;
+use crate::trace::lower::lower;
+use burn::backend::ir::TensorId;
+use burn::tensor::Device;
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, Once};
+
+/// Records what a closure does with tensors of the given types.
+///
+/// The closure gets placeholders on the recording device; modules used inside must have their parameters there too
+/// (take `value.device()`), which is what makes them inputs. `like` is the device the program is meant for: the
+/// recording device takes over its default dtypes.
+///
+/// # Errors
+/// Typed errors for operations outside the primitives, reads of values, foreign tensors and panics of the closure.
+pub fn trace(
+    like: &Device,
+    inputs: &[Type],
+    closure: impl FnOnce(&[Value]) -> Result<Vec<Value>, Error>,
+) -> Result<Program, Error> {
+    let recorder = Recorder::take(like);
+    let mut boundary: Result<(Vec<TensorId>, Vec<TensorId>), Error> = Ok((vec![], vec![]));
+    RECORDING.with_borrow_mut(|stack| {
+        stack.push(Recording { device: recorder.device.clone(), calls: vec![] });
+    });
+    let captured = quietly(|| {
+        recorder.device.capture_scope(|scope| {
+            let placeholders: Vec<Value> =
+                inputs.iter().map(|ty| Value::full(ty, 0.0, &recorder.device)).collect();
+            boundary = closure(&placeholders).and_then(|outputs| {
+                let ids =
+                    |values: Vec<Value>| values.into_iter().map(identity).collect::<Result<Vec<_>, _>>();
+                Ok((ids(placeholders)?, ids(outputs)?))
+            });
+            scope.complete([], [])
+        })
+    });
+    let recording = RECORDING.with_borrow_mut(Vec::pop);
+    let captured = captured.map_err(explained)?.map_err(|found| Error::Trace { found: found.to_string() })?;
+    let (ids, outputs) = boundary?;
+    let inputs: Vec<(TensorId, Type)> = ids.into_iter().zip(inputs.iter().cloned()).collect();
+    let calls = recording.map_or_else(Vec::new, |recording| recording.calls);
+    lower(&captured.graph, captured.values, &inputs, &outputs, calls).map(|program| simplify(&program))
+}
+
+/// Records a call of a program on tensors of the trace under way: the program becomes part of the traced one, and
+/// nothing is executed.
+///
+/// # Errors
+/// [`Error::Count`] and [`Error::Mismatch`] for inputs that do not fit, [`Error::ForeignTensor`] for tensors that do
+/// not belong to the innermost trace of this thread.
+pub fn record(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Error> {
+    crate::run::evaluate::check_inputs(program, inputs)?;
+    let outside =
+        || Error::ForeignTensor { found: "a recorded call outside the trace its tensors belong to".into() };
+    let ids = inputs.iter().cloned().map(identity).collect::<Result<Vec<_>, _>>()?;
+    let device = RECORDING.with_borrow(|stack| stack.last().map(|recording| recording.device.clone()));
+    let device = device.ok_or_else(outside)?;
+    if inputs.iter().any(|value| value.device() != device) {
+        return Err(outside());
+    }
+    let outputs: Vec<Value> = program.output_types().map(|ty| Value::full(ty, 0.0, &device)).collect();
+    let results = outputs.iter().cloned().map(identity).collect::<Result<Vec<_>, _>>()?;
+    let call = RecordedCall { program: program.clone(), inputs: ids, outputs: results };
+    RECORDING.with_borrow_mut(|stack| stack.last_mut().map(|recording| recording.calls.push(call)));
+    Ok(outputs)
+}
+
+/// A program called inside a trace.
+#[derive(Debug)]
+pub(crate) struct RecordedCall {
+    pub(crate) program: Program,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
+}
+
+/// What a trace under way has recorded beside Burn's operations.
+struct Recording {
+    device: Device,
+    calls: Vec<RecordedCall>,
+}
+
+thread_local! {
+    /// The traces under way on this thread, the innermost last.
+    static RECORDING: RefCell<Vec<Recording>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A recording device; they are reused, because their number is limited.
+struct Recorder {
+    device: Device,
+}
+
+static IDLE: Mutex<Vec<Device>> = Mutex::new(Vec::new());
+
+impl Recorder {
+    fn take(like: &Device) -> Self {
+        let mut idle = IDLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let wanted = like.settings();
+        let fits = |device: &Device| {
+            let settings = device.settings();
+            settings.float_dtype == wanted.float_dtype && settings.int_dtype == wanted.int_dtype
+        };
+        if let Some(position) = idle.iter().position(fits) {
+            return Recorder { device: idle.swap_remove(position) };
+        }
+        let device = Device::capture();
+        let mut own = device.clone();
+        // Defaults can be set only while something is recorded, and only once.
+        let _ = device.capture_scope(|scope| {
+            let _ = own.configure((wanted.float_dtype, wanted.int_dtype));
+            scope.complete([], [])
+        });
+        Recorder { device }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        let mut idle = IDLE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        idle.push(self.device.clone());
+    }
+}
+
+fn identity(value: Value) -> Result<TensorId, Error> {
+    let found = value.ty().to_string();
+    value.recorded_id().map_err(|error| Error::ForeignTensor { found: format!("{found}: {error}") })
+}
+
+/// What a panic inside the traced code means; a panic with an [`Error`] is that error.
+fn explained(payload: Box<dyn Any + Send>) -> Error {
+    if let Some(error) = payload.downcast_ref::<Error>() {
+        return error.clone();
+    }
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
+    let has = |part: &str| message.contains(part);
+    if has("no concrete value") || has("has no initialized value") {
+        return Error::HostRead { found: message.replace('\n', " ") };
+    }
+    if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
+        return Error::ForeignTensor { found: message };
+    }
+    if has("DTypeMismatch") {
+        let what = "two tensors of one operation in the traced code".into();
+        let (found, expected) = ("two dtypes".into(), "one: cast one of them".into());
+        return Error::Mismatch { what, found, expected };
+    }
+    Error::Panicked { message }
+}
+
+thread_local! {
+    static TRACING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a closure whose panics become values; while it runs they are not printed.
+fn quietly<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !TRACING.get() {
+                previous(info);
+            }
+        }));
+    });
+    let before = TRACING.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(closure));
+    TRACING.set(before);
+    result
+}

@@ -1,0 +1,108 @@
+//! Which bundles of tensors can be the state or the input of a map?
+
+use crate::error::Error;
+use crate::run::value::Value;
+use burn::tensor::{Bool, Int, Tensor};
+
+/// One or several tensors that travel together: a tensor of any rank and kind, a tuple, an array or a `Vec` of them.
+pub trait Tensors: Clone {
+    /// The tensors, in order.
+    fn into_values(self) -> Vec<Value>;
+
+    /// The same bundle with other tensors of the same ranks, taken in order.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where a rank or kind is another, [`Error::Count`] where there are too few.
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error>;
+}
+
+fn next(values: &mut dyn Iterator<Item = Value>) -> Result<Value, Error> {
+    values.next().ok_or_else(|| Error::Count { what: "a bundle of tensors".into(), found: 0, expected: 1 })
+}
+
+impl<const D: usize> Tensors for Tensor<D> {
+    fn into_values(self) -> Vec<Value> {
+        vec![self.into()]
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        next(values)?.try_into_tensor()
+    }
+}
+
+impl<const D: usize> Tensors for Tensor<D, Int> {
+    fn into_values(self) -> Vec<Value> {
+        vec![self.into()]
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        next(values)?.try_into_int()
+    }
+}
+
+impl<const D: usize> Tensors for Tensor<D, Bool> {
+    fn into_values(self) -> Vec<Value> {
+        vec![self.into()]
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        next(values)?.try_into_bool()
+    }
+}
+
+impl<T: Tensors> Tensors for Vec<T> {
+    fn into_values(self) -> Vec<Value> {
+        self.into_iter().flat_map(T::into_values).collect()
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        self.iter().map(|item| item.rebuild(values)).collect()
+    }
+}
+
+impl<T: Tensors, const N: usize> Tensors for [T; N] {
+    fn into_values(self) -> Vec<Value> {
+        self.into_iter().flat_map(T::into_values).collect()
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        let items = self.iter().map(|item| item.rebuild(values)).collect::<Result<Vec<T>, Error>>()?;
+        let found = items.len();
+        let what = "a bundle of tensors".into();
+        items.try_into().map_err(|_| Error::Count { what, found, expected: N })
+    }
+}
+
+impl<T: Tensors> Tensors for Option<T> {
+    fn into_values(self) -> Vec<Value> {
+        self.map_or_else(Vec::new, T::into_values)
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        self.as_ref().map(|item| item.rebuild(values)).transpose()
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident . $place:tt),*) => {
+        impl<$($name: Tensors),*> Tensors for ($($name,)*) {
+            fn into_values(self) -> Vec<Value> {
+                let values: Vec<Vec<Value>> = vec![$(self.$place.into_values()),*];
+                values.into_iter().flatten().collect()
+            }
+
+            #[allow(unused_variables, reason = "the empty tuple takes nothing")]
+            fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+                Ok(($(self.$place.rebuild(values)?,)*))
+            }
+        }
+    };
+}
+
+tuple!();
+tuple!(A.0);
+tuple!(A.0, B.1);
+tuple!(A.0, B.1, C.2);
+tuple!(A.0, B.1, C.2, D.3);
+tuple!(A.0, B.1, C.2, D.3, E.4);
+tuple!(A.0, B.1, C.2, D.3, E.4, F.5);

@@ -1,0 +1,115 @@
+//! Which way does a Newton step go in each row?
+
+use crate::Visit;
+use crate::ledger::{Ledger, picked};
+use crate::linear::{Bend, Conjugate, Start, corrections, factored, normalized};
+use crate::present::{Present, same_shape};
+use crate::rows::choose;
+use crate::settings::Rules;
+use crate::{Budget, Error, Gmres, Map, Norm, Rows, Tolerance, Unobserved};
+
+/// How well, and for how long, `(I - J) d = g(x) - x` is solved.
+#[derive(Debug)]
+pub(super) struct Effort {
+    /// The residual that suffices, relative to `‖g(x) - x‖`, in every row.
+    pub(super) parts: Vec<f64>,
+    /// The most applications of the derivative.
+    pub(super) inner: usize,
+}
+
+/// Truncated conjugate gradients for symmetric `J`: a direction in which the energy falls.
+///
+/// A row stops when its residual suffices, or where the energy curves down, with the direction so far; with
+/// `g(x) - x` itself if that is at the first step.
+pub(super) fn downhill<R: Rows>(
+    derivative: &dyn Map<R>,
+    visit: &Visit<'_, R>,
+    effort: &Effort,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let start = normalized(visit.difference(), visit.residuals, visit.active);
+    let mut present = Present::new(derivative);
+    let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
+    let mut found = visit.difference().clone();
+    // Rows are at their positions among those that are left; `open` and `moved` are of all.
+    let mut left: Vec<usize> = (0..visit.active.len()).collect();
+    let mut open = visit.active.to_vec();
+    let mut moved = vec![false; open.len()];
+    for _ in 0..effort.inner {
+        if !open.contains(&true) {
+            break;
+        }
+        if let Some(keep) = present.narrow(&left, &picked(&open, &left)) {
+            found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
+            state.narrow(&keep);
+            left = picked(&left, &keep);
+        }
+        let under_way = picked(&open, &left);
+        let p = state.direction(&under_way);
+        let image = present.image(&p)?;
+        ledger.derivative_applications += 1;
+        for (position, bend) in state.step(&under_way, &p.minus(&image)).into_iter().enumerate() {
+            let row = left[position];
+            match bend {
+                Bend::Closed => {}
+                Bend::Up => {
+                    moved[row] = true;
+                    open[row] = state.lengths()[position] > effort.parts[row];
+                }
+                Bend::Down | Bend::Unknown => open[row] = false,
+            }
+        }
+    }
+    found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
+    Ok(choose(&moved, &found.scaled(visit.residuals), visit.difference()))
+}
+
+/// GMRES for any `J`: a direction in which the linearized residual falls.
+///
+/// A row in which nothing is found, or no number, goes the way of `g(x) - x` itself.
+pub(super) fn onward<R: Rows>(
+    derivative: &dyn Map<R>,
+    visit: &Visit<'_, R>,
+    effort: &Effort,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let only_active =
+        |row: usize, value: f64| if visit.active[row] { value * visit.residuals[row] } else { 0.0 };
+    let residuals: Vec<f64> = (0..visit.active.len()).map(|row| only_active(row, 1.0)).collect();
+    let wanted: Vec<f64> =
+        effort.parts.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
+    let v = choose(visit.active, visit.difference(), &visit.difference().zeros());
+    // The last application is the one for the true residual.
+    let steps = effort.inner.saturating_sub(1).max(1);
+    let rules = Rules {
+        tolerance: Tolerance { absolute: 0.0, relative: 1.0, norm: Norm::Euclidean },
+        budget: Budget { steps, evaluations: Some(steps + 1), seconds: ledger.seconds_left() },
+        patience: None,
+        divergence: None,
+        trace: false,
+    };
+    let gmres = Gmres { restart: steps };
+    let start = Start::zeros(&v, residuals, wanted);
+    let inner = Ledger::new(&start.c, rules);
+    let found = gmres.reduce(Present::new(derivative), &v, (start, inner), rules, &mut Unobserved)?;
+    ledger.derivative_applications += found.statistics.evaluations;
+    let lengths = R::norms(&[&found.value]).swap_remove(0);
+    let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
+    Ok(choose(&usable, &found.value, visit.difference()))
+}
+
+/// The solution `d` of `(I - J) d = g(x) - x` with all of `J` written down, one application a column; rows in which `I - J` is
+/// singular to the precision of the state end.
+pub(super) fn straight<R: Rows>(
+    derivative: &dyn Map<R>,
+    visit: &Visit<'_, R>,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    let column = |unit: &R, ledger: &mut Ledger<R>| {
+        ledger.derivative_applications += 1;
+        let image = derivative.apply(unit);
+        same_shape(&image, unit).map(|()| image)
+    };
+    let factors = factored(column, visit.x, ledger)?;
+    Ok(corrections(&factors, visit.difference(), ledger.actives()))
+}

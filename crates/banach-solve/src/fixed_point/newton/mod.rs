@@ -1,0 +1,243 @@
+//! How does a derivative lead straight to the fixed point?
+
+mod direction;
+pub(crate) mod forcing;
+mod search;
+
+use super::Visit;
+use crate::ledger::{Ledger, picked};
+use crate::present::{PresentSmooth, same_shape};
+use crate::settings::Rules;
+use crate::{Error, Observe, Rows, Smooth, Solution};
+use direction::{Effort, downhill, onward, straight};
+use forcing::{Aim, Forcing};
+use search::{Energies, Found, search_residuals};
+use serde::{Deserialize, Serialize};
+
+/// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
+const RESERVE: usize = 5;
+
+/// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
+///
+/// **When.** Plain steps need thousands, as on energies with flat directions, and the derivative can be had. **Cost.** A
+/// step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
+/// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
+/// [`fixed_point_smooth`](crate::fixed_point_smooth); kinks in `g` are survived where there is an energy.
+///
+/// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
+/// answer.
+///
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
+///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
+///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
+/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`.
+/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
+///   double precision on the host. A row in which `I - J` is singular ends as
+///   [`Singular`](crate::Outcome::Singular) with the best point so far.
+///
+/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
+/// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | how the equation of a step is solved |
+/// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | how closely, unless it is dense |
+/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most |
+///
+/// ```
+/// use banach_solve::{FixedPointSolver, Map, Newton, Settings, Smooth, fixed_point_smooth};
+/// use burn::tensor::{Device, Tensor};
+///
+/// /// x = cos(x)
+/// struct Cosine;
+///
+/// impl Map<Tensor<2>> for Cosine {
+///     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+///         x.clone().cos()
+///     }
+/// }
+///
+/// impl Smooth<Tensor<2>> for Cosine {
+///     fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
+///         let slope = x.clone().sin().neg();
+///         Box::new(move |t: &Tensor<2>| slope.clone() * t.clone())
+///     }
+///
+///     fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
+///         None
+///     }
+/// }
+///
+/// let settings = Settings::new(FixedPointSolver::Newton(Newton::default()));
+/// let solution = fixed_point_smooth(&Cosine, &Tensor::zeros([1, 1], &Device::flex()), &settings)?;
+/// assert!(solution.statistics.steps[0] <= 4);
+/// assert!((solution.into_converged()?.into_scalar::<f32>() - 0.739085).abs() < 1e-4);
+/// # Ok::<(), banach_solve::Error>(())
+/// ```
+///
+/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 7.1 and 11.2.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Newton {
+    /// How the equation of a step is solved.
+    pub inner: NewtonInner,
+    /// How closely it is solved, unless it is dense.
+    pub forcing: Forcing,
+    /// The most halvings of one step.
+    pub backtracks: usize,
+}
+
+/// How `(I - J) d = g(x) - x` is solved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NewtonInner {
+    /// By conjugate gradients where there is an energy, else by GMRES.
+    Krylov {
+        /// The most applications of the derivative in a step, at least 1 (without an energy 2 are used in any case).
+        applications: usize,
+    },
+    /// By elimination, with the whole of `J` on the host: for rows of few numbers.
+    Dense {
+        /// The widest rows for which that is done; [`Error::Wide`] for wider ones.
+        limit: usize,
+    },
+}
+
+impl Default for NewtonInner {
+    fn default() -> Self {
+        Self::Krylov { applications: 50 }
+    }
+}
+
+impl Default for Newton {
+    fn default() -> Self {
+        Self { inner: NewtonInner::default(), forcing: Forcing::default(), backtracks: 20 }
+    }
+}
+
+impl Newton {
+    /// Refuses steps without a look at the derivative, and forcing with no meaning.
+    pub fn validate(&self) -> Result<(), Error> {
+        let (setting, value) = match self.inner {
+            NewtonInner::Krylov { applications } => ("newton.inner.krylov.applications", applications),
+            NewtonInner::Dense { limit } => ("newton.inner.dense.limit", limit),
+        };
+        Error::unless(value > 0, setting, value, "at least 1", "50 is usual")?;
+        self.forcing.validate()
+    }
+
+    pub(super) fn solve<R: Rows>(
+        &self,
+        map: &dyn Smooth<R>,
+        x0: &R,
+        rules: Rules,
+        observer: &mut dyn Observe,
+    ) -> Result<Solution<R>, Error> {
+        let least = match self.inner {
+            NewtonInner::Krylov { .. } => 4,
+            NewtonInner::Dense { limit } if x0.width() > limit => {
+                return Err(Error::Wide { setting: "newton.inner.dense.limit", width: x0.width(), limit });
+            }
+            NewtonInner::Dense { .. } => x0.width(),
+        };
+        let mut ledger = Ledger::new(x0, rules);
+        let mut present = PresentSmooth::new(map);
+        let mut x = x0.clone();
+        let mut image = None;
+        let mut memory: Option<Memory> = None;
+        let mut step = 0;
+        while !ledger.finished() {
+            let gx = image.take().unwrap_or_else(|| {
+                ledger.evaluated(x.rows());
+                present.map().apply(&x)
+            });
+            same_shape(&gx, &x)?;
+            let (residuals, sizes) = gx.distances(&x);
+            let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
+            ledger.visit(|_| step, &x, &measured, &sizes);
+            ledger.report(step, &measured, observer);
+            ledger.enforce();
+            if ledger.remaining() < RESERVE + least {
+                ledger.exhaust();
+            }
+            if ledger.finished() {
+                break;
+            }
+            let (mut gx, mut residuals, mut excess) =
+                (gx, residuals, rules.tolerance.excess(&measured, &sizes));
+            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
+                ledger.narrow(&keep);
+                (x, gx) = (x.gather(&keep), gx.gather(&keep));
+                (residuals, excess) = (picked(&residuals, &keep), picked(&excess, &keep));
+                memory = memory.map(|memory| memory.narrowed(&keep));
+            }
+            let active = ledger.actives().to_vec();
+            let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
+            let found = self.step(present.map(), &visit, &mut memory, &mut ledger)?;
+            x = ledger.freeze(found.next);
+            image = found.image;
+            step += 1;
+        }
+        Ok(ledger.close())
+    }
+
+    /// One step of every active row, for which something is left in the budget.
+    fn step<R: Rows>(
+        &self,
+        map: &dyn Smooth<R>,
+        visit: &Visit<'_, R>,
+        memory: &mut Option<Memory>,
+        ledger: &mut Ledger<R>,
+    ) -> Result<Found<R>, Error> {
+        let room = ledger.remaining().saturating_sub(RESERVE);
+        let Memory { aims, energies } = match memory {
+            Some(memory) => memory,
+            None => {
+                let energies = Energies::at(map, visit, ledger)?;
+                let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
+                memory.insert(Memory { aims, energies })
+            }
+        };
+        let derivative = map.derivative(visit.x);
+        let direction = match self.inner {
+            NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
+            NewtonInner::Krylov { applications } => {
+                let aims = aims.iter_mut().zip(visit.residuals);
+                let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
+                let effort = Effort { parts, inner: applications.min(room / 2) };
+                match energies {
+                    Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
+                    None => onward(&*derivative, visit, &effort, ledger)?,
+                }
+            }
+        };
+        if ledger.finished() {
+            return Ok(Found { next: visit.x.clone(), image: None });
+        }
+        let active = ledger.actives().to_vec();
+        let visit = &visit.among(&active);
+        // A plain step may be needed after the search, and the next visit is.
+        let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
+        match energies {
+            Some(energies) => energies.search(map, visit, &direction, trials, ledger),
+            None => search_residuals(map, visit, &direction, trials, ledger),
+        }
+    }
+}
+
+/// What [`Newton`] remembers.
+#[derive(Debug)]
+struct Memory {
+    /// What decides how closely the next equation of each row is solved.
+    aims: Vec<Aim>,
+    /// The energies at the present point, if the map has any.
+    energies: Option<Energies>,
+}
+
+impl Memory {
+    /// What is remembered of the rows at these positions.
+    fn narrowed(self, keep: &[usize]) -> Self {
+        let energies = self.energies.map(|energies| energies.narrowed(keep));
+        Self { aims: picked(&self.aims, keep), energies }
+    }
+}

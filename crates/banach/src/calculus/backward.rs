@@ -1,0 +1,77 @@
+//! How does a cotangent go back through a fixed point? Everything is computed at the point once: what the adjoint solve needs
+//! and what the inputs' cotangents need have most of it in common.
+
+use crate::calculus::resolvent::Resolvent;
+use crate::engine::runner::Runner;
+use crate::error::Error;
+use crate::settings::configuration::FixedPointConfig;
+use crate::settings::report::{AdjointReport, Statistics, locked};
+use banach_program::{Program, Value, hoist, simplify, vjp};
+use burn::tensor::Tensor;
+use std::sync::{Arc, Mutex};
+
+/// The backward passes of `x = g(x, q)`, one for every choice of inputs, made when first asked for.
+#[derive(Debug)]
+pub(crate) struct Backward {
+    g: Program,
+    config: FixedPointConfig,
+    statistics: Arc<Mutex<Statistics>>,
+    known: Mutex<Vec<(Vec<usize>, Arc<Pass>)>>,
+}
+
+/// One backward pass, in the order in which it runs.
+#[derive(Debug)]
+struct Pass {
+    /// `(x, q..)` to the coefficients of the derivatives.
+    coefficients: Runner,
+    /// `(I - Jᵀ)⁻¹`, with these coefficients.
+    adjoint: Resolvent,
+    /// `(c, coefficients..)` to the cotangents of the inputs.
+    pullback: Runner,
+}
+
+impl Backward {
+    pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
+        Backward { g, config, statistics, known: Mutex::default() }
+    }
+
+    /// The adjoint c of a cotangent of x, as it is solved for, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions
+    /// given, and how the solve went, at a point `(x, q..)`.
+    pub(crate) fn cotangents(
+        &self,
+        point: &[Value],
+        positions: &[usize],
+        solve: impl FnOnce(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
+    ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
+        let mut known = locked(&self.known);
+        let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, pass)| Arc::clone(pass));
+        let pass = found.unwrap_or_else(|| {
+            let pass = Arc::new(self.pass(positions));
+            known.push((positions.to_vec(), Arc::clone(&pass)));
+            pass
+        });
+        drop(known);
+        let coefficients = pass.coefficients.call(point.to_vec())?;
+        let (c, report) = solve(&pass.adjoint, &coefficients)?;
+        let inputs = std::iter::once(c.clone().into()).chain(coefficients).collect();
+        let cotangents = if positions.is_empty() { vec![] } else { pass.pullback.call(inputs)? };
+        Ok((c, cotangents, report))
+    }
+
+    fn pass(&self, positions: &[usize]) -> Pass {
+        let all: Vec<usize> = std::iter::once(0).chain(positions.iter().copied()).collect();
+        let pulled = vjp(&self.g, &all);
+        let cotangents: Vec<usize> = (1..=all.len()).collect();
+        let pulled = simplify(&pulled.with_outputs(&cotangents));
+        let parts = hoist(&pulled, &[self.g.inputs().len()]);
+        let (engine, convolution) = (self.config.engine, self.config.convolution);
+        let of_inputs: Vec<usize> = (1..all.len()).collect();
+        let map = simplify(&parts.body.clone().with_outputs(&[0]));
+        let pullback = simplify(&parts.body.with_outputs(&of_inputs));
+        Pass {
+            coefficients: Runner::new(parts.prologue, engine, convolution),
+            adjoint: Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)),
+            pullback: Runner::new(pullback, engine, convolution),
+        }
+    }
+}

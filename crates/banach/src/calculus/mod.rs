@@ -1,0 +1,8 @@
+//! The implicit function theorem: fixed points and linear solves as differentiable operations.
+
+pub(crate) mod attach;
+pub(crate) mod backward;
+pub(crate) mod function;
+pub(crate) mod implicit;
+pub(crate) mod pullback;
+pub(crate) mod resolvent;

@@ -1,0 +1,6 @@
+//! The fixed-point layer, its starts and its warm starts.
+
+pub(crate) mod fixed_point;
+pub(crate) mod memory;
+pub(crate) mod start;
+pub(crate) mod warm;

@@ -1,0 +1,231 @@
+//! How does the way to the solution get a gradient too? States of the iteration, each with a gradient of its own.
+
+use crate::calculus::implicit::KnownRows;
+use crate::error::Error;
+use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::tracing::flatten::run_single;
+use crate::tracing::lost::chosen;
+use crate::tracing::update::Update;
+use banach_program::{Tensors, Value, evaluate};
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+/// Which gradient a state of the iteration has.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum StateGradient {
+    /// That of the last applications of g, with the state before them held fixed: 1 is the one-step gradient ∂g/∂(z, θ) (Fung et
+    /// al., "JFB: Jacobian-Free Backpropagation for Implicit Networks", 2022), more are the unrolled phantom gradient (Geng et
+    /// al., "On Training Implicit Models", 2021), and as many as the state is steps away from the start are the exact gradient of
+    /// that state. Memory grows with the applications.
+    Steps(usize),
+    /// That of the implicit function theorem as if the state were the solution: `(I - J)⁻¹ ∂g/∂(z, θ)` there. It is exact at the
+    /// solution and an approximation before.
+    Implicit,
+}
+
+/// States `x_t` of plain iteration, `x_{t+1} = g(x_t, z)`, each with a gradient.
+///
+/// A loss on them, beside that on x̂, makes the iteration itself head for what is wanted, and makes training steadier: fixed-point
+/// correction (Bai, Geng, Savani and Kolter, "Deep Equilibrium Optical Flow Estimation", 2022), with
+/// `Σ_i γ^(n-i) ℓ(x_{t_i})` for n states, [`discounted`].
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | `at` | given | rising, each `>= 1` | the steps t after which states are taken |
+/// | `gradient` | `Steps(1)` | `Steps(k)` with `k >= 1`, `Implicit` | the gradient of each |
+///
+/// ```
+/// # use banach::{FixedPointConfig, Update};
+/// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+/// use banach::regularize::{FixedPointCorrection, discounted};
+///
+/// # #[derive(Module, Debug)]
+/// # struct Cell { state: Linear }
+/// # impl Update for Cell {
+/// #     type State = Tensor<2>;
+/// #     type Input = Tensor<2>;
+/// #     fn start(&self, z: &Tensor<2>) -> Tensor<2> { z.zeros_like() }
+/// #     fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> { (self.state.forward(x) * 0.5 + z).tanh() }
+/// # }
+/// # let cell = Cell { state: LinearConfig::new(8, 8).init(&Device::flex().autodiff()) };
+/// let layer = FixedPointConfig::new().init(cell)?;
+/// let z = Tensor::<2>::ones([4, 8], &Device::flex().autodiff());
+/// let states = FixedPointCorrection::evenly(12, 3).states(&layer, z.clone())?; // After 4, 8 and 12 steps.
+/// let loss = |x: &Tensor<2>| x.clone().square().mean();
+/// let total = loss(&layer.forward(z)) + discounted(&states, 0.8, loss)?;
+/// assert!(layer.update().state.weight.grad(&total.backward()).is_some());
+/// # Ok::<(), banach::Error>(())
+/// ```
+#[derive(Config, Debug, PartialEq, Eq)]
+pub struct FixedPointCorrection {
+    /// The steps after which states are taken, rising.
+    pub at: Vec<usize>,
+    /// The gradient of each.
+    #[config(default = "StateGradient::Steps(1)")]
+    pub gradient: StateGradient,
+}
+
+impl FixedPointCorrection {
+    /// `count` states evenly spread over a number of steps, the last after all of them.
+    pub fn evenly(steps: usize, count: usize) -> Self {
+        let mut at: Vec<usize> = (1..=count).map(|part| (part * steps).div_ceil(count)).collect();
+        at.dedup();
+        FixedPointCorrection::new(at)
+    }
+
+    /// `count` states after different steps drawn from `1..=steps`, each as likely, the same for the same seed.
+    pub fn sampled(steps: usize, count: usize, seed: u64) -> Self {
+        let mut state = seed;
+        let (mut at, mut missing) = (vec![], count.min(steps));
+        for step in 1..=steps {
+            // Of those that are left, `missing` are wanted.
+            let left = (steps - step + 1) as u64;
+            if splitmix(&mut state) % left < missing as u64 {
+                at.push(step);
+                missing -= 1;
+            }
+        }
+        FixedPointCorrection::new(at)
+    }
+
+    /// The states, from [`Update::start`].
+    ///
+    /// # Errors
+    /// As [`states_from`](Self::states_from).
+    pub fn states<M: Module + Update>(
+        &self,
+        layer: &FixedPoint<M>,
+        z: M::Input,
+    ) -> Result<Vec<M::State>, Error> {
+        let x0 = layer.update().start(&z);
+        self.states_from(layer, x0, z)
+    }
+
+    /// The states, from a given start, which gets no gradient. A row that becomes not finite stays at the last state that was,
+    /// without a gradient.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings with no meaning, and inside a trace, where no state can be held fixed; an update that cannot
+    /// be traced.
+    pub fn states_from<M: Module + Update>(
+        &self,
+        layer: &FixedPoint<M>,
+        x0: M::State,
+        z: M::Input,
+    ) -> Result<Vec<M::State>, Error> {
+        self.validate()?;
+        let call = Call::new(layer, &x0, &z)?;
+        if Value::from(call.x0.clone()).is_placeholder() {
+            let expected = "plain tensors or tensors on the tape: inside a trace no state can be held fixed";
+            return Err(Error::setting("x0", "a placeholder of a trace", expected));
+        }
+        let mut way = Way::new(&call)?;
+        let mut states = vec![];
+        for step in 0..=self.at.last().copied().unwrap_or(0) {
+            let ahead = if let StateGradient::Steps(steps) = self.gradient { steps } else { 0 };
+            way.keep(self.at.iter().copied().filter(|at| at.saturating_sub(ahead) == step));
+            if self.at.contains(&step) {
+                let flat = match self.gradient {
+                    StateGradient::Steps(steps) => way.unrolled(step, steps.min(step))?,
+                    StateGradient::Implicit => way.implicit(layer)?,
+                };
+                let state = evaluate(&call.traced.unpacking, vec![flat.into()])?;
+                states.push(x0.rebuild(&mut state.into_iter())?);
+            }
+            way.walk()?;
+        }
+        Ok(states)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        let rising = self.at.windows(2).all(|pair| pair[0] < pair[1]);
+        if self.at.first().is_none_or(|&first| first == 0) || !rising {
+            let found = format!("{:?}", self.at);
+            return Err(Error::setting("at", found, "steps of at least 1, rising, at least one of them"));
+        }
+        match self.gradient {
+            StateGradient::Steps(0) => Err(Error::setting("gradient", "Steps(0)", "at least one step")),
+            StateGradient::Steps(_) | StateGradient::Implicit => Ok(()),
+        }
+    }
+}
+
+/// `Σ_i γ^(n-i) ℓ(x_i)` over n states: the last counts whole, each before it γ times as much.
+///
+/// # Errors
+/// [`Error::Setting`] where there is no state.
+pub fn discounted<S>(states: &[S], gamma: f64, loss: impl Fn(&S) -> Tensor<1>) -> Result<Tensor<1>, Error> {
+    let sum = states.iter().map(loss).reduce(|sum, loss| sum * gamma + loss);
+    sum.ok_or_else(|| Error::setting("states", "empty", "at least one state"))
+}
+
+/// The way of plain iteration, off the tape.
+struct Way<'a> {
+    call: &'a Call,
+    /// The state where it is now.
+    x: Tensor<2>,
+    /// Rows that left the finite numbers.
+    lost: Vec<bool>,
+    /// States from which something will be unrolled, by the step it leads to.
+    kept: Vec<(usize, Tensor<2>)>,
+}
+
+impl<'a> Way<'a> {
+    fn new(call: &'a Call) -> Result<Self, Error> {
+        let x = call.x0.clone();
+        Ok(Way { call, lost: vec![false; x.dims()[0]], x, kept: vec![] })
+    }
+
+    /// Keeps the state where it is now for the steps that are unrolled from here.
+    fn keep(&mut self, steps: impl Iterator<Item = usize>) {
+        self.kept.extend(steps.map(|step| (step, self.x.clone())));
+    }
+
+    fn walk(&mut self) -> Result<(), Error> {
+        let next: Tensor<2> = self.apply(self.x.clone().into(), &self.call.fixed)?.try_into_tensor()?;
+        for (lost, sound) in self.lost.iter_mut().zip(sound_rows(&next)) {
+            *lost |= !sound;
+        }
+        self.x = chosen(&self.lost, self.x.clone(), next);
+        Ok(())
+    }
+
+    fn apply(&self, x: Value, q: &[Value]) -> Result<Value, Error> {
+        run_single(&self.call.traced.fix.g, [vec![x], q.to_vec()].concat())
+    }
+
+    fn residuals(&self) -> Vec<f64> {
+        self.lost.iter().map(|lost| if *lost { f64::NAN } else { 0.0 }).collect()
+    }
+
+    /// The state after a step, with the last applications of g on the tape.
+    fn unrolled(&mut self, step: usize, applications: usize) -> Result<Tensor<2>, Error> {
+        let kept = self.kept.iter().position(|(kept, _)| *kept == step);
+        let kept = kept.unwrap_or_else(|| panic!("found no state kept for step {step}, expected one"));
+        let (_, start) = self.kept.swap_remove(kept);
+        // Rows that were lost on the way end where they were last sound.
+        let end = self.call.unrolled(start, &self.residuals(), applications)?;
+        Ok(chosen(&self.lost, self.x.clone(), end))
+    }
+
+    /// The state where it is now, on the tape as if it were the solution.
+    fn implicit<M: Module + Update>(&self, layer: &FixedPoint<M>) -> Result<Tensor<2>, Error> {
+        layer.joined(self.call, self.x.clone(), &self.residuals(), KnownRows::default(), |_| ())
+    }
+}
+
+/// Which rows hold finite numbers alone; read by the host.
+fn sound_rows(x: &Tensor<2>) -> Vec<bool> {
+    let [rows, width] = x.dims();
+    let numbers: Vec<f64> = x.clone().into_data().iter::<f64>().collect();
+    (0..rows).map(|row| numbers[row * width..][..width].iter().all(|number| number.is_finite())).collect()
+}
+
+/// The next of Steele, Lea and Flood's splittable random numbers.
+fn splitmix(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,167 @@
+//! What is a convolution that never expands by more than a chosen number? One divided by its largest singular value.
+
+use crate::calculus::function::Function;
+use crate::error::Error;
+use crate::regularize::singular_value::{convolution_bound, directions, norm, on_host};
+use crate::regularize::{CONVOLUTION_STEPS, SpectralEstimate};
+use banach_program::Value;
+use burn::config::Config;
+use burn::module::{Module, Param, RunningState};
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Distribution, Tensor};
+
+/// How a [`SpectralConv2d`] is made.
+///
+/// | setting | default | range | effect |
+/// | :-- | :-- | :-- | :-- |
+/// | `conv` | given | | the layer whose weight is divided |
+/// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
+/// | `estimate` | `Gram`, 2 steps | | how σ is found |
+/// | `image` | none | | height and width of the images that power iteration looks at; `Gram` holds for all |
+#[derive(Config, Debug)]
+pub struct SpectralConv2dConfig {
+    /// The layer whose weight is divided.
+    pub conv: Conv2dConfig,
+    /// The number s that the layer does not exceed.
+    #[config(default = 0.9)]
+    pub gain: f64,
+    /// How the largest singular value is found.
+    #[config(default = "SpectralEstimate::Gram { steps: 2 }")]
+    pub estimate: SpectralEstimate,
+    /// Height and width of the images that power iteration looks at.
+    pub image: Option<[usize; 2]>,
+}
+
+impl SpectralConv2dConfig {
+    /// The layer.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for settings with no meaning, power iteration without an image among them.
+    pub fn init(&self, device: &Device) -> Result<SpectralConv2d, Error> {
+        self.estimate.validate(self.gain)?;
+        let carried = match (self.estimate, self.image) {
+            (SpectralEstimate::Gram { .. }, _) => None,
+            (SpectralEstimate::Power { .. }, Some([height, width])) => {
+                let shape = [1, self.conv.channels[0], height, width];
+                Some(RunningState::new(Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)))
+            }
+            (SpectralEstimate::Power { .. }, None) => {
+                let expected = "the height and width of the images, which power iteration depends on";
+                return Err(Error::setting("image", "none", expected));
+            }
+        };
+        let conv = self.conv.init(device);
+        let layer = SpectralConv2d { conv, carried, gain: self.gain, estimate: self.estimate };
+        if let SpectralEstimate::Power { steps, .. } = self.estimate {
+            layer.advance(steps)?;
+        }
+        Ok(layer)
+    }
+}
+
+/// A [`Conv2d`] with the weight `W / max(1, σ̂ / s)`: it makes no difference of images larger than s times.
+///
+/// σ̂ is the estimate of the largest singular value of the convolution as a linear map of images, its padding included, s the
+/// gain; the gradient goes through it, as in [`SpectralLinear`](super::SpectralLinear). Power iteration with the convolution and
+/// its transpose is that of Farnia, Zhang and Tse, "Generalizable Adversarial Training via Spectral Normalization" (2019),
+/// and Gouk et al. (2021); what it finds holds for images of the size it was given. `Gram` and `bound`
+/// hold for images of every size, see [`convolution_bound`].
+///
+/// - input: `[batch, channels_in, height, width]`
+/// - output: `[batch, channels_out, height', width']`
+///
+/// ```
+/// use banach::regularize::{SpectralConv2dConfig, SpectralEstimate};
+/// use burn::nn::{PaddingConfig2d, conv::Conv2dConfig};
+/// use burn::tensor::Device;
+///
+/// let conv = Conv2dConfig::new([4, 4], [3, 3]).with_padding(PaddingConfig2d::Same);
+/// let layer = SpectralConv2dConfig::new(conv).with_gain(0.5).init(&Device::flex())?;
+/// assert!(layer.bound() <= 0.5 + 1e-6);
+/// # Ok::<(), banach::Error>(())
+/// ```
+#[derive(Module, Debug)]
+pub struct SpectralConv2d {
+    /// The weight before it is divided, and the bias.
+    pub conv: Conv2d,
+    /// The direction v of power iteration, `[1, channels_in, height, width]`: saved, not trained.
+    carried: Option<RunningState<Tensor<4>>>,
+    gain: f64,
+    #[module(skip)]
+    estimate: SpectralEstimate,
+}
+
+impl SpectralConv2d {
+    /// The map of every image.
+    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        with_weight(&self.conv, self.weight(), self.conv.bias.clone()).forward(x)
+    }
+
+    /// The weight that is applied, `[channels_out, channels_in / groups, height, width]`.
+    pub fn weight(&self) -> Tensor<4> {
+        let weight = self.conv.weight.val();
+        let excess = (self.estimate() * (1.0 / self.gain)).clamp_min(1.0);
+        weight / excess.unsqueeze()
+    }
+
+    /// The estimate σ̂ of the largest singular value of the convolution before it is divided, `[1]`.
+    pub fn estimate(&self) -> Tensor<1> {
+        let weight = self.conv.weight.val();
+        match (self.estimate, &self.carried) {
+            (SpectralEstimate::Gram { steps }, _) => convolution_bound(weight, self.conv.groups, steps),
+            (SpectralEstimate::Power { margin, .. }, Some(carried)) => {
+                let v = carried.value();
+                let image = with_weight(&self.conv, weight, None).forward(v.clone());
+                norm(image) / norm(v) * (1.0 + margin)
+            }
+            (SpectralEstimate::Power { .. }, None) => panic!("power iteration carries a direction"),
+        }
+    }
+
+    /// Steps of power iteration, `v ← Cᵀ C v / ‖Cᵀ C v‖`; one after each optimizer step is usual. Nothing to do for `Gram`.
+    ///
+    /// Clones of the layer share v, as they share running statistics in Burn. Never call it inside an update.
+    ///
+    /// # Errors
+    /// [`Error::Program`] where the convolution does not fit the image.
+    pub fn advance(&self, steps: usize) -> Result<(), Error> {
+        let Some(carried) = &self.carried else { return Ok(()) };
+        let v = carried.value();
+        let (home, weight) = (v.device(), self.conv.weight.val().without_autodiff());
+        let (shape, mut v) = (v.dims(), v.without_autodiff());
+        let convolution =
+            Function::of(&(v.clone(), weight.clone()), |(v, weight): (Tensor<4>, Tensor<4>)| {
+                with_weight(&self.conv, weight, None).forward(v)
+            })?;
+        let transposed = convolution.vjp_of(&[0]);
+        for _ in 0..steps {
+            let image: Value = convolution.call((v.clone(), weight.clone()))?.remove(0);
+            let stepped = transposed.call_values(vec![v.clone().into(), weight.clone().into(), image])?;
+            let stepped = stepped.into_iter().next().map(Value::try_into_tensor::<4>);
+            let stepped = stepped.unwrap_or_else(|| panic!("the transpose of a convolution is an image"))?;
+            let row = |v: Tensor<4>| v.flatten::<2>(1, 3);
+            v = directions(row(v), row(stepped)).reshape(shape);
+        }
+        carried.update(v.to_device(&home));
+        carried.value_sync();
+        Ok(())
+    }
+
+    /// A rigorous bound of the largest singular value of the convolution that is applied, for images of every size, whatever
+    /// the estimate, up to rounding.
+    ///
+    /// It is computed on the host in double precision, so not inside an update.
+    pub fn bound(&self) -> f64 {
+        convolution_bound(on_host(self.weight()), self.conv.groups, CONVOLUTION_STEPS).into_scalar()
+    }
+}
+
+/// The same convolution with other numbers.
+pub(super) fn with_weight(conv: &Conv2d, weight: Tensor<4>, bias: Option<Param<Tensor<1>>>) -> Conv2d {
+    Conv2d {
+        weight: Param::initialized(conv.weight.id, weight),
+        bias,
+        padding: conv.padding.clone(),
+        ..*conv
+    }
+}

@@ -1,0 +1,6 @@
+//! Settings of a layer and the reports of its solves.
+
+pub(crate) mod configuration;
+pub(crate) mod gradient;
+pub(crate) mod precision;
+pub(crate) mod report;

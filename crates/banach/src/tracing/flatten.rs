@@ -1,0 +1,147 @@
+//! How do your tensors become one state `[rows, n]`, and back?
+
+use crate::error::Error;
+use crate::settings::configuration::Engine;
+use banach_program::{Bilinear, Builder, Primitive, Program, Rows, Span, Structure, Type, Value, Var, rows};
+
+/// How the states of an update lie side by side in one matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layout {
+    states: Vec<Type>,
+    rows: usize,
+    /// Whether images `[b, c, h, w]` lie with their channels last, as the native engine convolves them.
+    channels_last: bool,
+}
+
+impl Layout {
+    /// The layout of a traced update whose first inputs are the states: a row for every sample, or one row for all if
+    /// samples depend on one another.
+    pub(crate) fn of(program: &Program, count: usize, engine: Engine) -> Result<Self, Error> {
+        let states: Vec<Type> = program.input_types().take(count).cloned().collect();
+        let kind = states.first().map(|ty| ty.kind);
+        let uniform =
+            kind.is_some_and(|kind| kind.is_float()) && states.iter().all(|ty| Some(ty.kind) == kind);
+        if !uniform {
+            let found: Vec<String> = states.iter().map(ToString::to_string).collect();
+            let found = if found.is_empty() { "no tensor".into() } else { found.join(", ") };
+            return Err(Error::StateKind { found });
+        }
+        for (position, (found, returned)) in states.iter().zip(program.output_types()).enumerate() {
+            if found != returned {
+                let (found, returned) = (found.to_string(), returned.to_string());
+                return Err(Error::State { position, found, returned });
+            }
+        }
+        let batch = states[0].shape.first().copied().unwrap_or(1);
+        let changing: Vec<usize> = (0..count).collect();
+        let independent = rows(program, &changing) == Rows::Independent && !states[0].shape.is_empty();
+        let channels_last = engine == Engine::Native && convolves(program);
+        Ok(Layout { states, rows: if independent { batch } else { 1 }, channels_last })
+    }
+
+    fn width(&self, state: &Type) -> usize {
+        state.len().checked_div(self.rows).unwrap_or(0)
+    }
+
+    /// The type of the flat state.
+    fn flat(&self) -> Type {
+        let width = self.states.iter().map(|state| self.width(state)).sum();
+        Type::new([self.rows, width], self.states[0].kind)
+    }
+
+    /// The same update on the flat state: `(flat x, z, θ) -> flat g`.
+    pub(crate) fn flattened(&self, program: &Program) -> Program {
+        let (mut builder, outputs) = self.on_flat(program);
+        let joined = self.join(&mut builder, &outputs);
+        banach_program::simplify(&builder.finish(vec![joined]))
+    }
+
+    /// A program of `(states, z, θ)` with one number for each row, as a column of `(flat x, z, θ)`.
+    pub(crate) fn column(&self, program: &Program) -> Program {
+        let (mut builder, outputs) = self.on_flat(program);
+        let count = builder.type_of(outputs[0]).len();
+        let numbers = builder.reshape(outputs[0], &[self.rows, count / self.rows.max(1)]);
+        let column = builder.sum(numbers, &[1]);
+        banach_program::simplify(&builder.finish(vec![column]))
+    }
+
+    fn on_flat(&self, program: &Program) -> (Builder, Vec<Var>) {
+        let mut builder = Builder::new();
+        let flat = builder.input(self.flat());
+        let mut inputs = self.split(&mut builder, flat);
+        let rest = program.input_types().skip(self.states.len());
+        inputs.extend(rest.map(|ty| builder.input(ty.clone())));
+        let outputs = builder.inline(program, &inputs);
+        (builder, outputs)
+    }
+
+    fn split(&self, builder: &mut Builder, flat: Var) -> Vec<Var> {
+        let mut start = 0;
+        let mut states = vec![];
+        for state in &self.states {
+            let width = self.width(state);
+            let columns = Span { start, end: start + width, step: 1 };
+            let spans = vec![Span { start: 0, end: self.rows, step: 1 }, columns];
+            let part = builder.structure(Structure::Slice(spans), flat);
+            states.push(match self.turned(state) {
+                Some(shape) => {
+                    let images = builder.reshape(part, &shape);
+                    builder.permute(images, &[0, 3, 1, 2])
+                }
+                None => builder.reshape(part, &state.shape),
+            });
+            start += width;
+        }
+        states
+    }
+
+    /// The shape of images with their channels last, if a state lies so.
+    fn turned(&self, state: &Type) -> Option<[usize; 4]> {
+        match state.shape.as_slice() {
+            &[batch, channels, height, width] if self.channels_last => Some([batch, height, width, channels]),
+            _ => None,
+        }
+    }
+
+    fn join(&self, builder: &mut Builder, states: &[Var]) -> Var {
+        let mut parts = vec![];
+        for (&var, state) in states.iter().zip(&self.states) {
+            let turned = self.turned(state).is_some();
+            let var = if turned { builder.permute(var, &[0, 2, 3, 1]) } else { var };
+            parts.push(builder.reshape(var, &[self.rows, self.width(state)]));
+        }
+        if parts.len() == 1 { parts[0] } else { builder.push(Primitive::Concat(1), &parts) }
+    }
+
+    /// The program that packs states into the flat one.
+    pub(crate) fn packing(&self) -> Program {
+        let mut builder = Builder::new();
+        let states: Vec<Var> = self.states.iter().map(|state| builder.input(state.clone())).collect();
+        let flat = self.join(&mut builder, &states);
+        builder.finish(vec![flat])
+    }
+
+    /// The program that unpacks the flat state.
+    pub(crate) fn unpacking(&self) -> Program {
+        let mut builder = Builder::new();
+        let flat = builder.input(self.flat());
+        let states = self.split(&mut builder, flat);
+        banach_program::simplify(&builder.finish(states))
+    }
+}
+
+/// Whether a program holds a convolution.
+fn convolves(program: &Program) -> bool {
+    program.equations().iter().any(|equation| {
+        matches!(
+            &equation.primitive,
+            Primitive::Bilinear(Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..))
+        )
+    })
+}
+
+/// Runs a program with one output.
+pub(crate) fn run_single(program: &Program, inputs: Vec<Value>) -> Result<Value, Error> {
+    let mut outputs = banach_program::evaluate(program, inputs)?;
+    Ok(outputs.remove(0))
+}

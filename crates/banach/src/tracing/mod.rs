@@ -1,0 +1,7 @@
+//! From a module to programs: its update, its parameters, and the layout of its state.
+
+pub(crate) mod flatten;
+pub(crate) mod lost;
+pub(crate) mod parameters;
+pub(crate) mod traced;
+pub(crate) mod update;

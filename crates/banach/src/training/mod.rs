@@ -1,0 +1,5 @@
+//! Compiled training steps, their optimizer and gradient clipping.
+
+pub(crate) mod adam;
+pub(crate) mod clipping;
+pub(crate) mod objective;

@@ -1,0 +1,285 @@
+//! What is measured for a certificate, in which order?
+
+use super::{Certificate, Road, RowCertificate};
+use crate::calculus::implicit::Fix;
+use crate::calculus::resolvent::Resolvent;
+use crate::engine::failure::Failure;
+use crate::error::Error;
+use crate::layer::fixed_point::Call;
+use crate::settings::configuration::FixedPointConfig;
+use crate::settings::report::AdjointReport;
+use crate::tracing::flatten::run_single;
+use crate::tracing::lost::{StandIns, chosen};
+use banach_program::{Program, Value, evaluate, jvp, simplify, vjp};
+use banach_solve::{
+    Arnoldi, Budget, Gmres, LinearSolver, Outcome, Rows as _, Settings, Solution, Tolerance, spectral_norm,
+    spectral_radius,
+};
+use burn::tensor::Tensor;
+use std::cell::RefCell;
+use std::sync::Arc;
+
+/// How well the magnitudes of J are wanted.
+const SPECTRUM: Arnoldi = Arnoldi { space: 24, applications: 300, tolerance: 1e-3 };
+/// The same where an application is two solves, or two derivatives of g.
+const COARSE: Arnoldi = Arnoldi { space: 12, applications: 60, tolerance: 1e-2 };
+/// The norm of J up to which the Neumann bound tells enough.
+const MILD: f64 = 0.9;
+/// What stands for the terms of higher order in the part of the gradient's error that is of first order.
+const SAFETY: f64 = 2.0;
+/// What Newton's step may leave of the residual, if first order is to tell enough.
+const LEFT: f64 = 0.25;
+
+/// The certificate of one call, for the gradient of `⟨v, x̂⟩`.
+pub(super) fn certificate(
+    call: &Call,
+    config: &FixedPointConfig,
+    v: Tensor<2>,
+) -> Result<Certificate, Error> {
+    let fix = &call.traced.fix;
+    let solution = fix.solve(&call.x0, &call.fixed)?;
+    let residuals = &solution.statistics.residuals;
+    let stand_ins = StandIns::new(residuals);
+    let sizes = Tensor::<2>::norms(&[&solution.value]).swap_remove(0);
+    let mut rows: Vec<RowCertificate> =
+        (0..residuals.len()).map(|row| unknown(&solution, &sizes, row)).collect();
+    let mut found = Certificate {
+        rows: vec![],
+        inputs: f64::NAN,
+        gradient_from_adjoint: f64::NAN,
+        gradient_from_state: f64::NAN,
+    };
+    if rows.is_empty() || (stand_ins.is_none() && residuals.iter().any(|residual| !residual.is_finite())) {
+        found.rows = rows;
+        return Ok(found);
+    }
+    let mut point: Vec<Value> =
+        std::iter::once(solution.value.into()).chain(call.fixed.iter().cloned()).collect();
+    let mut v = v;
+    let mut lost = vec![false; rows.len()];
+    if let Some(stand_ins) = stand_ins {
+        point = stand_ins.placed(&call.traced, point)?;
+        v = chosen(&stand_ins.lost, v.zeros_like(), v);
+        lost = stand_ins.lost;
+    }
+    let place = Place::new(fix, config, point)?;
+    place.spectrum(&mut rows)?;
+    let delta = place.state(&mut rows)?;
+    let positions: Vec<usize> =
+        (0..call.fixed.len()).filter(|at| call.fixed[*at].ty().kind.is_float()).map(|at| at + 1).collect();
+    place.gradient(&mut rows, &mut found, (&v, &delta, &positions))?;
+    for (row, lost) in rows.iter_mut().zip(lost) {
+        if lost {
+            let (residual, size) = (row.residual, row.size);
+            let lost = RowCertificate { residual, size, rate: row.rate, outcome: row.outcome, ..NOTHING };
+            *row = lost;
+        }
+    }
+    found.rows = rows;
+    Ok(found)
+}
+
+/// A row of which nothing is known.
+const NOTHING: RowCertificate = RowCertificate {
+    outcome: Outcome::NonFinite,
+    residual: f64::NAN,
+    size: f64::NAN,
+    rate: f64::NAN,
+    radius: f64::NAN,
+    radius_uncertainty: f64::NAN,
+    norm: f64::NAN,
+    resolvent: f64::NAN,
+    road: Road::Measured,
+    state_error: f64::NAN,
+    adjoint_outcome: Outcome::NonFinite,
+    adjoint_residual: f64::NAN,
+    adjoint_error: f64::NAN,
+    trusted: false,
+};
+
+/// What the solve alone tells.
+fn unknown(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowCertificate {
+    let statistics = &solution.statistics;
+    let (outcome, size) = (solution.outcomes[row], sizes[row]);
+    let (residual, rate) = (statistics.residuals[row], statistics.rates[row]);
+    RowCertificate { outcome, residual, size, rate, ..NOTHING }
+}
+
+/// A point `(x, q..)` with J there.
+struct Place<'a> {
+    /// As the layer solves.
+    fix: &'a Fix,
+    /// The same, solved as exactly as the precision allows.
+    exact: Fix,
+    point: Vec<Value>,
+    x: Tensor<2>,
+    coefficients: Vec<Value>,
+    resolvent: Arc<Resolvent>,
+    transposed: Arc<Resolvent>,
+    precise: Settings<LinearSolver>,
+}
+
+impl<'a> Place<'a> {
+    fn new(fix: &'a Fix, config: &FixedPointConfig, point: Vec<Value>) -> Result<Self, Error> {
+        let x = point[0].clone().try_into_tensor::<2>()?;
+        let tolerance =
+            Tolerance { absolute: 0.0, relative: (1e3 * x.precision()).max(1e-11), ..Tolerance::default() };
+        let precise = Settings::new(LinearSolver::Gmres(Gmres { restart: 60 }))
+            .with_tolerance(tolerance)
+            .with_budget(Budget::steps(600));
+        let config = FixedPointConfig { adjoint: precise.clone(), escalate: false, ..config.clone() };
+        let exact = Fix::new(fix.g.clone(), config, Arc::default());
+        let (resolvent, coefficients) = exact.resolvent_at(&point)?;
+        let transposed = resolvent.transposed();
+        Ok(Place { fix, exact, point, x, coefficients, resolvent, transposed, precise })
+    }
+
+    /// J at the point: its radius, its norm, and the norm of `(I - J)⁻¹`.
+    fn spectrum(&self, rows: &mut [RowCertificate]) -> Result<(), Error> {
+        let wrong = Failure::default();
+        let apply = |t: &Tensor<2>| wrong.kept(self.resolvent.apply(t, &self.coefficients), t);
+        let back = |t: &Tensor<2>| wrong.kept(self.transposed.apply(t, &self.coefficients), t);
+        let probe = self.x.probe(2);
+        let radius = spectral_radius(&apply, &probe, &SPECTRUM)?;
+        let norm = wrong.checked(spectral_norm(&apply, &back, &probe, &SPECTRUM)?)?;
+        for (at, row) in rows.iter_mut().enumerate() {
+            (row.radius, row.radius_uncertainty) = (radius.values[at], radius.uncertainties[at]);
+            row.norm = norm.values[at];
+            let highest = norm.values[at] + norm.uncertainties[at];
+            // NaN where nothing is known: the minimum below takes the other.
+            row.resolvent = if highest < 1.0 { 1.0 / (1.0 - highest) } else { f64::INFINITY };
+            row.road = if highest < 1.0 { Road::Neumann } else { Road::Measured };
+        }
+        if rows.iter().all(|row| row.resolvent <= 1.0 / (1.0 - MILD)) {
+            return Ok(());
+        }
+        let failed = RefCell::new(vec![false; rows.len()]);
+        let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
+            let solution = match resolvent.solve_by(b, None, &self.coefficients, &self.precise) {
+                Ok(solution) => solution,
+                Err(error) => return wrong.kept(Err(error), b),
+            };
+            let lost: Vec<bool> = solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
+            failed.borrow_mut().iter_mut().zip(&lost).for_each(|(failed, lost)| *failed |= lost);
+            chosen(&lost, b.zeros_like(), solution.value)
+        };
+        let apply = |b: &Tensor<2>| solve(&self.resolvent, b);
+        let back = |b: &Tensor<2>| solve(&self.transposed, b);
+        let measured = spectral_norm(&apply, &back, &probe, &COARSE)?;
+        let most = 1.0 / (1e3 * self.x.precision());
+        for (at, row) in rows.iter_mut().enumerate() {
+            let norm = measured.values[at] + measured.uncertainties[at];
+            let norm = if failed.borrow()[at] || norm > most || norm.is_nan() { f64::INFINITY } else { norm };
+            if norm < row.resolvent || row.road == Road::Measured {
+                (row.resolvent, row.road) = (norm, Road::Measured);
+            }
+        }
+        wrong.checked(())
+    }
+
+    /// The error of the state; gives Newton's step δ.
+    fn state(&self, rows: &mut [RowCertificate]) -> Result<Tensor<2>, Error> {
+        let left = self.left(&self.x)?;
+        let solution = self.resolvent.solve_by(&left, None, &self.coefficients, &self.precise)?;
+        let unsolved: Vec<bool> = rows.iter().map(|row| row.resolvent.is_infinite()).collect();
+        let delta = chosen(&unsolved, left.zeros_like(), solution.value);
+        let moved = self.left(&(self.x.clone() + delta.clone()))?;
+        let norms = Tensor::<2>::norms(&[&left, &moved]);
+        for (at, row) in rows.iter_mut().enumerate() {
+            let rounding = self.x.precision() * row.size;
+            row.state_error = row.resolvent * (norms[0][at] + rounding);
+            let enough = norms[1][at] <= LEFT * norms[0][at] || norms[0][at] <= 16.0 * rounding;
+            row.trusted = enough && row.resolvent.is_finite();
+        }
+        Ok(delta)
+    }
+
+    /// `g(x) - x`.
+    fn left(&self, x: &Tensor<2>) -> Result<Tensor<2>, Error> {
+        let gx: Tensor<2> = run_single(&self.exact.g, self.at(x))?.try_into_tensor()?;
+        Ok(gx - x.clone())
+    }
+
+    /// The point with another x.
+    fn at(&self, x: &Tensor<2>) -> Vec<Value> {
+        std::iter::once(x.clone().into()).chain(self.point[1..].iter().cloned()).collect()
+    }
+
+    /// The errors of the adjoint and of the gradient to the inputs at these positions, for the cotangent v.
+    fn gradient(
+        &self,
+        rows: &mut [RowCertificate],
+        found: &mut Certificate,
+        (v, delta, positions): (&Tensor<2>, &Tensor<2>, &[usize]),
+    ) -> Result<(), Error> {
+        let (c, given, report) = self.fix.cotangents(v, &self.point, positions)?;
+        let (here, at_x, _) = self.exact.cotangents(v, &self.point, positions)?;
+        let there = self.at(&(self.x.clone() + delta.clone()));
+        let (moved, at_moved, _) = self.exact.cotangents(v, &there, positions)?;
+        let norms = Tensor::<2>::norms(&[&c, &moved.minus(&here), v]);
+        let left = left_by_adjoint(rows, &report, &norms[2], self.x.precision());
+        for (at, row) in rows.iter_mut().enumerate() {
+            (row.adjoint_outcome, row.adjoint_residual) = (report.outcomes[at], report.residuals[at]);
+            let error = left[at] + SAFETY * norms[1][at];
+            row.adjoint_error = if error == 0.0 { 0.0 } else { error / norms[0][at] };
+        }
+        if positions.is_empty() {
+            return Ok(());
+        }
+        found.inputs = self.inputs(positions)?;
+        let length = length(&given).max(f64::MIN_POSITIVE);
+        let adjoint = left.iter().fold(0.0, |sum: f64, left| sum.hypot(*left));
+        found.gradient_from_adjoint = found.inputs * adjoint / length;
+        found.gradient_from_state = SAFETY * distance(&at_x, &at_moved) / length;
+        Ok(())
+    }
+
+    /// `‖∂g/∂q‖` over the whole batch: the root of the radius of `B Bᵀ`, which maps states to states.
+    fn inputs(&self, positions: &[usize]) -> Result<f64, Error> {
+        let without_value = |program: Program| {
+            let rest: Vec<usize> = (1..program.outputs().len()).collect();
+            simplify(&program.with_outputs(&rest))
+        };
+        let back = without_value(vjp(&self.exact.g, positions));
+        let there = without_value(jvp(&self.exact.g, positions));
+        let shape = self.x.dims();
+        let gram = |y: &Tensor<2>| {
+            let run = || -> Result<Tensor<2>, Error> {
+                let c = Value::from(y.clone()).reshaped(&shape);
+                let cotangents = evaluate(&back, [self.point.clone(), vec![c]].concat())?;
+                let image = run_single(&there, [self.point.clone(), cotangents].concat())?;
+                Ok(image.reshaped(&y.dims()).try_into_tensor()?)
+            };
+            run().unwrap_or_else(|error| panic!("the derivative of a traced update: {error}"))
+        };
+        let whole = Value::from(self.x.clone()).reshaped(&[1, shape[0] * shape[1]]);
+        let probe = whole.try_into_tensor::<2>()?.probe(3);
+        let found = spectral_radius(&gram, &probe, &COARSE)?;
+        Ok((found.values[0] + found.uncertainties[0]).sqrt())
+    }
+}
+
+/// What the adjoint solve left of each row's error: `‖(I - J)⁻¹‖ (‖s‖ + ε ‖v‖)`.
+fn left_by_adjoint(rows: &[RowCertificate], report: &AdjointReport, v: &[f64], precision: f64) -> Vec<f64> {
+    let left = |(at, row): (usize, &RowCertificate)| match report.residuals[at] + precision * v[at] {
+        // A row that nothing is asked of has no error, singular or not.
+        0.0 => 0.0,
+        residual => row.resolvent * residual,
+    };
+    rows.iter().enumerate().map(left).collect()
+}
+
+/// The length of all these numbers together.
+fn length(values: &[Value]) -> f64 {
+    values.iter().flat_map(numbers).fold(0.0, |sum: f64, number| sum.hypot(number))
+}
+
+/// The length of the difference.
+fn distance(a: &[Value], b: &[Value]) -> f64 {
+    let pairs = a.iter().flat_map(numbers).zip(b.iter().flat_map(numbers));
+    pairs.fold(0.0, |sum: f64, (a, b)| sum.hypot(a - b))
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.clone().into_data().iter::<f64>().collect()
+}

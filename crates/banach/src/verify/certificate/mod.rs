@@ -1,0 +1,214 @@
+//! How good are a solution and its gradient? In numbers, with what they rest on, and in words with advice.
+//!
+//! Let x̂ be what the solver returned, `r = g(x̂) - x̂` its residual, x* the fixed point near it, `J = ∂g/∂x` and
+//! `B = ∂g/∂(z, θ)` at x̂, v the cotangent of the state, ĉ the adjoint the solver returned and
+//! `s = v - (ĉ - Jᵀ ĉ)` its residual, all of one row.
+//!
+//! **The state.** With `J̄ = ∫ J(x* + t (x̂ - x*)) dt`, `g(x̂) - g(x*) = J̄ (x̂ - x*)`, hence
+//!
+//! ```text
+//! x̂ - x* = -(I - J̄)⁻¹ r,      ‖x̂ - x*‖ <= ‖(I - J̄)⁻¹‖ ‖r‖
+//! ```
+//!
+//! which is exact. J̄ is not known, J is, and they agree to first order in `x̂ - x*` (exactly, where g is affine): so
+//! `‖(I - J)⁻¹‖ (‖r‖ + ε ‖x̂‖)` is an estimate that is a bound for affine g; ε stands for the rounding of g.
+//!
+//! **The norm of the resolvent.** Where `‖J‖ < 1`, `‖(I - J)⁻¹‖ <= 1 / (1 - ‖J‖)` (Neumann); elsewhere, or where that says
+//! little, it is measured by Arnoldi's method on `(I - Jᵀ)⁻¹ (I - J)⁻¹`, one solve an application. Both rest on norms that
+//! an iteration has found, which approaches them from below; what it is not certain of is added.
+//!
+//! **The gradient.** Wanted is `G = B(x*)ᵀ c*` with `c* = (I - J(x*)ᵀ)⁻¹ v`, for a v that is given. What is returned differs
+//! by what the adjoint solve left, and by what was differentiated at x̂ in place of x*:
+//!
+//! ```text
+//! ‖Bᵀ (ĉ - c)‖ <= ‖B‖ ‖(I - J)⁻¹‖ ‖s‖                    a bound at x̂
+//! 2 ‖G(x̂ + δ) - G(x̂)‖  with  δ = (I - J)⁻¹ r              an estimate
+//! ```
+//!
+//! δ is Newton's step, which is `x* - x̂` to first order; both gradients are solved for as exactly as the precision allows,
+//! and the factor 2 stands for what is of higher order. Whether first order tells enough is found out: `x̂ + δ` must leave
+//! no more than a quarter of the residual of x̂, else the row is not [`trusted`](RowCertificate::trusted)
+//! (L. Kantorovich's condition, in the one number of it that can be had).
+
+mod measure;
+mod words;
+
+use crate::error::Error;
+use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::tracing::flatten::run_single;
+use crate::tracing::update::Update;
+use banach_program::{Tensors, Value};
+use banach_solve::{Outcome, Rows as _};
+use burn::module::Module;
+use burn::tensor::Tensor;
+use std::fmt;
+
+/// How good a solution of a layer and its gradient are: by [`FixedPoint::certificate`].
+///
+/// | number | what it rests on |
+/// | :-- | :-- |
+/// | residuals, rates, outcomes | what the solvers saw |
+/// | radius, norm | Arnoldi's method on J at x̂, to 0.1 % |
+/// | resolvent | a bound by ‖J‖, or measured: [`RowCertificate::road`] |
+/// | state error | ‖(I - J)⁻¹‖ ‖g(x̂) - x̂‖: a bound for affine updates, else of first order |
+/// | adjoint and gradient error | a bound for what the adjoint solve left, and twice a first-order estimate for the error of x̂ |
+///
+/// The maths is on the page of the [module](self). A `Certificate` [`Display`](fmt::Display)s as what [`explain`](Self::explain) says.
+#[derive(Clone, Debug, PartialEq)]
+#[must_use = "a certificate is what it says"]
+#[non_exhaustive]
+pub struct Certificate {
+    /// What is known of each row; one for all, where the update mixes rows.
+    pub rows: Vec<RowCertificate>,
+    /// `‖∂g/∂(z, θ)‖` for the whole batch: how much the inputs move g at most.
+    pub inputs: f64,
+    /// The part of the gradient's error that is due to the adjoint solve, relative to the gradient to z and θ together;
+    /// NaN without inputs, or where no row has a finite residual.
+    pub gradient_from_adjoint: f64,
+    /// The part that is due to the error of x̂, relative as well.
+    pub gradient_from_state: f64,
+}
+
+/// How good one row is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RowCertificate {
+    /// How the forward solve ended.
+    pub outcome: Outcome,
+    /// `‖g(x̂) - x̂‖`.
+    pub residual: f64,
+    /// `‖x̂‖`.
+    pub size: f64,
+    /// By what factor the residual fell in one of the last steps: of the solver, which may be faster than g.
+    pub rate: f64,
+    /// The largest modulus of the eigenvalues of J at x̂: by what factor plain iteration contracts in the end.
+    pub radius: f64,
+    /// How far off the radius may be, to first order.
+    pub radius_uncertainty: f64,
+    /// `‖J‖` at x̂: by what factor one step stretches at most.
+    pub norm: f64,
+    /// `‖(I - J)⁻¹‖` at x̂; infinite where `I - J` could not be inverted.
+    pub resolvent: f64,
+    /// How the resolvent's norm was found.
+    pub road: Road,
+    /// How far x̂ is from the fixed point at most, as far as is known.
+    pub state_error: f64,
+    /// How the adjoint solve ended.
+    pub adjoint_outcome: Outcome,
+    /// `‖v - (ĉ - Jᵀ ĉ)‖`.
+    pub adjoint_residual: f64,
+    /// The error of the adjoint ĉ, and with it of this row's part of the gradient, relative to ‖ĉ‖.
+    pub adjoint_error: f64,
+    /// Whether first order tells enough here: Newton's step leaves a quarter of the residual or less, or x̂ is as good as the
+    /// precision allows.
+    pub trusted: bool,
+}
+
+/// How the norm of `(I - J)⁻¹` was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Road {
+    /// Bounded by `1 / (1 - ‖J‖)`.
+    Neumann,
+    /// Measured, one solve an application.
+    Measured,
+}
+
+impl RowCertificate {
+    /// The error of the state relative to its size.
+    pub fn relative_state_error(&self) -> f64 {
+        if self.state_error == 0.0 { 0.0 } else { self.state_error / self.size }
+    }
+}
+
+impl Certificate {
+    /// The error of the gradient to z and θ, relative to its length: both parts.
+    pub fn gradient_error(&self) -> f64 {
+        self.gradient_from_adjoint + self.gradient_from_state
+    }
+
+    /// Whether every row converged, forward and backward, can be trusted, and is good to the relative error given, as is the
+    /// gradient.
+    pub fn holds(&self, error: f64) -> bool {
+        let sound = |row: &RowCertificate| {
+            let solved = row.outcome.is_converged() && row.adjoint_outcome.is_converged();
+            solved && row.trusted && row.relative_state_error() <= error && row.adjoint_error <= error
+        };
+        self.rows.iter().all(sound) && (self.gradient_error().is_nan() || self.gradient_error() <= error)
+    }
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.explain())
+    }
+}
+
+impl<M: Module + Update> FixedPoint<M> {
+    /// Solves as [`solve`](Self::solve) does, and says how good the solution and its gradient are.
+    ///
+    /// The gradient is that of `⟨v, x̂⟩` for a fixed v that looks random; see
+    /// [`certificate_along`](Self::certificate_along) for that of your loss. It costs some hundred applications of J and Jᵀ,
+    /// and tens of adjoint solves where J does not contract well: a look now and then, not a part of training.
+    ///
+    /// ```
+    /// use banach::{FixedPointConfig, Update};
+    /// use burn::module::Module;
+    /// use burn::tensor::{DType, Device, Tensor};
+    ///
+    /// /// x = cos(x) + z
+    /// #[derive(Module, Debug)]
+    /// struct Cosine {}
+    ///
+    /// impl Update for Cosine {
+    ///     type State = Tensor<2>;
+    ///     type Input = Tensor<2>;
+    ///
+    ///     fn start(&self, z: &Tensor<2>) -> Tensor<2> {
+    ///         z.zeros_like()
+    ///     }
+    ///
+    ///     fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> {
+    ///         x.cos() + z
+    ///     }
+    /// }
+    ///
+    /// let layer = FixedPointConfig::new().init(Cosine {})?;
+    /// let certificate = layer.certificate(Tensor::zeros([1, 1], (&Device::flex(), DType::F64)))?;
+    /// // |-sin(x̂)| = 0.674 at x̂ = 0.739.
+    /// assert!((certificate.rows[0].radius - 0.674).abs() < 1e-3);
+    /// assert!(certificate.holds(1e-3), "{certificate}");
+    /// # Ok::<(), banach::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve), but for rows that do not converge: those are what a certificate is about.
+    pub fn certificate(&self, z: M::Input) -> Result<Certificate, Error> {
+        let call = self.diagnosed(&z)?;
+        let v = call.x0.probe(1);
+        measure::certificate(&call, self.config(), v)
+    }
+
+    /// [`certificate`](Self::certificate) for the gradient of `⟨v, x̂⟩`: v is the derivative of your loss by the state, of the
+    /// state's shape. That v may depend on x̂ itself is not looked at.
+    ///
+    /// # Errors
+    /// As [`certificate`](Self::certificate); [`Error::Program`] for a v of another shape or dtype.
+    pub fn certificate_along(&self, z: M::Input, v: M::State) -> Result<Certificate, Error> {
+        let call = self.diagnosed(&z)?;
+        let v = v.into_values().into_iter().map(Value::detached).collect();
+        let v: Tensor<2> = run_single(&call.traced.packing, v)?.try_into_tensor()?;
+        measure::certificate(&call, self.config(), v)
+    }
+
+    fn diagnosed(&self, z: &M::Input) -> Result<Call, Error> {
+        self.config().refuse_other_gradients()?;
+        let x0 = self.update().start(z);
+        let call = Call::new(self, &x0, z)?;
+        if Value::from(call.x0.clone()).is_placeholder() {
+            let found = "asked for inside a trace, where nothing is solved; ask for it outside".into();
+            return Err(banach_program::Error::Failed { primitive: "a certificate".into(), found }.into());
+        }
+        Ok(call)
+    }
+}
