@@ -1,5 +1,6 @@
 //! What is known about every row so far, and which rows have ended?
 
+use crate::fall::{Descended, Fall};
 use crate::rate::Recent;
 use crate::settings::Rules;
 use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch, Tolerance};
@@ -53,6 +54,8 @@ pub(crate) struct Ledger<R> {
     precision: f64,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
+    /// How far the energy of every row has fallen.
+    falls: Vec<Fall>,
     /// The last residuals.
     recent: Vec<Recent>,
     /// The residuals that were last reported.
@@ -88,6 +91,7 @@ impl<R: Rows> Ledger<R> {
             growth: vec![Growth::default(); rows],
             precision: x0.precision(),
             milestones: vec![(f64::INFINITY, 0); rows],
+            falls: vec![Fall::default(); rows],
             recent: vec![Recent::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
@@ -124,6 +128,18 @@ impl<R: Rows> Ledger<R> {
 
     /// Takes note of the point `x` that rows have reached after so many steps each, and ends those that are done.
     pub(crate) fn visit(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
+        self.visit_descended(steps, x, (residuals, sizes), None);
+    }
+
+    /// As [`visit`](Self::visit); where energies are known, a row whose energy falls makes progress whatever its residual
+    /// does, and its last iterate, the lowest, is its best.
+    pub(crate) fn visit_descended(
+        &mut self,
+        steps: impl Fn(usize) -> usize,
+        x: &R,
+        (residuals, sizes): (&[f64], &[f64]),
+        descended: Option<&[Descended]>,
+    ) {
         // Rows that have ended are frozen at their best points: `x` is as good there.
         let mut worse = Vec::new();
         for position in 0..self.batch.len() {
@@ -134,11 +150,13 @@ impl<R: Rows> Ledger<R> {
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
             self.recent[row].note(self.steps[row], residual);
-            let outcome = self.judge(row, residual, size);
+            let descended = descended.map(|descended| descended[position]);
+            let outcome = self.judge(row, residual, size, descended);
+            let lowest = descended.is_some_and(|descended| !descended.energy.is_nan());
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite);
             let converged = outcome == Some(Outcome::Converged);
-            if finite && (first || residual < self.residuals[row] || converged) {
+            if finite && (first || residual < self.residuals[row] || converged || lowest) {
                 self.residuals[row] = residual;
                 self.sizes[row] = size;
             } else {
@@ -157,26 +175,38 @@ impl<R: Rows> Ledger<R> {
     }
 
     /// How the row ends with this residual, if it does.
-    fn judge(&mut self, row: usize, residual: f64, size: f64) -> Option<Outcome> {
+    fn judge(
+        &mut self,
+        row: usize,
+        residual: f64,
+        size: f64,
+        descended: Option<Descended>,
+    ) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
             return Some(Outcome::NonFinite);
         }
-        if self.growth[row].met(&self.rules.tolerance, residual, size, self.precision) {
+        let met = self.growth[row].met(&self.rules.tolerance, residual, size, self.precision);
+        if met && descended.is_none_or(|descended| descended.settled) {
             return Some(Outcome::Converged);
         }
         if self.ceilings[row].is_nan() {
-            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * residual.max(size);
+            // A saddle at zero has neither residual nor size.
+            let reach = if descended.is_some() { residual.max(size).max(1.0) } else { residual.max(size) };
+            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * reach;
         }
         if residual > self.ceilings[row] {
             return Some(Outcome::Diverged);
         }
         let patience = self.rules.patience?;
         let (milestone, reached) = self.milestones[row];
-        if residual < milestone * (1.0 - patience.improvement) {
-            self.milestones[row] = (residual, self.steps[row]);
+        let (fall, precision) = (&mut self.falls[row], self.precision);
+        let falls = descended.is_some_and(|at| fall.improves(at.energy, patience.improvement, precision));
+        if residual < milestone * (1.0 - patience.improvement) || falls {
+            self.milestones[row] = (residual.min(milestone), self.steps[row]);
             return None;
         }
-        (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
+        let stuck = descended.filter(|_| met).map_or(Outcome::Stalled, |descended| descended.stuck);
+        (self.steps[row] - reached >= patience.steps).then_some(stuck)
     }
 
     /// Ends the row at this position, if it is still under way.
@@ -278,6 +308,24 @@ impl<R: Rows> Ledger<R> {
         self.best = self.best.gather(keep);
         self.batch = picked(&self.batch, keep);
         self.active = picked(&self.active, keep);
+    }
+
+    /// Which rows of all have converged so far.
+    pub(crate) fn converged(&self) -> Vec<bool> {
+        self.outcomes.iter().map(|outcome| *outcome == Some(Outcome::Converged)).collect()
+    }
+
+    /// The best points of all rows so far.
+    pub(crate) fn all(&self) -> R {
+        let Some(left) = &self.left else { return self.best.clone() };
+        let mut all = left.clone();
+        all.put(&self.batch, &self.best);
+        all
+    }
+
+    /// Takes back that a row has converged.
+    pub(crate) fn retract(&mut self, row: usize, outcome: Outcome) {
+        self.outcomes[row] = Some(outcome);
     }
 
     /// The result, when every row has ended.

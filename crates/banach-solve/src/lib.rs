@@ -32,7 +32,7 @@
 //! | Who watches? | [`Observe`] in `observe` |
 //! | How is that said in words? | [`Solution::explain`] in `explain` |
 //! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
-//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
+//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`, and by that in `descend` where there is an energy |
 //! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point` |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
@@ -40,10 +40,13 @@
 //! | What is impossible? | [`Error`] in `error` |
 
 mod continued;
+mod descend;
 mod error;
 mod explain;
+mod fall;
 mod fixed_point;
 mod iterate;
+mod landscape;
 mod ledger;
 mod linear;
 mod map;
@@ -51,6 +54,7 @@ mod matrix;
 mod observe;
 mod present;
 mod rate;
+mod region;
 mod rows;
 mod settings;
 mod solution;
@@ -72,7 +76,7 @@ pub use linear::{
     Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
     solve_linear_from, solve_linear_observed,
 };
-pub use map::{Map, Smooth};
+pub use map::{Descent, Map, Smooth};
 pub use matrix::Matrix;
 pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;

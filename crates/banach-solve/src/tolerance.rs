@@ -9,7 +9,8 @@ use std::time::Duration;
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
 /// state has grown to more than twice its first size, any residual becomes small beside it; then the rounding of the state must
 /// be small beside the largest residual on the way, and the residual within `absolute` or down to a tenth of the largest:
-/// from zero `x = x + 1` never converges. For `(I - A) c = v` the residual is
+/// from zero `x = x + 1` never converges. For a gradient step of a known energy the residual is `‖∇f‖ / ‖H‖`, whatever the
+/// length of the step ([`fixed_point_smooth`](crate::fixed_point_smooth)). For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |
@@ -60,6 +61,22 @@ impl Norm {
                 (largest.swap_remove(0), sizes)
             }
         }
+    }
+}
+
+impl Norm {
+    /// `‖step‖` and `‖x‖` of every row.
+    pub(crate) fn of_step<R: Rows>(self, step: &R, x: &R) -> (Vec<f64>, Vec<f64>) {
+        let mut norms = match self {
+            Self::Euclidean | Self::RootMeanSquare => R::norms(&[step, x]),
+            Self::Maximum => R::largest(&[step, x]),
+        };
+        if self == Self::RootMeanSquare {
+            let part = (x.width() as f64).sqrt().recip();
+            norms.iter_mut().flatten().for_each(|norm| *norm *= part);
+        }
+        let sizes = norms.pop().unwrap_or_default();
+        (norms.pop().unwrap_or_default(), sizes)
     }
 }
 
@@ -151,7 +168,8 @@ impl Budget {
     }
 }
 
-/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled).
+/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled). Where the energy of a gradient
+/// step is known, nor may the energy have fallen, by this part of its whole descent.
 ///
 /// The defaults let a contraction of rate 0.9999 pass, and end a rotation after 50 steps.
 ///

@@ -187,6 +187,19 @@ impl<R: Rows> Solver<R> for Auto {
         next
     }
 
+    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
+        let by = |method: Method| -> Vec<usize> {
+            rows.iter().copied().filter(|row| memory.past[*row].method == method).collect()
+        };
+        let [by_anderson, by_broyden] = [by(Method::Anderson), by(Method::Broyden)];
+        if let Some(anderson) = &mut memory.anderson {
+            self.anderson.restart(anderson, &by_anderson);
+        }
+        if let Some(broyden) = &mut memory.broyden {
+            self.broyden.restart(broyden, &by_broyden);
+        }
+    }
+
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
         if let Some(anderson) = &mut memory.anderson {
             self.anderson.narrow(anderson, keep);

@@ -11,12 +11,14 @@ pub use anderson::{Anderson, AndersonMemory};
 pub use auto::{Auto, AutoMemory};
 pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
 pub use newton::forcing::Forcing;
+pub(crate) use newton::minimise;
 pub use newton::{Newton, NewtonInner};
 pub use picard::Picard;
 pub use squarem::{Squarem, SquaremMemory};
 
+use crate::descend::descend;
 use crate::iterate::iterate;
-use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Switch, Unobserved};
+use crate::{Descent, Error, Map, Observe, Rows, Settings, Smooth, Solution, Switch, Unobserved};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::fmt;
@@ -68,6 +70,11 @@ pub trait Solver<R: Rows> {
 
     /// Keeps what is remembered of the rows at these positions, in increasing order; the others leave the batch.
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
+
+    /// Forgets what led these rows to a point that was refused: they go on by a plain step from the point before.
+    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
+        let _ = (memory, rows);
+    }
 
     /// What rows have changed their method in the last step, for [`Statistics::switches`](crate::Statistics::switches):
     /// `row` is the position in the batch, and the loop fills in the step. Most solvers are one method.
@@ -169,6 +176,19 @@ pub fn fixed_point_observed<R: Rows>(
 
 /// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map that knows its derivative.
 ///
+/// Where the map is a gradient step of an energy that it knows ([`Smooth::energy`]), all solvers look for a minimiser, and no
+/// answer depends on the length γ of the step:
+///
+/// - The residual is the natural one, `‖∇f‖ / ‖H‖` with the largest curvature `‖H‖` met on the way: the length of the
+///   gradient step that `f` itself asks for. The tolerance means the same for γ = 1 and γ = 300.
+/// - A row whose energy still falls is not stalled, whatever its residual does.
+/// - A step that raises the energy is taken back: the row goes on by a plain step, halved until the energy does not rise, and
+///   the solver's memory of the row starts again.
+/// - A row that meets the tolerance where the energy curves down ends as [`Saddle`](crate::Outcome::Saddle), or as
+///   [`Plateau`](crate::Outcome::Plateau) where all curvature has nearly vanished, or where the energy is flat and lower on
+///   the way from the start. Newton goes on from there as long as the energy falls. A few Hessian products look for
+///   negative curvature, so that one that is small beside the largest curvature may be missed.
+///
 /// # Errors
 ///
 /// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row,
@@ -188,11 +208,17 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     settings: &Settings<FixedPointSolver>,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
-    let FixedPointSolver::Newton(newton) = &settings.solver else {
-        return fixed_point_observed(map, x0, settings, observer);
-    };
     settings.validate()?;
-    newton.solve(&Borrowed(map), x0, settings.rules(), observer)
+    let (rules, descends) = (settings.rules(), map.descent().is_some() || map.energy(x0).is_some());
+    match &settings.solver {
+        FixedPointSolver::Newton(newton) => newton.solve(&Borrowed(map), x0, rules, observer),
+        _ if !descends => fixed_point_observed(map, x0, settings, observer),
+        FixedPointSolver::Picard(picard) => descend(&Borrowed(map), x0, picard, rules, observer),
+        FixedPointSolver::Anderson(anderson) => descend(&Borrowed(map), x0, anderson, rules, observer),
+        FixedPointSolver::Broyden(broyden) => descend(&Borrowed(map), x0, broyden, rules, observer),
+        FixedPointSolver::Squarem(squarem) => descend(&Borrowed(map), x0, squarem, rules, observer),
+        FixedPointSolver::Auto(auto) => descend(&Borrowed(map), x0, auto, rules, observer),
+    }
 }
 
 /// A smooth map of any size as one of a known size.
@@ -211,6 +237,14 @@ impl<R, M: Smooth<R> + ?Sized> Smooth<R> for Borrowed<'_, M> {
 
     fn energy(&self, x: &R) -> Option<Vec<f64>> {
         self.0.energy(x)
+    }
+
+    fn descent(&self) -> Option<&dyn Descent<R>> {
+        self.0.descent()
+    }
+
+    fn apply_with_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
+        self.0.apply_with_energy(x)
     }
 
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {

@@ -9,6 +9,7 @@ mod energy;
 mod guesses;
 mod joined;
 mod linear;
+mod minima;
 mod narrowing;
 mod newton;
 mod outcomes;

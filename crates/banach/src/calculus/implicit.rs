@@ -22,7 +22,7 @@ use crate::calculus::pullback::join_inputs;
 use crate::calculus::resolvent::{Handle, LoopBody, Resolvent, fits, rows_apart};
 use crate::engine::native::{NativeLoop, NativeSmooth};
 use crate::engine::runner::on_host;
-use crate::engine::smooth::{Derivative, SmoothLoop};
+use crate::engine::smooth::{Derivative, Slopes, SmoothLoop};
 use crate::error::Error;
 use crate::layer::warm::Visit;
 use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
@@ -32,7 +32,7 @@ use crate::settings::report::{AdjointReport, Report, Statistics, locked, warn};
 use crate::tracing::lost::chosen;
 use banach_program::{
     Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
-    linearize, simplify,
+    linearize, simplify, vjp,
 };
 use banach_solve::{
     FixedPointSolver, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
@@ -52,6 +52,8 @@ pub(crate) struct Fix {
     native: OnceLock<NativeLoop>,
     native_smooth: OnceLock<NativeSmooth>,
     derivative: OnceLock<Derivative>,
+    /// The energy and its derivatives.
+    slopes: OnceLock<Option<Slopes>>,
     /// The loop alone, for programs in which what it computes once stands outside.
     bare: OnceLock<Arc<Fix>>,
     single: Single<Fix>,
@@ -72,6 +74,7 @@ impl Fix {
             native: OnceLock::new(),
             native_smooth: OnceLock::new(),
             derivative: OnceLock::new(),
+            slopes: OnceLock::new(),
             bare: OnceLock::new(),
             single: Single::new(),
             backward,
@@ -151,11 +154,10 @@ impl Fix {
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         let native = self.config.engine == Engine::Native && on_host(x0, q);
-        let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
+        let smooth = matches!(settings.solver, FixedPointSolver::Newton(_)) || self.energy.is_some();
         let convolution = self.config.convolution;
-        let solution = if native && newton {
-            let energy = self.energy.as_ref().map(|(energy, _)| energy);
-            let new = || NativeSmooth::new(&self.g, energy, self.derivative(), convolution);
+        let solution = if native && smooth {
+            let new = || NativeSmooth::new(&self.g, self.slopes(), self.derivative(), convolution);
             self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
         } else if native {
             self.native
@@ -169,34 +171,57 @@ impl Fix {
         }
         let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
         let body = loop_body(&self.forward)?;
-        if !newton {
+        if !smooth {
             return body.failed.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
         }
-        let mut energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
-        energy.iter_mut().for_each(|energy| energy.failed = body.failed.clone());
+        let energy = match (&self.energy, self.slopes()) {
+            (Some((_, parts)), Some(slopes)) => {
+                let (mut value, mut gradient) = (loop_body(parts)?, loop_body(&slopes.gradient)?);
+                value.failed = body.failed.clone();
+                gradient.failed = body.failed.clone();
+                Some((value, gradient, slopes))
+            }
+            (_, _) => None,
+        };
         let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
         map.body.failed.checked(fixed_point_smooth(&map, x0, settings)?)
     }
 
     /// J at a point `(x, q..)`.
     fn derivative(&self) -> &Derivative {
-        self.derivative.get_or_init(|| {
-            // As it runs in the loop, where x is not joined with what stays the same.
+        self.derivative.get_or_init(|| self.derivative_of(&apart(&self.g, &self.forward)))
+    }
+
+    /// The energy that g descends, with its derivatives.
+    fn slopes(&self) -> Option<&Slopes> {
+        let new = || {
+            let (whole, parts) = self.energy.as_ref()?;
+            let energy = apart(whole, parts);
             let mut builder = Builder::new();
-            let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
-            let carried = builder.inline(&self.forward.prologue, &point[1..]);
-            let results = builder.inline(&self.forward.body, &[&point[..1], &carried].concat());
-            let parts = linearize(&builder.finish(results), &[0]);
-            let mut builder = Builder::new();
-            let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());
-            let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
-            let mut operands = builder.inline(&parts.primal, &point).split_off(1);
-            operands.push(t);
-            let pushed = builder.inline(&parts.tangent.into_program(), &operands);
-            let parts = hoist(&simplify(&builder.finish(pushed)), &[0]);
-            let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.statistics));
-            Derivative { coefficients: parts.prologue, resolvent: Arc::new(resolvent) }
-        })
+            let point: Vec<Var> = energy.input_types().map(|ty| builder.input(ty.clone())).collect();
+            let column = energy.output_types().next().cloned()?;
+            let ones = builder.full(column, 1.0);
+            let pulled = builder.inline(&vjp(&energy, &[0]), &[point, vec![ones]].concat());
+            let whole = simplify(&builder.finish(vec![pulled[1]]));
+            let gradient = hoist(&whole, &[0]);
+            let hessian = self.derivative_of(&apart(&whole, &gradient));
+            Some(Slopes { energy, gradient, whole, hessian })
+        };
+        self.slopes.get_or_init(new).as_ref()
+    }
+
+    /// The derivative of a program `(x, q..) -> state` with respect to x.
+    fn derivative_of(&self, program: &Program) -> Derivative {
+        let parts = linearize(program, &[0]);
+        let mut builder = Builder::new();
+        let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());
+        let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+        let mut operands = builder.inline(&parts.primal, &point).split_off(1);
+        operands.push(t);
+        let pushed = builder.inline(&parts.tangent.into_program(), &operands);
+        let parts = hoist(&simplify(&builder.finish(pushed)), &[0]);
+        let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.statistics));
+        Derivative { coefficients: parts.prologue, resolvent: Arc::new(resolvent) }
     }
 
     /// `(I - J)⁻¹` at a point `(x, q..)`, which also applies J, with the coefficients it takes.
@@ -262,6 +287,15 @@ impl Fix {
             Ok((c, cotangents))
         })
     }
+}
+
+/// A program as it runs in a loop, where x is not joined with what stays the same.
+fn apart(program: &Program, parts: &Hoisted) -> Program {
+    let mut builder = Builder::new();
+    let point: Vec<Var> = program.input_types().map(|ty| builder.input(ty.clone())).collect();
+    let carried = builder.inline(&parts.prologue, &point[1..]);
+    let results = builder.inline(&parts.body, &[&point[..1], &carried].concat());
+    builder.finish(results)
 }
 
 /// What is known of the rows of a solution.

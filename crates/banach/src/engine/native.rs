@@ -1,8 +1,9 @@
 //! How is a batch solved in the memory of this machine, on several cores?
 
 use crate::engine::compiled::{CompiledLoop, Number};
+use crate::engine::compiled_smooth::CompiledSmooth;
 use crate::engine::part::Part;
-use crate::engine::smooth::{CompiledSmooth, Derivative};
+use crate::engine::smooth::{Derivative, Slopes};
 use crate::error::Error;
 use crate::settings::configuration::Convolution;
 use banach_program::{Hoisted, Host, Kind, Operand, Program, Unsuitable, Value};
@@ -92,7 +93,7 @@ impl NativeLoop {
 impl NativeSmooth {
     pub(crate) fn new(
         g: &Program,
-        energy: Option<&Program>,
+        energy: Option<&Slopes>,
         derivative: &Derivative,
         convolution: Convolution,
     ) -> Self {
@@ -104,7 +105,7 @@ impl NativeSmooth {
         )
     }
 
-    /// Solves `x = g(x, q)` by Newton's method, if this engine can.
+    /// Solves `x = g(x, q)` by a solver that needs derivatives or the energy, if this engine can.
     pub(crate) fn fixed_point(
         &self,
         x0: &Tensor<2>,

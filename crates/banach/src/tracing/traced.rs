@@ -8,7 +8,6 @@ use crate::tracing::flatten::Layout;
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
 use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
-use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::sync::{Arc, Mutex};
@@ -53,14 +52,10 @@ impl TracedUpdate {
         let flat = layout.flattened(&program);
         let per_row = (0..flat.inputs().len()).map(|at| rows(&flat, &[0, at]) == Rows::Independent).collect();
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
-        let energy = if matches!(config.forward.solver, FixedPointSolver::Newton(_)) {
-            let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
-                update.descended(x, z).map(Value::from).into_iter().collect()
-            })?;
-            (!traced.outputs().is_empty()).then(|| layout.column(&traced))
-        } else {
-            None
-        };
+        let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
+            update.descended(x, z).map(Value::from).into_iter().collect()
+        })?;
+        let energy = (!traced.outputs().is_empty()).then(|| layout.column(&traced));
         let fix = Fix::new(flat, config.clone(), Arc::clone(statistics)).with_energy(energy);
         Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking })
     }

@@ -131,6 +131,11 @@ impl<R: Rows> Solver<R> for Anderson {
         target.add_scaled(&terms)
     }
 
+    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
+        // The last point is known, and is the one before the next.
+        rows.iter().for_each(|row| memory.enter(*row));
+    }
+
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
         if let Some((difference, target)) = &mut memory.last {
             (*difference, *target) = (difference.gather(keep), target.gather(keep));

@@ -185,6 +185,10 @@ impl<R: Rows> Solver<R> for Broyden {
         next
     }
 
+    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
+        rows.iter().for_each(|row| memory.forget(*row));
+    }
+
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
         if let Some(Point { x, difference, direction }) = &mut memory.last {
             (*x, *difference) = (x.gather(keep), difference.gather(keep));

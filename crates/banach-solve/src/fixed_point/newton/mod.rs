@@ -1,7 +1,8 @@
-//! How does a derivative lead straight to the fixed point?
+//! Newton's method.
 
 mod direction;
 pub(crate) mod forcing;
+pub(crate) mod minimise;
 mod search;
 
 use super::Visit;
@@ -9,40 +10,45 @@ use crate::ledger::{Ledger, picked};
 use crate::present::{PresentSmooth, same_shape};
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
-use direction::{Effort, downhill, onward, straight};
+use direction::{Effort, onward, straight};
 use forcing::{Aim, Forcing};
-use search::{Energies, Found, search_residuals};
+use minimise::minimise;
+use search::{Found, search_residuals};
 use serde::{Deserialize, Serialize};
 
-/// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
-const RESERVE: usize = 5;
+/// What a step may need beside its search: a plain step and the next visit.
+const RESERVE: usize = 2;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
 /// **When.** Plain steps need thousands, as on energies with flat directions, and the derivative can be had. **Cost.** A
-/// step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
+/// step is one evaluation, with an energy of its value and gradient, and up to `inner` applications of the derivative, with eight
 /// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
 /// [`fixed_point_smooth`](crate::fixed_point_smooth); kinks in `g` are survived where there is an energy.
 ///
 /// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
 /// answer.
 ///
-/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
-///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
-///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)`, each row minimises the model `f + ⟨∇f, d⟩ + ½ ⟨d, H d⟩` within a trust
+///   region, by conjugate gradients that follow negative curvature to its boundary (algorithms 4.1 and 7.2 of the
+///   reference). A step is accepted if `f` falls by a part of what the model promises; the first radius is ten gradient steps of the
+///   natural length `‖∇f‖ / ‖H‖`. Nothing depends on γ. A row converges where its natural residual meets the
+///   tolerance, the promised decrease is at most a tenth of `tolerance.relative` of the whole descent, and ten products with `H` find no
+///   negative curvature; where they do, the row follows it. A row whose state grows to `divergence` times its first size (at least 1)
+///   ends as [`Diverged`](crate::Outcome::Diverged): its energy has no minimum.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`.
-/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
-///   double precision on the host. A row in which `I - J` is singular ends as
+/// - With [`Dense`](NewtonInner::Dense), exactly: with an energy by up to `2 n` conjugate gradients, without by `n` applications
+///   to the unit vectors and elimination in double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with the best point so far.
 ///
-/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
+/// Without an energy, a row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
 /// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | how the equation of a step is solved |
 /// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | how closely, unless it is dense |
-/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most |
+/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most, where there is no energy |
 ///
 /// ```
 /// use banach_solve::{FixedPointSolver, Map, Newton, Settings, Smooth, fixed_point_smooth};
@@ -75,7 +81,7 @@ const RESERVE: usize = 5;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 7.1 and 11.2.
+/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 4.1, 7.1 and 11.2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Newton {
@@ -140,11 +146,14 @@ impl Newton {
             }
             NewtonInner::Dense { .. } => x0.width(),
         };
+        if map.descent().is_some() || map.energy(x0).is_some() {
+            return minimise(self, map, x0, rules, observer);
+        }
         let mut ledger = Ledger::new(x0, rules);
         let mut present = PresentSmooth::new(map);
         let mut x = x0.clone();
         let mut image = None;
-        let mut memory: Option<Memory> = None;
+        let mut memory: Option<Vec<Aim>> = None;
         let mut step = 0;
         while !ledger.finished() {
             let gx = image.take().unwrap_or_else(|| {
@@ -169,7 +178,7 @@ impl Newton {
                 ledger.narrow(&keep);
                 (x, gx) = (x.gather(&keep), gx.gather(&keep));
                 (residuals, excess) = (picked(&residuals, &keep), picked(&excess, &keep));
-                memory = memory.map(|memory| memory.narrowed(&keep));
+                memory = memory.map(|aims| picked(&aims, &keep));
             }
             let active = ledger.actives().to_vec();
             let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
@@ -186,18 +195,11 @@ impl Newton {
         &self,
         map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
-        memory: &mut Option<Memory>,
+        memory: &mut Option<Vec<Aim>>,
         ledger: &mut Ledger<R>,
     ) -> Result<Found<R>, Error> {
         let room = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { aims, energies } = match memory {
-            Some(memory) => memory,
-            None => {
-                let energies = Energies::at(map, visit, ledger)?;
-                let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
-                memory.insert(Memory { aims, energies })
-            }
-        };
+        let aims = memory.get_or_insert_with(|| visit.residuals.iter().map(|r| Aim::new(*r)).collect());
         let derivative = map.derivative(visit.x);
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
@@ -205,10 +207,7 @@ impl Newton {
                 let aims = aims.iter_mut().zip(visit.residuals);
                 let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
                 let effort = Effort { parts, inner: applications.min(room / 2) };
-                match energies {
-                    Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
-                    None => onward(&*derivative, visit, &effort, ledger)?,
-                }
+                onward(&*derivative, visit, &effort, ledger)?
             }
         };
         if ledger.finished() {
@@ -218,26 +217,6 @@ impl Newton {
         let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
-        match energies {
-            Some(energies) => energies.search(map, visit, &direction, trials, ledger),
-            None => search_residuals(map, visit, &direction, trials, ledger),
-        }
-    }
-}
-
-/// What [`Newton`] remembers.
-#[derive(Debug)]
-struct Memory {
-    /// What decides how closely the next equation of each row is solved.
-    aims: Vec<Aim>,
-    /// The energies at the present point, if the map has any.
-    energies: Option<Energies>,
-}
-
-impl Memory {
-    /// What is remembered of the rows at these positions.
-    fn narrowed(self, keep: &[usize]) -> Self {
-        let energies = self.energies.map(|energies| energies.narrowed(keep));
-        Self { aims: picked(&self.aims, keep), energies }
+        search_residuals(map, visit, &direction, trials, ledger)
     }
 }
