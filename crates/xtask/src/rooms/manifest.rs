@@ -1,7 +1,7 @@
 //! Who may depend on whom? Read from every crate's `Cargo.toml`.
 
-use super::Violation;
 use super::files::Folder;
+use super::violation::Violation;
 
 /// What each crate may use of ours; in tests, every one may use the zoo too.
 const ALLOWED: [(&str, &[&str]); 7] = [
