@@ -1,6 +1,7 @@
-//! Values behind a branch: those of which a later line takes some elements and leaves others.
+//! Lines whose slope needs a product in which zero absorbs: behind a branch, and beside a slope that may be infinite.
 
-use crate::language::primitive::{Index, Primitive, Structure};
+use crate::language::linear::LinearProgram;
+use crate::language::primitive::{Bilinear, Index, Linear, Primitive, Structure};
 use crate::language::program::Program;
 
 /// For every variable, whether a line that depends on it takes elements by a mask, a position or a comparison.
@@ -42,5 +43,31 @@ fn takes_some(primitive: &Primitive, position: usize) -> bool {
         | Primitive::ArgExtreme { .. }
         | Primitive::MaxPoolIndices(_)
         | Primitive::Custom(_) => false,
+    }
+}
+
+/// Makes every product absorbing that meets another absorbing product on some path through a linear program.
+///
+/// A slope that may be infinite gives tangents after it, and cotangents before it, that may be infinite. Products with
+/// other slopes on the path must then take 0 · ∞ for 0, as a saturated function of an exponential does in forward mode
+/// and a factor of zero under a root in reverse mode.
+pub(crate) fn absorb_along_paths(program: &mut LinearProgram) {
+    let absorbing = |operation: &Linear| matches!(operation, Linear::Partial(Bilinear::AbsorbingProduct, _));
+    let mut after = vec![false; program.types.len()];
+    for equation in &program.equations {
+        let inherited = equation.operands.iter().any(|operand| after[operand.0]);
+        after[equation.result.0] = inherited || absorbing(&equation.operation);
+    }
+    let mut before = vec![false; program.types.len()];
+    for equation in program.equations.iter().rev() {
+        let inherited = before[equation.result.0] || absorbing(&equation.operation);
+        equation.operands.iter().for_each(|operand| before[operand.0] |= inherited);
+    }
+    for equation in &mut program.equations {
+        if let Linear::Partial(form @ Bilinear::Multiply, _) = &mut equation.operation
+            && (before[equation.result.0] || equation.operands.iter().any(|operand| after[operand.0]))
+        {
+            *form = Bilinear::AbsorbingProduct;
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 mod binary;
 
-use crate::derive::branch::behind_branches;
+use crate::derive::branch::{absorb_along_paths, behind_branches};
 use crate::derive::range::Ranges;
 use crate::derive::slope::slope;
 use crate::derive::transpose::transpose;
@@ -121,7 +121,9 @@ impl Linearizer {
         self.tangent.program.output_types = program.output_types().cloned().collect();
         let outputs = program.outputs().iter().map(|var| self.values[var.0]);
         let outputs = outputs.chain(self.order.iter().copied()).collect();
-        Linearization { primal: self.primal.finish(outputs), tangent: self.tangent.program }
+        let mut tangent = self.tangent.program;
+        absorb_along_paths(&mut tangent);
+        Linearization { primal: self.primal.finish(outputs), tangent }
     }
 
     /// The tangent of a program applied to variables of which some have tangents: its derivative at `at`, the values

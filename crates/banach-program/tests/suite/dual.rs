@@ -19,7 +19,15 @@ impl Expression {
                 let (a, b) = (a.dual(inputs, run), b.dual(inputs, run));
                 std::array::from_fn(|i| pair.dual(a[i], b[i]))
             }
-            Expression::Row(function, a) => function.dual(a.dual(inputs, run)),
+            Expression::Row(function, a) => {
+                let a = a.dual(inputs, run);
+                // Norms square their numbers.
+                let squares = a.iter().map(|a| a.value * a.value).sum::<f64>();
+                if matches!(function, OfRow::Norm | OfRow::Normal) {
+                    run.largest = run.largest.max(squares);
+                }
+                function.dual(a)
+            }
             Expression::Branch(test, [condition, yes, no]) => {
                 let [condition, yes, no] = [condition, yes, no].map(|part| part.dual(inputs, run));
                 std::array::from_fn(|i| {
