@@ -156,6 +156,7 @@ fn bilinear(form: &Bilinear, a: &Type, b: &Type) -> Answer<Type> {
     }
     let shape = match form {
         Bilinear::Multiply => return same(number(a)?, b).cloned(),
+        Bilinear::AbsorbingProduct => return same(float(a)?, b).cloned(),
         Bilinear::Matmul([left, right]) => {
             product_shape(&turned(&a.shape, *left), &turned(&b.shape, *right))?
         }

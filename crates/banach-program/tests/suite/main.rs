@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod arithmetic;
+mod branches;
 mod corners;
+mod dual;
+mod exactness;
+mod expression;
+mod extremes;
 mod harness;
 mod hoisting;
 mod mistakes;
@@ -13,6 +18,7 @@ mod operations;
 mod precision;
 mod random_programs;
 mod random_shapes;
+mod range;
 mod refusals;
 mod row_independence;
 mod special;

@@ -113,7 +113,9 @@ impl<'p, T: Number> Planner<'p, T> {
             Primitive::Bilinear(
                 Bilinear::Matmul(_) | Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..),
             ) if self.fusion.only_reader(self.program, result).is_some() => Place::Later,
-            Primitive::Bilinear(Bilinear::Multiply) => self.of_integers(equation)?,
+            Primitive::Bilinear(Bilinear::Multiply | Bilinear::AbsorbingProduct) => {
+                self.of_integers(equation)?
+            }
             Primitive::Bilinear(form) => Place::At(self.bilinear(form, equation, None)),
             Primitive::Index(index) => self.index(index, operands, result),
             Primitive::Concat(axis) => self.concat(*axis, operands, result),
