@@ -37,7 +37,7 @@ impl<R> Solution<R> {
 }
 
 impl Statistics {
-    fn after(self, earlier: Self) -> Self {
+    pub(crate) fn after(self, earlier: Self) -> Self {
         let later = |switch: &Switch| Switch { step: earlier.steps[switch.row] + switch.step, ..*switch };
         let mut switches: Vec<Switch> =
             earlier.switches.iter().copied().chain(self.switches.iter().map(later)).collect();

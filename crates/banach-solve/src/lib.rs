@@ -30,19 +30,21 @@
 //! | And where one solve goes on where another has ended? | [`Solution::continuing`] in `continued` |
 //! | How is its course written down? | [`Record::csv`] in `trace` |
 //! | Who watches? | [`Observe`] in `observe` |
-//! | How is that said in words? | [`Solution::explain`] in `explain` |
+//! | How is that said in words? | [`Solution::explain`] in `explain`, with [`advice`] from a table of solvers and outcomes |
 //! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
-//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate` |
-//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point` |
+//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`; `growth` where states grow |
+//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point`; [`Handover`] from one to the other |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
 //! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
 //! | What is impossible? | [`Error`] in `error` |
 
+mod advice;
 mod continued;
 mod error;
 mod explain;
 mod fixed_point;
+mod growth;
 mod iterate;
 mod ledger;
 mod linear;
@@ -61,12 +63,13 @@ mod tensor;
 mod tolerance;
 mod trace;
 
+pub use advice::{Course, SolverKind, advice};
 pub use error::Error;
 pub use fixed_point::{
     Anderson, AndersonMemory, Auto, AutoMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver,
-    Forcing, Newton, NewtonInner, Picard, Solver, Squarem, SquaremMemory, Visit, fixed_point,
-    fixed_point_observed, fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed,
-    fixed_point_with,
+    Forcing, Handover, Newton, NewtonInner, Picard, PicardMemory, Solver, Squarem, SquaremMemory, Visit,
+    fixed_point, fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
+    fixed_point_smooth_observed, fixed_point_with,
 };
 pub use linear::{
     Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,

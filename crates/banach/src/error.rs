@@ -69,13 +69,15 @@ pub enum Error {
     /// Adjoints that had to be solved were not.
     #[error(
         "the adjoint of {failed} of {rows} rows was not solved; the first, row {row}, ended as {outcome} after {steps} steps with \
-         residual {residual:.3e}: {}", outcome.advice()
+         residual {residual:.3e}: {advice}"
     )]
     Adjoint {
         /// The first such row.
         row: usize,
         /// How it ended.
         outcome: banach_solve::Outcome,
+        /// What can be done about it.
+        advice: &'static str,
         /// Its steps.
         steps: usize,
         /// Its residual.

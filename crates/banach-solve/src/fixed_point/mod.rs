@@ -3,6 +3,7 @@
 mod anderson;
 mod auto;
 mod broyden;
+mod handover;
 mod newton;
 mod picard;
 mod squarem;
@@ -10,16 +11,20 @@ mod squarem;
 pub use anderson::{Anderson, AndersonMemory};
 pub use auto::{Auto, AutoMemory};
 pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
+pub use handover::Handover;
 pub use newton::forcing::Forcing;
 pub use newton::{Newton, NewtonInner};
-pub use picard::Picard;
+pub use picard::{Picard, PicardMemory};
 pub use squarem::{Squarem, SquaremMemory};
 
 use crate::iterate::iterate;
-use crate::{Error, Map, Observe, Rows, Settings, Smooth, Solution, Switch, Unobserved};
+use crate::{
+    Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, SolverKind, Switch, Unobserved,
+};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::fmt;
+use std::time::Instant;
 
 /// A point the loop has already paid for.
 #[derive(Debug)]
@@ -69,6 +74,20 @@ pub trait Solver<R: Rows> {
     /// Keeps what is remembered of the rows at these positions, in increasing order; the others leave the batch.
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
 
+    /// Forgets what the row at this position has shown, so that its next step is plain. The loop calls it where steps beyond plain
+    /// ones led the row astray. A solver whose steps are plain has nothing to forget.
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        let _ = (memory, row);
+    }
+
+    /// Whether the last step of the row at this position went beyond a plain one, `x + β (g(x) - x)`. A row that such a step leads
+    /// to where `g` is not finite, or to where the residual or the state explodes, goes back to its best point, takes a plain step
+    /// and starts again from an empty memory ([`restart`](Self::restart)); after a plain step it ends there. By default no step is.
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        let _ = (memory, row);
+        false
+    }
+
     /// What rows have changed their method in the last step, for [`Statistics::switches`](crate::Statistics::switches):
     /// `row` is the position in the batch, and the loop fills in the step. Most solvers are one method.
     fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {
@@ -90,7 +109,7 @@ pub enum FixedPointSolver {
     Broyden(Broyden),
     /// Squared extrapolation of plain iteration.
     Squarem(Squarem),
-    /// Plain iteration, Anderson or Broyden, as each row needs.
+    /// Plain iteration, Anderson or Broyden, as each row needs; Newton where the map has a derivative and nothing else helps.
     Auto(Auto),
     /// Newton's method, only for [`fixed_point_smooth`].
     Newton(Newton),
@@ -152,7 +171,7 @@ pub fn fixed_point_observed<R: Rows>(
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
     settings.solver.validate()?;
-    match &settings.solver {
+    let solution = match &settings.solver {
         FixedPointSolver::Picard(picard) => fixed_point_with(map, x0, picard, settings, observer),
         FixedPointSolver::Anderson(anderson) => fixed_point_with(map, x0, anderson, settings, observer),
         FixedPointSolver::Broyden(broyden) => fixed_point_with(map, x0, broyden, settings, observer),
@@ -164,7 +183,8 @@ pub fn fixed_point_observed<R: Rows>(
             expected: "a solver that needs no derivative of the map",
             remedy: "use Anderson, or give the map its derivative and call `fixed_point_smooth`",
         }),
-    }
+    };
+    Ok(solution?.by(SolverKind::from(&settings.solver)))
 }
 
 /// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map that knows its derivative.
@@ -188,11 +208,21 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     settings: &Settings<FixedPointSolver>,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
-    let FixedPointSolver::Newton(newton) = &settings.solver else {
-        return fixed_point_observed(map, x0, settings, observer);
+    let kind = SolverKind::from(&settings.solver);
+    if let FixedPointSolver::Newton(newton) = &settings.solver {
+        settings.validate()?;
+        return Ok(newton.solve(&Borrowed(map), x0, settings.rules(), observer)?.by(kind));
+    }
+    let started = Instant::now();
+    let first = fixed_point_observed(map, x0, settings, observer)?;
+    let Some(handover) = Handover::new(&first, settings, started) else { return Ok(first) };
+    let (steps, evaluations) = (first.statistics.steps.iter().max().copied(), first.statistics.evaluations);
+    let mut later = |progress: &Progress<'_>| {
+        let step = steps.unwrap_or(0) + progress.step;
+        observer.observe(&Progress { step, evaluations: evaluations + progress.evaluations, ..*progress })
     };
-    settings.validate()?;
-    newton.solve(&Borrowed(map), x0, settings.rules(), observer)
+    let second = fixed_point_smooth_observed(map, x0, handover.settings(), &mut later)?;
+    Ok(handover.joined(first, second))
 }
 
 /// A smooth map of any size as one of a known size.

@@ -35,11 +35,12 @@ use banach_program::{
     linearize, simplify,
 };
 use banach_solve::{
-    FixedPointSolver, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
+    FixedPointSolver, Handover, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
     fixed_point_smooth,
 };
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
 #[derive(Debug)]
@@ -130,7 +131,7 @@ impl Fix {
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
         let settings = &self.config.forward;
         let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
-        let roughly = |settings: &_| single.solve_by(&lowered(x0), &all_lowered(q), settings);
+        let roughly = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
         in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
     }
 
@@ -143,8 +144,23 @@ impl Fix {
         })
     }
 
-    /// The same in one precision, by these settings.
+    /// The same in one precision, by these settings. Only rows that [`Auto`](banach_solve::Auto) does not solve without a derivative
+    /// cost one: it is compiled when the first of them comes.
     fn solve_by(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        let started = Instant::now();
+        let first = self.solve_once(x0, q, settings)?;
+        let Some(handover) = Handover::new(&first, settings, started) else { return Ok(first) };
+        let second = self.solve_once(x0, q, handover.settings())?;
+        Ok(handover.joined(first, second))
+    }
+
+    /// The same without a handover: the derivative is used by Newton's method alone.
+    fn solve_once(
         &self,
         x0: &Tensor<2>,
         q: &[Value],

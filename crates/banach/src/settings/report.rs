@@ -139,6 +139,8 @@ pub struct AdjointReport {
     pub solvers: Vec<String>,
     /// Why a second solver ran.
     pub escalation: Option<String>,
+    /// What can be done about each row.
+    advice: Vec<&'static str>,
 }
 
 impl AdjointReport {
@@ -170,6 +172,7 @@ impl AdjointReport {
         Err(Error::Adjoint {
             row,
             outcome: self.outcomes[row],
+            advice: self.advice.get(row).copied().unwrap_or_else(|| self.outcomes[row].advice()),
             steps: self.steps[row],
             residual: self.residuals[row],
             failed: failed.iter().filter(|failed| **failed).count(),
@@ -192,6 +195,7 @@ impl AdjointReport {
             single_evaluations: solution.statistics.earlier,
             solvers: vec![solver.to_string()],
             escalation: None,
+            advice: (0..solution.outcomes.len()).map(|row| solution.advice(row)).collect(),
         }
     }
 
@@ -213,6 +217,7 @@ impl AdjointReport {
             if self.outcomes[row].is_failure() && (old.is_nan() || new < old) {
                 self.outcomes[row] = second.outcomes[row];
                 self.residuals[row] = new;
+                self.advice[row] = second.advice(row);
                 *better = true;
             }
         }

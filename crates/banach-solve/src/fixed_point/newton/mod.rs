@@ -7,12 +7,16 @@ mod search;
 use super::Visit;
 use crate::ledger::{Ledger, picked};
 use crate::present::{PresentSmooth, same_shape};
+use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
-use direction::{Effort, downhill, onward, straight};
+use direction::{Effort, downhill, onward, straight, straight_in};
 use forcing::{Aim, Forcing};
 use search::{Energies, Found, search_residuals};
 use serde::{Deserialize, Serialize};
+
+/// The widest rows that go on with elimination where GMRES does not suffice: `n` applications a step, and `⅔ n³` operations.
+const WRITTEN: usize = 256;
 
 /// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
 const RESERVE: usize = 5;
@@ -30,7 +34,9 @@ const RESERVE: usize = 5;
 /// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
 ///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
 ///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
-/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`.
+/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
+///   equation is not solved as closely as it should be, and whose step is shortened, goes on as with
+///   [`Dense`](NewtonInner::Dense), as far as `I - J` is regular.
 /// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
 ///   double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with the best point so far.
@@ -173,7 +179,7 @@ impl Newton {
             }
             let active = ledger.actives().to_vec();
             let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
-            let found = self.step(present.map(), &visit, &mut memory, &mut ledger)?;
+            let found = self.step(present.map(), &visit, &mut memory, (rules, &mut ledger))?;
             x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
@@ -187,18 +193,19 @@ impl Newton {
         map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
         memory: &mut Option<Memory>,
-        ledger: &mut Ledger<R>,
+        (rules, ledger): (Rules, &mut Ledger<R>),
     ) -> Result<Found<R>, Error> {
         let room = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { aims, energies } = match memory {
+        let Memory { aims, energies, dense } = match memory {
             Some(memory) => memory,
             None => {
                 let energies = Energies::at(map, visit, ledger)?;
                 let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
-                memory.insert(Memory { aims, energies })
+                memory.insert(Memory { aims, energies, dense: vec![false; visit.active.len()] })
             }
         };
         let derivative = map.derivative(visit.x);
+        let mut solved = vec![true; visit.active.len()];
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
             NewtonInner::Krylov { applications } => {
@@ -207,7 +214,23 @@ impl Newton {
                 let effort = Effort { parts, inner: applications.min(room / 2) };
                 match energies {
                     Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
-                    None => onward(&*derivative, visit, &effort, ledger)?,
+                    None => {
+                        let by = |written: bool| -> Vec<bool> {
+                            let rows = dense.iter().zip(visit.active);
+                            rows.map(|(dense, active)| *active && *dense == written).collect()
+                        };
+                        let (iterated, written) = (by(false), by(true));
+                        let mut direction = visit.difference().clone();
+                        if iterated.contains(&true) {
+                            (direction, solved) =
+                                onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
+                        }
+                        if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
+                            let given = (visit, &direction);
+                            direction = straight_in(&written, &*derivative, given, rules, ledger)?;
+                        }
+                        direction
+                    }
                 }
             }
         };
@@ -218,10 +241,20 @@ impl Newton {
         let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
-        match energies {
-            Some(energies) => energies.search(map, visit, &direction, trials, ledger),
-            None => search_residuals(map, visit, &direction, trials, ledger),
+        if let Some(energies) = energies {
+            return energies.search(map, visit, &direction, trials, ledger);
         }
+        let (mut found, lengths) = search_residuals(map, visit, &direction, trials, ledger)?;
+        // A row that GMRES has led nowhere stays, and is tried again with all of J.
+        let mut stays = vec![false; active.len()];
+        for row in 0..active.len() {
+            let misled = active[row] && !solved[row] && !dense[row] && lengths[row] < 1.0;
+            if misled && visit.x.width() <= WRITTEN {
+                (dense[row], stays[row]) = (true, lengths[row] == 0.0);
+            }
+        }
+        found.next = choose(&stays, visit.x, &found.next);
+        Ok(found)
     }
 }
 
@@ -232,12 +265,14 @@ struct Memory {
     aims: Vec<Aim>,
     /// The energies at the present point, if the map has any.
     energies: Option<Energies>,
+    /// Which rows go on with elimination.
+    dense: Vec<bool>,
 }
 
 impl Memory {
     /// What is remembered of the rows at these positions.
     fn narrowed(self, keep: &[usize]) -> Self {
         let energies = self.energies.map(|energies| energies.narrowed(keep));
-        Self { aims: picked(&self.aims, keep), energies }
+        Self { aims: picked(&self.aims, keep), energies, dense: picked(&self.dense, keep) }
     }
 }
