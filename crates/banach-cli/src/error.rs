@@ -1,4 +1,4 @@
-//! What can go wrong for a user, and what does each failure tell them to do?
+//! Failures of the command: one line for the user, and an exit code.
 
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,15 @@ impl Error {
             | Self::BrokenCheckpoint { .. }
             | Self::OtherSettings { .. }
             | Self::OtherExamples { .. } => 2,
+        }
+    }
+
+    /// Refuses a layer without a fixed point where one is needed.
+    pub(crate) fn without_fixed_point(layer: &str) -> Self {
+        Self::Setting {
+            found: format!("--layer {layer}, which solves nothing"),
+            expected: "fpi-nn or fpi-gd".into(),
+            advice: "choose one of these with --layer".into(),
         }
     }
 

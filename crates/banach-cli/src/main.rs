@@ -6,16 +6,16 @@ mod dataset;
 mod device;
 mod error;
 mod experiments;
-mod interruption;
-mod output;
 mod random;
 mod report;
 mod show;
+mod terminal;
 mod trace;
 
 use command::{Action, Table, Train};
 use error::Error;
 use std::process::ExitCode;
+use terminal::output;
 
 fn main() -> ExitCode {
     let action = match command::parse(std::env::args_os()) {
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 fn ended(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if !matches!(error, Error::Unread) {
-        output::tell(format_args!("error: {error}"));
+        output::tell_error(&error);
     }
     ExitCode::from(error.exit_code())
 }

@@ -1,16 +1,19 @@
-//! How does a solve go, step by step? As a table, a file and a picture.
+//! The trace of a solve, step by step: a table, a file and a picture.
 
 use crate::command::{SolverName, Solving};
 use crate::error::Error;
-use crate::output::say;
 use crate::report::curves::{self, Axis, Curve, Panel};
+use crate::report::folder::{Contents, ResultsFolder};
 use crate::report::{file, table};
+use crate::terminal::output::say;
 use banach::solve::{Record, Tolerance};
 use banach::{FixedPointConfig, Report};
 use std::path::PathBuf;
 
 const TOLERANCE: f64 = 1e-6;
 const MAX_STEPS: usize = 200;
+const CONTENTS: Contents =
+    Contents { command: "show --trace", experiment: None, files: &["trace.csv", "trace.svg"], folders: &[] };
 /// The most rows of which a line is drawn.
 const DRAWN: usize = 64;
 
@@ -21,7 +24,7 @@ pub(crate) fn trace(
     solve: impl Fn(&FixedPointConfig) -> Result<Report, Error>,
 ) -> Result<(), Error> {
     let out = solving.out.clone().unwrap_or_else(|| PathBuf::from(format!("out/trace-{name}")));
-    file::make_folder(&out)?;
+    let _locked = ResultsFolder::open(&out, CONTENTS)?;
     let solver = solving.solver.unwrap_or(SolverName::Anderson);
     let relative = solving.tolerance.unwrap_or(TOLERANCE);
     let mut config = FixedPointConfig::new()

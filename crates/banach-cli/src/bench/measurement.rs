@@ -2,8 +2,8 @@
 
 use crate::command::{EngineName, Measuring, RoadName};
 use crate::error::Error;
-use crate::output::say;
 use crate::report::table;
+use crate::terminal::output::say;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

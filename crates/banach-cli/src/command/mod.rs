@@ -68,8 +68,17 @@ pub(crate) enum Table {
 /// The updates that can be shown.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Show {
-    /// The update g(x, z) of the Bibtex network.
-    Bibtex(ShowArguments),
+    /// The update of the layer that `banach train bibtex` trains, by the same recipe and layer.
+    Bibtex {
+        /// The network, as for training [default: tuned].
+        #[arg(long, value_enum, default_value = "tuned", hide_default_value = true)]
+        recipe: RecipeName,
+        /// A layer with a fixed point: fpi-nn or fpi-gd [default: fpi-nn].
+        #[arg(long, value_enum, default_value = "fpi-nn", hide_default_value = true)]
+        layer: LayerName,
+        #[command(flatten)]
+        arguments: ShowArguments,
+    },
     /// The dense cell of the benchmarks.
     Cell(ShowArguments),
     /// The convolutional cell of the benchmarks.
@@ -80,7 +89,7 @@ impl Action {
     /// An option that only a trace reads, where there is none.
     fn without_trace(&self) -> Option<&'static str> {
         let Self::Show { update } = self else { return None };
-        let (Show::Bibtex(arguments) | Show::Cell(arguments) | Show::Conv(arguments)) = update;
+        let (Show::Bibtex { arguments, .. } | Show::Cell(arguments) | Show::Conv(arguments)) = update;
         arguments.without_trace()
     }
 }
@@ -175,13 +184,13 @@ mod tests {
             ("banach train bibtex", "--data"),
             ("banach train bibtex --data d --epochs 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --tolerance -1", "--tolerance"),
-            ("banach train bibtex --data d --tolerance NaN", "expected a number above 0"),
+            ("banach train bibtex --data d --tolerance NaN", "expected a number from 6e-8"),
             ("banach train bibtex --data d --max-steps 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --epoch 3", "did you mean '--epochs'"),
             ("banach train bibtex --data d --solver simplex", "picard, anderson, broyden"),
-            ("banach train bibtex --data d --dropout 1", "from 0 to below 1"),
-            ("banach train bibtex --data d --weight-decay -1", "at least 0"),
-            ("banach train bibtex --data d --learning-rate 0", "above 0"),
+            ("banach train bibtex --data d --dropout 1", "from 0 to 0.9999"),
+            ("banach train bibtex --data d --weight-decay -1", "from 0 to 1e6"),
+            ("banach train bibtex --data d --learning-rate 0", "from 1e-12"),
             ("banach train bibtex --data d --recipe secret", "published, tuned"),
             ("banach table bibtex", "--data"),
             ("banach table bibtex --data d --seeds 0", "whole number from 1 to 1000000"),
@@ -191,7 +200,7 @@ mod tests {
             ("banach show cell --out there", "--trace"),
             ("banach show cell --trace --hoisted", "--hoisted"),
             ("banach show cell --trace --solver simplex", "picard, anderson, broyden"),
-            ("banach show cell --trace --tolerance 0", "above 0"),
+            ("banach show cell --trace --tolerance 0", "from 6e-8"),
             ("banach bench", "--help"),
             ("banach bench walk", "walk"),
             ("banach bench bibtex", "--data"),

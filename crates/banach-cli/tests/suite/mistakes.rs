@@ -25,8 +25,12 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --colour red", &["--colour"]);
     refused(&stage, "train bibtex --data . --epoch 3", &["--epochs"]);
     refused(&stage, "train bibtex --data . --epochs 0", &["--epochs", "from 1 to 1000000"]);
-    refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "above 0"]);
+    refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "from 6e-8"]);
     refused(&stage, "train bibtex --data . --tolerance nan", &["--tolerance"]);
+    refused(&stage, "train bibtex --data . --tolerance 1e-30", &["--tolerance", "single precision"]);
+    refused(&stage, "show cell --trace --tolerance 1e-30", &["--tolerance", "single precision"]);
+    refused(&stage, "train bibtex --data . --f1-weight 1e300", &["--f1-weight", "1e6"]);
+    refused(&stage, "train bibtex --data . --learning-rate 1e-300", &["--learning-rate", "1e-12"]);
     refused(&stage, "train bibtex --data . --max-steps 0", &["--max-steps"]);
     refused(&stage, "train bibtex --data . --layer conv", &["fpi-nn, fpi-gd, feedforward, mlp"]);
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
@@ -38,7 +42,7 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "show cell --folded", &["--folded"]);
     refused(&stage, "show cell --solver picard", &["--trace"]);
     refused(&stage, "show cell --trace --hoisted", &["--hoisted"]);
-    refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "below 1"]);
+    refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "to below 1"]);
     refused(&stage, "show cell --trace --max-steps none", &["--max-steps", "from 1 to 1000000"]);
 }
 
@@ -79,7 +83,7 @@ fn options_that_do_not_fit_the_layer_are_refused() {
         &["--label-units", "tuned"],
     );
     refused(&stage, "train bibtex --data data --adjoint cg", &["--adjoint cg", "fpi-gd"]);
-    refused(&stage, "train bibtex --data data --dropout 1", &["--dropout", "below 1"]);
+    refused(&stage, "train bibtex --data data --dropout 1", &["--dropout", "0.9999"]);
     refused(&stage, "table bibtex --data nowhere --out table", &["nowhere", "--data"]);
     assert!(!stage.path("table").exists());
 }
@@ -112,7 +116,7 @@ fn a_broken_line_is_named() {
     broken("@data\n", "");
     refused(&stage, line, &["line 1997", "@data"]);
     std::fs::write(stage.path("data/bibtex-test.arff"), "@attribute a {0,1}\n@data\n{0 1}\n").unwrap();
-    refused(&stage, line, &["1 attributes", "1995"]);
+    refused(&stage, line, &["found 1 attribute, expected 1995"]);
 }
 
 #[test]
@@ -126,7 +130,10 @@ fn files_that_no_run_wrote_are_left_alone() {
         refused(
             &stage,
             line,
-            &[name.split('/').next().unwrap(), "an older run; name another folder with --out"],
+            &[
+                name.split('/').next().unwrap(),
+                "an older run of banach train bibtex; name another folder with --out",
+            ],
         );
         assert_eq!(std::fs::read_to_string(file).unwrap(), "{}");
         std::fs::remove_dir_all(stage.path("run")).unwrap();

@@ -88,9 +88,30 @@ fn every_pair_of_solvers_trains_a_fixed_point_network() {
 
 #[test]
 fn the_program_of_the_update_is_shown() {
-    let (program, _) = Stage::new().succeed("show bibtex");
-    for part in ["sigmoid", "relu", "matmul", "f32[40, 159]"] {
-        assert!(program.contains(part), "{part}: {program}");
+    let stage = Stage::new();
+    let shown = |options: &str| stage.succeed(&format!("show bibtex {options}")).0;
+    for (options, parts) in [
+        // The tuned update acts among the labels: 159 -> 100 -> 159, at the logits of the features.
+        ("", ["sigmoid", "f32[100, 159]", "f32[159, 100]"]),
+        ("--recipe published", ["f32[40, 159]", "f32[1995, 600]", "f32[40, 1836]"]),
+        ("--layer fpi-gd", ["f32[159, 100]", "f32[100, 159]", "f32[100]"]),
+        ("--layer fpi-gd --recipe published", ["f32[80, 1836]", "f32[1995, 512]", "f32[80, 159]"]),
+    ] {
+        let program = shown(options);
+        for part in parts {
+            assert!(program.contains(part), "{options}: {part}: {program}");
+        }
+    }
+    let tuned = shown("");
+    assert!(tuned.contains("matmul") && tuned.contains("relu") && !tuned.contains("1836"), "{tuned}");
+    assert_eq!(tuned, shown("--recipe tuned --layer fpi-nn"));
+    for layer in ["mlp", "feedforward"] {
+        let output = stage.run(&format!("show bibtex --layer {layer}"));
+        let message = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && message.contains("expected fpi-nn or fpi-gd"),
+            "{message}"
+        );
     }
 }
 
@@ -113,7 +134,9 @@ fn the_course_of_a_solve_is_written_and_drawn() {
     for (solver, name, rows) in
         [("picard", "cell", 16), ("anderson", "bibtex", 40), ("newton", "cell", 16), ("anderson", "conv", 8)]
     {
-        let line = format!("show {name} --trace --solver {solver} --tolerance 1e-4 --out {name}-{solver}");
+        let recipe = if name == "bibtex" { "--recipe published" } else { "" };
+        let line =
+            format!("show {name} {recipe} --trace --solver {solver} --tolerance 1e-4 --out {name}-{solver}");
         let (out, _) = stage.succeed(&line);
         for part in [
             &format!("{name} by {solver}"),

@@ -9,7 +9,8 @@ use crate::dataset::bibtex::{FEATURES, LABELS};
 use crate::error::Error;
 use crate::experiments::perceptron::{Perceptron, linear};
 use crate::random::Generator;
-use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
+use banach::program::Program;
+use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -142,6 +143,29 @@ impl Answering {
             }
             Answers::Descent(layer) => layer.forward(base),
         }
+    }
+
+    /// The update of the labels as a program, traced at the logits of the features z.
+    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
+        let base = self.features.forward(z);
+        match &self.answers {
+            Answers::Silent(_) => Err(Error::without_fixed_point("mlp")),
+            Answers::Once(_) => Err(Error::without_fixed_point("feedforward")),
+            Answers::FixedPoint(layer) => layer.program(base).map_err(Error::layer),
+            Answers::Descent(layer) => layer.program(base).map_err(Error::layer),
+        }
+    }
+
+    /// How the fixed point of the labels is solved for features z.
+    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
+        let base = self.features.forward(z);
+        let solution = match &self.answers {
+            Answers::Silent(_) => return Err(Error::without_fixed_point("mlp")),
+            Answers::Once(_) => return Err(Error::without_fixed_point("feedforward")),
+            Answers::FixedPoint(layer) => layer.solve(base).map(|solution| solution.report().clone()),
+            Answers::Descent(layer) => layer.solve(base).map(|solution| solution.report().clone()),
+        };
+        solution.map_err(Error::layer)
     }
 
     /// What the solvers did since the last call.

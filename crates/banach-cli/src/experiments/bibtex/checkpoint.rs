@@ -110,11 +110,6 @@ pub(crate) fn begin(folder: &Path, state: &State) -> Result<(), Error> {
     file::write_json(&state_path(folder), state)
 }
 
-/// Whether a file holds the state of a run, perhaps one with other settings than those of today.
-pub(crate) fn is_state(value: &serde_json::Value) -> bool {
-    ["layer", "seed", "settings", "epochs"].iter().all(|name| value.get(name).is_some())
-}
-
 /// The state in `folder`, after making sure that every part of its last epoch can be read.
 pub(crate) fn load(folder: &Path) -> Result<State, Error> {
     let path = state_path(folder);

@@ -1,8 +1,9 @@
 //! How does a user follow a run: the dashboard, a line an epoch, or nothing?
 
 use super::history::Epoch;
-use crate::interruption;
-use crate::output::tell;
+use crate::terminal::capability;
+use crate::terminal::interruption;
+use crate::terminal::output::tell;
 use burn::train::logger::{EvaluationProgressLogger, TrainingProgressLogger};
 use burn::train::metric::MetricDefinition;
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
@@ -26,7 +27,7 @@ pub(crate) enum Display {
 impl Display {
     /// The dashboard on a terminal, lines elsewhere, nothing if asked for.
     pub(crate) fn choose(quiet: bool) -> Self {
-        let terminal = std::io::stdout().is_terminal() && std::io::stdin().is_terminal();
+        let terminal = capability::redraws(&std::io::stdout()) && std::io::stdin().is_terminal();
         match (quiet, terminal) {
             (true, _) => Self::Quiet,
             (false, true) => Self::Dashboard,

@@ -6,7 +6,8 @@ use crate::dataset::bibtex::{FEATURES, LABELS};
 use crate::error::Error;
 use crate::experiments::perceptron::{Perceptron, linear};
 use crate::random::Generator;
-use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
+use banach::program::Program;
+use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
@@ -118,6 +119,25 @@ impl Joint {
             }
             Self::Descent(layer) => layer.forward(input),
         }
+    }
+
+    /// The update as a program, traced for features z.
+    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
+        match self {
+            Self::Feedforward(_) => Err(Error::without_fixed_point("feedforward")),
+            Self::FixedPoint(layer) => layer.program((z, None)).map_err(Error::layer),
+            Self::Descent(layer) => layer.program((z, None)).map_err(Error::layer),
+        }
+    }
+
+    /// How the fixed point is solved for features z.
+    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
+        let solution = match self {
+            Self::Feedforward(_) => return Err(Error::without_fixed_point("feedforward")),
+            Self::FixedPoint(layer) => layer.solve((z, None)).map(|solution| solution.report().clone()),
+            Self::Descent(layer) => layer.solve((z, None)).map(|solution| solution.report().clone()),
+        };
+        solution.map_err(Error::layer)
     }
 
     /// What the solvers did since the last call.

@@ -23,18 +23,19 @@ mod work;
 pub(crate) use evaluation::Scores;
 pub(crate) use joint::Cell;
 pub(crate) use loss::clip;
+pub(crate) use network::Sample;
 pub(crate) use recipe::PUBLISHED_HIDDEN;
 pub(crate) use table::table;
 
-use crate::command::{BibtexArguments, LayerName, RecipeName};
+use crate::command::BibtexArguments;
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Bibtex};
+use crate::device;
 use crate::error::Error;
-use crate::output::say;
-use crate::{device, interruption};
+use crate::report::plural::counted;
+use crate::terminal::interruption;
+use crate::terminal::output::say;
 use banach::AdamConfig;
-use banach::program::Program;
-use banach::{FixedPointConfig, Report};
 use burn::lr_scheduler::exponential::ExponentialLrSchedulerConfig;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLrScheduler;
 use burn::module::Module;
@@ -49,7 +50,6 @@ use display::Display;
 use gauge::Gauge;
 use history::{Epoch, History, Patience};
 use network::Network;
-use recipe::Recipe;
 use settings::Settings;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -88,18 +88,22 @@ fn run(
     let device = device::named(&arguments.device)?;
     let settings = Settings::new(arguments, &data.fingerprint)?;
     let mut state = State { layer: arguments.layer, seed: arguments.seed, settings, epochs: Vec::new() };
+    if arguments.resume && !folder.is_dir() {
+        return Err(Error::NoCheckpoint { path: folder.join("checkpoint") });
+    }
+    let _locked = folder::open(folder, arguments.resume)?;
     if arguments.resume {
         let earlier = checkpoint::load(&folder.join("checkpoint"))?;
         earlier.check_same(&state, folder)?;
         enough(state.settings.epochs, earlier.epochs.len())?;
         state.epochs = earlier.epochs;
     }
-    folder::prepare(folder, arguments.resume)?;
     if !arguments.resume {
         checkpoint::begin(&folder.join("checkpoint"), &state)?;
     }
     let tracked = device.clone().autodiff();
-    let network = Network::new(state.layer, state.seed, &state.settings, &data.train, &tracked)?;
+    let (shape, config) = (state.settings.shape(state.layer), state.settings.fixed_point(state.layer));
+    let network = Network::new(shape, state.seed, &config, &data.train, &tracked)?;
     let (history, parameters) = (History::new(state.epochs.clone()), network.num_params());
     let finished = state.epochs.len();
     let end = if finished >= state.settings.epochs || history.is_exhausted(state.settings.patience) {
@@ -123,22 +127,13 @@ fn run(
     }
 }
 
-/// The published update as a program.
-pub(crate) fn program(device: &Device) -> Result<Program, Error> {
-    network::program(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, device)
-}
-
-/// How the published layer is solved, untrained.
-pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
-    network::solved(Recipe::of(RecipeName::Published, LayerName::FpiNn).batch, config, device)
-}
-
 fn advice(finished: usize, folder: &Path) -> String {
     if finished == 0 {
         return "no epoch was finished, so start again without --resume".into();
     }
     format!(
-        "{finished} finished epochs are kept in {}; repeat the command with --resume to continue",
+        "{} kept in {}; repeat the command with --resume to continue",
+        counted(finished, "finished epoch"),
         folder.display()
     )
 }

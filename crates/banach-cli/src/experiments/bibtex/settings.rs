@@ -1,7 +1,6 @@
 //! Which settings make a run, and which must a resumed run repeat?
 
-pub(crate) use super::recipe::PUBLISHED_HIDDEN;
-use super::recipe::Recipe;
+use super::recipe::{Recipe, Shape};
 use crate::command::{AdjointName, BibtexArguments, EngineName, LayerName, RecipeName, SolverName};
 use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
@@ -98,6 +97,12 @@ impl Settings {
     /// What is left out of the training examples.
     pub(crate) fn dropout(&self) -> Dropout {
         Dropout { features: self.input_dropout, hidden: self.dropout, units: self.hidden }
+    }
+
+    /// The network that these settings describe.
+    pub(crate) fn shape(&self, layer: LayerName) -> Shape {
+        let Self { recipe, hidden, label_units, f1_weight, .. } = *self;
+        Shape { recipe, layer, hidden, label_units, f1_weight }
     }
 
     /// How the layer solves forward and backward.

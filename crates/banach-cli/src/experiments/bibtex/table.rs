@@ -6,10 +6,12 @@ use super::settings::Settings;
 use super::{Outcome, checkpoint, run, settings};
 use crate::command::{BibtexArguments, Changes, LayerName, TableArguments};
 use crate::dataset::bibtex;
+use crate::device;
 use crate::error::Error;
-use crate::output::{say, tell};
+use crate::report::folder::{Contents, ResultsFolder};
 use crate::report::{file, table};
-use crate::{device, interruption};
+use crate::terminal::interruption;
+use crate::terminal::output::{say, tell};
 use burn::train::Interrupter;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -28,6 +30,9 @@ const PUBLISHED: [(&str, f64); 8] = [
     ("fpi-gd", 43.2),
     ("fpi-nn", 43.4),
 ];
+
+const CONTENTS: Contents =
+    Contents { command: "table bibtex", experiment: None, files: &["table.md", "table.json"], folders: &[] };
 
 const PATIENCE: usize = 30;
 
@@ -57,7 +62,7 @@ struct Row {
 
 /// The contents of `table.json`.
 #[derive(Debug, Serialize)]
-struct Contents {
+struct TableFile {
     rows: Vec<Row>,
 }
 
@@ -65,7 +70,7 @@ struct Contents {
 pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
     device::named(&arguments.device)?;
     bibtex::load(&arguments.data, 1)?;
-    file::make_folder(&arguments.out)?;
+    let _locked = ResultsFolder::open(&arguments.out, CONTENTS)?;
     let interrupter = interruption::listen()?;
     let mut runs: Vec<(LayerName, Finished)> = Vec::new();
     for seed in (1..).take(arguments.seeds) {
@@ -86,7 +91,7 @@ pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
     let path = arguments.out.join("table.md");
     file::write_whole(&path, markdown.as_bytes()).map_err(|error| Error::write(&path, error))?;
     let plain = plain(&rows);
-    file::write_json(&arguments.out.join("table.json"), &Contents { rows })?;
+    file::write_json(&arguments.out.join("table.json"), &TableFile { rows })?;
     say(format_args!("{plain}\nresults are in {}", arguments.out.display()))
 }
 

@@ -6,11 +6,12 @@ mod training;
 
 use crate::command::{EngineName, LayerName, ToyArguments};
 use crate::error::Error;
-use crate::interruption;
-use crate::output::say;
 use crate::random::Generator;
 use crate::report::curves::{self, Axis, Curve, Panel};
+use crate::report::folder::{Contents, ResultsFolder};
 use crate::report::{file, table};
+use crate::terminal::interruption;
+use crate::terminal::output::say;
 use problem::{BOUNDS, Problem, Samples};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,6 +21,13 @@ const TRAIN_ROWS: usize = 2000;
 const TEST_ROWS: usize = 500;
 const PROBLEM_STREAM: u64 = 11;
 const LAYERS: [LayerName; 3] = [LayerName::FpiGd, LayerName::FpiNn, LayerName::Feedforward];
+
+const CONTENTS: Contents = Contents {
+    command: "train toy",
+    experiment: Some("toy"),
+    files: &["report.json", "train_loss.svg", "test_loss.svg"],
+    folders: &[],
+};
 
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
@@ -43,7 +51,8 @@ struct Settings {
 
 /// Runs `banach train toy`.
 pub(crate) fn train(arguments: &ToyArguments) -> Result<(), Error> {
-    file::make_folder(&arguments.out)?;
+    let folder = ResultsFolder::open(&arguments.out, CONTENTS)?;
+    folder.clear()?;
     let mut generator = Generator::new(arguments.seed, PROBLEM_STREAM);
     let problem = Problem::random(arguments.dimension, &mut generator);
     let course = Course {
