@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// The exit code of a command that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
+
 /// A failure of the command: one line for the user, and an exit code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,8 +49,8 @@ pub(crate) enum Error {
     /// The standard output takes nothing more.
     #[error("cannot write to the standard output: {reason}")]
     Output { reason: String },
-    /// Whoever read the standard output has left, as `head` does; nobody is told.
-    #[error("nobody reads the standard output")]
+    /// The reader closed the standard output, as `head` does; the command exits without a message.
+    #[error("the standard output is closed")]
     Unread,
     /// The user interrupted the run.
     #[error("interrupted; {0}")]
@@ -55,11 +58,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// 2 for what the user can put right, 130 for an interruption, 0 where nobody asks for more, 1 for the rest.
+    /// 2 for what the user can put right, 130 for an interruption, 0 where the reader needs no more, 1 for the rest.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Training(_) => 1,
-            Self::Interrupted(_) => 130,
+            Self::Interrupted(_) => INTERRUPTED,
             Self::Unread => 0,
             Self::Usage(_)
             | Self::Setting { .. }

@@ -1,15 +1,76 @@
 //! The command `show`: an update as a program, split for its loop, or traced while it is solved.
 
 use crate::bench::{cell, conv};
-use crate::command::{Show, ShowArguments};
 use crate::error::Error;
 use crate::experiments::bibtex::Sample;
+use crate::options::{LayerName, RecipeName, Verbosity};
+use crate::report::json;
 use crate::report::plural::counted;
 use crate::terminal::output::say;
-use crate::trace;
+use crate::trace::{self, Solving};
 use banach::program::{Program, hoist, operations, operations_of};
 use banach::{FixedPointConfig, Report};
 use burn::tensor::Device;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+/// The updates that can be shown.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Show {
+    /// The update of the layer that `banach train bibtex` trains, by the same recipe and layer.
+    Bibtex {
+        /// The network, as for training [default: tuned].
+        #[arg(long, value_enum, default_value = "tuned", hide_default_value = true)]
+        recipe: RecipeName,
+        /// A layer with a fixed point: fpi-nn or fpi-gd [default: fpi-nn].
+        #[arg(long, value_enum, default_value = "fpi-nn", hide_default_value = true)]
+        layer: LayerName,
+        #[command(flatten)]
+        arguments: ShowArguments,
+    },
+    /// The dense cell of the benchmarks.
+    Cell(ShowArguments),
+    /// The convolutional cell of the benchmarks.
+    Conv(ShowArguments),
+}
+
+/// The arguments of `banach show`.
+#[derive(Args, Debug)]
+pub(crate) struct ShowArguments {
+    /// Split into what runs once a solve and what runs in every step, with the floating-point operations of each line.
+    #[arg(long, conflicts_with = "trace")]
+    pub(crate) hoisted: bool,
+    /// Solve for the fixed point instead, with untrained weights and inputs that look random, and write how the residual of
+    /// every row falls: trace.csv and trace.svg.
+    #[arg(long)]
+    pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) solving: Solving,
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
+}
+
+impl ShowArguments {
+    /// An option that only a trace reads, where there is none.
+    fn without_trace(&self) -> Option<&'static str> {
+        let Solving { out, solver, tolerance, max_steps } = &self.solving;
+        let given = [
+            ("--out", out.is_some()),
+            ("--solver", solver.is_some()),
+            ("--tolerance", tolerance.is_some()),
+            ("--max-steps", max_steps.is_some()),
+        ];
+        given.iter().find(|(_, given)| *given && !self.trace).map(|(option, _)| *option)
+    }
+}
+
+impl Show {
+    /// An option that only a trace reads, where there is none.
+    pub(crate) fn without_trace(&self) -> Option<&'static str> {
+        let (Self::Bibtex { arguments, .. } | Self::Cell(arguments) | Self::Conv(arguments)) = self;
+        arguments.without_trace()
+    }
+}
 
 /// Runs `banach show`.
 pub(crate) fn show(update: &Show) -> Result<(), Error> {
@@ -45,10 +106,24 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn show(&self, arguments: &ShowArguments) -> Result<(), Error> {
         if arguments.trace {
-            return trace::trace(self.name, &arguments.solving, self.solved);
+            return trace::trace(self.name, &arguments.solving, arguments.verbosity, self.solved);
         }
         let program = (self.program)()?;
-        if arguments.hoisted { say(split(&program)) } else { say(program) }
+        match (arguments.verbosity.json, arguments.hoisted) {
+            (true, hoisted) => json::say(&self.as_json(&program, hoisted)),
+            (false, true) => say(split(&program)),
+            (false, false) => say(program),
+        }
+    }
+
+    fn as_json(&self, program: &Program, hoisted: bool) -> Value {
+        let part =
+            |program: &Program| json!({ "operations": operations(program), "text": program.to_string() });
+        if !hoisted {
+            return json!({ "name": self.name, "program": part(program) });
+        }
+        let parts = hoist(program, &[0]);
+        json!({ "name": self.name, "prologue": part(&parts.prologue), "loop": part(&parts.body) })
     }
 }
 

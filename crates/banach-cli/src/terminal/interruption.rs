@@ -1,28 +1,36 @@
-//! How does Ctrl-C end a run? At the next mini-batch, with the last checkpoint kept.
+//! Interruption of a run by Ctrl-C: the first ends it at the next mini-batch, the second at once.
 
-use crate::error::Error;
-use burn::train::Interrupter;
+use crate::error::{Error, INTERRUPTED};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Turns Ctrl-C (and a polite request of the system to end) into a stop of the returned handle.
-pub(crate) fn listen() -> Result<Interrupter, Error> {
-    let interrupter = Interrupter::new();
-    let handle = interrupter.clone();
-    ctrlc::set_handler(move || handle.stop(Some("interrupted")))
-        .map_err(|error| Error::Training(format!("cannot listen to Ctrl-C: {error}")))?;
-    Ok(interrupter)
+/// Whether the user has asked the run to end; clones share the answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Interruption {
+    requested: Arc<AtomicBool>,
 }
 
-/// Lets Ctrl-C through while the dashboard holds the terminal in raw mode, where it would be swallowed.
-///
-/// The dashboard restores the terminal's own settings when it closes.
-pub(crate) fn keep_control_c() {
-    #[cfg(unix)]
-    {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let terminal = rustix::stdio::stdin();
-        if let Ok(mut settings) = tcgetattr(terminal) {
-            settings.local_modes |= LocalModes::ISIG;
-            let _ = tcsetattr(terminal, OptionalActions::Now, &settings);
-        }
+impl Interruption {
+    /// Listens to Ctrl-C and to a polite request of the system to end.
+    pub(crate) fn listen() -> Result<Self, Error> {
+        let interruption = Self::default();
+        let handle = interruption.clone();
+        ctrlc::set_handler(move || {
+            if handle.requested.swap(true, Ordering::Relaxed) {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        })
+        .map_err(|error| Error::Training(format!("cannot listen to Ctrl-C: {error}")))?;
+        Ok(interruption)
+    }
+
+    /// Asks the run to end.
+    pub(crate) fn request(&self) {
+        self.requested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the run is to end.
+    pub(crate) fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
     }
 }

@@ -1,4 +1,4 @@
-//! Does every mistake of a user end with one line that helps, and with exit code 2?
+//! Mistakes of users: each ends with one line that helps, and with exit code 2.
 
 use crate::stage::{Stage, arff, text};
 use std::process::Stdio;
@@ -19,7 +19,6 @@ fn refused(stage: &Stage, line: &str, parts: &[&str]) {
 #[test]
 fn wrong_arguments_are_refused() {
     let stage = Stage::new();
-    refused(&stage, "", &["banach --help"]);
     refused(&stage, "sing", &["sing"]);
     refused(&stage, "train bibtex", &["--data"]);
     refused(&stage, "train bibtex --data . --colour red", &["--colour"]);
@@ -36,6 +35,10 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
+    refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", "a terminal"]);
+    refused(&stage, "train bibtex --data . --dashboard --json", &["--dashboard", "--json"]);
+    refused(&stage, "completions csh", &["csh", "bash"]);
+    refused(&stage, "manual --out /dev/null/pages", &["/dev/null/pages", "--out"]);
     refused(&stage, "train toy --engine steam", &["native, device"]);
     refused(&stage, "table bibtex --data . --engine steam", &["native, device"]);
     refused(&stage, "show denoising", &["denoising"]);
@@ -123,7 +126,7 @@ fn a_broken_line_is_named() {
 fn files_that_no_run_wrote_are_left_alone() {
     let stage = Stage::with_data();
     let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet --out run";
-    for name in ["metrics/mine.txt", "checkpoint/model-1.bpk", "report.json"] {
+    for name in ["curves.svg", "checkpoint/model-1.bpk", "report.json"] {
         let file = stage.path("run").join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, "{}").unwrap();
@@ -138,7 +141,7 @@ fn files_that_no_run_wrote_are_left_alone() {
         assert_eq!(std::fs::read_to_string(file).unwrap(), "{}");
         std::fs::remove_dir_all(stage.path("run")).unwrap();
     }
-    std::fs::create_dir_all(stage.path("run/metrics")).unwrap();
+    std::fs::create_dir_all(stage.path("run/checkpoint")).unwrap();
     stage.succeed(line);
     std::fs::remove_file(stage.path("run/report.json")).unwrap();
     stage.succeed(line);
@@ -191,7 +194,7 @@ fn a_resume_without_a_checkpoint_or_with_other_settings_is_refused() {
 #[test]
 fn whoever_reads_may_leave() {
     let stage = Stage::new();
-    for line in ["show bibtex", "--help"] {
+    for line in ["show bibtex", "--help", "", "completions bash", "manual", "show cell --json"] {
         let mut command = stage.command(line.split_whitespace());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
@@ -206,7 +209,7 @@ fn a_run_goes_on_where_nobody_reads_its_progress() {
     let stage = Stage::with_data();
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for (line, code) in [
-        ("train toy --dimension 2 --epochs 1 --out toy", 0),
+        ("train toy --dimension 2 --epochs 30 --out toy", 0),
         ("train bibtex --data data --layer feedforward --epochs 1 --out run", 0),
         ("train nothing", 2),
     ] {

@@ -1,12 +1,12 @@
 //! The network of a recipe and a layer.
 
-use super::answers::{Answering, Sizes};
-use super::joint::Joint;
+use super::published::Published;
 use super::recipe::{Recipe, Shape};
-use super::work::Work;
-use crate::command::{LayerName, RecipeName};
+use super::tuned::{Sizes, Tuned};
 use crate::dataset::bibtex::{Example, FEATURES, LABELS};
 use crate::error::Error;
+use crate::experiments::epoch::Work;
+use crate::options::{LayerName, RecipeName};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::{FixedPointConfig, Report};
@@ -29,8 +29,8 @@ pub(crate) struct Network {
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
 enum Body {
-    Joint(Joint),
-    Answering(Answering),
+    Published(Published),
+    Tuned(Tuned),
 }
 
 impl Network {
@@ -48,9 +48,9 @@ impl Network {
         let body = if tuned || layer == LayerName::Mlp {
             let odds = tuned.then(|| log_odds(train));
             let sizes = Sizes { hidden, label_units: label_units.unwrap_or_default(), bias: odds.as_deref() };
-            Body::Answering(Answering::new(layer, sizes, config, &mut generator, device)?)
+            Body::Tuned(Tuned::new(layer, sizes, config, &mut generator, device)?)
         } else {
-            Body::Joint(Joint::new(layer, hidden, config, &mut generator, device)?)
+            Body::Published(Published::new(layer, hidden, config, &mut generator, device)?)
         };
         Ok(Self { body, f1_weight })
     }
@@ -58,8 +58,8 @@ impl Network {
     /// The logits of the outputs, `[batch, 159]`; the mask is a factor for each hidden unit of each example.
     pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         match &self.body {
-            Body::Joint(network) => network.logits((z, mask)),
-            Body::Answering(network) => network.logits(z, mask),
+            Body::Published(network) => network.logits((z, mask)),
+            Body::Tuned(network) => network.logits(z, mask),
         }
     }
 
@@ -68,11 +68,11 @@ impl Network {
         self.f1_weight
     }
 
-    /// What the solvers did since the last call; g applied once counts as one step.
-    pub(crate) fn take_work(&self) -> Work {
+    /// What the solvers did since the last call, for a mini-batch of `rows`; g applied once counts as one step.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
         match &self.body {
-            Body::Joint(network) => network.take_work(),
-            Body::Answering(network) => network.take_work(),
+            Body::Published(network) => network.take_work(rows),
+            Body::Tuned(network) => network.take_work(rows),
         }
     }
 }
@@ -114,16 +114,16 @@ impl Sample {
     /// The update as a program, traced for the mini-batch.
     pub(crate) fn program(&self) -> Result<Program, Error> {
         match &self.network.body {
-            Body::Joint(network) => network.program(self.z.clone()),
-            Body::Answering(network) => network.program(self.z.clone()),
+            Body::Published(network) => network.program(self.z.clone()),
+            Body::Tuned(network) => network.program(self.z.clone()),
         }
     }
 
     /// How the mini-batch is solved.
     pub(crate) fn solved(&self) -> Result<Report, Error> {
         match &self.network.body {
-            Body::Joint(network) => network.solved(self.z.clone()),
-            Body::Answering(network) => network.solved(self.z.clone()),
+            Body::Published(network) => network.solved(self.z.clone()),
+            Body::Tuned(network) => network.solved(self.z.clone()),
         }
     }
 }

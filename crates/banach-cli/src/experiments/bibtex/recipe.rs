@@ -1,6 +1,6 @@
 //! Recipes: the settings that each layer has if no option changes them.
 
-use crate::command::{LayerName, RecipeName};
+use crate::options::{LayerName, RecipeName};
 
 /// The settings that no option names, and defaults for those that an option may change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +41,18 @@ impl Recipe {
             RecipeName::Published => Self::published(layer),
             RecipeName::Tuned => Self::tuned(layer),
         }
+    }
+
+    /// About how long training and evaluating takes for one example of one epoch, in seconds on two cores.
+    pub(crate) fn seconds_per_example(name: RecipeName, layer: LayerName) -> f64 {
+        let milliseconds = match (name, layer) {
+            (RecipeName::Tuned, LayerName::Mlp | LayerName::Feedforward) => 0.15,
+            (RecipeName::Tuned, LayerName::FpiNn | LayerName::FpiGd) => 0.25,
+            (RecipeName::Published, LayerName::Mlp | LayerName::Feedforward) => 0.25,
+            (RecipeName::Published, LayerName::FpiNn) => 0.7,
+            (RecipeName::Published, LayerName::FpiGd) => 0.5,
+        };
+        1e-3 * milliseconds
     }
 
     /// The network that `name` gives to `layer`.

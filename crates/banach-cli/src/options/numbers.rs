@@ -10,17 +10,17 @@ const MOST_WEIGHT: f64 = 1e6;
 const MOST_SHARE: f64 = 0.9999;
 
 /// How often something is done: more would not end in a lifetime.
-pub(super) fn count(text: &str) -> Result<usize, String> {
+pub(crate) fn count(text: &str) -> Result<usize, String> {
     up_to(1_000_000, text)
 }
 
 /// Hidden units: the weights of more do not fit into the memory of common machines.
-pub(super) fn units(text: &str) -> Result<usize, String> {
+pub(crate) fn units(text: &str) -> Result<usize, String> {
     up_to(100_000, text)
 }
 
 /// Unknowns of a problem with a dense matrix, which is multiplied by itself.
-pub(super) fn dimension(text: &str) -> Result<usize, String> {
+pub(crate) fn dimension(text: &str) -> Result<usize, String> {
     up_to(2000, text)
 }
 
@@ -32,12 +32,12 @@ fn up_to(most: usize, text: &str) -> Result<usize, String> {
 }
 
 /// A seed of the random numbers.
-pub(super) fn seed(text: &str) -> Result<u64, String> {
+pub(crate) fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("found {text}, expected a whole number from 0 to {}", u64::MAX))
 }
 
 /// A relative residual that a solve in single precision can reach.
-pub(super) fn tolerance(text: &str) -> Result<f64, String> {
+pub(crate) fn tolerance(text: &str) -> Result<f64, String> {
     let reached = |number| (LEAST_TOLERANCE..1.0).contains(&number);
     between(
         text,
@@ -47,22 +47,22 @@ pub(super) fn tolerance(text: &str) -> Result<f64, String> {
 }
 
 /// A share that leaves something.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     between(text, |number| (0.0..=MOST_SHARE).contains(&number), "a number from 0 to 0.9999, for example 0.3")
 }
 
 /// A factor above 0, up to 1.
-pub(super) fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     between(text, |number| (1e-6..=1.0).contains(&number), "a number from 1e-6 to 1, for example 0.9")
 }
 
 /// A step size of training.
-pub(super) fn step(text: &str) -> Result<f64, String> {
+pub(crate) fn step(text: &str) -> Result<f64, String> {
     between(text, |number| (LEAST_STEP..=1.0).contains(&number), "a number from 1e-12 to 1, for example 1e-3")
 }
 
 /// A weight of a part of the loss.
-pub(super) fn weight(text: &str) -> Result<f64, String> {
+pub(crate) fn weight(text: &str) -> Result<f64, String> {
     between(text, |number| (0.0..=MOST_WEIGHT).contains(&number), "a number from 0 to 1e6, for example 0.01")
 }
 

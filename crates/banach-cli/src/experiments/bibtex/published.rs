@@ -1,10 +1,10 @@
-//! What are the published networks? One map, or one energy, that reads the features and the labels side by side.
+//! The published networks: one map, or one energy, that reads the features and the labels side by side.
 
-use super::work::Work;
-use crate::command::LayerName;
 use crate::dataset::bibtex::{FEATURES, LABELS};
 use crate::error::Error;
+use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::{Perceptron, linear};
+use crate::options::LayerName;
 use crate::random::Generator;
 use banach::program::Program;
 use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
@@ -49,11 +49,11 @@ impl Update for Cell {
 
 /// `f(x, z) = mean over the hidden units of relu(W [z, sigmoid(x)] + b)²`.
 #[derive(Module, Debug)]
-pub(crate) struct JointEnergy {
+pub(crate) struct PublishedEnergy {
     hidden: Linear,
 }
 
-impl Energy for JointEnergy {
+impl Energy for PublishedEnergy {
     type State = Tensor<2>;
     type Input = Input;
 
@@ -75,16 +75,16 @@ impl Energy for JointEnergy {
 /// A published network.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
-pub(crate) enum Joint {
+pub(crate) enum Published {
     /// x̂ = g(0, z).
     Feedforward(Cell),
     /// x̂ = g(x̂, z).
     FixedPoint(FixedPoint<Cell>),
     /// x̂ = x̂ - ∂f/∂x (x̂, z), and the output is sigmoid(x̂).
-    Descent(FixedPoint<GradientDescent<JointEnergy>>),
+    Descent(FixedPoint<GradientDescent<PublishedEnergy>>),
 }
 
-impl Joint {
+impl Published {
     /// The network for `layer`, where any layer that is neither a fixed point nor an energy is g applied once.
     pub(crate) fn new(
         layer: LayerName,
@@ -94,7 +94,7 @@ impl Joint {
         device: &Device,
     ) -> Result<Self, Error> {
         if layer == LayerName::FpiGd {
-            let energy = JointEnergy { hidden: linear(FEATURES + LABELS, hidden, generator, device) };
+            let energy = PublishedEnergy { hidden: linear(FEATURES + LABELS, hidden, generator, device) };
             let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
             return Ok(Self::Descent(config.init(step).map_err(Error::layer)?));
         }
@@ -140,10 +140,10 @@ impl Joint {
         solution.map_err(Error::layer)
     }
 
-    /// What the solvers did since the last call.
-    pub(crate) fn take_work(&self) -> Work {
+    /// What the solvers did since the last call, for a mini-batch of `rows`.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
         match self {
-            Self::Feedforward(_) => Work::once(),
+            Self::Feedforward(_) => Work::once(rows),
             Self::FixedPoint(layer) => layer.take_statistics().into(),
             Self::Descent(layer) => layer.take_statistics().into(),
         }
