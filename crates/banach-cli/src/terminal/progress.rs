@@ -2,14 +2,15 @@
 
 use super::capability;
 use super::output::tell;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lines that a whole run writes where no bar can be drawn.
 const LINES: u64 = 10;
 const REDRAWS_A_SECOND: u8 = 8;
-const BAR: &str = "{bar:24} {pos}/{len} {prefix}  {per_sec}  {eta} left  {msg}";
+const BAR: &str = "{bar:24} {pos}/{len} {prefix}  {rate}  {eta} left  {wide_msg}";
 
 /// Progress in equal steps towards a total; threads may share it.
 #[derive(Debug)]
@@ -46,7 +47,11 @@ impl Progress {
             let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
             let bar = ProgressBar::with_draw_target(Some(total), target).with_prefix(unit);
             if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style.progress_chars("=> "));
+                let rate = |state: &ProgressState, text: &mut dyn Write| {
+                    // A failed write leaves the rate out of one drawing.
+                    let _ = write!(text, "{:.1}/s", state.per_sec());
+                };
+                bar.set_style(style.with_key("rate", rate).progress_chars("=> "));
             }
             bar.set_position(done);
             bar.reset_eta();

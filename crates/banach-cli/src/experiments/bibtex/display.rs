@@ -122,8 +122,8 @@ impl Display {
 
 fn line(epoch: &Epoch, epochs: usize) -> String {
     let (sums, scores, width) = (&epoch.sums, &epoch.scores, epochs.to_string().len());
-    format!(
-        "epoch {:>width$}/{epochs}  {:6.1} s  loss {}  validation F1 {:5.2} at {:.2}  test F1 at half {:5.2}  steps {} + {}  unconverged {}  non-finite {}",
+    let mut line = format!(
+        "epoch {:>width$}/{epochs} {:6.1} s  loss {}  validation F1 {:5.2} at {:.2}  test F1 at half {:5.2}  steps {} + {}",
         epoch.epoch,
         epoch.seconds,
         written(sums.mean_loss(), 5),
@@ -132,7 +132,13 @@ fn line(epoch: &Epoch, epochs: usize) -> String {
         scores.test_f1_at_half,
         written(sums.work.mean_forward_steps(), 1),
         written(sums.work.mean_adjoint_steps(), 1),
-        sums.work.unconverged_rows,
-        sums.work.non_finite_rows,
-    )
+    );
+    for (count, name) in
+        [(sums.work.unconverged_rows, "unconverged"), (sums.work.non_finite_rows, "non-finite")]
+    {
+        if count > 0 {
+            line.push_str(&format!("  {count} {name}"));
+        }
+    }
+    line
 }

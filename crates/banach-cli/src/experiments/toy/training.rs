@@ -63,10 +63,15 @@ impl<const N: usize> From<[(LayerName, Option<f64>); N]> for Latest {
 }
 
 impl Latest {
-    /// Replaces the loss of a layer, and returns all losses in words.
-    fn replace(&self, layer: LayerName, loss: Option<f64>) -> String {
+    /// Replaces the loss of a layer.
+    fn replace(&self, layer: LayerName, loss: Option<f64>) {
         let mut losses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         losses.iter_mut().filter(|(name, _)| *name == layer).for_each(|(_, latest)| *latest = loss);
+    }
+
+    /// The losses of all layers.
+    fn in_words(&self) -> String {
+        let losses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let words = losses.iter().map(|(name, loss)| {
             let loss = loss.map_or("-".into(), |loss| format!("{loss:.1e}"));
             format!("{} {loss}", name.as_str())
@@ -133,7 +138,8 @@ impl Training<'_> {
             let test_loss = Some(f64::from(test.into_scalar::<f32>())).filter(|loss| loss.is_finite());
             sums.work.add_failures(&evaluated.take_work(rows.len()));
             epochs.push(Epoch { epoch, seconds, sums, scores: Scores { test_loss } });
-            self.progress.advance(|| self.latest.replace(layer, test_loss));
+            self.latest.replace(layer, test_loss);
+            self.progress.advance(|| self.latest.in_words());
         }
         Ok(Trained { layer, parameters, epochs, seconds: started.elapsed().as_secs_f64() })
     }
