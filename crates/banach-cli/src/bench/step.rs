@@ -1,7 +1,7 @@
-//! What is a training step? A loss, its value and its gradient for every parameter, by one of two roads.
+//! A training step: a loss, its value, and its gradient by the tape or compiled.
 
-use crate::command::{ConvolutionName, EngineName, RoadName};
 use crate::error::Error;
+use crate::options::{ConvolutionName, EngineName, RoadName};
 use banach::Objective;
 use banach::program::Tensors;
 use burn::module::Module;

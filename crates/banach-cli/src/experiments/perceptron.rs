@@ -1,4 +1,4 @@
-//! What is the map inside both experiments? Two linear maps with a ReLU between them.
+//! The perceptron inside the experiments: two linear maps with a ReLU between them.
 
 use crate::random::Generator;
 use burn::module::{Module, Param};

@@ -1,4 +1,4 @@
-//! By which names are solvers called, on the command line and in reports?
+//! Names of solvers, on the command line and in reports.
 
 use banach::solve::{
     Anderson, Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver,

@@ -1,32 +1,25 @@
-//! Which weights are evaluated? A running mean of those that training passed through.
+//! The running mean of the weights, which is evaluated instead of the last weights.
 
-use super::checkpoint::{self, AVERAGE, part_path};
 use super::network::Network;
-use crate::report::file;
+use crate::error::Error;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::GradientsParams;
 use burn::store::ModuleRecord;
 use burn::tensor::Tensor;
-use burn::train::checkpoint::Checkpoint;
-use std::path::{Path, PathBuf};
-
-/// Files kept beside the checkpoints, as many as there are of those.
-const KEPT: usize = checkpoint::KEPT;
 
 /// `m ← d m + (1 - d) θ` after every mini-batch, with d growing from 0.1 to its final value.
 ///
 /// Means of the last steps are less noisy than the last step, most of all while the step size is still large.
 #[derive(Clone, Debug)]
-pub(crate) struct Average {
+pub(crate) struct WeightAverage {
     mean: Network,
     decay: f64,
-    folder: PathBuf,
 }
 
-impl Average {
-    /// Starts at the weights of a network, off the tape; files go into `folder`.
-    pub(crate) fn new(network: &Network, decay: f64, folder: &Path) -> Self {
-        Self { mean: network.valid(), decay, folder: folder.to_path_buf() }
+impl WeightAverage {
+    /// Starts at the weights of a network, off the tape; the decay 0 takes no mean.
+    pub(crate) fn new(network: &Network, decay: f64) -> Self {
+        Self { mean: network.valid(), decay }
     }
 
     /// Takes in the weights after mini-batch number `step`, counted from 0 over all epochs.
@@ -47,30 +40,16 @@ impl Average {
         &self.mean
     }
 
-    fn path(&self, epoch: usize) -> PathBuf {
-        part_path(&self.folder, AVERAGE, epoch)
+    /// The mean as a record; none where no mean is taken.
+    pub(crate) fn record(&self) -> Option<ModuleRecord> {
+        (self.decay > 0.0).then(|| self.mean.clone().into_record())
     }
 
-    /// Writes the mean after an epoch; nothing is written where no mean is taken.
-    pub(crate) fn save(&self, epoch: usize) -> Result<(), String> {
-        if self.decay == 0.0 {
-            return Ok(());
-        }
-        let bytes = self.mean.clone().into_record().into_bytes().map_err(|error| error.to_string())?;
-        file::write_whole(&self.path(epoch), &bytes).map_err(|error| error.to_string())?;
-        if epoch > KEPT {
-            let _ = std::fs::remove_file(self.path(epoch - KEPT));
-        }
-        Ok(())
-    }
-
-    /// The mean as it was after an epoch.
-    pub(crate) fn restored(mut self, epoch: usize) -> Result<Self, String> {
-        if self.decay > 0.0 && epoch > 0 {
-            let path = self.path(epoch);
-            let record = <ModuleRecord as Checkpoint>::load(path.clone());
-            let record = record.map_err(|error| format!("{}: {error}", path.display()))?;
-            self.mean = self.mean.try_load_record(record).map_err(|error| error.to_string())?;
+    /// The mean of a record; without a record that of the network it was made from.
+    pub(crate) fn restored(mut self, record: Option<ModuleRecord>) -> Result<Self, Error> {
+        if let Some(record) = record {
+            let loaded = self.mean.try_load_record(record);
+            self.mean = loaded.map_err(|error| Error::Training(error.to_string()))?;
         }
         Ok(self)
     }

@@ -1,15 +1,16 @@
-//! What are the tuned networks? A perceptron reads the features, and the labels answer one another until they agree.
+//! The tuned networks: a perceptron reads the features, and a fixed point couples the labels.
 //!
 //! The perceptron gives logits ℓ(z) once. The state x is then found among the labels alone, so a step of the solver
 //! costs a few hundredths of reading the features again, and dropout stays outside the map.
 
-use super::work::Work;
-use crate::command::LayerName;
 use crate::dataset::bibtex::{FEATURES, LABELS};
 use crate::error::Error;
+use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::{Perceptron, linear};
+use crate::options::LayerName;
 use crate::random::Generator;
-use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
+use banach::program::Program;
+use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -70,12 +71,12 @@ impl Energy for LabelEnergy {
     }
 }
 
-/// What the labels do with the logits of the perceptron.
+/// How the logits of the perceptron couple the labels.
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
-pub(crate) enum Answers {
-    /// Nothing. The field is empty.
-    Silent(Vec<Perceptron>),
+pub(crate) enum Coupling {
+    /// Not at all. The field is empty.
+    None(Vec<Perceptron>),
     /// x̂ = g(0, ℓ).
     Once(Labels),
     /// x̂ = g(x̂, ℓ).
@@ -86,9 +87,9 @@ pub(crate) enum Answers {
 
 /// A tuned network.
 #[derive(Module, Debug)]
-pub(crate) struct Answering {
+pub(crate) struct Tuned {
     features: Perceptron,
-    answers: Answers,
+    coupling: Coupling,
 }
 
 /// The sizes of a tuned network.
@@ -102,7 +103,7 @@ pub(crate) struct Sizes<'a> {
     pub(crate) bias: Option<&'a [f32]>,
 }
 
-impl Answering {
+impl Tuned {
     /// The network for `layer`.
     pub(crate) fn new(
         layer: LayerName,
@@ -117,39 +118,62 @@ impl Answering {
         let mut labels = || Labels {
             body: Perceptron::new([LABELS, units, LABELS], generator, device).with_silent_output(device),
         };
-        let answers = match layer {
-            LayerName::Mlp => Answers::Silent(Vec::new()),
-            LayerName::Feedforward => Answers::Once(labels()),
-            LayerName::FpiNn => Answers::FixedPoint(config.init(labels()).map_err(Error::layer)?),
+        let coupling = match layer {
+            LayerName::Mlp => Coupling::None(Vec::new()),
+            LayerName::Feedforward => Coupling::Once(labels()),
+            LayerName::FpiNn => Coupling::FixedPoint(config.init(labels()).map_err(Error::layer)?),
             LayerName::FpiGd => {
                 let energy = LabelEnergy::new(units, generator, device);
                 let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
-                Answers::Descent(config.init(step).map_err(Error::layer)?)
+                Coupling::Descent(config.init(step).map_err(Error::layer)?)
             }
         };
-        Ok(Self { features, answers })
+        Ok(Self { features, coupling })
     }
 
     /// The logits of the outputs, `[batch, 159]`; at a fixed point those inside the last application of g.
     pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let base = self.features.masked(z, mask);
-        match &self.answers {
-            Answers::Silent(_) => base,
-            Answers::Once(labels) => labels.logits(base.zeros_like(), base),
-            Answers::FixedPoint(layer) => {
+        match &self.coupling {
+            Coupling::None(_) => base,
+            Coupling::Once(labels) => labels.logits(base.zeros_like(), base),
+            Coupling::FixedPoint(layer) => {
                 let x = layer.forward(base.clone());
                 layer.update().logits(x, base)
             }
-            Answers::Descent(layer) => layer.forward(base),
+            Coupling::Descent(layer) => layer.forward(base),
         }
     }
 
-    /// What the solvers did since the last call.
-    pub(crate) fn take_work(&self) -> Work {
-        match &self.answers {
-            Answers::Silent(_) | Answers::Once(_) => Work::once(),
-            Answers::FixedPoint(layer) => layer.take_statistics().into(),
-            Answers::Descent(layer) => layer.take_statistics().into(),
+    /// The update of the labels as a program, traced at the logits of the features z.
+    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
+        let base = self.features.forward(z);
+        match &self.coupling {
+            Coupling::None(_) => Err(Error::without_fixed_point("mlp")),
+            Coupling::Once(_) => Err(Error::without_fixed_point("feedforward")),
+            Coupling::FixedPoint(layer) => layer.program(base).map_err(Error::layer),
+            Coupling::Descent(layer) => layer.program(base).map_err(Error::layer),
+        }
+    }
+
+    /// How the fixed point of the labels is solved for features z.
+    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
+        let base = self.features.forward(z);
+        let solution = match &self.coupling {
+            Coupling::None(_) => return Err(Error::without_fixed_point("mlp")),
+            Coupling::Once(_) => return Err(Error::without_fixed_point("feedforward")),
+            Coupling::FixedPoint(layer) => layer.solve(base).map(|solution| solution.report().clone()),
+            Coupling::Descent(layer) => layer.solve(base).map(|solution| solution.report().clone()),
+        };
+        solution.map_err(Error::layer)
+    }
+
+    /// What the solvers did since the last call, for a mini-batch of `rows`.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
+        match &self.coupling {
+            Coupling::None(_) | Coupling::Once(_) => Work::once(rows),
+            Coupling::FixedPoint(layer) => layer.take_statistics().into(),
+            Coupling::Descent(layer) => layer.take_statistics().into(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! By which names are layers, solvers and recipes called, on the command line and in reports?
+//! Names of layers, recipes and engines, on the command line and in reports.
 
 use banach::{Convolution, Engine};
 use clap::ValueEnum;
@@ -44,6 +44,16 @@ pub(crate) enum RecipeName {
     Published,
     /// As chosen on validation data: the labels answer one another in a small network of their own.
     Tuned,
+}
+
+impl RecipeName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Tuned => "tuned",
+        }
+    }
 }
 
 /// Where the loops of a fixed point run.
