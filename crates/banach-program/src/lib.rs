@@ -54,5 +54,5 @@ pub use rewrite::simplify::simplify;
 pub use run::evaluate::{evaluate, evaluate_on};
 pub use run::native::{ConvolutionMethod, Machine, Operand, Packed, Target, Unsuitable, Workspace};
 pub use run::value::{Host, Number, Owned, Value};
-pub use trace::record::{record, trace};
+pub use trace::record::{attempt, record, trace};
 pub use trace::tensors::Tensors;

@@ -156,6 +156,14 @@ fn explained(payload: Box<dyn Any + Send>) -> Error {
     Error::Panicked { message }
 }
 
+/// Runs a closure whose panics become errors and are not printed; a panic with an [`Error`] is that error.
+///
+/// # Errors
+/// What the panic means, as for [`trace`].
+pub fn attempt<T>(closure: impl FnOnce() -> T) -> Result<T, Error> {
+    quietly(closure).map_err(explained)
+}
+
 thread_local! {
     static TRACING: Cell<bool> = const { Cell::new(false) };
 }

@@ -6,7 +6,7 @@ use crate::regularize::jacobian::Jacobian;
 use crate::settings::configuration::FixedPointConfig;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::update::Update;
-use banach_program::{Tensors, Value};
+use banach_program::Value;
 use burn::config::Config;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Distribution, Tensor};
@@ -98,7 +98,7 @@ impl SmallGain {
         }
         let layer = FixedPointConfig::new().init(update)?;
         let call = Call::new(&layer, &x, &z)?;
-        let parameters = Parameters::of(layer.update(), &z.into_values())?;
+        let parameters = Parameters::of(layer.update());
         let rank = |at: usize| parameters.values[at].ty().shape.len();
         let weights: Vec<usize> = parameters.trained().into_iter().filter(|&at| rank(at) >= 2).collect();
         let ids: Vec<ParamId> = weights.iter().map(|&at| parameters.ids[at]).collect();
