@@ -54,8 +54,8 @@ pub enum Error {
     },
     /// A tensor reached the trace that does not live on the tracing device.
     #[error(
-        "the traced code mixes in a tensor from another device ({found}): pass it as an input, or make it a `Param` \
-         of the module"
+        "the traced code mixes in a tensor from another device ({found}): pass it as an input; where a closure captures a \
+         module, pass the module in, whose parameters become inputs (`Function::of_module`, `Objective`, a layer's update)"
     )]
     ForeignTensor {
         /// What Burn said.

@@ -72,6 +72,19 @@ impl Program {
         self.types.len()
     }
 
+    /// An estimate of the bytes that the program takes, its constants included.
+    pub fn bytes(&self) -> usize {
+        let constant = |equation: &Equation| {
+            let Primitive::Constant(Constant { literal: Literal::Data(data), .. }) = &equation.primitive
+            else {
+                return 0;
+            };
+            data.as_bytes().len()
+        };
+        let lines = self.equations.len() * size_of::<Equation>() + self.types.len() * 2 * size_of::<Type>();
+        lines + self.equations.iter().map(constant).sum::<usize>()
+    }
+
     /// The same program with only the outputs at the positions given.
     pub fn with_outputs(mut self, positions: &[usize]) -> Program {
         self.outputs = positions.iter().map(|&position| self.outputs[position]).collect();

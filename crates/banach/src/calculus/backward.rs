@@ -5,7 +5,8 @@ use crate::calculus::resolvent::Resolvent;
 use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
-use crate::settings::report::{AdjointReport, Statistics, locked};
+use crate::settings::report::{AdjointReport, Statistics};
+use crate::tracing::cache::{Bytes, Cache};
 use banach_program::{Program, Value, hoist, simplify, vjp};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex};
@@ -16,7 +17,13 @@ pub(crate) struct Backward {
     g: Program,
     config: FixedPointConfig,
     statistics: Arc<Mutex<Statistics>>,
-    known: Mutex<Vec<(Vec<usize>, Arc<Pass>)>>,
+    known: Cache<Vec<usize>, Pass>,
+}
+
+impl Bytes for Backward {
+    fn bytes(&self) -> usize {
+        self.g.bytes() + self.known.bytes()
+    }
 }
 
 /// One backward pass, in the order in which it runs.
@@ -30,9 +37,15 @@ struct Pass {
     pullback: Runner,
 }
 
+impl Bytes for Pass {
+    fn bytes(&self) -> usize {
+        self.coefficients.bytes() + self.adjoint.bytes() + self.pullback.bytes()
+    }
+}
+
 impl Backward {
     pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
-        Backward { g, config, statistics, known: Mutex::default() }
+        Backward { g, config, statistics, known: Cache::default() }
     }
 
     /// The adjoint c of a cotangent of x, as it is solved for, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions
@@ -43,14 +56,8 @@ impl Backward {
         positions: &[usize],
         solve: impl FnOnce(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        let mut known = locked(&self.known);
-        let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, pass)| Arc::clone(pass));
-        let pass = found.unwrap_or_else(|| {
-            let pass = Arc::new(self.pass(positions));
-            known.push((positions.to_vec(), Arc::clone(&pass)));
-            pass
-        });
-        drop(known);
+        let new = |positions: &Vec<usize>| Ok::<_, Error>(self.pass(positions));
+        let pass = self.known.get_or_insert(positions.to_vec(), self.config.trace_memory, new)?;
         let coefficients = pass.coefficients.call(point.to_vec())?;
         let (c, report) = solve(&pass.adjoint, &coefficients)?;
         let inputs = std::iter::once(c.clone().into()).chain(coefficients).collect();

@@ -29,16 +29,19 @@ use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
 use crate::settings::precision::{Precision, Single, all_lowered, in_both, lowered, single};
 use crate::settings::report::{AdjointReport, Report, Statistics, locked, warn};
+use crate::tracing::cache::Bytes;
 use crate::tracing::lost::chosen;
 use banach_program::{
     Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
     linearize, simplify,
 };
 use banach_solve::{
-    FixedPointSolver, Handover, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
-    fixed_point_smooth,
+    FixedPointSolver, Handover, Outcome, Progress, Settings, Solution, Unobserved, fixed_point,
+    fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
 };
 use burn::tensor::Tensor;
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -59,6 +62,22 @@ pub(crate) struct Fix {
     backward: Arc<Backward>,
     /// Where solves are counted that happen inside programs, where nobody holds a report.
     statistics: Arc<Mutex<Statistics>>,
+}
+
+impl Bytes for Fix {
+    fn bytes(&self) -> usize {
+        let programs = self.g.bytes() + self.forward.prologue.bytes() + self.forward.body.bytes();
+        let compiled =
+            self.native.get().map_or(0, Bytes::bytes) + self.native_smooth.get().map_or(0, Bytes::bytes);
+        let bare = self.bare.get().map_or(0, |bare| bare.bytes());
+        let derivative = self.derivative.get().map_or(0, |derivative| derivative.resolvent.bytes());
+        programs
+            + compiled
+            + bare
+            + derivative
+            + self.single.known().map_or(0, Bytes::bytes)
+            + self.backward.bytes()
+    }
 }
 
 impl Fix {
@@ -133,6 +152,24 @@ impl Fix {
         let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
         let roughly = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
         in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
+    }
+
+    /// [`solve`](Self::solve) on the device of the tensors, where an observer sees the point at which g was evaluated in
+    /// every step. Solvers without a line search evaluate g at their iterates alone.
+    pub(crate) fn solve_observed(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        observer: &mut dyn FnMut(&Tensor<2>, &Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        let body = LoopBody::new(&self.forward, q, &x0.device())?;
+        let iterate = RefCell::new(x0.clone());
+        let map = |x: &Tensor<2>| {
+            iterate.replace(x.clone());
+            body.apply(x)
+        };
+        let mut seen = |progress: &Progress<'_>| observer(&iterate.borrow(), progress);
+        body.failed.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
     }
 
     /// The same in single precision, if solves begin there.
@@ -314,7 +351,7 @@ impl Custom for Fix {
             OnFailure::Best | OnFailure::Skip => solution.value,
             OnFailure::Warn => {
                 if !solution.converged() {
-                    warn(Report::new(&solution).explain());
+                    warn(&Report::new(&solution).explain());
                 }
                 solution.value
             }

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
 use crate::settings::precision::{Precision, Single, all_lowered, in_both, left, lowered};
 use crate::settings::report::{AdjointReport, Statistics, locked, warn};
+use crate::tracing::cache::Bytes;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::chosen;
 use banach_program::{
@@ -32,6 +33,16 @@ pub(crate) struct Resolvent {
     transposed: OnceLock<Arc<Resolvent>>,
     single: Single<Resolvent>,
     statistics: Arc<Mutex<Statistics>>,
+}
+
+impl Bytes for Resolvent {
+    fn bytes(&self) -> usize {
+        let parts = self.map.bytes() + self.parts.prologue.bytes() + self.parts.body.bytes();
+        let compiled =
+            self.native.get().map_or(0, Bytes::bytes) + self.single.known().map_or(0, Bytes::bytes);
+        let transposed = self.transposed.get().map_or(0, |transposed| transposed.bytes());
+        parts + compiled + transposed + self.pullbacks.bytes()
+    }
 }
 
 impl Resolvent {

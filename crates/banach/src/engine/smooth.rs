@@ -7,6 +7,7 @@ use crate::engine::failure::Failure;
 use crate::engine::part::Part;
 use crate::engine::runner::{Origin, computed};
 use crate::error::Error;
+use crate::tracing::cache::Bytes;
 use banach_program::{
     Builder, ConvolutionMethod, Hoisted, Host, Operand, Packed, Program, Unsuitable, Value, Var, evaluate,
     hoist, simplify,
@@ -68,6 +69,13 @@ pub(crate) struct CompiledSmooth<T> {
     coefficients: Vec<Origin>,
     /// `(t, coefficients..) -> J t`
     pushed: CompiledBody<T>,
+}
+
+impl<T: Number> Bytes for CompiledSmooth<T> {
+    fn bytes(&self) -> usize {
+        let energy = self.energy.as_ref().map_or(0, Bytes::bytes);
+        self.g.bytes() + energy + self.slopes.bytes() + self.pushed.bytes()
+    }
 }
 
 impl<T: Number> CompiledSmooth<T> {

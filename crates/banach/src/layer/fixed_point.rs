@@ -1,19 +1,27 @@
 //! What do I put into my network? A Burn module whose forward is the fixed point of another module.
 
 use crate::calculus::implicit::KnownRows;
+use crate::engine::failure::Failure;
 use crate::error::Error;
+use crate::layer::observed::Step;
 use crate::layer::warm::{Visit, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
 use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked, warn};
+use crate::settings::trial::is_trial;
+use crate::tracing::cache::{Cache, Signature};
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
 use crate::tracing::parameters::Parameters;
-use crate::tracing::traced::{TracedUpdate, types_of};
+use crate::tracing::release::Release;
+use crate::tracing::traced::TracedUpdate;
 use crate::tracing::update::{Update, start_of};
-use banach_program::{Builder, Program, Tensors, Type, Value, Var, evaluate, record};
-use burn::module::Module;
+use banach_program::{Builder, Program, Tensors, Value, Var, evaluate, record};
+use banach_solve::Progress;
+use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
+use std::fmt::{Debug, Formatter};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
@@ -24,7 +32,8 @@ use std::sync::{Arc, Mutex};
 /// rest. Programs are traced once for each set of shapes; clones share them, and the statistics.
 ///
 /// See the [crate's page](crate) for an example.
-#[derive(Module, Debug)]
+#[derive(Module)]
+#[module(custom_display)]
 pub struct FixedPoint<M: Module> {
     update: M,
     #[module(skip)]
@@ -33,18 +42,33 @@ pub struct FixedPoint<M: Module> {
     shared: Arc<Shared>,
 }
 
-/// What clones of a layer have in common.
-#[derive(Debug, Default)]
+/// The traces and statistics that clones of a layer share.
+#[derive(Default)]
 struct Shared {
-    traced: Mutex<Vec<(Key, Arc<TracedUpdate>)>>,
+    traced: Cache<Signature, TracedUpdate>,
     statistics: Arc<Mutex<Statistics>>,
+    release: Release,
 }
 
-/// What a program is traced for: a device, the tensors of the call, and which of them each place in the module holds.
-type Key = (Device, Vec<Type>, Vec<usize>);
+impl Debug for Shared {
+    /// A printed model does not print its programs.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Shared")
+    }
+}
 
-/// Programs kept per layer; a network sees few sets of shapes.
-const KEPT: usize = 16;
+impl<M: Module> Debug for FixedPoint<M> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let mut layer = f.debug_struct("FixedPoint");
+        layer.field("update", &self.update).field("config", &self.config).finish()
+    }
+}
+
+impl<M: Module + ModuleDisplay> ModuleDisplay for FixedPoint<M> {
+    fn custom_content(&self, content: Content) -> Option<Content> {
+        content.add("update", &self.update).add_debug_attribute("config", &self.config).optional()
+    }
+}
 
 impl<M: Module> FixedPoint<M> {
     pub(crate) fn new(update: M, config: FixedPointConfig) -> Self {
@@ -84,6 +108,21 @@ impl<M: Module> FixedPoint<M> {
     pub fn take_statistics(&self) -> Statistics {
         std::mem::take(&mut locked(&self.shared.statistics))
     }
+
+    /// Forgets the traces of this layer and its clones: the next call traces the update again.
+    ///
+    /// A trace holds every number that the update reads from elsewhere, a plain field or a shared counter say, as it was at
+    /// the first call with these shapes. After such a number has changed, forget the traces; better, pass the number in as
+    /// a part of z.
+    pub fn forget_traces(&self) {
+        self.shared.traced.clear();
+    }
+
+    /// An estimate of the bytes that the traces of this layer and its clones take, compiled programs and their workspaces
+    /// included; [`FixedPointConfig::trace_memory`] bounds it.
+    pub fn trace_bytes(&self) -> usize {
+        self.shared.traced.bytes()
+    }
 }
 
 impl<M: Module + Update> FixedPoint<M> {
@@ -120,6 +159,17 @@ impl<M: Module + Update> FixedPoint<M> {
         z: M::Input,
         samples: Option<(&WarmStarts, &[u64])>,
     ) -> Result<Solution<M::State>, Error> {
+        self.solve_by(x0, z, samples, None)
+    }
+
+    /// The same, perhaps observed.
+    pub(crate) fn solve_by(
+        &self,
+        x0: M::State,
+        z: M::Input,
+        samples: Option<(&WarmStarts, &[u64])>,
+        observer: Option<&mut dyn FnMut(Step<'_, M::State>) -> ControlFlow<()>>,
+    ) -> Result<Solution<M::State>, Error> {
         let mut call = Call::new(self, &x0, &z)?;
         let recorded = Value::from(call.x0.clone()).is_placeholder();
         if call.tape.is_some() {
@@ -127,6 +177,10 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let mut visit = match samples {
             Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
+            None if recorded && observer.is_some() => {
+                let expected = "a call outside: inside a trace nothing is solved yet";
+                return Err(Error::setting("observer", "given inside a trace", expected));
+            }
             None if recorded => {
                 self.config.validate_in_a_trace()?;
                 return call.record(&x0);
@@ -135,18 +189,19 @@ impl<M: Module + Update> FixedPoint<M> {
             None => None,
         };
         let warm_rows = visit.as_ref().map_or(Ok(0), |visit| visit.begin(&mut call.x0))?;
-        let (solution, inverse) = match call.tape {
-            Some(_) => call.traced.fix.solve_remembered(&call.x0, &call.fixed)?,
-            None => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
+        let (solution, inverse) = match (observer, &call.tape) {
+            (Some(observer), _) => (call.observed(&x0, observer)?, None),
+            (None, Some(_)) => call.traced.fix.solve_remembered(&call.x0, &call.fixed)?,
+            (None, None) => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
         };
         let report = Report::new(&solution);
         if self.config.on_failure == OnFailure::Warn && !solution.converged() {
-            warn(report.explain());
+            warn(&report.explain());
         }
         {
             let mut statistics = locked(&self.shared.statistics);
             statistics.count(&report);
-            statistics.warm_rows += warm_rows;
+            statistics.warm_rows += if is_trial() { 0 } else { warm_rows };
         }
         if let Some(visit) = &mut visit {
             visit.remember_states(&solution.value, &report)?;
@@ -156,7 +211,8 @@ impl<M: Module + Update> FixedPoint<M> {
                 solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!()),
             ));
         }
-        let flat = if call.tape.is_some() {
+        let flat = if let Some(tape) = &call.tape {
+            self.shared.release.count(tape);
             self.on_tape(&call, solution.value, &report, (visit, inverse))?
         } else {
             solution.value
@@ -192,7 +248,9 @@ impl<M: Module + Update> FixedPoint<M> {
             return Ok(joined);
         }
         let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
-        locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
+        if !is_trial() {
+            locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
+        }
         Ok(chosen(&failed, call.leaf(x), joined))
     }
 
@@ -235,9 +293,10 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let tape = call.tape.iter().flatten().cloned().collect();
         let shared = Arc::clone(&self.shared);
-        let skips = self.config.on_failure == OnFailure::Skip;
+        let skips = self.config.on_failure == OnFailure::Skip && !is_trial();
         let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), ..rows };
         call.traced.fix.on_tape(x, tape, point, rows, move |report| {
+            shared.release.reset();
             let mut statistics = locked(&shared.statistics);
             statistics.count_adjoint(&report);
             statistics.skipped_rows +=
@@ -265,7 +324,8 @@ impl Call {
         z: &M::Input,
     ) -> Result<Self, Error> {
         let mut live = z.clone().into_values();
-        let parameters = Parameters::of(&layer.update, &live)?;
+        let parameters = Parameters::of(&layer.update);
+        let random = parameters.random(&live).map(ToOwned::to_owned);
         live.extend(parameters.values.iter().cloned());
         let states = x0.clone().into_values();
         if states.iter().chain(&live).any(Value::is_quantized) {
@@ -274,33 +334,48 @@ impl Call {
         Value::on_one_device(&[states.clone(), live.clone()].concat())?;
         let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
-        let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
-        let mut known = locked(&layer.shared.traced);
-        let device = states.first().map_or_else(Device::default, Value::device);
-        let key = (device, types, parameters.places.clone());
-        let found = known.iter().find(|(kept, _)| *kept == key).map(|(_, traced)| Arc::clone(traced));
-        let traced = match found {
-            Some(traced) => traced,
-            None => {
-                let new = TracedUpdate::new(
-                    &layer.update,
-                    x0,
-                    z,
-                    &parameters,
-                    &key.1,
-                    (&layer.config, &layer.shared.statistics),
-                )?;
-                let new = Arc::new(new);
-                known.truncate(KEPT - 1);
-                known.insert(0, (key, Arc::clone(&new)));
-                new
-            }
-        };
-        drop(known);
-        let x0 = run_single(&traced.packing, states)?.try_into_tensor()?;
+        let point = [states.clone(), fixed.clone()].concat();
+        let numbers = [x0.numbers(), z.numbers()].concat();
+        let signature = Signature::new(&point, numbers, (&parameters.places, &parameters.flags));
+        let (config, statistics) = (&layer.config, &layer.shared.statistics);
         let tracked = live.iter().any(|value| value.device().is_autodiff());
+        let traced = layer.shared.traced.get_or_insert(signature, config.trace_memory, |signature| {
+            TracedUpdate::new(&layer.update, x0, z, &parameters, &signature.types, (config, statistics))
+        })?;
+        if !config.check_trace
+            && let Some(found) = random
+        {
+            return Err(Error::NoFunction { place: "update".into(), found });
+        }
+        if config.check_trace && !point.iter().any(Value::is_placeholder) {
+            traced.compare(&layer.update, (x0, z), &parameters, point, tracked)?;
+        }
+        let x0 = run_single(&traced.packing, states)?.try_into_tensor()?;
         let tape = tracked.then_some(live);
         Ok(Call { traced, x0, fixed, tape })
+    }
+
+    /// The solution, with every iterate shown to an observer.
+    fn observed<S: Tensors>(
+        &self,
+        x0: &S,
+        observer: &mut dyn FnMut(Step<'_, S>) -> ControlFlow<()>,
+    ) -> Result<banach_solve::Solution<Tensor<2>>, Error> {
+        let failure = Failure::default();
+        let solution = self.traced.fix.solve_observed(&self.x0, &self.fixed, &mut |x, progress| {
+            let states = evaluate(&self.traced.unpacking, vec![x.clone().into()]);
+            match states.and_then(|states| x0.rebuild(&mut states.into_iter())) {
+                Ok(x) => {
+                    let &Progress { step, evaluations, residuals, outcomes, .. } = progress;
+                    observer(Step { step, evaluations, x, residuals, outcomes })
+                }
+                Err(error) => {
+                    failure.note(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failure.checked(solution)
     }
 
     /// z and θ, on the tape where they are.

@@ -10,6 +10,7 @@ use crate::tracing::update::{Update, start_of};
 use banach_program::{Kind, Type, Value, evaluate};
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
+use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex};
 
 /// The states and adjoints at which solves of the same samples ended last, under ids that do not change from epoch to
@@ -64,9 +65,16 @@ use std::sync::{Arc, Mutex};
 /// assert_eq!(again.report().steps, [0, 0]);
 /// # Ok::<(), banach::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WarmStarts {
     memory: Arc<Mutex<Memory>>,
+}
+
+impl Debug for WarmStarts {
+    /// The count alone, not the states.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WarmStarts of {} samples", self.len())
+    }
 }
 
 impl WarmStarts {

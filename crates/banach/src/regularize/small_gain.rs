@@ -7,7 +7,7 @@ use crate::settings::configuration::FixedPointConfig;
 use crate::settings::strict::strict_config;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::update::{Update, start_of};
-use banach_program::{Tensors, Value};
+use banach_program::Value;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Distribution, Tensor};
 
@@ -105,7 +105,7 @@ impl SmallGain {
             let expected = "a state with at least one row and one number: no gain can be measured without";
             return Err(Error::setting("x", format!("a state of {:?}", call.x0.dims()), expected));
         }
-        let parameters = Parameters::of(layer.update(), &z.into_values())?;
+        let parameters = Parameters::of(layer.update());
         let rank = |at: usize| parameters.values[at].ty().shape.len();
         let weights: Vec<usize> = parameters.trained().into_iter().filter(|&at| rank(at) >= 2).collect();
         let ids: Vec<ParamId> = weights.iter().map(|&at| parameters.ids[at]).collect();

@@ -133,10 +133,11 @@ impl SpectralConv2d {
         let v = carried.value();
         let (home, weight) = (v.device(), self.conv.weight.val().without_autodiff());
         let (shape, mut v) = (v.dims(), v.without_autodiff());
-        let convolution =
-            Function::of(&(v.clone(), weight.clone()), |(v, weight): (Tensor<4>, Tensor<4>)| {
-                with_weight(&self.conv, weight, None).forward(v)
-            })?;
+        let convolution = Function::recorded(&[v.clone().into(), weight.clone().into()], |mut inputs| {
+            let weight = inputs.remove(1).try_into_tensor()?;
+            let image = with_weight(&self.conv, weight, None).forward(inputs.remove(0).try_into_tensor()?);
+            Ok(vec![image.into()])
+        })?;
         let transposed = convolution.vjp_of(&[0]);
         for _ in 0..steps {
             let image: Value = convolution.call((v.clone(), weight.clone()))?.remove(0);

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
 use crate::settings::gradient::Gradient;
 use crate::settings::precision::Precision;
+use crate::tracing::parameters::Parameters;
 use crate::tracing::update::Update;
 use banach_program::ConvolutionMethod;
 use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
@@ -81,6 +82,8 @@ impl Convolution {
 /// | `engine` | [`Engine::Native`] | where loops run |
 /// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
 /// | `precision` | [`Precision::Stated`] | whether states of `f64` are iterated in `f32` first |
+/// | `check_trace` | `true` | whether every new trace is compared once with Burn |
+/// | `trace_memory` | 1 GiB | bytes that the traces of a layer may take; the least recently used go first |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedPointConfig {
@@ -103,6 +106,14 @@ pub struct FixedPointConfig {
     pub convolution: Convolution,
     /// Whether states of `f64` are iterated in `f32` first.
     pub precision: Precision,
+    /// Whether every new trace is compared with Burn at the start of its first solve: value, and pullback of a random
+    /// cotangent on a training device. What a trace cannot show (`detach`, randomness, a branch on the mode) is then an
+    /// error. It costs one evaluation and one backward pass of g, and three evaluations of the traced program, for each
+    /// new set of shapes. Where it is off, modules that hold a random layer in training mode are refused, used or not.
+    pub check_trace: bool,
+    /// The bytes that the traces of a layer may take, by estimate, with compiled programs and their workspaces. Beyond it
+    /// the least recently used traces go; four stay. A new set of shapes costs a new trace: some milliseconds.
+    pub trace_memory: usize,
 }
 
 impl Default for FixedPointConfig {
@@ -121,9 +132,14 @@ impl Default for FixedPointConfig {
             engine,
             convolution,
             precision,
+            check_trace: true,
+            trace_memory: TRACE_MEMORY,
         }
     }
 }
+
+/// The bytes that traces may take by default.
+pub(crate) const TRACE_MEMORY: usize = 1 << 30;
 
 impl FixedPointConfig {
     /// The defaults.
@@ -210,6 +226,20 @@ impl FixedPointConfig {
     #[must_use]
     pub fn with_coupling(mut self, coupling: Option<f64>) -> Self {
         self.coupling = coupling;
+        self
+    }
+
+    /// Whether every new trace is compared once with Burn.
+    #[must_use]
+    pub fn with_check_trace(mut self, check: bool) -> Self {
+        self.check_trace = check;
+        self
+    }
+
+    /// The bytes that the traces of a layer may take.
+    #[must_use]
+    pub fn with_trace_memory(mut self, bytes: usize) -> Self {
+        self.trace_memory = bytes;
         self
     }
 
@@ -306,9 +336,11 @@ impl FixedPointConfig {
     /// The layer over a module.
     ///
     /// # Errors
-    /// As [`validate`](Self::validate).
+    /// As [`validate`](Self::validate), and what is known of the module before its first call: [`Error::Quantized`] for
+    /// quantized parameters, [`Error::Program`] for parameters on more than one device.
     pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
         self.validate()?;
+        Parameters::of_initialized(&update).validate()?;
         Ok(FixedPoint::new(update, self.clone()))
     }
 }

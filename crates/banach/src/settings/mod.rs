@@ -5,3 +5,4 @@ pub(crate) mod gradient;
 pub(crate) mod precision;
 pub(crate) mod report;
 pub(crate) mod strict;
+pub(crate) mod trial;

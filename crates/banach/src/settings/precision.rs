@@ -73,6 +73,11 @@ impl<T> Single<T> {
         Single(OnceLock::new())
     }
 
+    /// It, if it was asked for.
+    pub(crate) fn known(&self) -> Option<&T> {
+        self.0.get()?.as_ref().ok()?.as_deref()
+    }
+
     /// It, made of the program in single precision.
     pub(crate) fn get(
         &self,

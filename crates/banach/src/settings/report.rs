@@ -1,6 +1,7 @@
 //! Did it converge, and what did it take? For one solve, for its backward pass, and for a layer over time.
 
 use crate::error::Error;
+use crate::settings::trial::{is_trial, record_rows};
 use banach_solve::{LinearSolver, Outcome, Record};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,11 @@ impl<S> Solution<S> {
     /// How it went.
     pub fn report(&self) -> &Report {
         &self.report
+    }
+
+    /// x̂ and the report.
+    pub fn into_parts(self) -> (S, Report) {
+        (self.value, self.report)
     }
 }
 
@@ -106,8 +112,8 @@ impl Report {
     }
 
     /// The story in words: how many rows converged, how fast, and advice where they did not.
-    pub fn explain(&self) -> &str {
-        &self.explanation
+    pub fn explain(&self) -> String {
+        self.explanation.clone()
     }
 
     /// How the adjoint solves went: one for every backward pass through this solution.
@@ -264,6 +270,9 @@ impl Statistics {
     }
 
     pub(crate) fn count(&mut self, report: &Report) {
+        if record_rows(!report.converged()) {
+            return;
+        }
         self.solves += 1;
         self.rows += report.outcomes.len();
         self.forward_steps += report.steps.iter().sum::<usize>();
@@ -273,6 +282,9 @@ impl Statistics {
     }
 
     pub(crate) fn count_adjoint(&mut self, report: &AdjointReport) {
+        if record_rows(report.failed().contains(&true)) {
+            return;
+        }
         self.adjoint_rows += report.outcomes.len();
         self.adjoint_steps += report.steps.iter().sum::<usize>();
         self.adjoint_unconverged_rows +=
@@ -283,7 +295,9 @@ impl Statistics {
 
 /// Says what went wrong in the log.
 pub(crate) fn warn(text: &str) {
-    log::warn!(target: "banach", "{text}");
+    if !is_trial() {
+        log::warn!(target: "banach", "{text}");
+    }
 }
 
 /// The lock, also where another thread panicked while it held it: the counts stay counts.
