@@ -165,7 +165,7 @@ impl Function {
     ) -> Result<Self, Error> {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
-        let program = trace_code(&device, &types, |placeholders| Ok(closure(placeholders.to_vec())))?;
+        let program = trace_code(&device, &types, |placeholders| closure(placeholders.to_vec()))?;
         Ok(program.into())
     }
 
