@@ -32,7 +32,7 @@ impl Rows for Tensor<2> {
     }
 
     fn probe(&self, seed: u32) -> Self {
-        if self.rows() == 0 {
+        if self.dims().contains(&0) {
             return self.clone();
         }
         let row: Vec<f64> = (0..self.width()).map(|column| scattered(seed, column)).collect();
@@ -95,6 +95,9 @@ impl Rows for Tensor<2> {
     }
 
     fn replace(&mut self, mask: &[bool], by: &Self) {
+        if self.dims().contains(&0) {
+            return; // Burn expands to no shape without numbers.
+        }
         let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
         let mask = Tensor::<2, Bool>::from_data(data, &self.device()).expand(self.dims());
         *self = self.clone().mask_where(mask, by.clone());

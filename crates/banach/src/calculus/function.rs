@@ -28,8 +28,9 @@ use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::report::{Statistics, locked};
 use crate::tracing::flatten::Layout;
+use crate::tracing::traced::trace_code;
 use banach_program::{
-    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, trace, vjp,
+    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, vjp,
 };
 use burn::tensor::Device;
 use std::fmt::{Display, Formatter};
@@ -86,7 +87,7 @@ impl Function {
     ) -> Result<Self, Error> {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
-        let program = trace(&device, &types, |placeholders| Ok(closure(placeholders.to_vec())))?;
+        let program = trace_code(&device, &types, |placeholders| Ok(closure(placeholders.to_vec())))?;
         Ok(program.into())
     }
 
@@ -152,7 +153,7 @@ impl Function {
     /// [`Error::Setting`] for a position it does not have.
     pub fn partial(&self, inputs: &[usize]) -> Result<Function, Error> {
         let types: Vec<&Type> = self.program.output_types().collect();
-        let scalar = |ty: &Type| ty.kind.is_float() && (ty.len() == 1 || ty.len() == ty.shape[0]);
+        let scalar = |ty: &Type| ty.kind.is_float() && (ty.len() == 1 || ty.shape.first() == Some(&ty.len()));
         if types.len() != 1 || !scalar(types[0]) {
             let found: Vec<String> = types.iter().map(ToString::to_string).collect();
             return Err(Error::NotScalar { found: found.join(", ") });
@@ -161,6 +162,18 @@ impl Function {
         if let Some(&position) = inputs.iter().find(|position| **position >= count) {
             let found = format!("the position of an input, {position}, of a function of {count}");
             return Err(Error::setting("inputs", found, "positions of its inputs, from 0"));
+        }
+        let whole = inputs.iter().find(|position| !self.floats().contains(*position));
+        if let Some(&position) = whole {
+            let found = format!(
+                "the position {position} of {}",
+                self.program.type_of(self.program.inputs()[position])
+            );
+            return Err(Error::setting(
+                "inputs",
+                found,
+                "positions of float tensors, which alone have derivatives",
+            ));
         }
         let pulled = vjp(&self.program, inputs);
         let mut builder = Builder::new();

@@ -233,6 +233,7 @@ impl Fix {
         KnownRows { lost, visit, reached, inverse }: KnownRows,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
+        self.config.validate_adjoint_width(x.dims()[1])?;
         let (backward, config) = (Arc::clone(&self.backward), self.config.clone());
         let settings = reached.map_or_else(
             || config.adjoint.clone(),

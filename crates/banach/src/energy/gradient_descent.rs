@@ -185,7 +185,7 @@ impl<E: Module + Energy> Update for GradientDescent<E> {
     /// Where the energy cannot be traced or is not one value per row; a [`FixedPoint`](crate::FixedPoint) over this
     /// turns that into its error.
     fn update(&self, x: E::State, z: E::Input) -> E::State {
-        self.step(&x, &z).unwrap_or_else(|error| std::panic::panic_any(error.into_program()))
+        self.step(&x, &z).unwrap_or_else(|error| std::panic::panic_any(error))
     }
 
     /// None where steps are projected: the energy alone does not tell where the minimiser on the set is.

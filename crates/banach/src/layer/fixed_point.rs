@@ -10,7 +10,7 @@ use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{TracedUpdate, types_of};
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Builder, Program, Tensors, Type, Value, Var, evaluate, record};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -101,7 +101,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// An update that cannot be traced, a state that changes its shape, and, with [`OnFailure::Error`], rows that do
     /// not converge.
     pub fn solve(&self, z: M::Input) -> Result<Solution<M::State>, Error> {
-        let x0 = self.update.start(&z);
+        let x0 = start_of(&self.update, &z)?;
         self.solve_from(x0, z)
     }
 
@@ -122,6 +122,9 @@ impl<M: Module + Update> FixedPoint<M> {
     ) -> Result<Solution<M::State>, Error> {
         let mut call = Call::new(self, &x0, &z)?;
         let recorded = Value::from(call.x0.clone()).is_placeholder();
+        if call.tape.is_some() {
+            self.config.validate_adjoint_width(call.x0.dims()[1])?;
+        }
         let mut visit = match samples {
             Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
             None if recorded => {
@@ -167,7 +170,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// # Errors
     /// An update that cannot be traced.
     pub fn program(&self, z: M::Input) -> Result<Program, Error> {
-        let x0 = self.update.start(&z);
+        let x0 = start_of(&self.update, &z)?;
         Ok(Call::new(self, &x0, &z)?.traced.program.clone())
     }
 

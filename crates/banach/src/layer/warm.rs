@@ -6,7 +6,7 @@ use crate::layer::memory::{Memory, WarmStatistics};
 use crate::settings::report::{AdjointReport, Report, Solution, locked};
 use crate::tracing::flatten::run_single;
 use crate::tracing::traced::TracedUpdate;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Kind, Type, Value, evaluate};
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
@@ -146,7 +146,7 @@ impl<M: Module + Update> FixedPoint<M> {
         ids: &[u64],
         warm: &WarmStarts,
     ) -> Result<Solution<M::State>, Error> {
-        let x0 = self.update().start(&z);
+        let x0 = start_of(self.update(), &z)?;
         self.solve_known(x0, z, Some((warm, ids)))
     }
 }

@@ -4,32 +4,36 @@ use crate::calculus::function::Function;
 use crate::error::Error;
 use crate::regularize::singular_value::{convolution_bound, directions, norm, on_host};
 use crate::regularize::{CONVOLUTION_STEPS, SpectralEstimate};
+use crate::settings::strict::strict_config;
 use banach_program::Value;
-use burn::config::Config;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 
-/// How a [`SpectralConv2d`] is made.
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `conv` | given | | the layer whose weight is divided |
-/// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
-/// | `estimate` | `Gram`, 2 steps | | how σ is found |
-/// | `image` | none | | height and width of the images that power iteration looks at; `Gram` holds for all |
-#[derive(Config, Debug)]
-pub struct SpectralConv2dConfig {
-    /// The layer whose weight is divided.
-    pub conv: Conv2dConfig,
-    /// The number s that the layer does not exceed.
-    #[config(default = 0.9)]
-    pub gain: f64,
-    /// How the largest singular value is found.
-    #[config(default = "SpectralEstimate::Gram { steps: 2 }")]
-    pub estimate: SpectralEstimate,
-    /// Height and width of the images that power iteration looks at.
-    pub image: Option<[usize; 2]>,
+strict_config! {
+    /// How a [`SpectralConv2d`] is made.
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `conv` | given | | the layer whose weight is divided |
+    /// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
+    /// | `estimate` | `Gram`, 2 steps | | how σ is found |
+    /// | `image` | none | | height and width of the images that power iteration looks at; `Gram` holds for all |
+    #[derive(Debug)]
+    pub struct SpectralConv2dConfig {
+        given {
+            /// The layer whose weight is divided.
+            conv: Conv2dConfig,
+        }
+        defaults {
+            /// The number s that the layer does not exceed.
+            with_gain(gain: f64 = 0.9),
+            /// How the largest singular value is found.
+            with_estimate(estimate: SpectralEstimate = SpectralEstimate::Gram { steps: 2 }),
+            /// Height and width of the images that power iteration looks at.
+            with_image(image: Option<[usize; 2]> = None),
+        }
+    }
 }
 
 impl SpectralConv2dConfig {

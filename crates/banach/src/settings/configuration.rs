@@ -261,6 +261,27 @@ impl FixedPointConfig {
         Ok(())
     }
 
+    /// Refuses states that the adjoint solver cannot write down, before a solution is put on the tape: a backward pass
+    /// has no way to report an error.
+    ///
+    /// # Errors
+    /// [`Error::Solve`] with the width and the limit.
+    pub(crate) fn validate_adjoint_width(&self, width: usize) -> Result<(), Error> {
+        let solves = match self.gradient {
+            Gradient::Implicit => true,
+            Gradient::Shine { refinement, .. } => refinement > 0,
+            Gradient::Unrolled { .. } => false,
+        };
+        if let LinearSolver::Dense(dense) = &self.adjoint.solver
+            && solves
+            && width > dense.limit
+        {
+            let (setting, limit) = ("adjoint.dense.limit", dense.limit);
+            return Err(banach_solve::Error::Wide { setting, width, limit }.into());
+        }
+        Ok(())
+    }
+
     /// Refuses gradients other than the implicit one, where that is looked at.
     pub(crate) fn refuse_other_gradients(&self) -> Result<(), Error> {
         match self.gradient {

@@ -4,3 +4,4 @@ pub(crate) mod configuration;
 pub(crate) mod gradient;
 pub(crate) mod precision;
 pub(crate) mod report;
+pub(crate) mod strict;

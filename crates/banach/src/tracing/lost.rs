@@ -51,6 +51,9 @@ impl StandIns {
 /// Rows of `yes` where the mask is true, of `no` elsewhere.
 pub(crate) fn chosen(mask: &[bool], yes: Tensor<2>, no: Tensor<2>) -> Tensor<2> {
     let shape = no.dims();
+    if shape.contains(&0) {
+        return no; // Burn expands to no shape without numbers.
+    }
     let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
     let mask = Tensor::<2, Bool>::from_data(data, &no.device()).expand(shape);
     no.mask_where(mask, yes)

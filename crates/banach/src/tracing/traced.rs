@@ -11,6 +11,7 @@ use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
 use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use burn::tensor::Device;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
 /// An update as programs on the flat state.
@@ -75,7 +76,7 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
     closure: impl FnOnce(&M, X, Z) -> Vec<Value>,
 ) -> Result<Program, Error> {
     let others = types.len() - parameters.values.len();
-    let program = trace(device, types, |placeholders| {
+    trace_code(device, types, |placeholders| {
         let mut values = placeholders.iter().cloned();
         let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
         let there = Replacement::new(&parameters.ids, &placeholders[others..]);
@@ -85,8 +86,29 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
             recording = recording.to_device(&placeholder.device());
         }
         Ok(closure(&recording, x, z))
-    })?;
-    Ok(program)
+    })
+}
+
+/// The program that a closure computes for inputs of these types. A panic of the closure with an [`Error`] of this crate
+/// is that error.
+pub(crate) fn trace_code(
+    device: &Device,
+    types: &[Type],
+    closure: impl FnOnce(&[Value]) -> Result<Vec<Value>, banach_program::Error>,
+) -> Result<Program, Error> {
+    let mut refused = None;
+    let program = trace(device, types, |placeholders| {
+        let traced = catch_unwind(AssertUnwindSafe(|| closure(placeholders)));
+        traced.unwrap_or_else(|payload| match payload.downcast::<Error>() {
+            Ok(error) => {
+                let message = error.to_string();
+                refused = Some(*error);
+                Err(banach_program::Error::Panicked { message })
+            }
+            Err(payload) => resume_unwind(payload),
+        })
+    });
+    refused.map_or_else(|| Ok(program?), Err)
 }
 
 /// The types of the tensors of a call.

@@ -34,7 +34,7 @@
 use crate::error::Error;
 use crate::layer::fixed_point::{Call, FixedPoint};
 use crate::tracing::flatten::run_single;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Value, evaluate, jvp, vjp};
 use burn::module::Module;
 use burn::tensor::{DType, Distribution, Tensor};
@@ -72,7 +72,7 @@ impl GradientCheck {
 /// checked.
 pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Result<GradientCheck, Error> {
     layer.config().refuse_other_gradients()?;
-    let x0 = layer.update().start(&z);
+    let x0 = start_of(layer.update(), &z)?;
     let roads = Roads::new(Call::new(layer, &x0, &z)?)?;
     let (implicit, length) = roads.implicit()?;
     let relative = |other: f64| (other - implicit).abs() / length.max(1e-12);

@@ -36,7 +36,7 @@ mod words;
 use crate::error::Error;
 use crate::layer::fixed_point::{Call, FixedPoint};
 use crate::tracing::flatten::run_single;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value};
 use banach_solve::{Outcome, Rows as _};
 use burn::module::Module;
@@ -203,7 +203,7 @@ impl<M: Module + Update> FixedPoint<M> {
 
     fn diagnosed(&self, z: &M::Input) -> Result<Call, Error> {
         self.config().refuse_other_gradients()?;
-        let x0 = self.update().start(z);
+        let x0 = start_of(self.update(), z)?;
         let call = Call::new(self, &x0, z)?;
         if Value::from(call.x0.clone()).is_placeholder() {
             let found = "asked for inside a trace, where nothing is solved; ask for it outside".into();
