@@ -16,7 +16,7 @@ pub(crate) const CURVES: &str = "curves.svg";
 
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct BibtexReport {
     experiment: &'static str,
     layer: LayerName,
     seed: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Best {
     pub(crate) scores: history::Scores,
 }
 
-impl Report {
+impl BibtexReport {
     /// The report of the epochs in `state`.
     pub(crate) fn new(state: &State, parameters: usize) -> Self {
         let best = history::best(&state.epochs);
