@@ -58,7 +58,7 @@ pub(crate) fn draw(session: &Session, state: &State) -> Result<(), Error> {
     curves::draw(&session.path(CURVES), &panels(&state.epochs))
 }
 
-/// Whether the report in the folder is there and tells of so many epochs.
+/// Whether the folder holds a report with this number of epochs.
 pub(crate) fn is_written(session: &Session, epochs: usize) -> bool {
     let bytes = std::fs::read(session.path("report.json")).unwrap_or_default();
     let report: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
