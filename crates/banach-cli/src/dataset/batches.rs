@@ -19,7 +19,7 @@ pub(crate) struct Batch {
     pub(crate) mask: Option<Tensor<2>>,
 }
 
-/// What is left out of each example while training. What stays grows so that means stay the same.
+/// What is left out of each example while training. What stays is scaled up so that means do not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Dropout {
     /// Share of the features.
@@ -61,7 +61,7 @@ impl Batches {
         self
     }
 
-    /// The same with features and hidden units left out of shuffled examples, anew in each epoch.
+    /// Leaves features and hidden units out of shuffled examples, anew in each epoch.
     pub(crate) fn with_dropout(mut self, dropout: Dropout) -> Self {
         self.dropout = dropout;
         self

@@ -18,11 +18,11 @@ pub(crate) struct Progress {
     unit: &'static str,
     total: u64,
     started: Instant,
-    display: Display,
+    drawing: Drawing,
 }
 
 #[derive(Debug)]
-enum Display {
+enum Drawing {
     Bar(ProgressBar),
     Lines(Mutex<Steps>),
     Nothing,
@@ -41,8 +41,8 @@ impl Progress {
     /// Progress over `total` steps, of which an earlier run did `done`; `unit` is their plural noun.
     pub(crate) fn new(done: usize, total: usize, unit: &'static str, quiet: bool) -> Self {
         let (done, total) = (done as u64, total as u64);
-        let display = if quiet {
-            Display::Nothing
+        let drawing = if quiet {
+            Drawing::Nothing
         } else if capability::redraws(&std::io::stderr()) {
             let target = ProgressDrawTarget::stderr_with_hz(REDRAWS_A_SECOND);
             let bar = ProgressBar::with_draw_target(Some(total), target).with_prefix(unit);
@@ -55,23 +55,23 @@ impl Progress {
             }
             bar.set_position(done);
             bar.reset_eta();
-            Display::Bar(bar)
+            Drawing::Bar(bar)
         } else {
             let told = done * LINES / total.max(1);
-            Display::Lines(Mutex::new(Steps { done, earlier: done, told }))
+            Drawing::Lines(Mutex::new(Steps { done, earlier: done, told }))
         };
-        Self { unit, total, started: Instant::now(), display }
+        Self { unit, total, started: Instant::now(), drawing }
     }
 
     /// Counts one step. Where there is no bar, every tenth of the whole writes a line that ends with `message`.
     pub(crate) fn advance(&self, message: impl FnOnce() -> String) {
-        match &self.display {
-            Display::Nothing => {}
-            Display::Bar(bar) => {
+        match &self.drawing {
+            Drawing::Nothing => {}
+            Drawing::Bar(bar) => {
                 bar.set_message(message());
                 bar.inc(1);
             }
-            Display::Lines(steps) => {
+            Drawing::Lines(steps) => {
                 let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
                 steps.done += 1;
                 let tenths = steps.done * LINES / self.total.max(1);
@@ -85,17 +85,17 @@ impl Progress {
 
     /// Counts one step; where there is no bar, nothing is written.
     pub(crate) fn advance_bar(&self) {
-        if let Display::Bar(bar) = &self.display {
+        if let Drawing::Bar(bar) = &self.drawing {
             bar.inc(1);
         }
     }
 
     /// Writes a line, above the bar if there is one.
     pub(crate) fn print(&self, line: impl FnOnce() -> String) {
-        match &self.display {
-            Display::Nothing => {}
-            Display::Bar(bar) => bar.println(line()),
-            Display::Lines(_) => tell(line()),
+        match &self.drawing {
+            Drawing::Nothing => {}
+            Drawing::Bar(bar) => bar.println(line()),
+            Drawing::Lines(_) => tell(line()),
         }
     }
 
@@ -110,7 +110,7 @@ impl Progress {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Display::Bar(bar) = &self.display {
+        if let Drawing::Bar(bar) = &self.drawing {
             bar.finish_and_clear();
         }
     }

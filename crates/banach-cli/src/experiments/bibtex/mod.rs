@@ -2,6 +2,7 @@
 
 mod arguments;
 mod checkpoint;
+mod comparison;
 mod display;
 mod evaluation;
 mod history;

@@ -12,7 +12,7 @@ use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
 
-/// The features z, and a factor for each hidden unit while training: the same in every step of one solve, so that g
+/// The features z, and a factor for each hidden unit while training: equal in every step of one solve, so that g
 /// stays a function.
 pub(crate) type Input = (Tensor<2>, Option<Tensor<2>>);
 

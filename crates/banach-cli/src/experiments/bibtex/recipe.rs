@@ -46,11 +46,11 @@ impl Recipe {
     /// About how long training and evaluating takes for one example of one epoch, in seconds on two cores.
     pub(crate) fn seconds_per_example(name: RecipeName, layer: LayerName) -> f64 {
         let milliseconds = match (name, layer) {
-            (RecipeName::Tuned, LayerName::Mlp | LayerName::Feedforward) => 0.15,
-            (RecipeName::Tuned, LayerName::FpiNn | LayerName::FpiGd) => 0.25,
-            (RecipeName::Published, LayerName::Mlp | LayerName::Feedforward) => 0.25,
-            (RecipeName::Published, LayerName::FpiNn) => 0.7,
-            (RecipeName::Published, LayerName::FpiGd) => 0.5,
+            (RecipeName::Tuned, LayerName::Mlp | LayerName::Feedforward) => 0.10,
+            (RecipeName::Tuned, LayerName::FpiNn | LayerName::FpiGd) => 0.12,
+            (RecipeName::Published, LayerName::Mlp | LayerName::Feedforward) => 0.12,
+            (RecipeName::Published, LayerName::FpiNn) => 0.30,
+            (RecipeName::Published, LayerName::FpiGd) => 0.15,
         };
         1e-3 * milliseconds
     }

@@ -7,7 +7,7 @@ use super::history;
 use super::network::Network;
 use super::recipe::Recipe;
 use super::settings::{self, Settings};
-use super::summary::{self, Report};
+use super::summary::{self, BibtexReport};
 use super::training::{End, Splits, Training};
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
@@ -45,7 +45,7 @@ impl Experiment for Bibtex {
         folders: &[checkpoint::FOLDER],
     };
     type Arguments = BibtexArguments;
-    type Report = Report;
+    type Report = BibtexReport;
 
     fn new(arguments: BibtexArguments, seed: u64) -> Result<Self, Error> {
         settings::check(&arguments)?;
@@ -75,7 +75,7 @@ impl Experiment for Bibtex {
         Plan { what, seconds: Some(seconds), folder, resumes: self.resumes }
     }
 
-    fn run(&self, session: &Session) -> Result<Finished<Report>, Error> {
+    fn run(&self, session: &Session) -> Result<Finished<BibtexReport>, Error> {
         let mut state = self.state.clone();
         let folder = session.path(checkpoint::FOLDER);
         let mut parts = None;
@@ -107,7 +107,7 @@ impl Experiment for Bibtex {
         };
         // A run that trained nothing says nothing new about the epochs of the runs before.
         let is_new = state.epochs.len() > finished || !summary::is_written(session, finished);
-        let report = Report::new(&state, parameters);
+        let report = BibtexReport::new(&state, parameters);
         match end? {
             End::Interrupted => {
                 if is_new && !state.epochs.is_empty() {

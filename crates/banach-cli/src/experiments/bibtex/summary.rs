@@ -16,7 +16,7 @@ pub(crate) const CURVES: &str = "curves.svg";
 
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct BibtexReport {
     experiment: &'static str,
     layer: LayerName,
     seed: u64,
@@ -36,7 +36,7 @@ pub(crate) struct Best {
     pub(crate) scores: history::Scores,
 }
 
-impl Report {
+impl BibtexReport {
     /// The report of the epochs in `state`.
     pub(crate) fn new(state: &State, parameters: usize) -> Self {
         let best = history::best(&state.epochs);
@@ -58,7 +58,7 @@ pub(crate) fn draw(session: &Session, state: &State) -> Result<(), Error> {
     curves::draw(&session.path(CURVES), &panels(&state.epochs))
 }
 
-/// Whether the report in the folder is there and tells of so many epochs.
+/// Whether the folder holds a report with this number of epochs.
 pub(crate) fn is_written(session: &Session, epochs: usize) -> bool {
     let bytes = std::fs::read(session.path("report.json")).unwrap_or_default();
     let report: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();

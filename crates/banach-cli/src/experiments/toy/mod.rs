@@ -18,7 +18,7 @@ use clap::Args;
 use problem::{BOUNDS, Problem, Samples};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use training::{Scores, Trained, Training};
+use training::{ToyScores, ToyTraining, Trained};
 
 const TRAIN_ROWS: usize = 2000;
 const TEST_ROWS: usize = 500;
@@ -53,7 +53,7 @@ pub(crate) struct Toy {
 
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct ToyReport {
     experiment: &'static str,
     seed: u64,
     settings: Settings,
@@ -75,7 +75,7 @@ struct Settings {
 #[derive(Debug, Serialize)]
 struct Layer {
     parameters: usize,
-    epochs: Vec<Epoch<Scores>>,
+    epochs: Vec<Epoch<ToyScores>>,
 }
 
 impl Experiment for Toy {
@@ -89,7 +89,7 @@ impl Experiment for Toy {
         folders: &[],
     };
     type Arguments = ToyArguments;
-    type Report = Report;
+    type Report = ToyReport;
 
     fn new(arguments: ToyArguments, seed: u64) -> Result<Self, Error> {
         let mut generator = Generator::new(seed, PROBLEM_STREAM);
@@ -109,10 +109,10 @@ impl Experiment for Toy {
         Plan { what, seconds, folder: "out/toy".into(), resumes: false }
     }
 
-    fn run(&self, session: &Session) -> Result<Finished<Report>, Error> {
+    fn run(&self, session: &Session) -> Result<Finished<ToyReport>, Error> {
         let ToyArguments { dimension, epochs, engine } = self.arguments;
         let progress = session.progress(0, epochs * LAYERS.len(), "epochs");
-        let training = Training {
+        let training = ToyTraining {
             train: &self.train,
             test: &self.test,
             dimension,
@@ -140,7 +140,8 @@ impl Experiment for Toy {
             let Trained { layer, parameters, epochs, .. } = trained;
             (layer.as_str(), Layer { parameters, epochs })
         });
-        let report = Report { experiment: Self::NAME, seed: self.seed, settings, layers: layers.collect() };
+        let report =
+            ToyReport { experiment: Self::NAME, seed: self.seed, settings, layers: layers.collect() };
         Ok(Finished { report, is_new: true, table, pictures: &[LOSSES], next: next() })
     }
 }
@@ -154,7 +155,7 @@ fn next() -> Vec<(String, &'static str)> {
 }
 
 fn panels(trained: &[Trained]) -> [Panel; 2] {
-    let panel = |title, value: fn(&Epoch<Scores>) -> Option<f64>| Panel {
+    let panel = |title, value: fn(&Epoch<ToyScores>) -> Option<f64>| Panel {
         title,
         logarithmic: true,
         axis: Axis::Epochs,

@@ -22,7 +22,7 @@ const EPOCH_STREAM: u64 = 1 << 33;
 
 /// The score of a network after an epoch.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct Scores {
+pub(crate) struct ToyScores {
     /// Mean squared error on the test samples, if it is finite.
     pub(crate) test_loss: Option<f64>,
 }
@@ -33,13 +33,13 @@ pub(crate) struct Trained {
     pub(crate) layer: LayerName,
     /// Number of weights.
     pub(crate) parameters: usize,
-    pub(crate) epochs: Vec<Epoch<Scores>>,
+    pub(crate) epochs: Vec<Epoch<ToyScores>>,
     /// Seconds of the whole training.
     pub(crate) seconds: f64,
 }
 
 /// What the networks have in common.
-pub(crate) struct Training<'a> {
+pub(crate) struct ToyTraining<'a> {
     pub(crate) train: &'a Samples,
     pub(crate) test: &'a Samples,
     pub(crate) dimension: usize,
@@ -80,7 +80,7 @@ impl Latest {
     }
 }
 
-impl Training<'_> {
+impl ToyTraining<'_> {
     /// Trains the networks of all layers at once. They share no numbers, so each comes out as if it trained alone.
     pub(crate) fn side_by_side(&self, layers: &[LayerName]) -> Result<Vec<Trained>, Error> {
         let failed = AtomicBool::new(false);
@@ -137,7 +137,7 @@ impl Training<'_> {
             let test = self.loss(&evaluated, self.test, &rows, &device.clone().inner());
             let test_loss = Some(f64::from(test.into_scalar::<f32>())).filter(|loss| loss.is_finite());
             sums.work.add_failures(&evaluated.take_work(rows.len()));
-            epochs.push(Epoch { epoch, seconds, sums, scores: Scores { test_loss } });
+            epochs.push(Epoch { epoch, seconds, sums, scores: ToyScores { test_loss } });
             self.latest.replace(layer, test_loss);
             self.progress.advance(|| self.latest.in_words());
         }
