@@ -69,6 +69,7 @@ pub(crate) fn log1p<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> 
 pub(crate) fn log_sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
     let small = exp::<S, T>(simd, T::subtract(simd, zero, T::absolute(simd, x)));
-    let negative = T::select(simd, T::less(simd, x, zero), x, zero);
+    // -0 - log(1) is -0, as the negated logarithm is.
+    let negative = T::select(simd, T::less(simd, x, zero), x, T::splat(simd, T::from_f64(-0.0)));
     T::subtract(simd, negative, log1p::<S, T>(simd, small))
 }
