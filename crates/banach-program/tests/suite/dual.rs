@@ -12,12 +12,12 @@ impl Expression {
                 std::array::from_fn(|i| {
                     let (value, slope) = function.value_and_slope(a[i].value, run.single);
                     let saturated = function.saturates() && run.finite_inputs;
-                    Dual { value, tangent: product(slope, a[i].tangent, saturated) }
+                    run.product(value, slope, a[i], saturated)
                 })
             }
             Expression::OfTwo(pair, a, b) => {
                 let (a, b) = (a.dual(inputs, run), b.dual(inputs, run));
-                std::array::from_fn(|i| pair.dual(a[i], b[i]))
+                std::array::from_fn(|i| pair.dual(a[i], b[i], run))
             }
             Expression::Row(function, a) => {
                 let a = a.dual(inputs, run);
@@ -26,7 +26,7 @@ impl Expression {
                 if matches!(function, OfRow::Norm | OfRow::Normal) {
                     run.largest = run.largest.max(squares);
                 }
-                function.dual(a)
+                function.dual(a, run)
             }
             Expression::Branch(test, [condition, yes, no]) => {
                 let [condition, yes, no] = [condition, yes, no].map(|part| part.dual(inputs, run));
@@ -40,10 +40,10 @@ impl Expression {
                 })
             }
         };
-        row.map(|Dual { value, tangent }| {
-            let value = run.rounded(value);
-            run.largest = run.largest.max(value.abs()).max(tangent.abs());
-            Dual { value, tangent }
+        row.map(|dual| {
+            let value = run.rounded(dual.value);
+            run.largest = run.largest.max(value.abs()).max(dual.tangent.abs());
+            Dual { value, ..dual }
         })
     }
 }
@@ -52,6 +52,8 @@ impl Expression {
 pub(crate) struct Dual {
     pub(crate) value: f64,
     pub(crate) tangent: f64,
+    /// Whether the moving elements reach this number along slopes other than zero.
+    pub(crate) moves: bool,
 }
 
 pub(crate) type Row = [Dual; COLUMNS];
@@ -68,12 +70,24 @@ impl Run {
     fn rounded(&self, x: f64) -> f64 {
         if self.single { f64::from(x as f32) } else { x }
     }
-}
 
-/// A slope times a tangent. A tangent that is zero stays zero; a slope that is zero ends an infinite tangent only where a
-/// function has saturated.
-fn product(slope: f64, tangent: f64, saturated: bool) -> f64 {
-    if tangent == 0.0 || (saturated && slope == 0.0) { 0.0 } else { slope * tangent }
+    /// A value with the tangent of one of its operands. What does not move has tangent zero, whatever the slope; a slope
+    /// that is zero ends an infinite tangent only where a function has saturated. Tangents that cancel before an infinite
+    /// slope have no product by the chain rule.
+    fn product(&mut self, value: f64, slope: f64, of: Dual, saturated: bool) -> Dual {
+        let moves = of.moves && slope != 0.0;
+        let tangent = match (moves, of.moves) {
+            (false, false) => 0.0,
+            (false, true) if saturated => 0.0,
+            (_, _) => slope * of.tangent,
+        };
+        // Reverse mode multiplies slopes in the other order.
+        self.largest = self.largest.max(tangent.abs());
+        if of.moves && slope.is_finite() {
+            self.largest = self.largest.max(slope.abs());
+        }
+        Dual { value, tangent, moves }
+    }
 }
 
 impl Function {
@@ -148,7 +162,7 @@ impl Function {
 }
 
 impl Pair {
-    fn dual(self, a: Dual, b: Dual) -> Dual {
+    fn dual(self, a: Dual, b: Dual, run: &mut Run) -> Dual {
         let (x, y) = (a.value, b.value);
         let (value, left, right) = match self {
             Pair::Add => (x + y, 1.0, 1.0),
@@ -156,7 +170,9 @@ impl Pair {
             Pair::Multiply => (x * y, y, x),
             Pair::Divide => (x / y, 1.0 / y, -x / y / y),
             Pair::Power => {
-                let left = if y == 0.0 { 0.0 } else { y * x.powf(y - 1.0) };
+                let lower = x.powf(y - 1.0);
+                run.largest = run.largest.max(if a.moves { lower.abs() } else { 0.0 });
+                let left = if y == 0.0 { 0.0 } else { y * lower };
                 let right = if x == 0.0 && y >= 0.0 { 0.0 } else { x.powf(y) * x.ln() };
                 (x.powf(y), left, right)
             }
@@ -170,28 +186,38 @@ impl Pair {
             }
             Pair::Larger => return if x < y { b } else { a },
         };
-        Dual { value, tangent: product(left, a.tangent, false) + product(right, b.tangent, false) }
+        let (left, right) = (run.product(value, left, a, false), run.product(value, right, b, false));
+        Dual { value, tangent: left.tangent + right.tangent, moves: left.moves || right.moves }
     }
 }
 
+/// A product in which zero absorbs.
+fn times(slope: f64, tangent: f64) -> f64 {
+    if slope == 0.0 || tangent == 0.0 { 0.0 } else { slope * tangent }
+}
+
 impl OfRow {
-    fn dual(self, a: Row) -> Row {
+    fn dual(self, a: Row, run: &mut Run) -> Row {
         let count = COLUMNS as f64;
         let sum = |of: &dyn Fn(Dual) -> f64| a.iter().map(|&a| of(a)).sum::<f64>();
-        let same = |value: f64, tangent: f64| [Dual { value, tangent }; COLUMNS];
+        let moves = a.iter().any(|a| a.moves);
+        let same = |value: f64, tangent: f64| [Dual { value, tangent, moves }; COLUMNS];
         match self {
             OfRow::Softmax | OfRow::LogSoftmax => {
                 let largest = a.iter().fold(f64::NEG_INFINITY, |largest, a| largest.max(a.value));
                 let whole = if a.iter().any(|a| a.value.is_nan()) { f64::NAN } else { largest };
                 let weights = a.map(|a| (a.value - whole).exp());
                 let total: f64 = weights.iter().sum();
-                let mean: f64 = (0..COLUMNS).map(|i| product(weights[i] / total, a[i].tangent, true)).sum();
+                let mean: f64 =
+                    (0..COLUMNS).map(|i| run.product(0.0, weights[i] / total, a[i], true).tangent).sum();
                 std::array::from_fn(|i| {
                     let weight = weights[i] / total;
                     let change = a[i].tangent - mean;
                     match self {
-                        OfRow::LogSoftmax => Dual { value: a[i].value - whole - total.ln(), tangent: change },
-                        _ => Dual { value: weight, tangent: product(weight, change, true) },
+                        OfRow::LogSoftmax => {
+                            Dual { value: a[i].value - whole - total.ln(), tangent: change, moves }
+                        }
+                        _ => Dual { value: weight, tangent: times(weight, change), moves },
                     }
                 })
             }
@@ -201,16 +227,16 @@ impl OfRow {
                 let centred = a.map(|a| (a.value - mean, a.tangent - change));
                 let deviation = (centred.iter().map(|c| c.0 * c.0).sum::<f64>() / count + 1e-5).sqrt();
                 let normal = centred.map(|c| c.0 / deviation);
-                let inner =
-                    (0..COLUMNS).map(|i| product(normal[i], centred[i].1, false)).sum::<f64>() / count;
+                let inner = (0..COLUMNS).map(|i| times(normal[i], centred[i].1)).sum::<f64>() / count;
                 std::array::from_fn(|i| Dual {
                     value: normal[i],
-                    tangent: (centred[i].1 - product(normal[i], inner, false)) / deviation,
+                    tangent: (centred[i].1 - times(normal[i], inner)) / deviation,
+                    moves,
                 })
             }
             OfRow::Norm => {
                 let norm = sum(&|a| a.value * a.value).sqrt();
-                same(norm, sum(&|a| product(a.value / norm, a.tangent, false)))
+                same(norm, sum(&|a| times(a.value / norm, a.tangent)))
             }
             OfRow::Mean => same(sum(&|a| a.value) / count, sum(&|a| a.tangent) / count),
             OfRow::Largest | OfRow::Smallest => {

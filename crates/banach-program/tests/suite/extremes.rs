@@ -86,6 +86,7 @@ impl Case {
             std::array::from_fn(|at| Dual {
                 value: self.row(input, row)[at],
                 tangent: f64::from(u8::from(moving(input, at))),
+                moves: moving(input, at),
             })
         };
         let finite_inputs = [0, 1].iter().all(|&input| self.row(input, row).iter().all(|x| x.is_finite()));
