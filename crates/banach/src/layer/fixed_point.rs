@@ -5,7 +5,8 @@ use crate::error::Error;
 use crate::layer::warm::{Visit, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
-use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked, warn};
+use crate::settings::journal::Journal;
+use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked};
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
 use crate::tracing::parameters::Parameters;
@@ -37,7 +38,7 @@ pub struct FixedPoint<M: Module> {
 #[derive(Debug, Default)]
 struct Shared {
     traced: Mutex<Vec<(Key, Arc<TracedUpdate>)>>,
-    statistics: Arc<Mutex<Statistics>>,
+    journal: Arc<Journal>,
 }
 
 /// What a program is traced for: a device, the tensors of the call, and which of them each place in the module holds.
@@ -77,12 +78,12 @@ impl<M: Module> FixedPoint<M> {
 
     /// What this layer and its clones did since the last call of [`take_statistics`](Self::take_statistics).
     pub fn statistics(&self) -> Statistics {
-        locked(&self.shared.statistics).clone()
+        self.shared.journal.statistics().clone()
     }
 
     /// The same, and starts counting anew.
     pub fn take_statistics(&self) -> Statistics {
-        std::mem::take(&mut locked(&self.shared.statistics))
+        std::mem::take(&mut *self.shared.journal.statistics())
     }
 }
 
@@ -137,14 +138,8 @@ impl<M: Module + Update> FixedPoint<M> {
             None => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
         };
         let report = Report::new(&solution);
-        if self.config.on_failure == OnFailure::Warn && !solution.converged() {
-            warn(report.explain());
-        }
-        {
-            let mut statistics = locked(&self.shared.statistics);
-            statistics.count(&report);
-            statistics.warm_rows += warm_rows;
-        }
+        self.shared.journal.solved(&report, self.config.on_failure);
+        self.shared.journal.statistics().warm_rows += warm_rows;
         if let Some(visit) = &mut visit {
             visit.remember_states(&solution.value, &report)?;
         }
@@ -189,7 +184,7 @@ impl<M: Module + Update> FixedPoint<M> {
             return Ok(joined);
         }
         let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
-        locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
+        self.shared.journal.statistics().skipped_rows += failed.iter().filter(|failed| **failed).count();
         Ok(chosen(&failed, call.leaf(x), joined))
     }
 
@@ -201,15 +196,10 @@ impl<M: Module + Update> FixedPoint<M> {
         report: &Report,
         (visit, inverse): (Option<Visit>, Option<Inverse>),
     ) -> Result<Tensor<2>, Error> {
-        let (log, loud) = (report.adjoint_log(), self.config.on_failure == OnFailure::Warn);
+        let log = report.adjoint_log();
         let reached = Some((report.outcomes.clone(), report.relative.clone()));
         let rows = KnownRows { visit, reached, inverse, lost: None };
-        self.joined(call, x, &report.residuals, rows, move |report| {
-            if let (true, Err(error)) = (loud, report.check()) {
-                warn(&error.to_string());
-            }
-            locked(&log).push(report);
-        })
+        self.joined(call, x, &report.residuals, rows, move |report| locked(&log).push(report))
     }
 
     /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
@@ -228,18 +218,13 @@ impl<M: Module + Update> FixedPoint<M> {
         let mut point = vec![Value::from(x.clone())];
         point.extend(call.fixed.iter().cloned());
         if let Some(rows) = &stand_ins {
-            point = rows.placed(&call.traced, point)?;
+            point = rows.placed(&call.traced.per_row, point)?;
         }
         let tape = call.tape.iter().flatten().cloned().collect();
-        let shared = Arc::clone(&self.shared);
-        let skips = self.config.on_failure == OnFailure::Skip;
+        let (journal, on_failure) = (Arc::clone(&self.shared.journal), self.config.on_failure);
         let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), ..rows };
         call.traced.fix.on_tape(x, tape, point, rows, move |report| {
-            let mut statistics = locked(&shared.statistics);
-            statistics.count_adjoint(&report);
-            statistics.skipped_rows +=
-                if skips { report.failed().iter().filter(|failed| **failed).count() } else { 0 };
-            drop(statistics);
+            journal.pulled_back(&report, on_failure);
             log(report);
         })
     }
@@ -285,7 +270,7 @@ impl Call {
                     z,
                     &parameters,
                     &key.1,
-                    (&layer.config, &layer.shared.statistics),
+                    (&layer.config, &layer.shared.journal),
                 )?;
                 let new = Arc::new(new);
                 known.truncate(KEPT - 1);
@@ -311,7 +296,7 @@ impl Call {
         let mut point = [vec![x.clone().into()], self.live()].concat();
         if lost.contains(&true) {
             let Some(rows) = StandIns::new(residuals) else { return Ok(self.leaf(x)) };
-            point = rows.placed(&self.traced, point)?;
+            point = rows.placed(&self.traced.per_row, point)?;
         }
         let (start, q) = point.split_at(1);
         let apply = |x: Value| run_single(&self.traced.fix.g, [vec![x], q.to_vec()].concat());

@@ -2,5 +2,6 @@
 
 pub(crate) mod configuration;
 pub(crate) mod gradient;
+pub(crate) mod journal;
 pub(crate) mod precision;
 pub(crate) mod report;

@@ -22,18 +22,20 @@
 //! ```
 
 use crate::calculus::function::Function;
+use crate::calculus::sound_rows::all_finite;
+use crate::calculus::substitution::{leaving_out_rows, solves_with_lost_rows};
 use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
 use crate::settings::report::locked;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{trace_module, types_of};
-use banach_program::{Builder, Program, Tensors, Type, Value, Var, simplify, vjp};
+use banach_program::{Builder, Primitive, Program, Tensors, Type, Value, Var, simplify, vjp};
 use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 use std::fmt::{Debug, Formatter};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A loss `L(θ, batch)` of a module, whose value and gradient `∂L/∂θ` are computed by one compiled program.
 ///
@@ -42,13 +44,15 @@ use std::sync::{Arc, Mutex};
 /// batches while they train (dropout, batch norm) are refused. The program is traced once for each set of shapes and
 /// replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any Burn optimizer. All else
 /// stays as it was at the first call, the settings of layers and plain fields of modules included: make a new objective
-/// when they change. A row without a finite residual has no sound row put in its place here as it has on the tape: where it makes
-/// the gradient NaN, drop the step (the norm that [`clip_gradients`](crate::clip_gradients) returns says so).
+/// when they change. Rows of a fixed point without a finite residual or a finite gradient have no part in the gradient, as on the
+/// tape: the step in which one turns up runs a second time, by a program that leaves them out
+/// ([`Statistics`](crate::Statistics) count both runs). What else is not finite stays so, and the norm that
+/// [`clip_gradients`](crate::clip_gradients) returns says it.
 pub struct Objective<M, I> {
     loss: Loss<M, I>,
     engine: Engine,
     convolution: Convolution,
-    known: Mutex<Vec<(Key, Arc<Runner>)>>,
+    known: Mutex<Vec<(Key, Arc<Step>)>>,
 }
 
 type Loss<M, I> = Box<dyn Fn(&M, I) -> Tensor<1> + Send + Sync>;
@@ -56,6 +60,15 @@ type Loss<M, I> = Box<dyn Fn(&M, I) -> Tensor<1> + Send + Sync>;
 /// What a program is compiled for: a device, the tensors of the call, the parameters at the module's places, and which
 /// of them are trained.
 type Key = (Device, Vec<Type>, Vec<usize>, Vec<usize>);
+
+/// A compiled step.
+struct Step {
+    runner: Runner,
+    /// Whether there are fixed points in it.
+    solves: bool,
+    /// The step without rows that have no finite gradient, made when the first turns up.
+    careful: OnceLock<Runner>,
+}
 
 /// Programs kept; training sees few sets of shapes.
 const KEPT: usize = 16;
@@ -110,20 +123,37 @@ impl<M: Module, I: Tensors> Objective<M, I> {
         let key = (device, types_of(&inputs), parameters.places.clone(), trained.clone());
         let found = {
             let known = locked(&self.known);
-            known.iter().find(|(kept, _)| *kept == key).map(|(_, runner)| Arc::clone(runner))
+            known.iter().find(|(kept, _)| *kept == key).map(|(_, step)| Arc::clone(step))
         };
-        let runner = match found {
-            Some(runner) => runner,
+        let compiled = || {
+            let program = self.compiled(module, &batch, &parameters, &key, first)?;
+            let solves =
+                program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
+            Ok::<_, Error>((solves, Runner::new(program, self.engine, self.convolution)))
+        };
+        let step = match found {
+            Some(step) => step,
             None => {
-                let program = self.compiled(module, &batch, &parameters, &key, first)?;
-                let runner = Arc::new(Runner::new(program, self.engine, self.convolution));
+                let (solves, runner) = compiled()?;
+                let step = Arc::new(Step { runner, solves, careful: OnceLock::new() });
                 let mut known = locked(&self.known);
                 known.truncate(KEPT - 1);
-                known.insert(0, (key, Arc::clone(&runner)));
-                runner
+                known.insert(0, (key.clone(), Arc::clone(&step)));
+                step
             }
         };
-        let mut results = runner.call(inputs)?.into_iter();
+        let before = solves_with_lost_rows();
+        let mut results = step.runner.call(inputs.clone())?;
+        if step.solves && (solves_with_lost_rows() != before || !all_finite(&results[1..])) {
+            if step.careful.get().is_none() {
+                let (_, careful) = leaving_out_rows(compiled)?;
+                let _ = step.careful.set(careful); // Another thread may have been faster.
+            }
+            if let Some(careful) = step.careful.get() {
+                results = careful.call(inputs)?;
+            }
+        }
+        let mut results = results.into_iter();
         let value = results.next().and_then(|value| value.into_data().iter::<f64>().next());
         let mut gradients = GradientsParams::new();
         for (&parameter, gradient) in trained.iter().zip(results) {
