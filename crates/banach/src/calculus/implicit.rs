@@ -20,7 +20,7 @@
 use crate::calculus::backward::Backward;
 use crate::calculus::pullback::join_inputs;
 use crate::calculus::resolvent::{Handle, LoopBody, Resolvent, fits, rows_apart};
-use crate::calculus::substitution::{Substitution, count_lost_rows, leaves_out_rows};
+use crate::calculus::substitution::{Substitution, Substitutions, count_lost_rows, leaves_out_rows};
 use crate::engine::native::{NativeLoop, NativeSmooth};
 use crate::engine::runner::on_host;
 use crate::engine::smooth::{Derivative, SmoothLoop};
@@ -62,7 +62,7 @@ pub(crate) struct Fix {
     leaving_out: bool,
     /// The fixed point whose derivatives do, for programs that ask for it.
     careful: OnceLock<Arc<Fix>>,
-    substitution: OnceLock<Substitution>,
+    substitutions: Substitutions,
     /// Where solves inside programs are counted and logged: they have no report.
     journal: Arc<Journal>,
 }
@@ -84,7 +84,7 @@ impl Fix {
             backward,
             leaving_out: false,
             careful: OnceLock::new(),
-            substitution: OnceLock::new(),
+            substitutions: Substitutions::default(),
             journal,
         }
     }
@@ -350,8 +350,10 @@ impl Custom for Fix {
             let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
             return Some(point.custom_of(resolvent, b, coefficients, &at));
         }
-        let new = || Substitution::new(&self.g, coefficients, &self.config, &self.journal);
-        let substitution = self.substitution.get_or_init(new);
+        let moving: Vec<usize> = (0..at.len()).filter(|input| tangents[*input].is_some()).collect();
+        let programs = (&self.g, coefficients);
+        let new = |moving: &[usize]| Substitution::new(programs, moving, &self.config, &self.journal);
+        let substitution = self.substitutions.of(&moving, new);
         let b = point.derivative(&substitution.g, &at, &tangents).remove(0)?;
         let t = point.custom_of(resolvent, b, &substitution.coefficients, &at);
         let of_x: Vec<Option<Var>> = std::iter::once(Some(t)).chain(at[1..].iter().map(|_| None)).collect();

@@ -11,6 +11,7 @@ use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::journal::Journal;
+use crate::settings::report::locked;
 use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
 use banach_program::{
     Builder, Comparison, Custom, Door, Index, Kind, Linearizer, Primitive, Program, Span, Structure, Type,
@@ -20,7 +21,7 @@ use banach_solve::Rows as _;
 use burn::tensor::{DType, FloatDType, IntDType, Tensor, TensorData};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 thread_local! {
     static WANTED: Cell<bool> = const { Cell::new(false) };
@@ -56,6 +57,27 @@ pub(crate) fn count_lost_rows() {
     SOLVES_WITH_LOST_ROWS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// The substitutions for the inputs by which a fixed point is differentiated, made when they are first needed.
+#[derive(Debug, Default)]
+pub(crate) struct Substitutions(Mutex<Vec<(Vec<usize>, Arc<Substitution>)>>);
+
+impl Substitutions {
+    /// That for derivatives by the inputs of `(x̂, q..)` at these positions.
+    pub(crate) fn of(
+        &self,
+        positions: &[usize],
+        new: impl FnOnce(&[usize]) -> Substitution,
+    ) -> Arc<Substitution> {
+        let mut known = locked(&self.0);
+        let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, found)| Arc::clone(found));
+        found.unwrap_or_else(|| {
+            let found = Arc::new(new(positions));
+            known.push((positions.to_vec(), Arc::clone(&found)));
+            found
+        })
+    }
+}
+
 /// The programs of `(x̂, q..)` that a derivative is written from.
 #[derive(Debug)]
 pub(crate) struct Substitution {
@@ -69,8 +91,8 @@ pub(crate) struct Substitution {
 
 impl Substitution {
     pub(crate) fn new(
-        g: &Program,
-        coefficients: &Program,
+        (g, coefficients): (&Program, &Program),
+        positions: &[usize],
         config: &FixedPointConfig,
         journal: &Arc<Journal>,
     ) -> Self {
@@ -79,6 +101,7 @@ impl Substitution {
             g: g.clone(),
             value: OnceLock::new(),
             pullbacks: Pullbacks::new(g.clone(), config.engine, config.convolution),
+            positions: std::iter::once(0).chain(positions.iter().copied()).collect(),
             per_row: per_row.clone(),
             config: config.clone(),
             journal: Arc::clone(journal),
@@ -118,15 +141,21 @@ impl Substitution {
     }
 }
 
-/// The columns of a choice: which row stands in the place of each, and whether it is lost.
+/// The columns of a choice: which row stands in the place of each, whether it is lost, and the number that stands in its
+/// place where no row is sound.
 const PLACE: usize = 0;
 const LOST: usize = 1;
+const FILL: usize = 2;
+const COLUMNS: usize = 3;
+
+/// Numbers at which updates have a derivative, as a rule.
+const FILLS: [f64; 4] = [0.0, 1.0, -1.0, 0.5];
 
 /// What the second column says of a row: that it is sound, or lost.
 const SOUND: f64 = 0.0;
 const GONE: f64 = 1.0;
 
-/// One column of a choice `[rows, 2]`.
+/// One column of a choice `[rows, 3]`.
 fn column(builder: &mut Builder, choice: Var, at: usize) -> Var {
     let rows = builder.shape(choice)[0];
     let spans = vec![Span { start: 0, end: rows, step: 1 }, Span { start: at, end: at + 1, step: 1 }];
@@ -154,12 +183,14 @@ fn erased(builder: &mut Builder, var: Var, choice: Var) -> Var {
     builder.push(Primitive::Erase, &[lost, var])
 }
 
-/// Which rows of a fixed point are lost, and which stand in their places: `(x̂, q..) -> [rows, 2]`.
+/// Which rows of a fixed point are lost, and which stand in their places: `(x̂, q..) -> [rows, 3]`.
 #[derive(Debug)]
 struct RowChoice {
     g: Program,
     value: OnceLock<Runner>,
     pullbacks: Pullbacks,
+    /// The inputs whose cotangents must be finite, x̂ first.
+    positions: Vec<usize>,
     per_row: Vec<bool>,
     config: FixedPointConfig,
     journal: Arc<Journal>,
@@ -174,9 +205,8 @@ impl RowChoice {
         let size = Tensor::largest(&[&gx]).swap_remove(0);
         let forward: Vec<bool> = size.iter().map(|size| !size.is_finite()).collect();
         let probe = chosen(&forward, x.zeros_like(), x.probe(1));
-        let inputs = self.g.input_types().enumerate().filter(|(_, ty)| ty.kind.is_float());
-        let positions: Vec<usize> = inputs.map(|(position, _)| position).collect();
-        let pulled = |point: Vec<Value>, c: Tensor<2>| self.pullbacks.apply(&positions, &point, c.into());
+        let pulled =
+            |point: Vec<Value>, c: Tensor<2>| self.pullbacks.apply(&self.positions, &point, c.into());
         let mut placed = point.to_vec();
         if let Some(stand_ins) = StandIns::of(forward.clone()) {
             placed = stand_ins.placed(&self.per_row, placed)?;
@@ -192,11 +222,30 @@ impl RowChoice {
         Ok(lost)
     }
 
+    /// A number at which g has a finite derivative, for a batch without a sound row.
+    fn fill(&self, point: &[Value]) -> Result<f64, Error> {
+        let x: Tensor<2> = point[0].clone().try_into_tensor()?;
+        for fill in FILLS {
+            let filled = |(value, per_row): (&Value, &bool)| match *per_row && value.ty().kind.is_float() {
+                true => Value::full(&value.ty(), fill, &value.device()),
+                false => value.clone(),
+            };
+            let filled = point.iter().zip(&self.per_row).map(filled).collect::<Vec<Value>>();
+            if all_finite(&self.pullbacks.apply(&self.positions, &filled, x.zeros_like().into())?) {
+                return Ok(fill);
+            }
+        }
+        Ok(FILLS[0])
+    }
+
     /// Its type, in the precision of the state, or in single for a narrower one.
     fn ty(&self) -> Type {
         let state = self.g.type_of(self.g.inputs()[0]);
         let double = state.kind == Kind::Float(FloatDType::F64);
-        Type::new([state.shape[0], 2], Kind::Float(if double { FloatDType::F64 } else { FloatDType::F32 }))
+        Type::new(
+            [state.shape[0], COLUMNS],
+            Kind::Float(if double { FloatDType::F64 } else { FloatDType::F32 }),
+        )
     }
 }
 
@@ -213,12 +262,13 @@ impl Custom for RowChoice {
         let point: Vec<Value> = operands.into_iter().map(Value::detached).collect();
         let lost = self.lost(&point).map_err(Error::into_program)?;
         let sound = lost.iter().position(|lost| !lost);
-        let rows = lost.iter().enumerate().flat_map(|(row, lost)| match (lost, sound) {
-            (false, _) => [row as f64, SOUND],
-            (true, _) => [sound.unwrap_or(row) as f64, GONE],
+        let fill = if sound.is_some() { 0.0 } else { self.fill(&point).map_err(Error::into_program)? };
+        let rows = lost.iter().enumerate().flat_map(|(row, lost)| match lost {
+            false => [row as f64, SOUND, fill],
+            true => [sound.unwrap_or(row) as f64, GONE, fill],
         });
-        let data = TensorData::new(rows.collect::<Vec<f64>>(), [lost.len(), 2]);
-        let dtype = if self.ty() == Type::f64([lost.len(), 2]) { DType::F64 } else { DType::F32 };
+        let data = TensorData::new(rows.collect::<Vec<f64>>(), [lost.len(), COLUMNS]);
+        let dtype = if self.ty() == Type::f64([lost.len(), COLUMNS]) { DType::F64 } else { DType::F32 };
         Ok(Tensor::<2>::from_data(data, (&point[0].device(), dtype)).into())
     }
 
@@ -232,7 +282,7 @@ impl Custom for RowChoice {
     }
 }
 
-/// A tensor with sound rows in the places of lost ones, of `(tensor, choice)`; zeros where no row is sound.
+/// A tensor with sound rows in the places of lost ones, of `(tensor, choice)`; one number where no row is sound.
 #[derive(Debug)]
 struct PlacedRows {
     ty: Type,
@@ -257,13 +307,13 @@ impl Custom for PlacedRows {
             .map(|choice| choice.detached().into_data().iter::<f64>().collect())
             .unwrap_or_default();
         let value = operands.remove(0);
-        let lost: Vec<bool> = choice.chunks(2).map(|row| row[LOST] > SOUND).collect();
+        let lost: Vec<bool> = choice.chunks(COLUMNS).map(|row| row[LOST] > SOUND).collect();
         if !lost.contains(&true) {
             return Ok(value);
         }
         match StandIns::of(lost) {
             Some(stand_ins) => stand_ins.select(value).map_err(Error::into_program),
-            None => Ok(Value::full(&value.ty(), 0.0, &value.device())),
+            None => Ok(Value::full(&value.ty(), choice[FILL], &value.device())),
         }
     }
 
