@@ -87,6 +87,20 @@ pub enum Error {
         /// How many there are.
         rows: usize,
     },
+    /// Rows whose adjoints were solved have cotangents of z and θ that are not finite.
+    #[error(
+        "the gradient of {failed} of {rows} rows is not finite though their adjoints were solved; the first is row {row}: g \
+         has no finite derivative by z or θ there (a root or power at 0, a division by 0, an overflow), change the update, \
+         or bound its input"
+    )]
+    NonFiniteGradient {
+        /// The first such row.
+        row: usize,
+        /// How many there are.
+        failed: usize,
+        /// How many rows there are.
+        rows: usize,
+    },
     /// A setting has no meaning.
     #[error("the setting `{setting}` is {found}, expected {expected}")]
     Setting {

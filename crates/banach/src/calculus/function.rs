@@ -24,9 +24,11 @@
 //! ```
 
 use crate::calculus::implicit::Fix;
+use crate::calculus::substitution::leaving_out_rows;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
-use crate::settings::report::{Statistics, locked};
+use crate::settings::journal::Journal;
+use crate::settings::report::Statistics;
 use crate::settings::trial::record_error;
 use crate::tracing::compare::Comparison;
 use crate::tracing::flatten::Layout;
@@ -39,7 +41,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use std::cell::RefCell;
 use std::fmt::{Display, Formatter};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Traced code as a function of tensors.
 ///
@@ -48,12 +50,12 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 pub struct Function {
     program: Program,
-    statistics: Arc<Mutex<Statistics>>,
+    journal: Arc<Journal>,
 }
 
 impl From<Program> for Function {
     fn from(program: Program) -> Self {
-        Function { program, statistics: Arc::default() }
+        Function { program, journal: Arc::default() }
     }
 }
 
@@ -165,18 +167,21 @@ impl Function {
     ) -> Result<Self, Error> {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
-        let program = trace_code(&device, &types, |placeholders| closure(placeholders.to_vec()))?;
+        let traced = || trace_code(&device, &types, |placeholders| closure(placeholders.to_vec()));
+        // What is part of another trace follows that one.
+        let inside = inputs.iter().any(Value::is_placeholder);
+        let program = if inside { traced()? } else { leaving_out_rows(traced)? };
         Ok(program.into())
     }
 
     /// What the fixed point made by [`fix`](Self::fix) and its derivatives did so far, wherever they were called.
     pub fn statistics(&self) -> Statistics {
-        locked(&self.statistics).clone()
+        self.journal.statistics().clone()
     }
 
     /// Another program about the same fixed point.
     fn with(&self, program: Program) -> Function {
-        Function { program, statistics: Arc::clone(&self.statistics) }
+        Function { program, journal: Arc::clone(&self.journal) }
     }
 
     /// The lines it consists of.
@@ -310,15 +315,16 @@ impl Function {
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
         let layout = Layout::of(&self.program, states, config.engine)?;
-        let statistics = Arc::default();
-        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&statistics));
+        let journal = Arc::default();
+        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
+            .leaving_out_rows();
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
         let mut operands = builder.inline(&layout.packing(), &inputs[..states]);
         operands.extend(&inputs[states..]);
         let flat = Arc::new(fix).write(&mut builder, &operands);
         let outputs = builder.inline(&layout.unpacking(), &[flat]);
-        Ok(Function { program: simplify(&builder.finish(outputs)), statistics })
+        Ok(Function { program: simplify(&builder.finish(outputs)), journal })
     }
 
     fn floats(&self) -> Vec<usize> {

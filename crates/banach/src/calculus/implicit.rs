@@ -20,6 +20,7 @@
 use crate::calculus::backward::Backward;
 use crate::calculus::pullback::join_inputs;
 use crate::calculus::resolvent::{Handle, LoopBody, Resolvent, fits, rows_apart};
+use crate::calculus::substitution::{Substitution, Substitutions, count_lost_rows, leaves_out_rows};
 use crate::engine::native::{NativeLoop, NativeSmooth};
 use crate::engine::runner::on_host;
 use crate::engine::smooth::{Derivative, SmoothLoop};
@@ -27,10 +28,11 @@ use crate::error::Error;
 use crate::layer::warm::Visit;
 use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
+use crate::settings::journal::Journal;
 use crate::settings::precision::{Precision, Single, all_lowered, in_both, lowered, single};
-use crate::settings::report::{AdjointReport, Report, Statistics, locked, warn};
+use crate::settings::report::{AdjointReport, Report};
 use crate::tracing::cache::Bytes;
-use crate::tracing::lost::chosen;
+use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
 use banach_program::{
     Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
     linearize, simplify,
@@ -42,7 +44,7 @@ use banach_solve::{
 use burn::tensor::Tensor;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
@@ -60,8 +62,13 @@ pub(crate) struct Fix {
     bare: OnceLock<Arc<Fix>>,
     single: Single<Fix>,
     backward: Arc<Backward>,
-    /// Where solves are counted that happen inside programs, where nobody holds a report.
-    statistics: Arc<Mutex<Statistics>>,
+    /// Whether its derivatives leave out rows without a finite one.
+    leaving_out: bool,
+    /// The fixed point whose derivatives do, for programs that ask for it.
+    careful: OnceLock<Arc<Fix>>,
+    substitutions: Substitutions,
+    /// Where solves inside programs are counted and logged: they have no report.
+    journal: Arc<Journal>,
 }
 
 impl Bytes for Fix {
@@ -81,9 +88,9 @@ impl Bytes for Fix {
 }
 
 impl Fix {
-    pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
+    pub(crate) fn new(g: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
         let forward = hoist(&g, &[0]);
-        let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&statistics)));
+        let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&journal)));
         Fix {
             g,
             forward,
@@ -95,8 +102,18 @@ impl Fix {
             bare: OnceLock::new(),
             single: Single::new(),
             backward,
-            statistics,
+            leaving_out: false,
+            careful: OnceLock::new(),
+            substitutions: Substitutions::default(),
+            journal,
         }
+    }
+
+    /// The same fixed point, whose derivatives inside programs leave out rows without a finite one; where rows depend on
+    /// one another, none can be left out.
+    pub(crate) fn leaving_out_rows(mut self) -> Self {
+        self.leaving_out = rows_of_inputs(&self.g)[0];
+        self
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
@@ -108,12 +125,20 @@ impl Fix {
     /// Writes x̂ into a program, from operands `(x0, q..)`. What the loop computes only once is written before it, where
     /// the lines of a derivative find it computed.
     pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
-        let (fix, mut inner) = if self.energy.is_some() {
+        let (fix, mut inner) = if self.leaving_out || self.energy.is_some() && !leaves_out_rows() {
             (self, operands.to_vec())
+        } else if leaves_out_rows() {
+            // Rows are left out where the prologue starts: its derivative sums over rows too.
+            let careful = self.careful.get_or_init(|| {
+                let fix = Fix::new(self.g.clone(), self.config.clone(), Arc::clone(&self.journal));
+                let energy = self.energy.as_ref().map(|(energy, _)| energy.clone());
+                Arc::new(fix.with_energy(energy).leaving_out_rows())
+            });
+            (careful, operands.to_vec())
         } else {
             let bare = self.bare.get_or_init(|| {
-                let (body, statistics) = (self.forward.body.clone(), Arc::clone(&self.statistics));
-                Arc::new(Fix::new(body, self.config.clone(), statistics))
+                let (body, journal) = (self.forward.body.clone(), Arc::clone(&self.journal));
+                Arc::new(Fix::new(body, self.config.clone(), journal))
             });
             let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
             (bare, [&operands[..1], &prologue].concat())
@@ -177,7 +202,7 @@ impl Fix {
         self.single.get(self.config.precision, &self.g, |g| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
             let energy = self.energy.as_ref().map(|(energy, _)| single(energy)).transpose()?;
-            Ok(Fix::new(g, config, Arc::clone(&self.statistics)).with_energy(energy))
+            Ok(Fix::new(g, config, Arc::clone(&self.journal)).with_energy(energy))
         })
     }
 
@@ -247,7 +272,7 @@ impl Fix {
             operands.push(t);
             let pushed = builder.inline(&parts.tangent.into_program(), &operands);
             let parts = hoist(&simplify(&builder.finish(pushed)), &[0]);
-            let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.statistics));
+            let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.journal));
             Derivative { coefficients: parts.prologue, resolvent: Arc::new(resolvent) }
         })
     }
@@ -346,22 +371,25 @@ impl Custom for Fix {
         let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
         let failed = Error::into_program;
         let solution = self.solve(&x0, &detached).map_err(failed)?;
-        locked(&self.statistics).count(&Report::new(&solution));
+        self.journal.solved(&Report::new(&solution), self.config.on_failure);
+        let stand_ins = StandIns::new(&solution.statistics.residuals);
+        if solution.statistics.residuals.iter().any(|residual| !residual.is_finite()) {
+            count_lost_rows();
+        }
         let x = match self.config.on_failure {
-            OnFailure::Best | OnFailure::Skip => solution.value,
-            OnFailure::Warn => {
-                if !solution.converged() {
-                    warn(&Report::new(&solution).explain());
-                }
-                solution.value
-            }
+            OnFailure::Best | OnFailure::Skip | OnFailure::Warn => solution.value,
             OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
         };
         if q.iter().any(|value| value.device().is_autodiff()) {
-            let statistics = Arc::clone(&self.statistics);
-            let count = move |report: AdjointReport| locked(&statistics).count_adjoint(&report);
-            let point = std::iter::once(x.clone().into()).chain(detached).collect();
-            return Ok(self.on_tape(x, q, point, KnownRows::default(), count).map_err(failed)?.into());
+            let (journal, on_failure) = (Arc::clone(&self.journal), self.config.on_failure);
+            let count = move |report: AdjointReport| journal.pulled_back(&report, on_failure);
+            let mut point: Vec<Value> = std::iter::once(x.clone().into()).chain(detached).collect();
+            let mut rows = KnownRows::default();
+            if let Some(stand_ins) = stand_ins {
+                point = stand_ins.placed(&rows_of_inputs(&self.g), point).map_err(failed)?;
+                rows.lost = Some(stand_ins.lost);
+            }
+            return Ok(self.on_tape(x, q, point, rows, count).map_err(failed)?.into());
         }
         Ok(x.into())
     }
@@ -370,9 +398,20 @@ impl Custom for Fix {
         let at: Vec<Var> = std::iter::once(result).chain(operands[1..].iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();
-        let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
         let Derivative { coefficients, resolvent } = self.derivative();
-        Some(point.custom_of(Arc::new(Handle(Arc::clone(resolvent))), b, coefficients, &at))
+        let resolvent = Arc::new(Handle(Arc::clone(resolvent)));
+        if !self.leaving_out {
+            let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
+            return Some(point.custom_of(resolvent, b, coefficients, &at));
+        }
+        let moving: Vec<usize> = (0..at.len()).filter(|input| tangents[*input].is_some()).collect();
+        let programs = (&self.g, coefficients);
+        let new = |moving: &[usize]| Substitution::new(programs, moving, &self.config, &self.journal);
+        let substitution = self.substitutions.of(&moving, new);
+        let b = point.derivative(&substitution.g, &at, &tangents).remove(0)?;
+        let t = point.custom_of(resolvent, b, &substitution.coefficients, &at);
+        let of_x: Vec<Option<Var>> = std::iter::once(Some(t)).chain(at[1..].iter().map(|_| None)).collect();
+        point.derivative(&substitution.kept, &at, &of_x).remove(0)
     }
 
     fn row_by_row(&self, has_rows: &[bool]) -> bool {

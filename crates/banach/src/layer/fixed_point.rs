@@ -7,8 +7,8 @@ use crate::layer::observed::Step;
 use crate::layer::warm::{Visit, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
-use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked, warn};
-use crate::settings::trial::is_trial;
+use crate::settings::journal::Journal;
+use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked};
 use crate::tracing::cache::{Cache, Signature};
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
@@ -46,7 +46,7 @@ pub struct FixedPoint<M: Module> {
 #[derive(Default)]
 struct Shared {
     traced: Cache<Signature, TracedUpdate>,
-    statistics: Arc<Mutex<Statistics>>,
+    journal: Arc<Journal>,
     release: Release,
 }
 
@@ -101,12 +101,12 @@ impl<M: Module> FixedPoint<M> {
 
     /// What this layer and its clones did since the last call of [`take_statistics`](Self::take_statistics).
     pub fn statistics(&self) -> Statistics {
-        locked(&self.shared.statistics).clone()
+        self.shared.journal.statistics().clone()
     }
 
     /// The same, and starts counting anew.
     pub fn take_statistics(&self) -> Statistics {
-        std::mem::take(&mut locked(&self.shared.statistics))
+        std::mem::take(&mut *self.shared.journal.statistics())
     }
 
     /// Forgets the traces of this layer and its clones: the next call traces the update again.
@@ -195,14 +195,8 @@ impl<M: Module + Update> FixedPoint<M> {
             (None, None) => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
         };
         let report = Report::new(&solution);
-        if self.config.on_failure == OnFailure::Warn && !solution.converged() {
-            warn(&report.explain());
-        }
-        {
-            let mut statistics = locked(&self.shared.statistics);
-            statistics.count(&report);
-            statistics.warm_rows += if is_trial() { 0 } else { warm_rows };
-        }
+        self.shared.journal.solved(&report, self.config.on_failure);
+        self.shared.journal.warmed(warm_rows);
         if let Some(visit) = &mut visit {
             visit.remember_states(&solution.value, &report)?;
         }
@@ -248,9 +242,7 @@ impl<M: Module + Update> FixedPoint<M> {
             return Ok(joined);
         }
         let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
-        if !is_trial() {
-            locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
-        }
+        self.shared.journal.skipped(&failed);
         Ok(chosen(&failed, call.leaf(x), joined))
     }
 
@@ -262,15 +254,10 @@ impl<M: Module + Update> FixedPoint<M> {
         report: &Report,
         (visit, inverse): (Option<Visit>, Option<Inverse>),
     ) -> Result<Tensor<2>, Error> {
-        let (log, loud) = (report.adjoint_log(), self.config.on_failure == OnFailure::Warn);
+        let log = report.adjoint_log();
         let reached = Some((report.outcomes.clone(), report.relative.clone()));
         let rows = KnownRows { visit, reached, inverse, lost: None };
-        self.joined(call, x, &report.residuals, rows, move |report| {
-            if let (true, Err(error)) = (loud, report.check()) {
-                warn(&error.to_string());
-            }
-            locked(&log).push(report);
-        })
+        self.joined(call, x, &report.residuals, rows, move |report| locked(&log).push(report))
     }
 
     /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
@@ -289,19 +276,14 @@ impl<M: Module + Update> FixedPoint<M> {
         let mut point = vec![Value::from(x.clone())];
         point.extend(call.fixed.iter().cloned());
         if let Some(rows) = &stand_ins {
-            point = rows.placed(&call.traced, point)?;
+            point = rows.placed(&call.traced.per_row, point)?;
         }
         let tape = call.tape.iter().flatten().cloned().collect();
-        let shared = Arc::clone(&self.shared);
-        let skips = self.config.on_failure == OnFailure::Skip && !is_trial();
+        let (shared, on_failure) = (Arc::clone(&self.shared), self.config.on_failure);
         let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), ..rows };
         call.traced.fix.on_tape(x, tape, point, rows, move |report| {
             shared.release.reset();
-            let mut statistics = locked(&shared.statistics);
-            statistics.count_adjoint(&report);
-            statistics.skipped_rows +=
-                if skips { report.failed().iter().filter(|failed| **failed).count() } else { 0 };
-            drop(statistics);
+            shared.journal.pulled_back(&report, on_failure);
             log(report);
         })
     }
@@ -337,7 +319,7 @@ impl Call {
         let point = [states.clone(), fixed.clone()].concat();
         let numbers = [x0.numbers(), z.numbers()].concat();
         let signature = Signature::new(&point, numbers, (&parameters.places, &parameters.flags));
-        let (config, statistics) = (&layer.config, &layer.shared.statistics);
+        let (config, journal) = (&layer.config, &layer.shared.journal);
         let tracked = live.iter().any(|value| value.device().is_autodiff());
         let traced = layer.shared.traced.get_or_insert(signature, config.trace_memory, |signature| {
             TracedUpdate::new(&layer.update, x0, z, &parameters, &signature.types, (config, statistics))
@@ -389,7 +371,7 @@ impl Call {
         let mut point = [vec![x.clone().into()], self.live()].concat();
         if lost.contains(&true) {
             let Some(rows) = StandIns::new(residuals) else { return Ok(self.leaf(x)) };
-            point = rows.placed(&self.traced, point)?;
+            point = rows.placed(&self.traced.per_row, point)?;
         }
         let (start, q) = point.split_at(1);
         let apply = |x: Value| run_single(&self.traced.fix.g, [vec![x], q.to_vec()].concat());

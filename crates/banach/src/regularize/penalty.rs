@@ -167,7 +167,7 @@ impl Place {
         let Some(rows) = StandIns::new(&numbers) else {
             return Ok((found.detach() * f64::NAN).mean());
         };
-        let point = rows.placed(&self.call.traced, self.point.clone())?;
+        let point = rows.placed(&self.call.traced.per_row, self.point.clone())?;
         let found = of_rows(&self.jacobian, &point, direction)?;
         Ok(chosen(&rows.lost, found.zeros_like(), found).sum() * (1.0 / sound as f64))
     }

@@ -15,15 +15,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// Go on with the best point the row visited; a row without any finite residual gets no gradient.
+    /// Go on with the best point the row visited; a row without any finite residual, or without a finite gradient, gets none.
+    /// The [`log`] crate has a warning of the first solve with failed rows, and whenever their share doubles; so it has with
+    /// [`Skip`](Self::Skip).
     #[default]
     Best,
-    /// The same, and say so through the [`log`] crate, at level warn, with advice.
+    /// The same, and say so through the [`log`] crate at every such solve, at level warn, with advice.
     Warn,
     /// Go on with the best point, but without a gradient of the row, whether it failed forward or backward; such rows are
     /// counted in [`Statistics::skipped_rows`](crate::Statistics::skipped_rows).
     Skip,
-    /// Refuse: [`Error::Solve`] names the first row. So it does for an adjoint ([`Error::Adjoint`]); on Burn's tape, whose backward pass
+    /// Refuse: [`Error::Solve`] names the first row. So it does for an adjoint ([`Error::Adjoint`]) and a
+    /// gradient that is not finite ([`Error::NonFiniteGradient`]); on Burn's tape, whose backward pass
     /// returns no error, as a panic with that message.
     Error,
 }

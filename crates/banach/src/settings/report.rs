@@ -1,7 +1,6 @@
 //! Did it converge, and what did it take? For one solve, for its backward pass, and for a layer over time.
 
 use crate::error::Error;
-use crate::settings::trial::{is_trial, record_rows};
 use banach_solve::{LinearSolver, Outcome, Record};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -147,6 +146,11 @@ pub struct AdjointReport {
     pub escalation: Option<String>,
     /// What can be done about each row.
     advice: Vec<&'static str>,
+    /// Whether a second solver was due, but has solved no row so often that it was left out this time.
+    pub escalation_skipped: bool,
+    /// The rows whose cotangents of z and θ, `(∂g/∂(z, θ))ᵀ c`, are not finite: they have no gradient, and others are not
+    /// touched by it. Empty where none is asked for.
+    pub non_finite: Vec<bool>,
 }
 
 impl AdjointReport {
@@ -168,27 +172,33 @@ impl AdjointReport {
         spent.for_each(|outcome| *outcome = Outcome::Approximate);
     }
 
-    /// That every row was solved, or approximated by choice.
+    /// That every row was solved, or approximated by choice, and has a finite gradient.
     ///
     /// # Errors
-    /// [`Error::Adjoint`] names the first row that failed.
+    /// [`Error::Adjoint`] names the first row whose adjoint was not solved, [`Error::NonFiniteGradient`] the first that
+    /// has no finite gradient.
     pub fn check(&self) -> Result<(), Error> {
-        let failed = self.failed();
-        let Some(row) = failed.iter().position(|failed| *failed) else { return Ok(()) };
+        let unsolved: Vec<bool> = self.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
+        let Some(row) = unsolved.iter().position(|failed| *failed) else {
+            let Some(row) = self.non_finite.iter().position(|lost| *lost) else { return Ok(()) };
+            let failed = self.non_finite.iter().filter(|lost| **lost).count();
+            return Err(Error::NonFiniteGradient { row, failed, rows: self.outcomes.len() });
+        };
         Err(Error::Adjoint {
             row,
             outcome: self.outcomes[row],
             advice: self.advice.get(row).copied().unwrap_or_else(|| self.outcomes[row].advice()),
             steps: self.steps[row],
             residual: self.residuals[row],
-            failed: failed.iter().filter(|failed| **failed).count(),
-            rows: failed.len(),
+            failed: unsolved.iter().filter(|failed| **failed).count(),
+            rows: unsolved.len(),
         })
     }
 
-    /// The rows that failed.
+    /// The rows that failed: their adjoints were not solved, or their gradients are not finite.
     pub(crate) fn failed(&self) -> Vec<bool> {
-        self.outcomes.iter().map(|outcome| outcome.is_failure()).collect()
+        let lost = self.non_finite.iter().copied().chain(std::iter::repeat(false));
+        self.outcomes.iter().zip(lost).map(|(outcome, lost)| outcome.is_failure() || lost).collect()
     }
 
     pub(crate) fn new(solver: &LinearSolver, solution: &banach_solve::Solution<Tensor<2>>) -> Self {
@@ -202,6 +212,8 @@ impl AdjointReport {
             solvers: vec![solver.to_string()],
             escalation: None,
             advice: (0..solution.outcomes.len()).map(|row| solution.advice(row)).collect(),
+            escalation_skipped: false,
+            non_finite: vec![],
         }
     }
 
@@ -252,8 +264,12 @@ pub struct Statistics {
     pub adjoint_steps: usize,
     /// Rows whose adjoint failed; those that are approximate by choice did not.
     pub adjoint_unconverged_rows: usize,
+    /// Rows whose adjoint gave cotangents of z and θ that are not finite, so that they have no gradient.
+    pub non_finite_gradients: usize,
     /// Adjoint solves in which a second solver was tried.
     pub escalations: usize,
+    /// Adjoint solves in which a second solver was due, but has solved no row so often that it was left out for a while.
+    pub skipped_escalations: usize,
     /// Rows left out of a gradient because they failed, forward or backward ([`OnFailure::Skip`](crate::OnFailure::Skip)).
     pub skipped_rows: usize,
 }
@@ -270,9 +286,6 @@ impl Statistics {
     }
 
     pub(crate) fn count(&mut self, report: &Report) {
-        if record_rows(!report.converged()) {
-            return;
-        }
         self.solves += 1;
         self.rows += report.outcomes.len();
         self.forward_steps += report.steps.iter().sum::<usize>();
@@ -282,21 +295,13 @@ impl Statistics {
     }
 
     pub(crate) fn count_adjoint(&mut self, report: &AdjointReport) {
-        if record_rows(report.failed().contains(&true)) {
-            return;
-        }
         self.adjoint_rows += report.outcomes.len();
         self.adjoint_steps += report.steps.iter().sum::<usize>();
         self.adjoint_unconverged_rows +=
             report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
+        self.non_finite_gradients += report.non_finite.iter().filter(|lost| **lost).count();
         self.escalations += usize::from(report.escalation.is_some());
-    }
-}
-
-/// Says what went wrong in the log.
-pub(crate) fn warn(text: &str) {
-    if !is_trial() {
-        log::warn!(target: "banach", "{text}");
+        self.skipped_escalations += usize::from(report.escalation_skipped);
     }
 }
 

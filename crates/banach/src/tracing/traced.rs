@@ -3,14 +3,16 @@
 use crate::calculus::implicit::Fix;
 use crate::error::Error;
 use crate::settings::configuration::{Engine, FixedPointConfig};
-use crate::settings::report::{Statistics, locked};
+use crate::settings::journal::Journal;
+use crate::settings::report::locked;
 use crate::settings::trial::record_error;
 use crate::tracing::cache::Bytes;
 use crate::tracing::compare::Comparison;
 use crate::tracing::flatten::Layout;
+use crate::tracing::lost::rows_of_inputs;
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
-use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
+use banach_program::{Program, Tensors, Type, Value, trace};
 use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -46,7 +48,7 @@ impl TracedUpdate {
         z: &M::Input,
         parameters: &Parameters,
         types: &[Type],
-        (config, statistics): (&FixedPointConfig, &Arc<Mutex<Statistics>>),
+        (config, journal): (&FixedPointConfig, &Arc<Journal>),
     ) -> Result<Self, Error> {
         let device = &x.clone().into_values().first().map_or_else(Device::default, Value::device);
         let states = x.clone().into_values().len();
@@ -63,7 +65,7 @@ impl TracedUpdate {
         let engine = if on_host { config.engine } else { Engine::Device };
         let layout = Layout::of(&program, states, engine)?;
         let flat = layout.flattened(&program);
-        let per_row = (0..flat.inputs().len()).map(|at| rows(&flat, &[0, at]) == Rows::Independent).collect();
+        let per_row = rows_of_inputs(&flat);
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
         let energy = if matches!(config.forward.solver, FixedPointSolver::Newton(_)) {
             let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
@@ -73,7 +75,7 @@ impl TracedUpdate {
         } else {
             None
         };
-        let fix = Fix::new(flat, config.clone(), Arc::clone(statistics)).with_energy(energy);
+        let fix = Fix::new(flat, config.clone(), Arc::clone(journal)).with_energy(energy);
         let compared = Mutex::default();
         Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking, compared })
     }

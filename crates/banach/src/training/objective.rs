@@ -22,6 +22,8 @@
 //! ```
 
 use crate::calculus::function::{Function, refuse_numbers};
+use crate::calculus::sound_rows::all_finite;
+use crate::calculus::substitution::{leaving_out_rows, solves_with_lost_rows};
 use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine, TRACE_MEMORY};
@@ -29,12 +31,12 @@ use crate::tracing::cache::{Bytes, Cache, Signature};
 use crate::tracing::parameters::Parameters;
 use crate::tracing::release::Release;
 use crate::tracing::traced::{compare_module, trace_module};
-use banach_program::{Builder, Tensors, Value, Var, simplify, vjp};
+use banach_program::{Builder, Primitive, Program, Tensors, Value, Var, simplify, vjp};
 use burn::module::{DisplaySettings, Module, ModuleDisplay, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::fmt::{Debug, Formatter};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A loss `L(θ, batch)` of a module, whose value and gradient `∂L/∂θ` are computed by one compiled program.
 ///
@@ -46,20 +48,38 @@ use std::sync::Arc;
 ///
 /// The program is traced again when a plain field of a module or a setting of a layer changes, as far as Burn prints it.
 /// Numbers that no module prints, the numbers of tensors in plain fields and what a closure captures, stay as they were at
-/// the first call: after a change call [`forget_traces`](Self::forget_traces), or pass them in with the batch. A row without
-/// a finite residual has no sound row put in its place here as it has on the tape: where it makes the gradient NaN, drop the
-/// step (the norm that [`clip_gradients`](crate::clip_gradients) returns says so).
+/// the first call: after a change call [`forget_traces`](Self::forget_traces), or pass them in with the batch.
+///
+/// Rows of a fixed point without a finite residual or a finite gradient have no part in the gradient, as on the tape: the
+/// step in which one turns up runs a second time, by a program that leaves them out ([`Statistics`](crate::Statistics)
+/// count both runs). What else is not finite stays so, and the norm that [`clip_gradients`](crate::clip_gradients) returns
+/// says it.
 pub struct Objective<M, I> {
     loss: Loss<M, I>,
     engine: Engine,
     convolution: Convolution,
     check_trace: bool,
     trace_memory: usize,
-    known: Cache<Signature, Runner>,
+    known: Cache<Signature, Step>,
     release: Release,
 }
 
 type Loss<M, I> = Box<dyn Fn(&M, I) -> Tensor<1> + Send + Sync>;
+
+/// A compiled step.
+struct Step {
+    runner: Runner,
+    /// Whether there are fixed points in it.
+    solves: bool,
+    /// The step without rows that have no finite gradient, made when the first turns up.
+    careful: OnceLock<Runner>,
+}
+
+impl Bytes for Step {
+    fn bytes(&self) -> usize {
+        self.runner.bytes() + self.careful.get().map_or(0, Bytes::bytes)
+    }
+}
 
 impl<M, I> Debug for Objective<M, I> {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
@@ -150,10 +170,30 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         signature.trained.clone_from(&trained);
         signature.training = training;
         signature.fields = module.format(DisplaySettings::new().with_show_all_attributes(true));
-        let compiled = self.known.get_or_insert(signature, self.trace_memory, |signature| {
-            self.compiled(module, &batch, &parameters, signature, &inputs)
+        let step = self.known.get_or_insert(signature, self.trace_memory, |signature| {
+            let program = self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
+            let solves =
+                program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
+            Ok(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
         })?;
-        let mut results = compiled.call(inputs)?.into_iter();
+        let before = solves_with_lost_rows();
+        let mut results = step.runner.call(inputs.clone())?;
+        if step.solves && (solves_with_lost_rows() != before || !all_finite(&results[1..])) {
+            results = match step.careful.get() {
+                Some(careful) => careful.call(inputs)?,
+                None => {
+                    let mut signature =
+                        Signature::new(&inputs, batch.numbers(), (&parameters.places, &parameters.flags));
+                    (signature.trained, signature.training) = (trained.clone(), training);
+                    let point = (&inputs[..], false);
+                    let program =
+                        leaving_out_rows(|| self.compiled(module, &batch, &parameters, &signature, point))?;
+                    // Another thread may have been faster.
+                    step.careful.get_or_init(|| self.runner(program)).call(inputs)?
+                }
+            };
+        }
+        let mut results = results.into_iter();
         let value = results.next().and_then(|value| value.into_data().iter::<f64>().next());
         let mut gradients = GradientsParams::new();
         for (&parameter, gradient) in trained.iter().zip(results) {
@@ -163,15 +203,19 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         Ok((value.unwrap_or(f64::NAN), gradients))
     }
 
-    /// `(batch.., θ..) -> (L, ∂L/∂θ..)`, compiled.
+    fn runner(&self, program: Program) -> Runner {
+        Runner::new(program, self.engine, self.convolution)
+    }
+
+    /// `(batch.., θ..) -> (L, ∂L/∂θ..)`.
     fn compiled(
         &self,
         module: &M,
         batch: &I,
         parameters: &Parameters,
         signature: &Signature,
-        inputs: &[Value],
-    ) -> Result<Runner, Error> {
+        (inputs, check): (&[Value], bool),
+    ) -> Result<Program, Error> {
         let code = |module: &M, (), batch| vec![(self.loss)(module, batch).into()];
         let (device, types) = (&signature.device, &signature.types[..]);
         let loss = trace_module(module, (&(), batch), parameters, (device, types), code)?;
@@ -181,7 +225,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
             let found: Vec<String> = loss.output_types().map(ToString::to_string).collect();
             return Err(Error::NotScalar { found: found.join(", ") });
         };
-        if self.check_trace {
+        if check {
             let point = (inputs.to_vec(), signature.training);
             compare_module("loss", (module, parameters), &loss, (&(), batch), point, &code)?;
         }
@@ -191,7 +235,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         let mut given: Vec<Var> = loss.input_types().map(|ty| builder.input(ty.clone())).collect();
         given.push(builder.full(ty, 1.0));
         let results = builder.inline(&vjp(&loss, &positions), &given);
-        Ok(Runner::new(simplify(&builder.finish(results)), self.engine, self.convolution))
+        Ok(simplify(&builder.finish(results)))
     }
 }
 
