@@ -171,7 +171,8 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         signature.training = training;
         signature.fields = module.format(DisplaySettings::new().with_show_all_attributes(true));
         let step = self.known.get_or_insert(signature, self.trace_memory, |signature| {
-            let program = self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
+            let program =
+                self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
             let solves =
                 program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
             Ok(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
