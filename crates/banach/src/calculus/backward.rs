@@ -13,7 +13,7 @@ use crate::tracing::lost::rows_of_inputs;
 use banach_program::{Program, Value, hoist, simplify, vjp};
 use banach_solve::Outcome;
 use burn::tensor::Tensor;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The backward passes of `x = g(x, q)`, one for every choice of inputs, made when first asked for.
 #[derive(Debug)]

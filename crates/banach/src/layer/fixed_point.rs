@@ -22,7 +22,7 @@ use burn::module::{Content, Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 use std::fmt::{Debug, Formatter};
 use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
 ///
@@ -322,7 +322,7 @@ impl Call {
         let (config, journal) = (&layer.config, &layer.shared.journal);
         let tracked = live.iter().any(|value| value.device().is_autodiff());
         let traced = layer.shared.traced.get_or_insert(signature, config.trace_memory, |signature| {
-            TracedUpdate::new(&layer.update, x0, z, &parameters, &signature.types, (config, statistics))
+            TracedUpdate::new(&layer.update, x0, z, &parameters, &signature.types, (config, journal))
         })?;
         if !config.check_trace
             && let Some(found) = random

@@ -175,7 +175,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
                 self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
             let solves =
                 program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
-            Ok(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
+            Ok::<_, Error>(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
         })?;
         let before = solves_with_lost_rows();
         let mut results = step.runner.call(inputs.clone())?;
