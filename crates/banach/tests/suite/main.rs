@@ -24,6 +24,7 @@ mod reference;
 mod regularize;
 mod starts;
 mod training;
+mod unsolvable;
 mod warm;
 mod warm_batches;
 mod zoo;
