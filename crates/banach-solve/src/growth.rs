@@ -2,12 +2,12 @@
 
 use crate::Tolerance;
 
-/// The part of the first residual to which the residual of a grown state must fall: 2⁻⁸.
+/// The part of the first residual to which the residual of a grown state must fall: 2⁻⁷.
 ///
 /// A row without a fixed point, whose residual cannot fall below `d`, is never taken for converged where `d` is more than this
 /// part of its first residual (and more than the absolute tolerance). A larger part would let more such rows pass; a smaller one
-/// asks plain iteration for more steps than the relative tolerance does wherever the state grows more than 40-fold.
-const FALLEN: f64 = 1.0 / 256.0;
+/// asks plain iteration for more steps than the relative tolerance does wherever the state grows a lot (at `1e-4`, by 78).
+const FALLEN: f64 = 1.0 / 128.0;
 
 /// The rounding of `g(x) - x`, in units of the precision of the state times its size.
 const ROUNDING: f64 = 2.0;
@@ -55,6 +55,11 @@ impl Growth {
     /// Whether the state has grown so far that rounding hides any residual that would suffice.
     pub(crate) fn beyond(&self, size: f64) -> bool {
         self.grown(size) && self.rounding(size) > self.enough()
+    }
+
+    /// The size as a multiple of the first one; NaN before the first point.
+    pub(crate) fn factor(&self, size: f64) -> f64 {
+        self.first.map_or(f64::NAN, |(_, first)| size / first)
     }
 
     fn grown(&self, size: f64) -> bool {

@@ -338,6 +338,7 @@ impl<R: Rows> Ledger<R> {
             relative: relatives,
             residuals: self.residuals,
             rates: self.recent.iter().map(Recent::rate).collect(),
+            growth: self.growth.iter().zip(&self.sizes).map(|(growth, size)| growth.factor(*size)).collect(),
             switches: self.switches,
             trace: self.trace,
         };

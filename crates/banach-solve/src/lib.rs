@@ -56,6 +56,7 @@ mod rate;
 mod rows;
 mod settings;
 mod solution;
+mod solver_kind;
 mod spectrum;
 mod storage;
 mod switch;
@@ -63,7 +64,7 @@ mod tensor;
 mod tolerance;
 mod trace;
 
-pub use advice::{Course, SolverKind, advice};
+pub use advice::{Course, advice};
 pub use error::Error;
 pub use fixed_point::{
     Anderson, AndersonMemory, Auto, AutoMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver,
@@ -81,6 +82,7 @@ pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;
 pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
+pub use solver_kind::SolverKind;
 pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
 pub use storage::Number;
 pub use switch::{Method, Reason, Switch};

@@ -1,7 +1,7 @@
 //! What came out, row by row, and what can be done about it?
 
-use crate::advice::{Course, SolverKind, advice};
-use crate::{Error, Rows, Switch};
+use crate::advice::{Course, advice};
+use crate::{Error, Rows, SolverKind, Switch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -162,6 +162,9 @@ pub struct Statistics {
     /// Under Anderson's or Newton's method it is the rate of the method, not of the map; under GMRES, whose residual is
     /// looked at once a cycle, the mean of a cycle. At the precision of the state, where nothing falls any more, it is 1.
     pub rates: Vec<f64>,
+    /// By what factor each row has grown, in what its residual is measured against, from the first point to the returned one; NaN
+    /// where no point was finite. For a linear system, whose residual is measured against `‖v‖`, it is 1.
+    pub growth: Vec<f64>,
     /// Which rows changed their method on the way, in the order of steps and then rows; none but by [`Auto`](crate::Auto).
     pub switches: Vec<Switch>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
@@ -182,6 +185,7 @@ impl Statistics {
             residuals: parts.iter().flat_map(|part| part.residuals.iter().copied()).collect(),
             relative: parts.iter().flat_map(|part| part.relative.iter().copied()).collect(),
             rates: parts.iter().flat_map(|part| part.rates.iter().copied()).collect(),
+            growth: parts.iter().flat_map(|part| part.growth.iter().copied()).collect(),
             switches: Self::switched(parts),
             trace: traces.map(|traces| Self::merged(parts, &traces)),
         }

@@ -107,9 +107,10 @@ impl Statistics {
             either(better, &later.relative, &self.relative),
         );
         let (rates, earlier) = (either(better, &later.rates, &self.rates), self.earlier);
+        let growth = either(better, &later.growth, &self.growth);
         let mut all = later.after(self);
         all.switches.extend(switches);
         all.switches.sort_by_key(|switch| (switch.step, switch.row));
-        Self { residuals, relative, rates, earlier, ..all }
+        Self { residuals, relative, rates, growth, earlier, ..all }
     }
 }

@@ -31,6 +31,7 @@ mod told;
 mod traces;
 mod training;
 mod untraced;
+mod unsolvable;
 mod warm;
 mod warm_batches;
 mod zoo;

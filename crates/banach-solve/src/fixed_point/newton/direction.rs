@@ -64,7 +64,7 @@ pub(super) fn downhill<R: Rows>(
     Ok(choose(&moved, &found.scaled(visit.residuals), visit.difference()))
 }
 
-/// GMRES for any `J`: a direction in which the linearized residual falls, and in which rows it falls as far as it should.
+/// GMRES for any `J`: a direction in which the linearized residual falls.
 ///
 /// Rows whose direction is zero or not finite fall back to the residual direction `g(x) - x`.
 pub(super) fn onward<R: Rows>(
@@ -72,7 +72,7 @@ pub(super) fn onward<R: Rows>(
     visit: &Visit<'_, R>,
     effort: &Effort,
     ledger: &mut Ledger<R>,
-) -> Result<(R, Vec<bool>), Error> {
+) -> Result<R, Error> {
     let only_active =
         |row: usize, value: f64| if visit.active[row] { value * visit.residuals[row] } else { 0.0 };
     let residuals: Vec<f64> = (0..visit.active.len()).map(|row| only_active(row, 1.0)).collect();
@@ -95,8 +95,7 @@ pub(super) fn onward<R: Rows>(
     ledger.derivative_applications += found.statistics.evaluations;
     let lengths = R::norms(&[&found.value]).swap_remove(0);
     let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
-    let solved = found.outcomes.iter().map(|outcome| outcome.is_converged()).collect();
-    Ok((choose(&usable, &found.value, visit.difference()), solved))
+    Ok(choose(&usable, &found.value, visit.difference()))
 }
 
 /// [`straight`] in these rows, as far as `I - J` is regular there; the given direction in all others, which go on as they are.

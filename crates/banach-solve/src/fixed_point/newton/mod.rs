@@ -18,6 +18,9 @@ use serde::{Deserialize, Serialize};
 /// The widest rows that go on with elimination where GMRES does not suffice: `n` applications a step, and `⅔ n³` operations.
 const WRITTEN: usize = 256;
 
+/// The part of a step that says that inexact directions have led a row astray.
+const MISLED: f64 = 1.0 / 64.0;
+
 /// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
 const RESERVE: usize = 5;
 
@@ -35,8 +38,8 @@ const RESERVE: usize = 5;
 ///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
 ///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
-///   equation is not solved as closely as it should be, and whose step is shortened, goes on as with
-///   [`Dense`](NewtonInner::Dense), as far as `I - J` is regular.
+///   step is cut to a part of 1/64 or less starts again with elimination, as with [`Dense`](NewtonInner::Dense), as far as `I - J`
+///   is regular: directions that are not exact have led it to where none helps.
 /// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
 ///   double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with the best point so far.
@@ -150,7 +153,7 @@ impl Newton {
         let mut present = PresentSmooth::new(map);
         let mut x = x0.clone();
         let mut image = None;
-        let mut memory: Option<Memory> = None;
+        let mut memory: Option<Memory<R>> = None;
         let mut step = 0;
         while !ledger.finished() {
             let gx = image.take().unwrap_or_else(|| {
@@ -192,20 +195,21 @@ impl Newton {
         &self,
         map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
-        memory: &mut Option<Memory>,
+        memory: &mut Option<Memory<R>>,
         (rules, ledger): (Rules, &mut Ledger<R>),
     ) -> Result<Found<R>, Error> {
         let room = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { aims, energies, dense } = match memory {
+        let Memory { start, aims, energies, dense } = match memory {
             Some(memory) => memory,
             None => {
                 let energies = Energies::at(map, visit, ledger)?;
                 let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
-                memory.insert(Memory { aims, energies, dense: vec![false; visit.active.len()] })
+                let written = matches!(self.inner, NewtonInner::Dense { .. });
+                let (start, dense) = (visit.x.clone(), vec![written; visit.active.len()]);
+                memory.insert(Memory { start, aims, energies, dense })
             }
         };
         let derivative = map.derivative(visit.x);
-        let mut solved = vec![true; visit.active.len()];
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
             NewtonInner::Krylov { applications } => {
@@ -222,8 +226,7 @@ impl Newton {
                         let (iterated, written) = (by(false), by(true));
                         let mut direction = visit.difference().clone();
                         if iterated.contains(&true) {
-                            (direction, solved) =
-                                onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
+                            direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
                         }
                         if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
                             let given = (visit, &direction);
@@ -245,22 +248,25 @@ impl Newton {
             return energies.search(map, visit, &direction, trials, ledger);
         }
         let (mut found, lengths) = search_residuals(map, visit, &direction, trials, ledger)?;
-        // A row that GMRES has led nowhere stays, and is tried again with all of J.
-        let mut stays = vec![false; active.len()];
+        // A row that inexact directions have misled stands where none helps: it starts again, with all of J.
+        let mut again = vec![false; active.len()];
         for row in 0..active.len() {
-            let misled = active[row] && !solved[row] && !dense[row] && lengths[row] < 1.0;
-            if misled && visit.x.width() <= WRITTEN {
-                (dense[row], stays[row]) = (true, lengths[row] == 0.0);
-            }
+            let misled = active[row] && !dense[row] && lengths[row] <= MISLED;
+            again[row] = misled && visit.x.width() <= WRITTEN;
+            dense[row] |= again[row];
         }
-        found.next = choose(&stays, visit.x, &found.next);
+        if again.contains(&true) {
+            found = Found { next: choose(&again, start, &found.next), image: None };
+        }
         Ok(found)
     }
 }
 
 /// What [`Newton`] remembers.
 #[derive(Debug)]
-struct Memory {
+struct Memory<R> {
+    /// The first point.
+    start: R,
     /// What decides how closely the next equation of each row is solved.
     aims: Vec<Aim>,
     /// The energies at the present point, if the map has any.
@@ -269,10 +275,11 @@ struct Memory {
     dense: Vec<bool>,
 }
 
-impl Memory {
+impl<R: Rows> Memory<R> {
     /// What is remembered of the rows at these positions.
     fn narrowed(self, keep: &[usize]) -> Self {
         let energies = self.energies.map(|energies| energies.narrowed(keep));
-        Self { aims: picked(&self.aims, keep), energies, dense: picked(&self.dense, keep) }
+        let (aims, dense) = (picked(&self.aims, keep), picked(&self.dense, keep));
+        Self { start: self.start.gather(keep), aims, energies, dense }
     }
 }
