@@ -37,6 +37,7 @@ fn agree(name: &str, x: &[f64], function: Function, expected: &[f64]) {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one table")]
 fn a_branch_that_is_not_taken_has_slope_zero() {
     let functions: &[(&str, &[f64], Function, &[f64])] = &[
         ("root", &[0.0, 0.25], |z| z.clone().sqrt().mask_where(z.clone().lower_scalar(1.0), z), &[1.0, 1.0]),

@@ -213,12 +213,10 @@ impl OfRow {
                 std::array::from_fn(|i| {
                     let weight = weights[i] / total;
                     let change = a[i].tangent - mean;
-                    match self {
-                        OfRow::LogSoftmax => {
-                            Dual { value: a[i].value - whole - total.ln(), tangent: change, moves }
-                        }
-                        _ => Dual { value: weight, tangent: times(weight, change), moves },
+                    if matches!(self, OfRow::LogSoftmax) {
+                        return Dual { value: a[i].value - whole - total.ln(), tangent: change, moves };
                     }
+                    Dual { value: weight, tangent: times(weight, change), moves }
                 })
             }
             OfRow::Normal => {

@@ -4,6 +4,7 @@
 
 mod approximate;
 mod book;
+mod branches;
 mod calculus;
 mod certificate;
 mod certificate_bounds;
