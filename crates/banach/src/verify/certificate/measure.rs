@@ -72,6 +72,9 @@ pub(super) fn certificate(
     }
     let place = Place::new(fix, config, point)?;
     place.spectrum(&mut rows)?;
+    // J is known to its rounding, and I - J no better: its inverse is uncertain by that much, times its own norm.
+    let rounding = 16.0 * place.x.precision();
+    rows.iter_mut().for_each(|row| row.resolvent *= 1.0 + rounding * row.resolvent);
     let path = place.state(&mut rows)?;
     let positions: Vec<usize> =
         (0..call.fixed.len()).filter(|at| call.fixed[*at].ty().kind.is_float()).map(|at| at + 1).collect();
