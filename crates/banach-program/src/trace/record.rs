@@ -145,7 +145,12 @@ fn explained(payload: Box<dyn Any + Send>) -> Error {
     if has("no concrete value") || has("has no initialized value") {
         return Error::HostRead { found: message.replace('\n', " ") };
     }
-    if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
+    if has("capture device")
+        || has("same device")
+        || has("different devices")
+        || has("backend mismatch")
+        || has("wrong backend")
+    {
         return Error::ForeignTensor { found: message };
     }
     if has("DTypeMismatch") {

@@ -71,7 +71,11 @@ impl<M: Module + Update> FixedPoint<M> {
             return Err(Error::setting("forward.solver", "newton", expected));
         }
         if matches!(self.config().gradient, Gradient::Shine { .. }) {
-            return Err(Error::setting("gradient", "shine", "`implicit` or `unrolled` for an observed solve"));
+            return Err(Error::setting(
+                "gradient",
+                "shine",
+                "`implicit` or `unrolled` for an observed solve",
+            ));
         }
         self.solve_by(x0, z, None, Some(&mut observer))
     }
