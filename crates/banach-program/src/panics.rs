@@ -87,7 +87,9 @@ pub(crate) fn explained(payload: Box<dyn Any + Send>, inputs: &[Type]) -> Error 
     if has("no concrete value") || has("has no initialized value") {
         return Error::HostRead { found: message };
     }
-    if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
+    let of_another_device =
+        ["capture device", "same device", "different devices", "backend mismatch", "wrong backend"];
+    if of_another_device.into_iter().any(has) {
         return Error::ForeignTensor { found: message };
     }
     let between = |start: &str, end: &str| {

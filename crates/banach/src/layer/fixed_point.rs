@@ -4,23 +4,21 @@ use crate::calculus::implicit::KnownRows;
 use crate::engine::failure::Failure;
 use crate::error::Error;
 use crate::layer::observed::Step;
+use crate::layer::shared::Shared;
 use crate::layer::warm::{Visit, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
-use crate::settings::journal::Journal;
 use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked};
-use crate::tracing::cache::{Cache, Signature};
+use crate::tracing::cache::Signature;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
 use crate::tracing::parameters::Parameters;
-use crate::tracing::release::Release;
 use crate::tracing::traced::TracedUpdate;
 use crate::tracing::update::{Update, start_of};
 use banach_program::{Builder, Program, Tensors, Value, Var, evaluate, record};
 use banach_solve::Progress;
-use burn::module::{Content, Module, ModuleDisplay};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use std::fmt::{Debug, Formatter};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -39,35 +37,7 @@ pub struct FixedPoint<M: Module> {
     #[module(skip)]
     config: FixedPointConfig,
     #[module(skip)]
-    shared: Arc<Shared>,
-}
-
-/// The traces and statistics that clones of a layer share.
-#[derive(Default)]
-struct Shared {
-    traced: Cache<Signature, TracedUpdate>,
-    journal: Arc<Journal>,
-    release: Release,
-}
-
-impl Debug for Shared {
-    /// A printed model does not print its programs.
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Shared")
-    }
-}
-
-impl<M: Module> Debug for FixedPoint<M> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let mut layer = f.debug_struct("FixedPoint");
-        layer.field("update", &self.update).field("config", &self.config).finish()
-    }
-}
-
-impl<M: Module + ModuleDisplay> ModuleDisplay for FixedPoint<M> {
-    fn custom_content(&self, content: Content) -> Option<Content> {
-        content.add("update", &self.update).add_debug_attribute("config", &self.config).optional()
-    }
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl<M: Module> FixedPoint<M> {
@@ -107,21 +77,6 @@ impl<M: Module> FixedPoint<M> {
     /// The same, and starts counting anew.
     pub fn take_statistics(&self) -> Statistics {
         std::mem::take(&mut *self.shared.journal.statistics())
-    }
-
-    /// Forgets the traces of this layer and its clones: the next call traces the update again.
-    ///
-    /// A trace holds every number that the update reads from elsewhere, a plain field or a shared counter say, as it was at
-    /// the first call with these shapes. After such a number has changed, forget the traces; better, pass the number in as
-    /// a part of z.
-    pub fn forget_traces(&self) {
-        self.shared.traced.clear();
-    }
-
-    /// An estimate of the bytes that the traces of this layer and its clones take, compiled programs and their workspaces
-    /// included; [`FixedPointConfig::trace_memory`] bounds it.
-    pub fn trace_bytes(&self) -> usize {
-        self.shared.traced.bytes()
     }
 }
 
@@ -307,7 +262,7 @@ impl Call {
     ) -> Result<Self, Error> {
         let mut live = z.clone().into_values();
         let parameters = Parameters::of(&layer.update);
-        let random = parameters.random(&live).map(ToOwned::to_owned);
+        let random = parameters.random(&live);
         live.extend(parameters.values.iter().cloned());
         let states = x0.clone().into_values();
         if states.iter().chain(&live).any(Value::is_quantized) {

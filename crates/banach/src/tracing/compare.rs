@@ -71,9 +71,6 @@ impl Comparison<'_> {
         if comparable && self.difference(&near, code)?.is_none() {
             return Ok(());
         }
-        if let Some(found) = &self.random {
-            return Err(Error::NoFunction { place: self.subject.into(), found: found.clone() });
-        }
         Err(self.explained(&difference, &point, code))
     }
 
@@ -117,7 +114,9 @@ impl Comparison<'_> {
             Ok(Err(error @ banach_program::Error::Failed { .. }))
             | Err(error @ banach_program::Error::Failed { .. }) => return Err(error.into()),
             // Burn alone cannot evaluate or differentiate it: there is nothing to compare with.
-            Ok(Err(_)) | Err(_) => return Ok(None),
+            Ok(Err(_)) | Err(_) => {
+                return self.random.as_ref().map_or(Ok(None), |found| Err(self.random(found)));
+            }
         };
         let (expected, other) = trial(|| self.by_program(point));
         let Some(expected) = expected.filter(|_| !record.failed && !other.failed) else { return Ok(None) };
@@ -205,16 +204,31 @@ impl Comparison<'_> {
         Precision { epsilon, tolerance, floor: 64.0 * epsilon }
     }
 
+    fn random(&self, found: &str) -> Error {
+        Error::NoFunction { place: self.subject.into(), found: found.into() }
+    }
+
     /// The error of a difference, with its likely cause.
     fn explained(&self, difference: &Difference, point: &[Value], code: &Code<'_>) -> Error {
         let again = || trial(|| guarded(&types(point), || self.by_code(point, code))).0.ok()?.ok();
         let same = |a: &Numbers, b: &Numbers| {
             let bits = |numbers: &Numbers| -> Vec<u64> {
-                numbers.values.iter().flatten().map(|number| number.to_bits()).collect()
+                numbers
+                    .values
+                    .iter()
+                    .chain(&numbers.cotangents)
+                    .flatten()
+                    .map(|number| number.to_bits())
+                    .collect()
             };
             bits(a) == bits(b)
         };
         let repeats = again().zip(again()).is_some_and(|(a, b)| same(&a, &b));
+        if let Some(found) = &self.random
+            && (!repeats || matches!(difference.at, Quantity::Value(_)))
+        {
+            return self.random(found);
+        }
         let (quantity, cause) = match difference.at {
             Quantity::Value(at) if !repeats => (
                 format!("value of output {at}"),

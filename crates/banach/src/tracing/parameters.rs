@@ -21,8 +21,8 @@ pub(crate) struct Parameters {
     pub(crate) flags: Vec<(ParamId, bool)>,
     path: Vec<String>,
     containers: Vec<String>,
-    /// A layer in training mode that is no function of its input.
-    random: Option<String>,
+    /// The layers in training mode that are no functions of their inputs.
+    random: Vec<String>,
     /// Whether parameters that are not yet initialized are left out.
     initialized: bool,
 }
@@ -52,10 +52,15 @@ impl Parameters {
 
     /// A layer in training mode that draws random numbers or computes batch statistics, whether it is used or not. The
     /// input tells whether a module without parameters is trained.
-    pub(crate) fn random(&self, z: &[Value]) -> Option<&str> {
+    pub(crate) fn random(&self, z: &[Value]) -> Option<String> {
         let witnesses = if self.values.is_empty() { z } else { &self.values };
         let training = witnesses.iter().any(|value| value.device().is_autodiff());
-        self.random.as_deref().filter(|_| training)
+        (training && !self.random.is_empty()).then(|| self.random.join(" or "))
+    }
+
+    /// The parameters that are trained on Burn's tape, by position.
+    pub(crate) fn tracked(&self) -> Vec<usize> {
+        self.trained().into_iter().filter(|&at| self.values[at].device().is_autodiff()).collect()
     }
 
     /// The float parameters that are trained, by position; all of them, where the module is off the tape.
@@ -99,7 +104,10 @@ impl ModuleVisitor for Parameters {
         if let Some(layer) = self.containers.iter().find(|layer| random.contains(&layer.as_str()))
             && flag.is_enabled()
         {
-            self.random = Some(layer.trim_start_matches("Struct:").into());
+            let layer = layer.trim_start_matches("Struct:").to_owned();
+            if !self.random.contains(&layer) {
+                self.random.push(layer);
+            }
         }
     }
 

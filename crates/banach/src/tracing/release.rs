@@ -1,8 +1,9 @@
 //! Release of nodes that Burn's autodiff keeps until a backward pass reaches their graph.
 //!
 //! Burn registers every tracked parameter and every operation on it, and frees what nobody references in `backward` alone. A
-//! loop that never calls it, compiled training or inference on a training device, would keep them all. Every few calls a
-//! backward pass of a product of one parameter with nothing frees them.
+//! loop that never calls it, such as compiled training, would keep them all. Every few calls a backward pass of a product of
+//! one parameter with nothing frees them. It frees replaced parameters, which are graphs of their own, and not the nodes of
+//! solves whose other parameters are still referenced: inference on a training device still grows.
 
 use banach_program::Value;
 use burn::tensor::Tensor;

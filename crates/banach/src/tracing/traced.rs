@@ -93,7 +93,7 @@ impl TracedUpdate {
         training: bool,
     ) -> Result<(), Error> {
         let mut compared = locked(&self.compared);
-        let wanted = if training { parameters.trained() } else { vec![] };
+        let wanted = if training { parameters.tracked() } else { vec![] };
         if compared.as_ref().is_some_and(|known| {
             known.training >= training && wanted.iter().all(|at| known.trained.contains(at))
         }) {
@@ -130,8 +130,9 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
     let states = x.clone().into_values().len();
     let first = point.len() - parameters.ids.len();
     let tracked = training.then(|| {
-        let floats = (0..first).filter(|&at| point[at].ty().kind.is_float());
-        floats.chain(parameters.trained().into_iter().map(|at| first + at)).collect()
+        // The gradient of a loss is that of the parameters alone.
+        let floats = (0..first).filter(|&at| subject != "loss" && point[at].ty().kind.is_float());
+        floats.chain(parameters.tracked().into_iter().map(|at| first + at)).collect()
     });
     let named = |at| match at {
         at if at < states => format!("state {at}"),
@@ -139,7 +140,7 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
         at => format!("the parameter `{}`", parameters.names[at - first]),
     };
     let names = (0..point.len()).map(named).collect();
-    let random = parameters.random(&z.clone().into_values()).map(Into::into);
+    let random = parameters.random(&z.clone().into_values());
     let comparison = Comparison { subject, program, point, names, tracked, random };
     let done = comparison.check(&|values: &[Value]| {
         let live = live(module, parameters, &values[first..], training);

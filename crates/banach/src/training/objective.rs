@@ -152,7 +152,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
     pub fn value_and_gradient(&self, module: &M, batch: I) -> Result<(f64, GradientsParams), Error> {
         let live = batch.clone().into_values();
         let parameters = Parameters::of(module);
-        let random = parameters.random(&live).map(ToOwned::to_owned);
+        let random = parameters.random(&live);
         let mut inputs: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         inputs.extend(parameters.values.iter().cloned().map(Value::detached));
         if inputs.iter().any(Value::is_quantized) {

@@ -242,7 +242,7 @@ fn quantized_weights_are_refused_in_words() {
     let device = Device::flex();
     let module = Linears { state: LinearConfig::new(32, 32).init(&device) };
     let mut quantizer = Quantizer::new(Calibration::MinMax, QuantScheme::default());
-    let layer = FixedPointConfig::new().init(module.quantize_weights(&mut quantizer)).unwrap();
+    let layer = FixedPointConfig::new().init(module).unwrap().quantize_weights(&mut quantizer);
     let error = layer.solve(Tensor::ones([2, 32], &device)).unwrap_err().to_string();
     assert!(error.contains("quantized"), "{error}");
 }
