@@ -66,8 +66,8 @@ fn memory_stays_flat_in_compiled_training() {
     let device = Device::flex().autodiff();
     let z = Tensor::<2>::ones([4, 8], &device) * 0.3;
     let optimizers: [(&str, ModuleOptimizer); 3] = [
-        ("sgd", SgdConfig::new().init().into()),
-        ("adam", optim::AdamConfig::new().init().into()),
+        ("sgd", SgdConfig::new().init()),
+        ("adam", optim::AdamConfig::new().init()),
         ("our adam", AdamConfig::new().init().unwrap()),
     ];
     for (name, mut optimizer) in optimizers {

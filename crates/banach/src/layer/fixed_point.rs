@@ -3,7 +3,7 @@
 use crate::calculus::implicit::KnownRows;
 use crate::engine::failure::Failure;
 use crate::error::Error;
-use crate::layer::observed::Step;
+use crate::layer::observed::{Observer, Step};
 use crate::layer::shared::Shared;
 use crate::layer::warm::{Visit, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
@@ -123,7 +123,7 @@ impl<M: Module + Update> FixedPoint<M> {
         x0: M::State,
         z: M::Input,
         samples: Option<(&WarmStarts, &[u64])>,
-        observer: Option<&mut dyn FnMut(Step<'_, M::State>) -> ControlFlow<()>>,
+        observer: Option<&mut Observer<'_, M::State>>,
     ) -> Result<Solution<M::State>, Error> {
         let mut call = Call::new(self, &x0, &z)?;
         let recorded = Value::from(call.x0.clone()).is_placeholder();
@@ -296,7 +296,7 @@ impl Call {
     fn observed<S: Tensors>(
         &self,
         x0: &S,
-        observer: &mut dyn FnMut(Step<'_, S>) -> ControlFlow<()>,
+        observer: &mut Observer<'_, S>,
     ) -> Result<banach_solve::Solution<Tensor<2>>, Error> {
         let failure = Failure::default();
         let solution = self.traced.fix.solve_observed(&self.x0, &self.fixed, &mut |x, progress| {

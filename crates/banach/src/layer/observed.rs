@@ -25,6 +25,9 @@ pub struct Step<'a, S> {
     pub outcomes: &'a [Option<Outcome>],
 }
 
+/// What an observer does with a step.
+pub(crate) type Observer<'o, S> = dyn FnMut(Step<'_, S>) -> ControlFlow<()> + 'o;
+
 impl<M: Module + Update> FixedPoint<M> {
     /// The fixed point from a given start, where a closure sees every iterate and may end the solve by `Break`: rows under
     /// way then end as [`Outcome::Stopped`](banach_solve::Outcome::Stopped). The solution has the gradient that it has

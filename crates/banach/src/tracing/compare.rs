@@ -60,7 +60,7 @@ impl Comparison<'_> {
     /// [`Error::NoFunction`] for a layer that is no function while it is trained, [`Error::Untraced`] for every other
     /// difference.
     pub(crate) fn check(&self, code: &Code<'_>) -> Result<(), Error> {
-        if self.point.iter().any(|value| value.ty().len() == 0) {
+        if self.point.iter().any(|value| value.ty().is_empty()) {
             return Ok(()); // An empty batch shows nothing.
         }
         let point = self.regular_point();
