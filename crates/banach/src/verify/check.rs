@@ -179,6 +179,9 @@ impl Roads {
         if !end.is_autodiff() || drift.is_nan() || drift > 1e-3 * (1.0 + size) {
             return Ok(None);
         }
+        if !end.is_tracked() {
+            return Ok(Some(0.0)); // g depends on none of its inputs.
+        }
         let gradients = (end * self.v.clone()).sum().backward();
         let along = leaves.iter().zip(&self.direction).filter_map(|(leaf, t)| {
             let gradient = leaf.as_ref()?.grad(&gradients)?;
