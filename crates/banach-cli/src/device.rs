@@ -1,4 +1,4 @@
-//! Which device does a name stand for?
+//! Devices by their names.
 
 use crate::error::Error;
 use burn::tensor::Device;

@@ -1,6 +1,9 @@
-//! What can go wrong for a user, and what does each failure tell them to do?
+//! Failures of the command: one line for the user, and an exit code.
 
 use std::path::{Path, PathBuf};
+
+/// The exit code of a command that Ctrl-C ended.
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A failure of the command: one line for the user, and an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +49,8 @@ pub(crate) enum Error {
     /// The standard output takes nothing more.
     #[error("cannot write to the standard output: {reason}")]
     Output { reason: String },
-    /// Whoever read the standard output has left, as `head` does; nobody is told.
-    #[error("nobody reads the standard output")]
+    /// The reader closed the standard output, as `head` does; the command exits without a message.
+    #[error("the standard output is closed")]
     Unread,
     /// The user interrupted the run.
     #[error("interrupted; {0}")]
@@ -55,11 +58,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// 2 for what the user can put right, 130 for an interruption, 0 where nobody asks for more, 1 for the rest.
+    /// 2 for what the user can put right, 130 for an interruption, 0 where the reader needs no more, 1 for the rest.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Training(_) => 1,
-            Self::Interrupted(_) => 130,
+            Self::Interrupted(_) => INTERRUPTED,
             Self::Unread => 0,
             Self::Usage(_)
             | Self::Setting { .. }
@@ -72,6 +75,15 @@ impl Error {
             | Self::BrokenCheckpoint { .. }
             | Self::OtherSettings { .. }
             | Self::OtherExamples { .. } => 2,
+        }
+    }
+
+    /// Refuses a layer without a fixed point where one is needed.
+    pub(crate) fn without_fixed_point(layer: &str) -> Self {
+        Self::Setting {
+            found: format!("--layer {layer}, which solves nothing"),
+            expected: "fpi-nn or fpi-gd".into(),
+            advice: "choose one of these with --layer".into(),
         }
     }
 

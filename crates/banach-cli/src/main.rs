@@ -1,4 +1,4 @@
-//! What does the command `banach` do? It parses its arguments and starts what they name.
+//! The command `banach`.
 
 mod bench;
 mod command;
@@ -6,16 +6,17 @@ mod dataset;
 mod device;
 mod error;
 mod experiments;
-mod interruption;
-mod output;
+mod options;
 mod random;
 mod report;
 mod show;
+mod terminal;
 mod trace;
 
-use command::{Action, Table, Train};
+use command::{Action, Table};
 use error::Error;
 use std::process::ExitCode;
+use terminal::output;
 
 fn main() -> ExitCode {
     let action = match command::parse(std::env::args_os()) {
@@ -24,18 +25,21 @@ fn main() -> ExitCode {
         Err(command::Stop::Mistake(error)) => return ended(Err(error)),
     };
     ended(match action {
-        Action::Train { experiment: Train::Bibtex(arguments) } => experiments::bibtex::train(&arguments),
-        Action::Train { experiment: Train::Toy(arguments) } => experiments::toy::train(&arguments),
+        Action::Train { experiment } => experiment.run(),
         Action::Table { experiment: Table::Bibtex(arguments) } => experiments::bibtex::table(&arguments),
         Action::Show { update } => show::show(&update),
         Action::Bench { task } => bench::bench(&task),
+        Action::Completions { shell } => output::say(command::completions(shell).trim_end()),
+        Action::Manual { out } => {
+            command::manual(out.as_deref()).and_then(|text| output::say(text.trim_end()))
+        }
     })
 }
 
 fn ended(result: Result<(), Error>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     if !matches!(error, Error::Unread) {
-        output::tell(format_args!("error: {error}"));
+        output::tell_error(&error);
     }
     ExitCode::from(error.exit_code())
 }

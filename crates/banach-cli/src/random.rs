@@ -1,4 +1,4 @@
-//! Where do random numbers come from? One small generator, the same on every machine and in every version.
+//! The random numbers of every experiment: one small generator, equal on every machine and in every version.
 
 /// SplitMix64 (Steele, Lea, Flood 2014): 64 bits of state, enough for shuffles and starting weights.
 ///

@@ -1,27 +1,51 @@
-//! How does a solve go, step by step? As a table, a file and a picture.
+//! The trace of a solve, step by step: a table, a file and a picture.
 
-use crate::command::{SolverName, Solving};
 use crate::error::Error;
-use crate::output::say;
+use crate::options::numbers::{count, tolerance};
+use crate::options::{SolverName, Verbosity};
 use crate::report::curves::{self, Axis, Curve, Panel};
-use crate::report::{file, table};
+use crate::report::folder::{Contents, ResultsFolder};
+use crate::report::{file, json, table};
+use crate::terminal::output::{say, tell};
 use banach::solve::{Record, Tolerance};
 use banach::{FixedPointConfig, Report};
+use clap::Args;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 const TOLERANCE: f64 = 1e-6;
 const MAX_STEPS: usize = 200;
+const CONTENTS: Contents =
+    Contents { command: "show --trace", experiment: None, files: &["trace.csv", "trace.svg"], folders: &[] };
 /// The most rows of which a line is drawn.
 const DRAWN: usize = 64;
+
+/// How `banach show --trace` solves, and where it writes.
+#[derive(Args, Debug)]
+pub(crate) struct Solving {
+    /// Folder for the trace [default: out/trace-NAME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// How the fixed point is found [default: anderson].
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) solver: Option<SolverName>,
+    /// Relative residual at which a fixed point counts as found [default: 1e-6].
+    #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true)]
+    pub(crate) tolerance: Option<f64>,
+    /// Most steps of the solver [default: 200].
+    #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+    pub(crate) max_steps: Option<usize>,
+}
 
 /// Runs `banach show NAME --trace`.
 pub(crate) fn trace(
     name: &str,
     solving: &Solving,
+    verbosity: Verbosity,
     solve: impl Fn(&FixedPointConfig) -> Result<Report, Error>,
 ) -> Result<(), Error> {
     let out = solving.out.clone().unwrap_or_else(|| PathBuf::from(format!("out/trace-{name}")));
-    file::make_folder(&out)?;
+    let _locked = ResultsFolder::open(&out, CONTENTS)?;
     let solver = solving.solver.unwrap_or(SolverName::Anderson);
     let relative = solving.tolerance.unwrap_or(TOLERANCE);
     let mut config = FixedPointConfig::new()
@@ -35,9 +59,16 @@ pub(crate) fn trace(
     file::write_whole(&csv, Record::csv(&records).as_bytes()).map_err(|error| Error::write(&csv, error))?;
     let ranked = Ranked::new(&report);
     curves::draw(&out.join("trace.svg"), &[ranked.panel(&records)])?;
-    say(ranked.table(&format!("{name} by {}", solver.as_str()), &records))?;
-    say(report.explain())?;
-    say(format_args!("trace.csv and trace.svg are in {}", out.display()))
+    if verbosity.json {
+        json::say(&ranked.as_json(name, solver))?;
+    } else {
+        say(ranked.table(&format!("{name} by {}", solver.as_str()), &records))?;
+        say(report.explain())?;
+    }
+    if !verbosity.quiet {
+        tell(format_args!("trace.csv and trace.svg are in {}", out.display()));
+    }
+    Ok(())
 }
 
 /// The rows of a report from the best to the worst: converged before not, then by steps, then by relative residual.
@@ -83,6 +114,22 @@ impl<'a> Ranked<'a> {
             axis: Axis::Steps,
             curves: curves.map(|(name, row)| Curve { name, values: self.residuals(row, records) }).collect(),
         }
+    }
+
+    fn as_json(&self, name: &str, solver: SolverName) -> Value {
+        let report = self.report;
+        let row = |row: usize| {
+            json!({
+                "row": row,
+                "outcome": report.outcomes[row].to_string(),
+                "steps": report.steps[row],
+                "residual": report.residuals[row],
+                "relative": report.relative[row],
+                "rate": report.rates[row],
+            })
+        };
+        let rows: Vec<Value> = (0..report.outcomes.len()).map(row).collect();
+        json!({ "name": name, "solver": solver.as_str(), "rows": rows })
     }
 
     fn table(&self, title: &str, records: &[Record]) -> String {

@@ -46,6 +46,8 @@ fn every<T: Real>(level: Level) {
     let then = |first, second| vec![Step::new(binary(first), &[0, 1], 2), Step::new(unary(second), &[2], 3)];
     let chains = [
         ("a + b", 2, vec![Step::new(binary(Binary::Add), &[0, 1], 3)]),
+        ("a b", 2, vec![Step::new(binary(Binary::Multiply), &[0, 1], 3)]),
+        ("absorbing a b", 2, vec![Step::new(binary(Binary::AbsorbingProduct), &[0, 1], 3)]),
         ("relu(a + b)", 2, then(Binary::Add, Unary::Relu)),
         ("tanh(a + b)", 2, then(Binary::Add, Unary::Tanh)),
         ("sigmoid(a + b)", 2, then(Binary::Add, Unary::Sigmoid)),
@@ -65,6 +67,19 @@ fn every<T: Real>(level: Level) {
             ],
         ),
         (
+            "a exp(b)",
+            2,
+            vec![Step::new(unary(Unary::Exp), &[1], 2), Step::new(binary(Binary::Multiply), &[0, 2], 3)],
+        ),
+        (
+            "absorbing exp",
+            2,
+            vec![
+                Step::new(unary(Unary::Exp), &[1], 2),
+                Step::new(binary(Binary::AbsorbingProduct), &[0, 2], 3),
+            ],
+        ),
+        (
             "b > 0 ? a : 0",
             2,
             vec![
@@ -79,7 +94,7 @@ fn every<T: Real>(level: Level) {
             measure(level, name, &chain, 1, 16384);
         }
     }
-    for (name, inputs, steps) in &chains[..4] {
+    for (name, inputs, steps) in &chains[..6] {
         if let Ok(chain) = Chain::<T>::new(*inputs, steps, &[3]) {
             measure(level, name, &chain, 1, 64);
             measure(level, name, &chain, 32, 10);

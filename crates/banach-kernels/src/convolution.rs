@@ -129,11 +129,15 @@ impl Convolution {
 /// How the numbers of a convolution are computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConvolutionMethod {
-    /// As the definition says: one product for every place of the kernel.
+    /// As the definition says: one product for every place of the kernel and pixel under it. A pixel outside the image
+    /// has no product at all, even with a weight that is infinite or NaN.
     #[default]
     Direct,
     /// With 16 products where the definition has 36, for those convolutions that [are for
     /// it](Convolution::is_for_winograd); all others are computed directly.
+    ///
+    /// A pixel that is infinite or NaN makes NaN of all pixels of the blocks of 2 by 2 it takes part in, and a weight that is
+    /// makes NaN of every pixel.
     ///
     /// It rounds otherwise: the bound on an error, relative to the largest pixels near by, is seven times that of the
     /// direct method; where pixels are alike, errors are smaller, because fewer numbers are summed (the example `rounding`
@@ -152,6 +156,8 @@ pub struct Taps<T> {
     groups: Vec<Panels<T>>,
     /// A pixel of zeros, which stands for those outside.
     zeros: Vec<T>,
+    /// Whether all weights are finite, so that their products with zeros are zeros.
+    finite: bool,
 }
 
 impl<T: Real> Taps<T> {
@@ -201,7 +207,8 @@ impl<T: Real> Taps<T> {
         };
         let zeros = convolution.channels[usize::from(transposed)].next_multiple_of(lanes::<T>(level));
         let groups = vec![Panels::empty(level); groups];
-        let mut taps = Self { convolution, transposed, method, groups, zeros: vec![T::ZERO; zeros] };
+        let mut taps =
+            Self { convolution, transposed, method, groups, zeros: vec![T::ZERO; zeros], finite: true };
         taps.repack(weights, strides);
         taps
     }
@@ -217,6 +224,9 @@ impl<T: Real> Taps<T> {
             weights[o * strides[0] + i * strides[1] + y * strides[2] + x * strides[3]]
         };
         let taps = self.convolution.taps();
+        let [inward, outward] = [self.convolution.group_channels()[0], self.convolution.channels[1]];
+        let number = |o: usize| (0..inward).all(|i| (0..taps).all(|tap| at(o, i, tap).to_f64().is_finite()));
+        self.finite = (0..outward).all(number);
         if self.convolution.channelwise() {
             self.groups[0].fill(taps, self.convolution.groups, |tap, first, out| {
                 for (channel, out) in (first..).zip(out) {

@@ -23,6 +23,29 @@ pub enum Error {
         /// What the read said.
         found: String,
     },
+    /// An operation of the traced code has operands that do not fit it.
+    #[error(
+        "operation {}of the traced code, `{operation}`: found {found}, expected {expected}",
+        position.map_or_else(String::new, |position| format!("{position} "))
+    )]
+    Operands {
+        /// The operation, in Burn's name for it.
+        operation: String,
+        /// Where it stands among the recorded operations, from 0; none where Burn refused to record it.
+        position: Option<usize>,
+        /// The types of its operands, or what Burn said of them.
+        found: String,
+        /// What it takes.
+        expected: String,
+    },
+    /// An index points outside the axis it selects from.
+    #[error("found index {found} into an axis of {size}, expected one from 0 to {size} - 1")]
+    Index {
+        /// The index.
+        found: i64,
+        /// The size of the axis.
+        size: usize,
+    },
     /// The traced code panicked.
     #[error("the traced code panicked: {message}")]
     Panicked {
@@ -31,8 +54,8 @@ pub enum Error {
     },
     /// A tensor reached the trace that does not live on the tracing device.
     #[error(
-        "the traced code mixes in a tensor from another device ({found}): pass it as an input, or make it a `Param` \
-         of the module"
+        "the traced code mixes in a tensor from another device ({found}): pass it as an input; where a closure captures a \
+         module, pass the module in, whose parameters become inputs (`Function::of_module`, `Objective`, a layer's update)"
     )]
     ForeignTensor {
         /// What Burn said.

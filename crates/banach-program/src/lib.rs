@@ -30,6 +30,7 @@
 mod derive;
 mod error;
 mod language;
+mod panics;
 mod rewrite;
 mod run;
 mod trace;
@@ -45,6 +46,7 @@ pub use language::primitive::{
 };
 pub use language::program::{Builder, Equation, Program, Var};
 pub use language::verify::verify;
+pub use panics::guarded;
 pub use rewrite::hoist::{Hoisted, hoist};
 pub use rewrite::operations::{operations, operations_of};
 pub use rewrite::precision::in_precision;

@@ -6,7 +6,7 @@ impl<R> Solution<R> {
     /// This solution, of a solve that began where an earlier one of the same rows had ended, with what both took.
     ///
     /// Steps, calls and rows evaluated are added, and switches and traces follow one another; value, outcomes and residuals
-    /// are this solution's. A row has the rate it had here, or before where it took too few steps here. There is a trace if
+    /// are this solution's; growths are multiplied. A row has the rate it had here, or before where it took too few steps here. There is a trace if
     /// both have one; the point at which this solve began is in it twice, as the last of the earlier and the first of this
     /// one.
     ///
@@ -37,7 +37,7 @@ impl<R> Solution<R> {
 }
 
 impl Statistics {
-    fn after(self, earlier: Self) -> Self {
+    pub(crate) fn after(self, earlier: Self) -> Self {
         let later = |switch: &Switch| Switch { step: earlier.steps[switch.row] + switch.step, ..*switch };
         let mut switches: Vec<Switch> =
             earlier.switches.iter().copied().chain(self.switches.iter().map(later)).collect();
@@ -45,6 +45,7 @@ impl Statistics {
         let rate = |(now, before): (&f64, &f64)| if now.is_nan() { *before } else { *now };
         Self {
             rates: self.rates.iter().zip(&earlier.rates).map(rate).collect(),
+            growth: self.growth.iter().zip(&earlier.growth).map(|(now, before)| now * before).collect(),
             trace: self
                 .trace
                 .zip(earlier.trace)

@@ -2,7 +2,7 @@
 
 use crate::fall::Descended;
 use crate::fixed_point::minimise::{FLAT, LOOKS};
-use crate::iterate::iterate;
+use crate::iterate::{iterate, set_back};
 use crate::landscape::{Landscape, ROUNDING, lengths};
 use crate::ledger::{Ledger, picked};
 use crate::present::PresentSmooth;
@@ -68,8 +68,11 @@ pub(crate) fn descend<R: Rows, S: Solver<R>>(
             break;
         }
         let excess = rules.tolerance.excess(&measured, &sizes);
-        let visit = Visit::new((&at.x, &at.gx), &residuals, ledger.actives(), &excess);
-        let mut next = solver.step(&visit, &mut memory);
+        let active = set_back(solver, &mut memory, &ledger, (&mut at.x, &mut at.gx));
+        let visit = Visit::new((&at.x, &at.gx), &residuals, &active, &excess);
+        let next = solver.step(&visit, &mut memory);
+        ledger.moved(|position| solver.extrapolated(&memory, position));
+        let mut next = ledger.freeze(next);
         ledger.switched(step, solver.switches(&mut memory));
         if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
             ledger.narrow(&keep);
@@ -79,9 +82,7 @@ pub(crate) fn descend<R: Rows, S: Solver<R>>(
         }
         let landscape = Landscape::new(present.map());
         let risen = at.move_on(next, &landscape, &mut ledger)?;
-        if !risen.is_empty() {
-            solver.restart(&mut memory, &risen);
-        }
+        risen.into_iter().for_each(|position| solver.restart(&mut memory, position));
         step += 1;
     }
     look_down(map, x0, ledger)

@@ -63,13 +63,15 @@ pub enum Error {
     /// At least one row did not converge, and only converged rows were asked for.
     #[error(
         "{failed} of {rows} rows did not converge; the first, row {row}, ended as {outcome} after {steps} steps with \
-         residual {residual:.3e} (relative {relative:.3e}): {}", outcome.advice()
+         residual {residual:.3e} (relative {relative:.3e}): {advice}"
     )]
     Unconverged {
         /// The first row that failed.
         row: usize,
         /// How it ended.
         outcome: Outcome,
+        /// What can be done about it.
+        advice: &'static str,
         /// Its steps.
         steps: usize,
         /// Its smallest residual `‖g(x) - x‖`.

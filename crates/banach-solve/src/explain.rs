@@ -35,7 +35,7 @@ impl<R> Solution<R> {
             told.push(*outcome);
             let count = self.count(*outcome);
             if *outcome == Outcome::Approximate {
-                text += &format!(" {count} {outcome}: {}", outcome.advice());
+                text += &format!(" {count} {outcome}: {}", self.advice(self.worst(*outcome)));
                 continue;
             }
             let row = self.worst(*outcome);
@@ -46,7 +46,7 @@ impl<R> Solution<R> {
             if matches!(outcome, Outcome::StepLimit | Outcome::EvaluationLimit) {
                 text += &self.to_come(row);
             }
-            text += &format!(": {}", outcome.advice());
+            text += &format!(": {}", self.advice(row));
         }
         text
     }

@@ -24,7 +24,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     let mut x = x0.clone();
     let mut step = 0;
     while !ledger.finished() {
-        let gx = present.apply(&x, &mut ledger)?;
+        let mut gx = present.apply(&x, &mut ledger)?;
         let (residuals, image_sizes) = gx.distances(&x);
         let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
         let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
@@ -35,8 +35,10 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
             break;
         }
         let excess = rules.tolerance.excess(&measured, sizes_now);
-        let visit = Visit::new((&x, &gx), &residuals, ledger.actives(), &excess);
+        let active = set_back(solver, &mut memory, &ledger, (&mut x, &mut gx));
+        let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
         let next = solver.step(&visit, &mut memory);
+        ledger.moved(|position| solver.extrapolated(&memory, position));
         ledger.switched(step, solver.switches(&mut memory));
         drop(gx);
         x = ledger.freeze(next);
@@ -49,4 +51,25 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
         step += 1;
     }
     Ok((ledger.close(), memory))
+}
+
+/// The rows that the solver moves. Rows that were set back to their best points wait there for one evaluation: nothing of the point
+/// that they leave, which may not be finite, reaches the memory of the solver, which forgets them.
+pub(crate) fn set_back<R: Rows, S: Solver<R>>(
+    solver: &S,
+    memory: &mut S::Memory,
+    ledger: &Ledger<R>,
+    (x, gx): (&mut R, &mut R),
+) -> Vec<bool> {
+    let (actives, back) = (ledger.actives(), ledger.back());
+    for position in (0..back.len()).filter(|position| actives[*position]) {
+        if back[position] || ledger.plain(position) {
+            solver.restart(memory, position);
+        }
+    }
+    if back.contains(&true) {
+        x.replace(back, ledger.best());
+        gx.replace(back, ledger.best());
+    }
+    actives.iter().zip(back).map(|(active, back)| *active && !back).collect()
 }

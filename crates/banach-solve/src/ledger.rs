@@ -1,32 +1,12 @@
 //! What is known about every row so far, and which rows have ended?
 
+use crate::advice::Course;
 use crate::fall::{Descended, Fall};
+use crate::growth::Growth;
 use crate::rate::Recent;
 use crate::settings::Rules;
-use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch, Tolerance};
+use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch};
 use std::time::Instant;
-
-/// How a row has grown on its way: a state may grow until any residual is small beside it, or until a step is lost in rounding.
-#[derive(Debug, Clone, Copy, Default)]
-struct Growth {
-    /// The first size; none before the first visit.
-    first: Option<f64>,
-    /// The largest residual.
-    largest: f64,
-}
-
-impl Growth {
-    /// Whether the tolerance is met, and not by growing alone: the state is at most twice as large as at first, or its rounding
-    /// is small beside the largest residual, and the residual is within `absolute` or has fallen to a tenth of its largest.
-    fn met(&mut self, tolerance: &Tolerance, residual: f64, size: f64, precision: f64) -> bool {
-        let first = *self.first.get_or_insert(size);
-        self.largest = self.largest.max(residual);
-        let fallen = residual <= 0.1 * self.largest;
-        let known = precision * size <= 0.5 * self.largest;
-        let alone = residual <= tolerance.absolute || fallen;
-        tolerance.met(residual, size) && (size <= 2.0 * first || known && alone)
-    }
-}
 
 /// One line a row: the best point, its residual, and how the row ended.
 ///
@@ -48,10 +28,19 @@ pub(crate) struct Ledger<R> {
     sizes: Vec<f64>,
     /// The residual beyond which a row has diverged.
     ceilings: Vec<f64>,
-    /// How every row has grown.
+    /// What the first point of every row says about its later ones.
     growth: Vec<Growth>,
-    /// That of the numbers of the state.
+    /// The bound on the residual at the best point.
+    bounds: Vec<f64>,
+    /// Whether a row has moved on from its best point by more than plain steps.
+    strayed: Vec<bool>,
+    /// Whether the size of every row was finite at its first point.
+    given: Vec<bool>,
     precision: f64,
+    /// How often a row was set back to its best point without finding a better one since.
+    setbacks: Vec<usize>,
+    /// Which rows of the batch the last visit has set back.
+    back: Vec<bool>,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
     /// How far the energy of every row has fallen.
@@ -88,8 +77,13 @@ impl<R: Rows> Ledger<R> {
             residuals: vec![residual; rows],
             sizes: vec![residual; rows],
             ceilings: vec![f64::NAN; rows],
-            growth: vec![Growth::default(); rows],
+            growth: vec![Growth::new(x0.precision(), rules.tolerance.absolute); rows],
+            bounds: vec![f64::INFINITY; rows],
+            strayed: vec![false; rows],
+            given: vec![true; rows],
             precision: x0.precision(),
+            setbacks: vec![0; rows],
+            back: vec![false; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
             falls: vec![Fall::default(); rows],
             recent: vec![Recent::default(); rows],
@@ -141,6 +135,7 @@ impl<R: Rows> Ledger<R> {
         descended: Option<&[Descended]>,
     ) {
         // Rows that have ended are frozen at their best points: `x` is as good there.
+        self.back.fill(false);
         let mut worse = Vec::new();
         for position in 0..self.batch.len() {
             if !self.active[position] {
@@ -153,17 +148,23 @@ impl<R: Rows> Ledger<R> {
             let descended = descended.map(|descended| descended[position]);
             let outcome = self.judge(row, residual, size, descended);
             let lowest = descended.is_some_and(|descended| !descended.energy.is_nan());
+            self.back[position] = self.strayed[row] && self.lost(row, outcome, size);
             let first = self.residuals[row].is_nan();
-            let finite = outcome != Some(Outcome::NonFinite);
+            let finite = outcome != Some(Outcome::NonFinite) && !self.back[position];
             let converged = outcome == Some(Outcome::Converged);
-            if finite && (first || residual < self.residuals[row] || converged || lowest) {
-                self.residuals[row] = residual;
-                self.sizes[row] = size;
+            let bound = self.growth[row].bound(residual, size);
+            if finite && (first || bound < self.bounds[row] || converged || lowest) {
+                (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
+                (self.strayed[row], self.setbacks[row]) = (false, 0);
             } else {
                 worse.push(position);
             }
-            self.outcomes[row] = outcome;
-            self.active[position] = outcome.is_none();
+            if self.back[position] {
+                (self.strayed[row], self.setbacks[row]) = (false, self.setbacks[row] + 1);
+            } else {
+                self.outcomes[row] = outcome;
+                self.active[position] = outcome.is_none();
+            }
         }
         if worse.is_empty() {
             self.best = x.clone();
@@ -183,9 +184,11 @@ impl<R: Rows> Ledger<R> {
         descended: Option<Descended>,
     ) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
+            self.given[row] &= size.is_finite() || !self.residuals[row].is_nan();
             return Some(Outcome::NonFinite);
         }
-        let met = self.growth[row].met(&self.rules.tolerance, residual, size, self.precision);
+        self.growth[row].begin(residual, size);
+        let met = self.growth[row].met(&self.rules.tolerance, residual, size);
         if met && descended.is_none_or(|descended| descended.settled) {
             return Some(Outcome::Converged);
         }
@@ -207,6 +210,40 @@ impl<R: Rows> Ledger<R> {
         }
         let stuck = descended.filter(|_| met).map_or(Outcome::Stalled, |descended| descended.stuck);
         (self.steps[row] - reached >= patience.steps).then_some(stuck)
+    }
+
+    /// Whether the row is at a point from which nothing good comes: not finite, exploded, or so far away that no residual can be
+    /// told from rounding.
+    fn lost(&self, row: usize, outcome: Option<Outcome>, size: f64) -> bool {
+        match outcome {
+            Some(Outcome::NonFinite | Outcome::Diverged) => true,
+            Some(_) => false,
+            None => self.growth[row].beyond(size),
+        }
+    }
+
+    /// Which rows of the batch the last visit has set back: a solver's step led them to where nothing good comes from. They go on
+    /// from their best points.
+    pub(crate) fn back(&self) -> &[bool] {
+        &self.back
+    }
+
+    /// The best points of the rows in the batch.
+    pub(crate) fn best(&self) -> &R {
+        &self.best
+    }
+
+    /// Records which rows of the batch have moved on by more than a plain step.
+    pub(crate) fn moved(&mut self, extrapolated: impl Fn(usize) -> bool) {
+        for (position, row) in self.batch.iter().enumerate().filter(|(position, _)| self.active[*position]) {
+            self.strayed[*row] |= !self.back[position] && extrapolated(position);
+        }
+    }
+
+    /// Whether the row at this position takes plain steps alone, until it finds a better point: from its best one the solver has
+    /// led it astray twice.
+    pub(crate) fn plain(&self, position: usize) -> bool {
+        self.setbacks[self.batch[position]] > 1
     }
 
     /// Ends the row at this position, if it is still under way.
@@ -288,11 +325,12 @@ impl<R: Rows> Ledger<R> {
         self.switches.extend(switches.into_iter().map(named));
     }
 
-    /// `next` for rows under way, and the best point for rows that have ended.
+    /// `next` for rows under way, and the best point for rows that have ended or were set back.
     pub(crate) fn freeze(&self, mut next: R) -> R {
-        if self.active.contains(&false) {
-            let ended: Vec<bool> = self.active.iter().map(|active| !active).collect();
-            next.replace(&ended, &self.best);
+        let at_best: Vec<bool> =
+            self.active.iter().zip(&self.back).map(|(active, back)| !active || *back).collect();
+        if at_best.contains(&true) {
+            next.replace(&at_best, &self.best);
         }
         next
     }
@@ -308,6 +346,7 @@ impl<R: Rows> Ledger<R> {
         self.best = self.best.gather(keep);
         self.batch = picked(&self.batch, keep);
         self.active = picked(&self.active, keep);
+        self.back = picked(&self.back, keep);
     }
 
     /// Which rows of all have converged so far.
@@ -331,6 +370,12 @@ impl<R: Rows> Ledger<R> {
     /// The result, when every row has ended.
     pub(crate) fn close(self) -> Solution<R> {
         let relative = |(residual, size): (&f64, &f64)| if *residual == 0.0 { 0.0 } else { residual / size };
+        let relatives: Vec<f64> = self.residuals.iter().zip(&self.sizes).map(relative).collect();
+        let course = |row: usize| {
+            let start = (self.steps[row], self.given[row]);
+            Course::of(&self.recent[row], start, relatives[row], self.precision)
+        };
+        let courses = (0..relatives.len()).map(course).collect();
         let statistics = Statistics {
             evaluations: self.evaluations,
             earlier: 0,
@@ -338,9 +383,10 @@ impl<R: Rows> Ledger<R> {
             derivative_applications: self.derivative_applications,
             energy_evaluations: self.energy_evaluations,
             steps: self.steps,
-            relative: self.residuals.iter().zip(&self.sizes).map(relative).collect(),
+            relative: relatives,
             residuals: self.residuals,
             rates: self.recent.iter().map(Recent::rate).collect(),
+            growth: self.growth.iter().zip(&self.sizes).map(|(growth, size)| growth.factor(*size)).collect(),
             switches: self.switches,
             trace: self.trace,
         };
@@ -352,7 +398,7 @@ impl<R: Rows> Ledger<R> {
             None => self.best,
         };
         let ended = |outcome: Option<Outcome>| outcome.unwrap_or(Outcome::Stopped);
-        Solution::new(value, self.outcomes.into_iter().map(ended).collect(), statistics)
+        Solution::new(value, self.outcomes.into_iter().map(ended).collect(), courses, statistics)
     }
 }
 

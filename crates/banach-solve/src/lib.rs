@@ -30,21 +30,23 @@
 //! | And where one solve goes on where another has ended? | [`Solution::continuing`] in `continued` |
 //! | How is its course written down? | [`Record::csv`] in `trace` |
 //! | Who watches? | [`Observe`] in `observe` |
-//! | How is that said in words? | [`Solution::explain`] in `explain` |
+//! | How is that said in words? | [`Solution::explain`] in `explain`, with [`advice`] from a table of solvers and outcomes |
 //! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
-//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`, and by that in `descend` where there is an energy |
-//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point` |
+//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`, and by that in `descend` where there is an energy; `growth` where states grow |
+//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point`; [`Handover`] from one to the other |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
 //! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
 //! | What is impossible? | [`Error`] in `error` |
 
+mod advice;
 mod continued;
 mod descend;
 mod error;
 mod explain;
 mod fall;
 mod fixed_point;
+mod growth;
 mod iterate;
 mod landscape;
 mod ledger;
@@ -58,6 +60,7 @@ mod region;
 mod rows;
 mod settings;
 mod solution;
+mod solver_kind;
 mod spectrum;
 mod storage;
 mod switch;
@@ -65,12 +68,13 @@ mod tensor;
 mod tolerance;
 mod trace;
 
+pub use advice::{Course, advice};
 pub use error::Error;
 pub use fixed_point::{
     Anderson, AndersonMemory, Auto, AutoMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver,
-    Forcing, Newton, NewtonInner, Picard, Solver, Squarem, SquaremMemory, Visit, fixed_point,
-    fixed_point_observed, fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed,
-    fixed_point_with,
+    Forcing, Handover, Newton, NewtonInner, Picard, PicardMemory, Solver, Squarem, SquaremMemory, Visit,
+    fixed_point, fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
+    fixed_point_smooth_observed, fixed_point_with,
 };
 pub use linear::{
     Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
@@ -82,6 +86,7 @@ pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;
 pub use settings::Settings;
 pub use solution::{Outcome, Record, Solution, Statistics};
+pub use solver_kind::SolverKind;
 pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
 pub use storage::Number;
 pub use switch::{Method, Reason, Switch};

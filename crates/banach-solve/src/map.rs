@@ -41,7 +41,7 @@ pub trait Smooth<R>: Map<R> {
 
     /// Where the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`: `f` of every row. `None` where it is not.
     ///
-    /// The answer is some for every `x` or for none. With it goes the promise that `J` is symmetric.
+    /// The answer is some for every `x` or for none: it is asked for once before the first step, and not counted. With it goes the promise that `J` is symmetric.
     fn energy(&self, x: &R) -> Option<Vec<f64>>;
 
     /// The energy with its first two derivatives, where they are known more exactly than `x - g(x)` and `t - J t` tell

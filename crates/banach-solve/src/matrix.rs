@@ -166,7 +166,7 @@ impl<T: Number> Rows for Matrix<T> {
 
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>> {
         let level = Level::best();
-        let norm = |row: &[T]| finite_root(square_sum(level, row), || careful_norm(level, row));
+        let norm = |row: &[T]| safe_root::<T>(square_sum(level, row), || careful_norm(level, row));
         matrices.iter().map(|matrix| (0..matrix.rows).map(|row| norm(matrix.row(row))).collect()).collect()
     }
 
@@ -189,7 +189,7 @@ impl<T: Number> Rows for Matrix<T> {
                 subtract(level, &mut difference, gx, x);
                 careful_norm(level, &difference)
             };
-            (finite_root(distance, careful), finite_root(size, || careful_norm(level, gx)))
+            (safe_root::<T>(distance, careful), safe_root::<T>(size, || careful_norm(level, gx)))
         };
         (0..self.rows).map(of).unzip()
     }
@@ -237,7 +237,12 @@ fn blocks(rows: usize, width: usize) -> impl Iterator<Item = (usize, Range<usize
     (0..rows).flat_map(move |row| (0..width).step_by(BLOCK).map(move |start| (row, block(row, start))))
 }
 
-/// The root of a sum of squares; where that is not finite, the norm taken with care.
-fn finite_root(square: f64, careful: impl FnOnce() -> f64) -> f64 {
-    if square.is_finite() { square.sqrt() } else { careful() }
+/// The root of a sum of squares; where squares may have left the range of the sum, the norm of scaled numbers. Squares of
+/// single precision never vanish in a sum of double precision.
+fn safe_root<T: Number>(square: f64, careful: impl FnOnce() -> f64) -> f64 {
+    let vanishing = if T::EPSILON > f64::EPSILON { 0.0 } else { VANISHING };
+    if square >= vanishing && square.is_finite() { square.sqrt() } else { careful() }
 }
+
+/// The sum of squares below which squares of double precision that vanish may be more than rounding.
+const VANISHING: f64 = 1e-280;

@@ -4,8 +4,8 @@
 /// [`Matrix`](crate::Matrix) in memory.
 ///
 /// Coefficients and results of a reduction live on the host as one `f64` a row. Whatever one row contains (NaN
-/// included) must never reach another row, and the result of a row must not depend on the rows beside it. Clones are
-/// cheap.
+/// included) must never reach another row, and the result of a row must not depend on the rows beside it: to the last bit in
+/// memory, up to rounding on a device, whose reductions add up as the shape of the batch makes them. Clones are cheap.
 pub trait Rows: Clone {
     /// The number of rows.
     fn rows(&self) -> usize;
@@ -45,11 +45,16 @@ pub trait Rows: Clone {
     fn add_scaled(&self, terms: &[(&[f64], &Self)]) -> Self;
 
     /// Inner products: one vector of `rows` numbers for every pair, in one read from the device.
+    ///
+    /// They are summed in double precision in memory and in the stored precision on a device, where products of rows far
+    /// from length one may overflow or vanish: linear solvers scale rows to length one first, and the others take such a
+    /// product as no information and make a plain step.
     fn dots(pairs: &[(&Self, &Self)]) -> Vec<Vec<f64>>;
 
     /// Euclidean norms: one vector of `rows` numbers for every matrix, in one read from the device.
     ///
-    /// Finite rows have a finite norm even where their squares overflow the stored precision.
+    /// Finite rows have a finite norm even where their squares overflow the stored precision, and rows that are not zero have
+    /// one that is not zero even where their squares vanish.
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>>;
 
     /// Largest absolute values: one vector of `rows` numbers for every matrix, in one read from the device.
@@ -211,6 +216,18 @@ mod tests {
         assert_eq!(found[0][1..], [f64::INFINITY, f64::INFINITY, 0.25]);
     }
 
+    fn rows_of_any_scale_have_their_norm<R: Small>(scales: &[f64]) {
+        for &scale in scales {
+            // Beside a row of ordinary size, of zeros, and one that is not a number.
+            let x = R::of(&[[3.0 * scale, -4.0 * scale], [3.0, 4.0], [0.0; 2], [f64::NAN, scale]]);
+            let (distances, sizes) = x.distances(&x.zeros());
+            for norms in [&R::norms(&[&x])[0], &distances, &sizes] {
+                assert!((norms[0] / (5.0 * scale) - 1.0).abs() < 1e-2, "{scale:e}: {norms:?}");
+                assert!((norms[1] - 5.0).abs() < 1e-2 && norms[2] == 0.0 && norms[3].is_nan(), "{norms:?}");
+            }
+        }
+    }
+
     fn all<R: Small>(large: f64) {
         rows_are_combined_each_with_its_own_factor::<R>();
         numbers_come_from_the_host_and_go_back::<R>();
@@ -223,12 +240,30 @@ mod tests {
     #[test]
     fn tensors_are_rows() {
         all::<Tensor<2>>(1e30);
+        rows_of_any_scale_have_their_norm::<Tensor<2>>(&[
+            1e-37, 1e-30, 1e-23, 1e-19, 1e-10, 1e10, 1e19, 1e25, 1e37,
+        ]);
+    }
+
+    #[test]
+    fn half_precision_is_measured_in_single() {
+        for (dtype, scales) in [(DType::F16, [1e-4, 1e3]), (DType::BF16, [1e-30, 1e30])] {
+            for scale in scales {
+                let x = Tensor::<2>::of(&[[3.0 * scale, 4.0 * scale]]).cast(dtype);
+                let norm = Tensor::norms(&[&x])[0][0];
+                assert!((norm / (5.0 * scale) - 1.0).abs() < 1e-2, "{dtype:?} {scale:e}: {norm}");
+            }
+        }
     }
 
     #[test]
     fn matrices_are_rows() {
         all::<Matrix<f32>>(1e30);
         all::<Matrix<f64>>(1e300);
+        rows_of_any_scale_have_their_norm::<Matrix<f32>>(&[1e-40, 1e-30, 1e-23, 1e-10, 1e25, 1e37]);
+        rows_of_any_scale_have_their_norm::<Matrix<f64>>(&[
+            1e-300, 1e-200, 1e-150, 1e-23, 1e25, 1e150, 1e300,
+        ]);
     }
 
     #[test]

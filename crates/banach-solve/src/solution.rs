@@ -1,6 +1,7 @@
 //! What came out, row by row, and what can be done about it?
 
-use crate::{Error, Rows, Switch};
+use crate::advice::{Course, advice};
+use crate::{Error, Rows, SolverKind, Switch};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -53,7 +54,8 @@ impl Outcome {
         !matches!(self, Self::Converged | Self::Approximate)
     }
 
-    /// What to do, in words that name real settings.
+    /// What to do, in words that name real settings, where neither the solver nor the course of the residual is known;
+    /// [`Solution::advice`](crate::Solution::advice) knows both.
     pub fn advice(self) -> &'static str {
         match self {
             Self::Converged => "nothing to do.",
@@ -174,6 +176,9 @@ pub struct Statistics {
     /// Under Anderson's or Newton's method it is the rate of the method, not of the map; under GMRES, whose residual is
     /// looked at once a cycle, the mean of a cycle. At the precision of the state, where nothing falls any more, it is 1.
     pub rates: Vec<f64>,
+    /// By what factor each row has grown, in what its residual is measured against, from the first point to the returned one; NaN
+    /// where no point was finite. For a linear system, whose residual is measured against `‖v‖`, it is 1.
+    pub growth: Vec<f64>,
     /// Which rows changed their method on the way, in the order of steps and then rows; none but by [`Auto`](crate::Auto).
     pub switches: Vec<Switch>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) asked for them.
@@ -194,6 +199,7 @@ impl Statistics {
             residuals: parts.iter().flat_map(|part| part.residuals.iter().copied()).collect(),
             relative: parts.iter().flat_map(|part| part.relative.iter().copied()).collect(),
             rates: parts.iter().flat_map(|part| part.rates.iter().copied()).collect(),
+            growth: parts.iter().flat_map(|part| part.growth.iter().copied()).collect(),
             switches: Self::switched(parts),
             trace: traces.map(|traces| Self::merged(parts, &traces)),
         }
@@ -243,11 +249,33 @@ pub struct Solution<R> {
     pub outcomes: Vec<Outcome>,
     /// What it took.
     pub statistics: Statistics,
+    /// What solved it.
+    pub(crate) solver: SolverKind,
+    /// The course of each row's residual, for advice.
+    pub(crate) courses: Vec<Course>,
 }
 
 impl<R> Solution<R> {
-    pub(crate) fn new(value: R, outcomes: Vec<Outcome>, statistics: Statistics) -> Self {
-        Self { value, outcomes, statistics }
+    pub(crate) fn new(
+        value: R,
+        outcomes: Vec<Outcome>,
+        courses: Vec<Course>,
+        statistics: Statistics,
+    ) -> Self {
+        Self { value, outcomes, statistics, solver: SolverKind::Other, courses }
+    }
+
+    /// The solution with the name of its solver.
+    pub(crate) fn by(self, solver: SolverKind) -> Self {
+        Self { solver, ..self }
+    }
+
+    /// What can be done about the row, given its solver, its outcome and the course of its residual.
+    ///
+    /// # Panics
+    /// For a row that there is not.
+    pub fn advice(&self, row: usize) -> &'static str {
+        advice(self.solver, self.outcomes[row], self.courses[row])
     }
 
     /// Solutions of consecutive rows as the solution of all of them, for a batch that was split over cores.
@@ -262,14 +290,22 @@ impl<R> Solution<R> {
     where
         R: Rows,
     {
-        let (values, (outcomes, statistics)): (Vec<R>, (Vec<_>, Vec<_>)) =
-            parts.into_iter().map(|part| (part.value, (part.outcomes, part.statistics))).unzip();
-        Self::new(R::stacked(&values), outcomes.concat(), Statistics::joined(&statistics))
+        let solver = parts.first().map_or(SolverKind::Other, |part| part.solver);
+        let (mut values, mut statistics) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut courses) = (Vec::new(), Vec::new());
+        for part in parts {
+            values.push(part.value);
+            statistics.push(part.statistics);
+            outcomes.extend(part.outcomes);
+            courses.extend(part.courses);
+        }
+        Self::new(R::stacked(&values), outcomes, courses, Statistics::joined(&statistics)).by(solver)
     }
 
     /// The same solution with its value as something else.
     pub fn map<S>(self, change: impl FnOnce(R) -> S) -> Solution<S> {
-        Solution::new(change(self.value), self.outcomes, self.statistics)
+        let Self { value, outcomes, statistics, solver, courses } = self;
+        Solution { value: change(value), outcomes, statistics, solver, courses }
     }
 
     /// Whether every row converged, so that the value is the answer; one that is approximate by choice has not.
@@ -295,6 +331,7 @@ impl<R> Solution<R> {
         Err(Error::Unconverged {
             row,
             outcome: self.outcomes[row],
+            advice: self.advice(row),
             steps: self.statistics.steps[row],
             residual: self.statistics.residuals[row],
             relative: self.statistics.relative[row],

@@ -29,6 +29,8 @@ pub enum Method {
     Anderson,
     /// By Broyden's method.
     Broyden,
+    /// By Newton's method, from the start of the row.
+    Newton,
 }
 
 /// Why a method did not suffice.
@@ -42,6 +44,8 @@ pub enum Reason {
     Growing,
     /// The residual was not halved for too long.
     Stagnant,
+    /// A plain step led to where the map is not finite.
+    NonFinite,
 }
 
 impl fmt::Display for Method {
@@ -50,6 +54,7 @@ impl fmt::Display for Method {
             Self::Picard => "picard",
             Self::Anderson => "anderson",
             Self::Broyden => "broyden",
+            Self::Newton => "newton",
         })
     }
 }
@@ -60,6 +65,7 @@ impl fmt::Display for Reason {
             Self::Slow => "the residual fell too slowly",
             Self::Growing => "the residual grew",
             Self::Stagnant => "the residual stagnated",
+            Self::NonFinite => "the map was not finite",
         })
     }
 }

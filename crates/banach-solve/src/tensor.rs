@@ -2,7 +2,6 @@
 
 use crate::Rows;
 use crate::rows::scattered;
-use banach_kernels::{Level, careful_norm};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
 impl Rows for Tensor<2> {
@@ -32,7 +31,7 @@ impl Rows for Tensor<2> {
     }
 
     fn probe(&self, seed: u32) -> Self {
-        if self.rows() == 0 {
+        if self.dims().contains(&0) {
             return self.clone();
         }
         let row: Vec<f64> = (0..self.width()).map(|column| scattered(seed, column)).collect();
@@ -66,23 +65,25 @@ impl Rows for Tensor<2> {
     }
 
     fn dots(pairs: &[(&Self, &Self)]) -> Vec<Vec<f64>> {
-        let columns =
-            pairs.iter().map(|(left, right)| ((*left).clone() * (*right).clone()).sum_dim(1)).collect();
-        read(columns)
+        let product = |(left, right): &(&Self, &Self)| (widened(left) * widened(right)).sum_dim(1);
+        read(pairs.iter().map(product).collect())
     }
 
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>> {
-        let mut squares = read(matrices.iter().map(|matrix| (*matrix).clone().square().sum_dim(1)).collect());
-        for (squares, matrix) in squares.iter_mut().zip(matrices) {
-            let finite = squares.iter().all(|square| square.is_finite());
-            squares.iter_mut().for_each(|square| *square = square.sqrt());
-            if !finite {
-                let careful = careful_norms(matrix);
-                let norms = squares.iter_mut().zip(careful).filter(|(norm, _)| !norm.is_finite());
-                norms.for_each(|(norm, careful)| *norm = careful);
+        let squares = |matrix: &&Self| widened(matrix).square().sum_dim(1);
+        let mut norms = read(matrices.iter().map(squares).collect());
+        for (norms, matrix) in norms.iter_mut().zip(matrices) {
+            let matrix = widened(matrix);
+            let vanishing = smallest_square(&matrix);
+            let doubtful = |square: &f64| !(*square >= vanishing && square.is_finite());
+            let doubtful: Vec<bool> = norms.iter().map(doubtful).collect();
+            norms.iter_mut().for_each(|square| *square = square.sqrt());
+            if doubtful.contains(&true) {
+                let scaled = scaled_norms(&matrix, norms);
+                (0..doubtful.len()).filter(|row| doubtful[*row]).for_each(|row| norms[row] = scaled[row]);
             }
         }
-        squares
+        norms
     }
 
     fn largest(matrices: &[&Self]) -> Vec<Vec<f64>> {
@@ -95,6 +96,9 @@ impl Rows for Tensor<2> {
     }
 
     fn replace(&mut self, mask: &[bool], by: &Self) {
+        if self.dims().contains(&0) {
+            return; // Burn expands to no shape without numbers.
+        }
         let data = TensorData::new(mask.to_vec(), [mask.len(), 1]);
         let mask = Tensor::<2, Bool>::from_data(data, &self.device()).expand(self.dims());
         *self = self.clone().mask_where(mask, by.clone());
@@ -140,7 +144,31 @@ fn read(columns: Vec<Tensor<2>>) -> Vec<Vec<f64>> {
     (0..count).map(|column| table.iter().skip(column).step_by(count).copied().collect()).collect()
 }
 
-/// Norms summed on the host in double precision: only for rows whose squares were not finite.
-fn careful_norms(matrix: &Tensor<2>) -> Vec<f64> {
-    matrix.numbers().chunks(matrix.width().max(1)).map(|row| careful_norm(Level::best(), row)).collect()
+/// At least single precision: the squares of half precision leave its range from 256 and from 0.001 on.
+fn widened(matrix: &Tensor<2>) -> Tensor<2> {
+    let half = [DType::F16, DType::BF16].contains(&matrix.dtype());
+    if half { matrix.clone().cast(DType::F32) } else { matrix.clone() }
+}
+
+/// The sum of squares of a row below which squares that vanish may be more than rounding.
+fn smallest_square(matrix: &Tensor<2>) -> f64 {
+    let smallest =
+        if matrix.dtype() == DType::F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+    matrix.width().max(1) as f64 * smallest / matrix.precision()
+}
+
+/// Norms of rows divided by their largest number, so that no square overflows or vanishes; `plain` are the roots of plain
+/// sums, which stay where a row holds NaN or infinity. Two reads from the device, or one where these rows are zeros.
+fn scaled_norms(matrix: &Tensor<2>, plain: &[f64]) -> Vec<f64> {
+    let largest = Tensor::largest(&[matrix]).swap_remove(0);
+    let scalable = |size: &f64| *size > 0.0 && size.is_finite();
+    if !largest.iter().any(scalable) {
+        return plain.to_vec();
+    }
+    let divisors: Vec<f64> = largest.iter().map(|size| if scalable(size) { *size } else { 1.0 }).collect();
+    let scaled = matrix.clone() / column(&divisors, &matrix.device(), matrix.dtype());
+    let squares = read(vec![scaled.square().sum_dim(1)]).swap_remove(0);
+    let norm =
+        |row: usize| if scalable(&largest[row]) { largest[row] * squares[row].sqrt() } else { plain[row] };
+    (0..plain.len()).map(norm).collect()
 }

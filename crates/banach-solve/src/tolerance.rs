@@ -7,8 +7,8 @@ use std::time::Duration;
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
 ///
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
-/// state has grown to more than twice its first size, any residual becomes small beside it; then the rounding of the state must
-/// be small beside the largest residual on the way, and the residual within `absolute` or down to a tenth of the largest:
+/// state has grown to more than twice its first size, any residual becomes small beside it; then the residual, with the rounding
+/// of the state added to it, must also be within `absolute` or down to 1/128 of the first residual:
 /// from zero `x = x + 1` never converges. For a gradient step of a known energy the residual is `‖∇f‖ / ‖H‖`, whatever the
 /// length of the step ([`fixed_point_smooth`](crate::fixed_point_smooth)). For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.

@@ -69,13 +69,15 @@ pub enum Error {
     /// Adjoints that had to be solved were not.
     #[error(
         "the adjoint of {failed} of {rows} rows was not solved; the first, row {row}, ended as {outcome} after {steps} steps with \
-         residual {residual:.3e}: {}", outcome.advice()
+         residual {residual:.3e}: {advice}"
     )]
     Adjoint {
         /// The first such row.
         row: usize,
         /// How it ended.
         outcome: banach_solve::Outcome,
+        /// What can be done about it.
+        advice: &'static str,
         /// Its steps.
         steps: usize,
         /// Its residual.
@@ -83,6 +85,20 @@ pub enum Error {
         /// How many rows failed.
         failed: usize,
         /// How many there are.
+        rows: usize,
+    },
+    /// Rows whose adjoints were solved have cotangents of z and θ that are not finite.
+    #[error(
+        "the gradient of {failed} of {rows} rows is not finite though their adjoints were solved; the first is row {row}: g \
+         has no finite derivative by z or θ there (a root or power at 0, a division by 0, an overflow), change the update, \
+         or bound its input"
+    )]
+    NonFiniteGradient {
+        /// The first such row.
+        row: usize,
+        /// How many there are.
+        failed: usize,
+        /// How many rows there are.
         rows: usize,
     },
     /// A setting has no meaning.
@@ -118,14 +134,33 @@ pub enum Error {
         /// Those of the state that is solved for.
         expected: String,
     },
-    /// The update contains a layer that is no function.
+    /// A layer that is no function while it is trained was used in traced code.
     #[error(
-        "the update contains {found} in training mode, which is no function of x and z (whatever its rate); move it \
-         out of the update, or freeze that layer alone with `Module::freeze`"
+        "the {place} uses {found} in training mode, which is no function of its input; move it out of the {place}, or \
+         freeze that layer alone with `Module::freeze`"
     )]
     NoFunction {
+        /// What was traced: "update", "energy", "loss" or "function".
+        place: String,
         /// The layer.
         found: String,
+    },
+    /// Traced code computes something that its trace does not show.
+    #[error(
+        "the trace of the {subject} differs from Burn: found a relative difference of {relative:.1e} in the {quantity}, \
+         expected at most {tolerance:.0e}; {cause}"
+    )]
+    Untraced {
+        /// What was traced: "update", "energy", "loss" or "function".
+        subject: String,
+        /// What differs: the value, or the gradient for an input.
+        quantity: String,
+        /// The difference, relative to the size of the quantity.
+        relative: f64,
+        /// What rounding explains.
+        tolerance: f64,
+        /// The likely cause, and what to write instead.
+        cause: String,
     },
     /// A tensor of the layer holds quantized numbers.
     #[error("a quantized tensor has no derivative and cannot be traced; dequantize the update and its input")]

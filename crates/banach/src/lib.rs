@@ -49,7 +49,9 @@
 //! | question | place |
 //! | :-- | :-- |
 //! | What do I write? | [`Update`] |
+//! | How do I hold a tensor fixed inside it? | [`detached`] |
 //! | What do I put into my network? | [`FixedPoint`], made by [`FixedPointConfig`] |
+//! | What does a solve do step by step? | [`FixedPoint::solve_observed`] |
 //! | Did it converge? | [`Solution`], [`Report`], [`Statistics`] |
 //! | How good is a solution, and how good its gradient? | [`Certificate`] |
 //! | Are my gradients right? | [`check`] |
@@ -82,11 +84,13 @@ pub use energy::projection::Projection;
 pub use error::Error;
 pub use layer::fixed_point::FixedPoint;
 pub use layer::memory::WarmStatistics;
+pub use layer::observed::Step;
 pub use layer::warm::WarmStarts;
 pub use settings::configuration::{Convolution, Engine, FixedPointConfig, OnFailure};
 pub use settings::gradient::Gradient;
 pub use settings::precision::Precision;
 pub use settings::report::{AdjointReport, Report, Solution, Statistics};
+pub use tracing::detached::detached;
 pub use tracing::update::Update;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;

@@ -1,6 +1,6 @@
 //! Which checks are there, and in which order do they run? The cheapest first; the first failure ends the gate.
 
-use crate::{checks, rooms};
+use crate::{book, checks, rooms};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,11 +13,16 @@ pub(crate) struct Check {
     run: fn(&Path) -> Result<String, String>,
 }
 
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     Check { name: "fmt", about: "every file is formatted", run: checks::format },
     Check { name: "rooms", about: "the four laws, sizes and names", run: rooms::check },
     Check { name: "clippy", about: "no warning in any target", run: checks::clippy },
     Check { name: "docs", about: "the documentation builds without a warning", run: checks::docs },
+    Check {
+        name: "book",
+        about: "the book builds where mdbook is installed, its links lead somewhere",
+        run: book::check,
+    },
     Check { name: "examples", about: "every example runs and holds what it asserts", run: checks::examples },
 ];
 
@@ -72,7 +77,7 @@ mod tests {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             chosen(&names).map(|checks| self::list(&checks))
         };
-        assert_eq!(list(&[]), Ok("fmt, rooms, clippy, docs, examples".into()));
+        assert_eq!(list(&[]), Ok("fmt, rooms, clippy, docs, book, examples".into()));
         assert_eq!(list(&["docs", "fmt"]), Ok("fmt, docs".into()));
         assert_eq!(list(&["fmt", "speed"]), Err("speed".into()));
     }

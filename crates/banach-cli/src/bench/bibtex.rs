@@ -1,16 +1,15 @@
-//! How long does an epoch of the published Bibtex map take, and what does it reach?
+//! The time and the score of epochs of the published Bibtex map.
 
 use super::measurement::Journal;
 use super::step::Step;
-use crate::command::{Measuring, RoadName};
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Example};
 use crate::error::Error;
-use crate::experiments::bibtex::{Cell, PUBLISHED_HIDDEN, Scores, clip};
+use crate::experiments::bibtex::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
+use crate::options::{Measuring, RoadName};
 use crate::random::Generator;
 use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
 use banach::{AdamConfig, FixedPoint, FixedPointConfig};
-use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use std::path::Path;
@@ -68,11 +67,10 @@ fn epochs(
     let mut layer = config.init(cell).map_err(Error::layer)?;
     let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init().map_err(Error::layer)?;
     let step = Step::new(road, journal.measuring.engine, loss);
-    let batches = Batches::in_order(train.clone(), BATCH, &device).shuffled(0, 0);
+    let batches = Batches::in_order(train.clone(), BATCH, &device).shuffled(0);
     for epoch in 1..=journal.measuring.repeats.unwrap_or(EPOCHS) {
         let (start, mut total, mut steps) = (Instant::now(), 0.0, 0);
-        for batch in batches.iter() {
-            let batch = batch.map_err(|error| Error::Training(error.to_string()))?;
+        for batch in batches.pass(epoch) {
             let (loss, gradients) = step.take(&layer, (batch.z, batch.y))?;
             let (gradients, finite) = clip(&layer, gradients);
             if !finite {
@@ -106,9 +104,8 @@ fn loss(layer: &Layer, (z, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
 
 /// Mean F1 of the test split at one half, in percent.
 fn score(layer: &Layer, test: &Arc<[Example]>) -> Result<f64, Error> {
-    let mut scores = Scores::default();
-    for batch in Batches::in_order(test.clone(), test.len(), &Device::flex()).iter() {
-        let batch = batch.map_err(|error| Error::Training(error.to_string()))?;
+    let mut scores = F1Scores::default();
+    for batch in Batches::in_order(test.clone(), test.len(), &Device::flex()).pass(1) {
         let x = layer.solve((batch.z, None)).map_err(Error::layer)?.into_value();
         scores.extend(&x.into_data().iter().collect::<Vec<f32>>());
     }

@@ -1,10 +1,10 @@
-//! How long does a training step of a dense cell take: value and gradient of mean(x²) through its fixed point?
+//! The time of a training step of a dense cell: value and gradient of mean(x²) through its fixed point.
 
 use super::matrix::Matrix;
 use super::measurement::Journal;
 use super::step::Step;
-use crate::command::{EngineName, Measuring, RoadName};
 use crate::error::Error;
+use crate::options::{EngineName, Measuring, RoadName};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};

@@ -1,4 +1,4 @@
-//! How do many solvers on many networks read side by side? As tables of Markdown, for the book.
+//! Tables of Markdown that compare solvers on networks, for the book.
 
 /// One solver on one network.
 #[derive(Clone, Debug)]

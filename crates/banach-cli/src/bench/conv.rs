@@ -1,9 +1,9 @@
-//! How long does a training step of a convolutional cell take, and its forward solve alone?
+//! The time of a training step of a convolutional cell, and of its forward solve.
 
 use super::measurement::Journal;
 use super::step::Step;
-use crate::command::{ConvolutionName, EngineName, Measuring, RoadName};
 use crate::error::Error;
+use crate::options::{ConvolutionName, EngineName, Measuring, RoadName};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{Budget, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};

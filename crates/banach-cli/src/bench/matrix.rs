@@ -1,4 +1,4 @@
-//! Which random matrices do the benchmarks start from?
+//! Random matrices that the benchmarks start from.
 
 use crate::random::Generator;
 use burn::module::Param;

@@ -1,9 +1,9 @@
-//! What does a benchmark write down, and how is a time measured?
+//! Timing of benchmarks, and the journal of their measurements.
 
-use crate::command::{EngineName, Measuring, RoadName};
 use crate::error::Error;
-use crate::output::say;
-use crate::report::table;
+use crate::options::{EngineName, Measuring, RoadName};
+use crate::report::{json, table};
+use crate::terminal::output::{say, tell};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -29,6 +29,12 @@ pub(crate) struct Measurement {
 }
 
 impl Measurement {
+    /// The measurement in one line, as progress.
+    fn line(&self) -> String {
+        let path = self.road.map_or("", RoadName::as_str);
+        format!("{} {}  {} ms  {path}", self.task, self.setting, short(self.ms)).trim_end().into()
+    }
+
     /// The same with one number more.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.into(), value.into());
@@ -113,9 +119,10 @@ impl<'a> Journal<'a> {
 
     /// Writes a measurement down.
     pub(crate) fn write(&mut self, measurement: Measurement) -> Result<(), Error> {
-        if self.measuring.json {
-            let line = serde_json::to_string(&measurement);
-            say(line.map_err(|error| Error::Training(error.to_string()))?)?;
+        if self.measuring.verbosity.json {
+            json::say(&measurement)?;
+        } else if !self.measuring.verbosity.quiet {
+            tell(measurement.line());
         }
         self.written.push(measurement);
         Ok(())
@@ -136,7 +143,7 @@ impl<'a> Journal<'a> {
                 advice: "run the benchmark without --only to see the names".into(),
             });
         }
-        if !self.measuring.json {
+        if !self.measuring.verbosity.json {
             say(table)?;
         }
         Ok(())
@@ -174,10 +181,11 @@ fn short(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Verbosity;
 
     fn measuring(only: Option<&str>) -> Measuring {
         let (engine, only) = (EngineName::Native, only.map(String::from));
-        Measuring { json: false, engine, road: None, repeats: Some(3), only }
+        Measuring { verbosity: Verbosity::default(), engine, road: None, repeats: Some(3), only }
     }
 
     #[test]

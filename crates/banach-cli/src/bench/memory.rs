@@ -1,12 +1,12 @@
-//! How much memory does a training step hold at its peak, with few iterations and with many?
+//! The peak of memory of a training step, with few iterations and with many.
 //!
 //! The peak of a process never falls, so every number is measured in a process of its own.
 
 use super::conv::{Network, Size};
 use super::measurement::{Journal, Measurement};
 use super::step::Step;
-use crate::command::{ConvolutionName, Measuring, RoadName};
 use crate::error::Error;
+use crate::options::{ConvolutionName, Measuring, RoadName};
 use crate::report::memory;
 use burn::tensor::Device;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! How fast is it, on the work that other libraries are measured on?
+//! Benchmarks: the work that other libraries are measured on.
 
 mod bibtex;
 pub(crate) mod cell;
@@ -12,8 +12,46 @@ mod rows;
 mod solvers;
 mod step;
 
-use crate::command::Bench;
 use crate::error::Error;
+use crate::options::numbers::count;
+use crate::options::{ConvolutionName, Measuring};
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// The benchmarks.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// A training step of a dense tanh cell in three sizes.
+    Cell(Measuring),
+    /// A training step of a convolutional cell with a fixed number of iterations, and its forward solve, in three sizes.
+    Conv {
+        /// How the convolutions are computed by the native engine.
+        #[arg(long, value_enum, value_name = "NAME", default_value = "direct")]
+        convolution: ConvolutionName,
+        #[command(flatten)]
+        measuring: Measuring,
+    },
+    /// Epochs of the published Bibtex map.
+    Bibtex {
+        /// Folder with bibtex-train.arff and bibtex-test.arff.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        #[command(flatten)]
+        measuring: Measuring,
+    },
+    /// The peak of memory of a training step with 10 and with 200 iterations, each in a process of its own.
+    Memory {
+        /// Only so many iterations, measured in this very process.
+        #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
+        steps: Option<usize>,
+        #[command(flatten)]
+        measuring: Measuring,
+    },
+    /// A batch in which one row needs 20 times the steps of the others, against its parts alone.
+    Rows(Measuring),
+    /// Every forward solver and every adjoint solver on several networks; prints Markdown. Takes no --road.
+    Solvers(Measuring),
+}
 
 /// Runs `banach bench`.
 pub(crate) fn bench(task: &Bench) -> Result<(), Error> {

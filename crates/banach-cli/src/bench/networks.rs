@@ -1,12 +1,12 @@
-//! On which networks do solvers compete? Each with an input, and with weights that are the same on every machine.
+//! The networks on which solvers are compared, with weights that are equal on every machine.
 
 use super::cell::Cell;
 use super::conv::{self, Size};
 use super::matrix::Matrix;
-use crate::command::{ConvolutionName, EngineName};
 use crate::dataset::bibtex::FEATURES;
 use crate::error::Error;
 use crate::experiments::bibtex::{self, PUBLISHED_HIDDEN};
+use crate::options::{ConvolutionName, EngineName};
 use crate::random::Generator;
 use banach::Update;
 use burn::module::{Module, Param};

@@ -1,4 +1,4 @@
-//! What does one slow row cost the rest of its batch?
+//! The cost of one slow row to the rest of its batch.
 //!
 //! `x = r(z) (x W) + z` with W orthogonal: the residual of a row falls by r in every step, so the rate alone decides the
 //! number of its steps.
@@ -6,8 +6,8 @@
 use super::matrix::Matrix;
 use super::measurement::Journal;
 use super::step::Step;
-use crate::command::{EngineName, Measuring, RoadName};
 use crate::error::Error;
+use crate::options::{EngineName, Measuring, RoadName};
 use crate::random::Generator;
 use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Update};

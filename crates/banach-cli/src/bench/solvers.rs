@@ -1,10 +1,10 @@
-//! Which solvers should a layer have if nothing is said? All of them on several networks, forward and backward.
+//! Every solver on several networks, forward and backward.
 
 use super::comparison::{Comparison, Entry};
 use super::measurement::{Journal, Measurement};
 use super::networks::{self, Network, Recurrence};
-use crate::command::{AdjointName, Measuring, SolverName};
 use crate::error::Error;
+use crate::options::{AdjointName, Measuring, SolverName};
 use banach::solve::{FixedPointSolver, Gmres, LinearSolver, Outcome, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Report, Update};
 use burn::module::{Module, ModuleVisitor, Param};

@@ -1,10 +1,10 @@
-//! What is a training step? A loss, its value and its gradient for every parameter, by one of two roads.
+//! A training step: a loss, its value, and its gradient by the tape or compiled.
 
-use crate::command::{ConvolutionName, EngineName, RoadName};
 use crate::error::Error;
+use crate::options::{ConvolutionName, EngineName, RoadName};
 use banach::Objective;
 use banach::program::Tensors;
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
@@ -19,7 +19,7 @@ pub(crate) enum Step<M, I> {
 /// One number for a batch.
 type Loss<M, I> = fn(&M, I) -> Tensor<1>;
 
-impl<M: Module + 'static, I: Tensors + 'static> Step<M, I> {
+impl<M: Module + ModuleDisplay + 'static, I: Tensors + 'static> Step<M, I> {
     /// A step by the road given.
     pub(crate) fn new(road: RoadName, engine: EngineName, loss: Loss<M, I>) -> Self {
         match road {

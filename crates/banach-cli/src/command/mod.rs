@@ -1,20 +1,29 @@
-//! Which arguments does the command take, and how is a mistake in them put into one line?
+//! The command line: its commands, and one line for every mistake in them.
 
-mod arguments;
-mod measuring;
-mod names;
-mod numbers;
-mod solvers;
+mod shell;
+mod train;
 
-pub(crate) use arguments::{BibtexArguments, Changes, ShowArguments, Solving, TableArguments, ToyArguments};
-pub(crate) use measuring::{Bench, Measuring};
-pub(crate) use names::{ConvolutionName, EngineName, LayerName, RecipeName, RoadName};
-pub(crate) use solvers::{AdjointName, SolverName};
-
+use crate::bench::Bench;
 use crate::error::Error;
+use crate::experiments::bibtex::TableArguments;
+use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use train::Train;
+
+/// What `banach` alone says: the commands that people want first.
+const WELCOME: &str = "\
+Banach: differentiable fixed-point layers for Burn.
+
+  banach train toy                  learn an optimisation problem three ways; needs no files, under a minute
+  banach show cell --trace          solve a fixed point, and see the residual of every row fall
+  banach train bibtex --data DIR    label documents with a fixed-point network
+  banach bench cell                 time training steps
+
+`banach --help` lists all commands; every command has --help, --quiet and --json.";
 
 /// Differentiable fixed-point layers: experiments that train, programs to look at, and times to compare.
 #[derive(Debug, Parser)]
@@ -47,15 +56,18 @@ pub(crate) enum Action {
         #[command(subcommand)]
         task: Bench,
     },
-}
-
-/// The experiments that train.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Train {
-    /// Multi-label classification of Bibtex (1836 features, 159 labels).
-    Bibtex(Box<BibtexArguments>),
-    /// The solution map of a random box-constrained quadratic problem; needs no files.
-    Toy(ToyArguments),
+    /// Print a script that completes the arguments in a shell.
+    Completions {
+        /// The shell that reads the script.
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+    /// Print the manual page, as man reads it.
+    Manual {
+        /// Write a page for every command into this folder instead.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// The experiments with several methods to compare.
@@ -65,24 +77,28 @@ pub(crate) enum Table {
     Bibtex(TableArguments),
 }
 
-/// The updates that can be shown.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Show {
-    /// The update g(x, z) of the Bibtex network.
-    Bibtex(ShowArguments),
-    /// The dense cell of the benchmarks.
-    Cell(ShowArguments),
-    /// The convolutional cell of the benchmarks.
-    Conv(ShowArguments),
-}
-
 impl Action {
     /// An option that only a trace reads, where there is none.
     fn without_trace(&self) -> Option<&'static str> {
-        let Self::Show { update } = self else { return None };
-        let (Show::Bibtex(arguments) | Show::Cell(arguments) | Show::Conv(arguments)) = update;
-        arguments.without_trace()
+        match self {
+            Self::Show { update } => update.without_trace(),
+            Self::Train { .. }
+            | Self::Table { .. }
+            | Self::Bench { .. }
+            | Self::Completions { .. }
+            | Self::Manual { .. } => None,
+        }
     }
+}
+
+/// The script that completes the arguments in `shell`.
+pub(crate) fn completions(shell: Shell) -> String {
+    shell::completions(shell, CommandLine::command())
+}
+
+/// The manual page, or every page into the folder `out`.
+pub(crate) fn manual(out: Option<&Path>) -> Result<String, Error> {
+    shell::manual(CommandLine::command(), out)
 }
 
 /// Why there is nothing to run.
@@ -98,6 +114,9 @@ pub(crate) enum Stop {
 pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Action, Stop> {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let mistake = |text| Err(Stop::Mistake(Error::Usage(text)));
+    if words.len() <= 1 {
+        return Err(Stop::Answer(WELCOME.into()));
+    }
     match CommandLine::try_parse_from(&words) {
         Ok(CommandLine { action }) => match action.without_trace() {
             Some(option) => mistake(format!("found {option} without --trace; add --trace")),
@@ -175,13 +194,13 @@ mod tests {
             ("banach train bibtex", "--data"),
             ("banach train bibtex --data d --epochs 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --tolerance -1", "--tolerance"),
-            ("banach train bibtex --data d --tolerance NaN", "expected a number above 0"),
+            ("banach train bibtex --data d --tolerance NaN", "expected a number from 6e-8"),
             ("banach train bibtex --data d --max-steps 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --epoch 3", "did you mean '--epochs'"),
             ("banach train bibtex --data d --solver simplex", "picard, anderson, broyden"),
-            ("banach train bibtex --data d --dropout 1", "from 0 to below 1"),
-            ("banach train bibtex --data d --weight-decay -1", "at least 0"),
-            ("banach train bibtex --data d --learning-rate 0", "above 0"),
+            ("banach train bibtex --data d --dropout 1", "from 0 to 0.9999"),
+            ("banach train bibtex --data d --weight-decay -1", "from 0 to 1e6"),
+            ("banach train bibtex --data d --learning-rate 0", "from 1e-12"),
             ("banach train bibtex --data d --recipe secret", "published, tuned"),
             ("banach table bibtex", "--data"),
             ("banach table bibtex --data d --seeds 0", "whole number from 1 to 1000000"),
@@ -191,7 +210,7 @@ mod tests {
             ("banach show cell --out there", "--trace"),
             ("banach show cell --trace --hoisted", "--hoisted"),
             ("banach show cell --trace --solver simplex", "picard, anderson, broyden"),
-            ("banach show cell --trace --tolerance 0", "above 0"),
+            ("banach show cell --trace --tolerance 0", "from 6e-8"),
             ("banach bench", "--help"),
             ("banach bench walk", "walk"),
             ("banach bench bibtex", "--data"),
@@ -206,14 +225,20 @@ mod tests {
             ("banach train bibtex --data d --label-units 100001", "expected a whole number from 1 to 100000"),
             ("banach train toy --epochs 18446744073709551615", "expected a whole number from 1 to 1000000"),
             ("banach show cell --max-steps 3", "found --max-steps without --trace; add --trace"),
-            ("banach train", "found no experiment, expected one of bibtex, toy; run `banach train --help`"),
-            ("banach train nothing", "found 'nothing', expected one of bibtex, toy"),
+            ("banach train", "found no experiment, expected one of toy, bibtex; run `banach train --help`"),
+            ("banach train nothing", "found 'nothing', expected one of toy, bibtex"),
             ("banach table", "found no experiment, expected one of bibtex"),
             ("banach show", "found no update, expected one of bibtex, cell, conv"),
             ("banach bench", "found no benchmark, expected one of cell, conv, bibtex, memory, rows, solvers"),
             ("banach help nothing", "found 'nothing', expected one of train"),
-            ("banach foo", "found 'foo', expected one of train, table, show, bench; run `banach --help`"),
-            ("banach", "found no command, expected one of train, table, show, bench"),
+            (
+                "banach foo",
+                "found 'foo', expected one of train, table, show, bench, completions, manual; run `banach --help`",
+            ),
+            ("banach train toy --data d", "--data"),
+            ("banach train bibtex --data d --dashboard --quiet", "--quiet"),
+            ("banach completions", "SHELL"),
+            ("banach completions csh", "bash, elvish, fish, powershell, zsh"),
         ] {
             let text = mistake(line);
             assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");
@@ -222,8 +247,23 @@ mod tests {
 
     #[test]
     fn help_and_version_are_answers() {
-        for line in ["banach --help", "banach --version", "banach train bibtex --help"] {
+        for line in ["banach", "banach --help", "banach --version", "banach train bibtex --help"] {
             assert!(matches!(parse_words(line), Err(Stop::Answer(_))), "{line}");
         }
+    }
+
+    #[test]
+    fn the_welcome_names_four_commands_that_parse() {
+        let lines = WELCOME.lines().filter_map(|line| line.strip_prefix("  "));
+        let commands: Vec<&str> = lines.filter_map(|line| line.split("  ").next()).collect();
+        assert_eq!(commands.len(), 4);
+        for command in commands {
+            assert!(parse_words(command).is_ok(), "{command}");
+        }
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! How is a sparse ARFF file of zeros and ones read, line by line?
+//! Reading of sparse ARFF files of zeros and ones, line by line.
 
 use crate::error::Error;
 use std::fs::File;

@@ -1,12 +1,9 @@
-//! How do sparse examples become dense mini-batches, in an order and with omissions that a resumed run repeats?
+//! Mini-batches of Bibtex: order and dropout fixed by the seed and the epoch, so that a resumed run repeats them.
 
 use super::bibtex::{Example, FEATURES, LABELS};
 use crate::random::Generator;
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 const EPOCH_STREAM: u64 = 1 << 32;
 const DROPOUT_STREAM: u64 = 1 << 34;
@@ -22,7 +19,7 @@ pub(crate) struct Batch {
     pub(crate) mask: Option<Tensor<2>>,
 }
 
-/// What is left out of each example while training. What stays grows so that means stay the same.
+/// What is left out of each example while training. What stays is scaled up so that means do not change.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Dropout {
     /// Share of the features.
@@ -49,7 +46,7 @@ enum Order {
     /// As they stand.
     Fixed,
     /// Shuffled anew for each epoch, by the seed and the epoch's number alone.
-    Shuffled { seed: u64, finished: Arc<AtomicUsize> },
+    Shuffled { seed: u64 },
 }
 
 impl Batches {
@@ -58,13 +55,13 @@ impl Batches {
         Self { examples, size, order: Order::Fixed, dropout: Dropout::default(), device: device.clone() }
     }
 
-    /// Batches shuffled by `seed` and the number of the epoch; the next pass is epoch `finished + 1`.
-    pub(crate) fn shuffled(mut self, seed: u64, finished: usize) -> Self {
-        self.order = Order::Shuffled { seed, finished: Arc::new(AtomicUsize::new(finished)) };
+    /// Batches shuffled by `seed` and the number of the epoch.
+    pub(crate) fn shuffled(mut self, seed: u64) -> Self {
+        self.order = Order::Shuffled { seed };
         self
     }
 
-    /// The same with features and hidden units left out of shuffled examples, anew in each epoch.
+    /// Leaves features and hidden units out of shuffled examples, anew in each epoch.
     pub(crate) fn with_dropout(mut self, dropout: Dropout) -> Self {
         self.dropout = dropout;
         self
@@ -75,16 +72,22 @@ impl Batches {
         &self.examples
     }
 
-    /// The order of the next pass, and the numbers that decide what is left out of it.
-    fn next_order(&self) -> (Vec<usize>, Generator) {
-        match &self.order {
+    /// Number of mini-batches in a pass.
+    pub(crate) fn count(&self) -> usize {
+        self.examples.len().div_ceil(self.size)
+    }
+
+    /// The pass of an epoch, counted from 1. Two passes of one epoch are equal.
+    pub(crate) fn pass(&self, epoch: usize) -> Pass<'_> {
+        let (order, generator) = match self.order {
             Order::Fixed => ((0..self.examples.len()).collect(), Generator::new(0, DROPOUT_STREAM)),
-            Order::Shuffled { seed, finished } => {
-                let epoch = (finished.fetch_add(1, Ordering::Relaxed) + 1) as u64;
-                let order = Generator::new(*seed, EPOCH_STREAM + epoch).permutation(self.examples.len());
-                (order, Generator::new(*seed, DROPOUT_STREAM + epoch))
+            Order::Shuffled { seed } => {
+                let epoch = epoch as u64;
+                let order = Generator::new(seed, EPOCH_STREAM + epoch).permutation(self.examples.len());
+                (order, Generator::new(seed, DROPOUT_STREAM + epoch))
             }
-        }
+        };
+        Pass { batches: self, order, generator, served: 0 }
     }
 
     fn batch(&self, rows: &[usize], generator: &mut Generator) -> Batch {
@@ -127,28 +130,9 @@ fn kept(share: f64, generator: &mut Generator) -> f32 {
     }
 }
 
-impl DataLoader<Batch> for Batches {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<Batch> + 'a> {
-        let (order, generator) = self.next_order();
-        Box::new(Pass { batches: self, order, generator, served: 0 })
-    }
-
-    fn num_items(&self) -> usize {
-        self.examples.len()
-    }
-
-    fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self { device: device.clone(), ..self.clone() })
-    }
-
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<Batch>> {
-        Arc::new(Self { examples: self.examples[start..end].into(), ..self.clone() })
-    }
-}
-
 /// One pass over the examples.
 #[derive(Debug)]
-struct Pass<'a> {
+pub(crate) struct Pass<'a> {
     batches: &'a Batches,
     order: Vec<usize>,
     generator: Generator,
@@ -156,19 +140,13 @@ struct Pass<'a> {
 }
 
 impl Iterator for Pass<'_> {
-    type Item = Result<Batch, DatasetError>;
+    type Item = Batch;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Batch> {
         let end = self.order.len().min(self.served + self.batches.size);
         let rows = &self.order[self.served..end];
         self.served = end;
-        if rows.is_empty() { None } else { Some(Ok(self.batches.batch(rows, &mut self.generator))) }
-    }
-}
-
-impl DataLoaderIterator<Batch> for Pass<'_> {
-    fn progress(&self) -> Progress {
-        Progress::new(self.served, self.order.len(), Some("examples".into()))
+        if rows.is_empty() { None } else { Some(self.batches.batch(rows, &mut self.generator)) }
     }
 }
 
@@ -182,43 +160,44 @@ mod tests {
             .collect()
     }
 
-    fn first_columns(batches: &Batches) -> Vec<f32> {
-        let passes = batches.iter().map(|batch| batch.unwrap().z.slice([0..1, 0..9]).into_data());
+    fn first_columns(batches: &Batches, epoch: usize) -> Vec<f32> {
+        let passes = batches.pass(epoch).map(|batch| batch.z.slice([0..1, 0..9]).into_data());
         passes.flat_map(|data| data.iter::<f32>().collect::<Vec<_>>()).collect()
     }
 
     #[test]
     fn a_pass_serves_every_example_once_and_the_last_batch_may_be_smaller() {
         let batches = Batches::in_order(examples(7), 3, &Device::flex());
-        let passes: Vec<Batch> = batches.iter().map(|batch| batch.unwrap()).collect();
+        let passes: Vec<Batch> = batches.pass(1).collect();
         assert_eq!(passes.iter().map(|batch| batch.z.dims()[0]).collect::<Vec<_>>(), [3, 3, 1]);
+        assert_eq!(batches.count(), 3);
         let last = passes[2].y.clone().into_data().iter::<f32>().collect::<Vec<_>>();
         assert_eq!(last.iter().position(|&value| value == 1.0), Some(13));
         assert_eq!(last.iter().sum::<f32>(), 1.0);
     }
 
     #[test]
-    fn a_pass_that_starts_later_repeats_the_order_of_its_epoch() {
-        let fresh = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4, 0);
-        let (first, second) = (first_columns(&fresh), first_columns(&fresh));
-        let resumed = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4, 1);
-        assert_ne!(first, second);
-        assert_eq!(second, first_columns(&resumed));
+    fn an_epoch_has_an_order_of_its_own_which_another_run_repeats() {
+        let fresh = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4);
+        let again = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4);
+        assert_ne!(first_columns(&fresh, 1), first_columns(&fresh, 2));
+        assert_eq!(first_columns(&fresh, 2), first_columns(&again, 2));
     }
 
     #[test]
     fn what_is_left_out_keeps_the_mean_and_is_fixed_by_seed_and_epoch() {
         let dropout = Dropout { features: 0.25, hidden: 0.5, units: 40 };
-        let pass = |finished| {
-            let batches = Batches::in_order(examples(200), 200, &Device::flex()).shuffled(4, finished);
-            let batch = batches.with_dropout(dropout).iter().next().unwrap().unwrap();
+        let batches =
+            Batches::in_order(examples(200), 200, &Device::flex()).shuffled(4).with_dropout(dropout);
+        let pass = |epoch| {
+            let batch = batches.pass(epoch).next().unwrap();
             let mask = batch.mask.unwrap();
             assert_eq!((mask.dims(), batch.y.sum().into_scalar::<f32>()), ([200, 40], 200.0));
             (batch.z.sum().into_scalar::<f32>() / 400.0, mask.mean().into_scalar::<f32>())
         };
-        let (features, hidden) = pass(0);
+        let (features, hidden) = pass(1);
         assert!((features - 1.0).abs() < 0.1 && (hidden - 1.0).abs() < 0.05, "found {features} and {hidden}");
-        assert_eq!(pass(0), (features, hidden));
-        assert_ne!(pass(1), (features, hidden));
+        assert_eq!(pass(1), (features, hidden));
+        assert_ne!(pass(2), (features, hidden));
     }
 }

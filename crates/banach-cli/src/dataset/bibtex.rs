@@ -1,8 +1,9 @@
-//! Which examples does Bibtex hold, and which of them train, validate and test?
+//! The Bibtex data set and its splits for training, validation and test.
 
 use super::arff::{self, SparseTable};
 use crate::error::Error;
 use crate::random::Generator;
+use crate::report::plural::counted;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,8 +50,8 @@ pub(crate) fn load(directory: &Path, seed: u64) -> Result<Bibtex, Error> {
     let all = examples(&directory.join("bibtex-train.arff"))?;
     let test = examples(&directory.join("bibtex-test.arff"))?;
     if all.len() < 10 {
-        let reason =
-            format!("found {} rows, expected at least 10 to draw a validation split from", all.len());
+        let found = counted(all.len(), "row");
+        let reason = format!("found {found}, expected at least 10 to draw a validation split from");
         return Err(Error::Data { path: directory.join("bibtex-train.arff"), reason });
     }
     let order = Generator::new(seed, SPLIT_STREAM).permutation(all.len());
@@ -69,9 +70,9 @@ fn examples(path: &Path) -> Result<Vec<Example>, Error> {
     let SparseTable { attributes, rows } = arff::read(path)?;
     if attributes.len() != FEATURES + LABELS {
         let expected = FEATURES + LABELS;
+        let found = counted(attributes.len(), "attribute");
         let reason = format!(
-            "found {} attributes, expected {expected}: {FEATURES} features and then {LABELS} labels; get the Mulan split of Bibtex",
-            attributes.len()
+            "found {found}, expected {expected}: {FEATURES} features and then {LABELS} labels; get the Mulan split of Bibtex"
         );
         return Err(Error::Data { path: path.to_path_buf(), reason });
     }
@@ -149,7 +150,9 @@ mod tests {
         let error = load(&narrow.0, 1).unwrap_err().to_string();
         assert!(error.contains("found 1990 attributes, expected 1995"), "{error}");
         let short = folder("short", FEATURES + LABELS, 3);
-        assert!(load(&short.0, 1).unwrap_err().to_string().contains("found 3 rows"));
+        assert!(load(&short.0, 1).unwrap_err().to_string().contains("found 3 rows, "));
+        let single = folder("single", FEATURES + LABELS, 1);
+        assert!(load(&single.0, 1).unwrap_err().to_string().contains("found 1 row, "));
         assert!(load(Path::new("no/such/folder"), 1).unwrap_err().to_string().contains("--data"));
     }
 }

@@ -1,4 +1,4 @@
-//! Which data do the experiments read, and how does it become mini-batches?
+//! Data sets, and their mini-batches.
 
 pub(crate) mod arff;
 pub(crate) mod batches;

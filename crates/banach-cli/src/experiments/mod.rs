@@ -1,5 +1,13 @@
-//! Which experiments are there, and what do they share?
+//! The experiments, and what they share.
 
 pub(crate) mod bibtex;
+mod epoch;
+mod experiment;
 mod perceptron;
-pub(crate) mod toy;
+mod session;
+mod toy;
+
+pub(crate) use experiment::Entry;
+
+/// Every experiment of `banach train`, in the order of its help.
+pub(crate) const EXPERIMENTS: [Entry; 2] = [Entry::of::<toy::Toy>(), Entry::of::<bibtex::Bibtex>()];

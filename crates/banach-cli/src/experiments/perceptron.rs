@@ -1,4 +1,4 @@
-//! What is the map inside both experiments? Two linear maps with a ReLU between them.
+//! The perceptron inside the experiments: two linear maps with a ReLU between them.
 
 use crate::random::Generator;
 use burn::module::{Module, Param};
@@ -13,7 +13,7 @@ pub(crate) struct Perceptron {
 }
 
 impl Perceptron {
-    /// Sizes: input, hidden, output. Weights are uniform in ±1/√inputs, the same on every device.
+    /// Sizes: input, hidden, output. Weights are uniform in ±1/√inputs, equal on every device.
     pub(crate) fn new(sizes: [usize; 3], generator: &mut Generator, device: &Device) -> Self {
         let [input, hidden, output] = sizes;
         Self {
@@ -22,7 +22,7 @@ impl Perceptron {
         }
     }
 
-    /// The same with other starting values of b2; none leaves them.
+    /// Replaces the starting values of b2, if there are others.
     pub(crate) fn with_output_bias(mut self, bias: Option<&[f32]>, device: &Device) -> Self {
         if let Some(bias) = bias {
             let data = TensorData::new(bias.to_vec(), [bias.len()]);
@@ -31,7 +31,7 @@ impl Perceptron {
         self
     }
 
-    /// The same with W2 = 0 and b2 = 0 to start with.
+    /// Starts W2 and b2 at 0.
     pub(crate) fn with_silent_output(mut self, device: &Device) -> Self {
         let [hidden, output] = self.second.weight.dims();
         let zeros = |count: usize| vec![0.0_f32; count];
@@ -46,7 +46,7 @@ impl Perceptron {
         self.masked(input, None)
     }
 
-    /// The same with a factor for each hidden unit, `[batch, hidden]`; none is one.
+    /// `[batch, input]` to `[batch, output]`, with a factor for each hidden unit, `[batch, hidden]`, if there is one.
     pub(crate) fn masked(&self, input: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let hidden = activation::relu(self.first.forward(input));
         self.second.forward(match mask {

@@ -1,4 +1,4 @@
-//! How are curves over epochs and over steps drawn?
+//! Drawing of curves over epochs and over steps.
 
 use crate::error::Error;
 use crate::report::file;
@@ -25,6 +25,14 @@ pub(crate) struct Curve {
     pub(crate) name: Option<&'static str>,
     /// One value a place; what is not finite is left out.
     pub(crate) values: Vec<f64>,
+}
+
+impl Curve {
+    /// A curve with a value for each epoch, or for each other item; no value is left out of the drawing.
+    pub(crate) fn of<T>(name: &'static str, items: &[T], value: fn(&T) -> Option<f64>) -> Self {
+        let values = items.iter().map(|item| value(item).unwrap_or(f64::NAN)).collect();
+        Self { name: Some(name), values }
+    }
 }
 
 /// What the horizontal axis counts.

@@ -1,4 +1,4 @@
-//! How is a file written so that a killed process leaves the old one or the new one, never half of one?
+//! Files that a killed process leaves old or new, never half written.
 
 use crate::error::Error;
 use std::fs::{self, File};
@@ -23,15 +23,6 @@ pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(
     write_whole(path, &bytes).map_err(|error| Error::write(path, error))
 }
 
-/// Makes the folder at `path` and finds out now whether it can be written to.
-pub(crate) fn make_folder(path: &Path) -> Result<(), Error> {
-    let probe = path.join(".writable");
-    fs::create_dir_all(path)
-        .and_then(|()| File::create(&probe))
-        .and_then(|_| fs::remove_file(&probe))
-        .map_err(|error| Error::write(path, error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,7 +30,7 @@ mod tests {
     #[test]
     fn a_file_is_replaced_and_leaves_nothing_beside_it() {
         let folder = std::env::temp_dir().join(format!("banach-file-{}", std::process::id()));
-        make_folder(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
         let path = folder.join("value.json");
         write_json(&path, &1).unwrap();
         write_json(&path, &2).unwrap();

@@ -1,4 +1,4 @@
-//! How much memory does this process hold, and how much did it hold at its peak?
+//! Resident memory of this process, now and at its peak.
 
 /// The peak of resident memory in bytes; none where the system does not tell.
 pub(crate) fn peak_bytes() -> Option<u64> {

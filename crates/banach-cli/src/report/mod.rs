@@ -1,6 +1,9 @@
-//! How are results written: files that are never half there, curves, tables, memory?
+//! Results: folders, files, curves, tables, JSON and figures about the process.
 
 pub(crate) mod curves;
 pub(crate) mod file;
+pub(crate) mod folder;
+pub(crate) mod json;
 pub(crate) mod memory;
+pub(crate) mod plural;
 pub(crate) mod table;

@@ -1,4 +1,4 @@
-//! How are rows of text lined up under a header?
+//! Tables of text, lined up under a header.
 
 /// A table with its columns padded to equal width, numbers to the right, names to the left.
 pub(crate) fn lined_up(header: &[&str], rows: &[Vec<String>]) -> String {

@@ -1,4 +1,4 @@
-//! Does every mistake of a user end with one line that helps, and with exit code 2?
+//! Mistakes of users: each ends with one line that helps, and with exit code 2.
 
 use crate::stage::{Stage, arff, text};
 use std::process::Stdio;
@@ -19,26 +19,33 @@ fn refused(stage: &Stage, line: &str, parts: &[&str]) {
 #[test]
 fn wrong_arguments_are_refused() {
     let stage = Stage::new();
-    refused(&stage, "", &["banach --help"]);
     refused(&stage, "sing", &["sing"]);
     refused(&stage, "train bibtex", &["--data"]);
     refused(&stage, "train bibtex --data . --colour red", &["--colour"]);
     refused(&stage, "train bibtex --data . --epoch 3", &["--epochs"]);
     refused(&stage, "train bibtex --data . --epochs 0", &["--epochs", "from 1 to 1000000"]);
-    refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "above 0"]);
+    refused(&stage, "train bibtex --data . --tolerance=-1e-3", &["--tolerance", "from 6e-8"]);
     refused(&stage, "train bibtex --data . --tolerance nan", &["--tolerance"]);
+    refused(&stage, "train bibtex --data . --tolerance 1e-30", &["--tolerance", "single precision"]);
+    refused(&stage, "show cell --trace --tolerance 1e-30", &["--tolerance", "single precision"]);
+    refused(&stage, "train bibtex --data . --f1-weight 1e300", &["--f1-weight", "1e6"]);
+    refused(&stage, "train bibtex --data . --learning-rate 1e-300", &["--learning-rate", "1e-12"]);
     refused(&stage, "train bibtex --data . --max-steps 0", &["--max-steps"]);
     refused(&stage, "train bibtex --data . --layer conv", &["fpi-nn, fpi-gd, feedforward, mlp"]);
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
+    refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", "a terminal"]);
+    refused(&stage, "train bibtex --data . --dashboard --json", &["--dashboard", "--json"]);
+    refused(&stage, "completions csh", &["csh", "bash"]);
+    refused(&stage, "manual --out /dev/null/pages", &["/dev/null/pages", "--out"]);
     refused(&stage, "train toy --engine steam", &["native, device"]);
     refused(&stage, "table bibtex --data . --engine steam", &["native, device"]);
     refused(&stage, "show denoising", &["denoising"]);
     refused(&stage, "show cell --folded", &["--folded"]);
     refused(&stage, "show cell --solver picard", &["--trace"]);
     refused(&stage, "show cell --trace --hoisted", &["--hoisted"]);
-    refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "below 1"]);
+    refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "to below 1"]);
     refused(&stage, "show cell --trace --max-steps none", &["--max-steps", "from 1 to 1000000"]);
 }
 
@@ -79,7 +86,7 @@ fn options_that_do_not_fit_the_layer_are_refused() {
         &["--label-units", "tuned"],
     );
     refused(&stage, "train bibtex --data data --adjoint cg", &["--adjoint cg", "fpi-gd"]);
-    refused(&stage, "train bibtex --data data --dropout 1", &["--dropout", "below 1"]);
+    refused(&stage, "train bibtex --data data --dropout 1", &["--dropout", "0.9999"]);
     refused(&stage, "table bibtex --data nowhere --out table", &["nowhere", "--data"]);
     assert!(!stage.path("table").exists());
 }
@@ -112,26 +119,29 @@ fn a_broken_line_is_named() {
     broken("@data\n", "");
     refused(&stage, line, &["line 1997", "@data"]);
     std::fs::write(stage.path("data/bibtex-test.arff"), "@attribute a {0,1}\n@data\n{0 1}\n").unwrap();
-    refused(&stage, line, &["1 attributes", "1995"]);
+    refused(&stage, line, &["found 1 attribute, expected 1995"]);
 }
 
 #[test]
 fn files_that_no_run_wrote_are_left_alone() {
     let stage = Stage::with_data();
     let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet --out run";
-    for name in ["metrics/mine.txt", "checkpoint/model-1.bpk", "report.json"] {
+    for name in ["curves.svg", "checkpoint/model-1.bpk", "report.json"] {
         let file = stage.path("run").join(name);
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(&file, "{}").unwrap();
         refused(
             &stage,
             line,
-            &[name.split('/').next().unwrap(), "an older run; name another folder with --out"],
+            &[
+                name.split('/').next().unwrap(),
+                "an older run of banach train bibtex; name another folder with --out",
+            ],
         );
         assert_eq!(std::fs::read_to_string(file).unwrap(), "{}");
         std::fs::remove_dir_all(stage.path("run")).unwrap();
     }
-    std::fs::create_dir_all(stage.path("run/metrics")).unwrap();
+    std::fs::create_dir_all(stage.path("run/checkpoint")).unwrap();
     stage.succeed(line);
     std::fs::remove_file(stage.path("run/report.json")).unwrap();
     stage.succeed(line);
@@ -184,7 +194,7 @@ fn a_resume_without_a_checkpoint_or_with_other_settings_is_refused() {
 #[test]
 fn whoever_reads_may_leave() {
     let stage = Stage::new();
-    for line in ["show bibtex", "--help"] {
+    for line in ["show bibtex", "--help", "", "completions bash", "manual", "show cell --json"] {
         let mut command = stage.command(line.split_whitespace());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
@@ -199,7 +209,7 @@ fn a_run_goes_on_where_nobody_reads_its_progress() {
     let stage = Stage::with_data();
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for (line, code) in [
-        ("train toy --dimension 2 --epochs 1 --out toy", 0),
+        ("train toy --dimension 2 --epochs 30 --out toy", 0),
         ("train bibtex --data data --layer feedforward --epochs 1 --out run", 0),
         ("train nothing", 2),
     ] {

@@ -1,29 +1,41 @@
-//! Do the experiments write the reports that scripts rely on?
+//! Reports, tables and pictures of the experiments.
 
 use crate::stage::{Stage, text};
 
 #[test]
 fn the_toy_writes_its_report_its_plots_and_its_table() {
     let stage = Stage::new();
-    let (table, progress) = stage.succeed("train toy --dimension 3 --epochs 2 --seed 5 --out toy");
+    let (table, notes) = stage.succeed("train toy --dimension 3 --epochs 20 --seed 5 --out toy");
     assert!(["fpi-gd", "fpi-nn", "feedforward"].iter().all(|name| table.contains(name)), "{table}");
-    assert_eq!(progress.lines().count(), 6, "{progress}");
+    assert_eq!(table.lines().count(), 5, "{table}");
+    let lines: Vec<&str> = notes.lines().collect();
+    for part in ["3 unknowns", "3 networks of 20 epochs", "results go to toy"] {
+        assert!(lines[0].contains(part), "{part}: {notes}");
+    }
+    let progress = lines.iter().filter(|line| line.contains("/60 epochs") && line.contains(" left"));
+    assert_eq!(progress.count(), 10, "{notes}");
+    for part in ["picture: toy/losses.svg", "report:  toy/report.json", "next:    banach train"] {
+        assert!(notes.contains(part), "{part}: {notes}");
+    }
     let report = stage.json("toy/report.json");
     assert_eq!(report["experiment"], "toy");
     let perceptron = 6 * 12 + 12 + 12 * 3 + 3;
     for (layer, parameters) in [("fpi-gd", 2 * 3 * 3), ("fpi-nn", perceptron), ("feedforward", perceptron)] {
         let layer = &report["layers"][layer];
         assert_eq!(layer["parameters"], parameters);
-        for name in ["train_loss", "test_loss"] {
-            let losses = layer[name].as_array().unwrap();
-            assert_eq!(losses.len(), 2);
-            assert!(losses.iter().all(|loss| loss.as_f64().unwrap().is_finite()));
+        let epochs = layer["epochs"].as_array().unwrap();
+        assert_eq!((epochs.len(), &epochs[19]["epoch"]), (20, &20.into()));
+        for epoch in epochs {
+            let losses = ["train_loss", "test_loss"].map(|name| epoch[name].as_f64().unwrap());
+            assert!(losses.iter().all(|loss| loss.is_finite()), "{epoch}");
+            assert_eq!(epoch["sums"]["loss_rows"], 2000, "{epoch}");
         }
     }
-    for plot in ["train_loss.svg", "test_loss.svg"] {
-        let drawn = std::fs::read_to_string(stage.path("toy").join(plot)).unwrap();
-        assert!(drawn.contains("fpi-nn") && drawn.contains("fpi-gd"));
-    }
+    let work = |layer: &str| report["layers"][layer]["epochs"][0]["sums"]["work"].clone();
+    assert!(work("fpi-gd")["adjoint_rows"] == 2000 && work("feedforward")["adjoint_rows"] == 0);
+    assert!(report["layers"]["feedforward"]["epochs"][0]["adjoint_steps"].is_null());
+    let drawn = std::fs::read_to_string(stage.path("toy/losses.svg")).unwrap();
+    assert!(drawn.matches("fpi-nn").count() == 2 && drawn.matches("fpi-gd").count() == 2);
 }
 
 #[test]
@@ -31,7 +43,11 @@ fn the_same_seed_gives_the_same_toy() {
     let stage = Stage::new();
     let report = |folder: &str, seed: u64| {
         stage.succeed(&format!("train toy --dimension 2 --epochs 1 --seed {seed} --out {folder} --quiet"));
-        stage.json(&format!("{folder}/report.json"))["layers"].clone()
+        let mut layers = stage.json(&format!("{folder}/report.json"))["layers"].clone();
+        for layer in layers.as_object_mut().unwrap().values_mut() {
+            layer["epochs"][0].as_object_mut().unwrap().remove("seconds");
+        }
+        layers
     };
     let first = report("one", 3);
     assert_eq!(first, report("two", 3));
@@ -44,7 +60,8 @@ fn bibtex_writes_the_report_of_the_contract() {
     let (table, progress) =
         stage.succeed("train bibtex --data data --recipe published --layer feedforward --epochs 3 --seed 2");
     assert!(table.contains("test F1"), "{table}");
-    assert_eq!(progress.lines().count(), 3, "{progress}");
+    assert_eq!(progress.lines().filter(|line| line.starts_with("epoch")).count(), 3, "{progress}");
+    assert!(progress.starts_with("trains feedforward, recipe published, on 54 examples"), "{progress}");
     let folder = "out/bibtex-feedforward-seed2";
     let report = stage.json(&format!("{folder}/report.json"));
     assert_eq!((&report["experiment"], &report["layer"]), (&"bibtex".into(), &"feedforward".into()));
@@ -52,7 +69,7 @@ fn bibtex_writes_the_report_of_the_contract() {
     let epochs = report["epochs"].as_array().unwrap();
     let mut names: Vec<&str> = epochs[2].as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = "adjoint_steps epoch forward_steps non_finite_rows seconds test_f1_at_half train_loss unconverged_rows validation_f1";
+    let expected = "adjoint_steps epoch forward_steps non_finite_rows seconds sums test_f1 test_f1_at_half threshold train_loss unconverged_rows validation_f1";
     assert_eq!(names.join(" "), expected);
     assert_eq!(epochs[2]["epoch"], 3);
     assert!(epochs[2]["train_loss"].as_f64().unwrap() < epochs[0]["train_loss"].as_f64().unwrap());
@@ -88,9 +105,30 @@ fn every_pair_of_solvers_trains_a_fixed_point_network() {
 
 #[test]
 fn the_program_of_the_update_is_shown() {
-    let (program, _) = Stage::new().succeed("show bibtex");
-    for part in ["sigmoid", "relu", "matmul", "f32[40, 159]"] {
-        assert!(program.contains(part), "{part}: {program}");
+    let stage = Stage::new();
+    let shown = |options: &str| stage.succeed(&format!("show bibtex {options}")).0;
+    for (options, parts) in [
+        // The tuned update acts among the labels: 159 -> 100 -> 159, at the logits of the features.
+        ("", ["sigmoid", "f32[100, 159]", "f32[159, 100]"]),
+        ("--recipe published", ["f32[40, 159]", "f32[1995, 600]", "f32[40, 1836]"]),
+        ("--layer fpi-gd", ["f32[159, 100]", "f32[100, 159]", "f32[100]"]),
+        ("--layer fpi-gd --recipe published", ["f32[80, 1836]", "f32[1995, 512]", "f32[80, 159]"]),
+    ] {
+        let program = shown(options);
+        for part in parts {
+            assert!(program.contains(part), "{options}: {part}: {program}");
+        }
+    }
+    let tuned = shown("");
+    assert!(tuned.contains("matmul") && tuned.contains("relu") && !tuned.contains("1836"), "{tuned}");
+    assert_eq!(tuned, shown("--recipe tuned --layer fpi-nn"));
+    for layer in ["mlp", "feedforward"] {
+        let output = stage.run(&format!("show bibtex --layer {layer}"));
+        let message = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && message.contains("expected fpi-nn or fpi-gd"),
+            "{message}"
+        );
     }
 }
 
@@ -113,7 +151,9 @@ fn the_course_of_a_solve_is_written_and_drawn() {
     for (solver, name, rows) in
         [("picard", "cell", 16), ("anderson", "bibtex", 40), ("newton", "cell", 16), ("anderson", "conv", 8)]
     {
-        let line = format!("show {name} --trace --solver {solver} --tolerance 1e-4 --out {name}-{solver}");
+        let recipe = if name == "bibtex" { "--recipe published" } else { "" };
+        let line =
+            format!("show {name} {recipe} --trace --solver {solver} --tolerance 1e-4 --out {name}-{solver}");
         let (out, _) = stage.succeed(&line);
         for part in [
             &format!("{name} by {solver}"),
@@ -155,10 +195,64 @@ fn either_engine_trains_and_is_written_down() {
 }
 
 #[test]
-fn quiet_prints_no_progress() {
+fn quiet_prints_the_result_alone_everywhere() {
     let stage = Stage::with_data();
-    let line = "train bibtex --data data --layer feedforward --epochs 1 --quiet";
-    assert_eq!(stage.succeed(line).1, "");
+    for line in [
+        "train bibtex --data data --layer feedforward --epochs 1",
+        "train toy --dimension 2 --epochs 20 --out toy",
+        "table bibtex --data data --seeds 1 --epochs 1 --out table",
+        "show cell",
+        "show cell --trace",
+        "bench cell --only B16 --repeats 1",
+    ] {
+        let (out, notes) = stage.succeed(&format!("{line} --quiet"));
+        assert!(notes.is_empty() && !out.is_empty(), "{line}: {notes}");
+    }
+}
+
+#[test]
+fn json_prints_one_value_everywhere() {
+    let stage = Stage::with_data();
+    let value = |line: &str| -> serde_json::Value {
+        let (out, notes) = stage.succeed(&format!("{line} --json --quiet"));
+        assert!(out.lines().count() == 1 && notes.is_empty(), "{line}: {out}{notes}");
+        serde_json::from_str(&out).unwrap()
+    };
+    let toy = value("train toy --dimension 2 --epochs 1 --out toy");
+    assert_eq!(toy, stage.json("toy/report.json"));
+    let bibtex = value("train bibtex --data data --layer mlp --epochs 1 --out run");
+    assert_eq!(bibtex, stage.json("run/report.json"));
+    let table = value("table bibtex --data data --seeds 1 --epochs 1 --out table");
+    assert_eq!(table, stage.json("table/table.json"));
+    assert_eq!(value("show cell")["program"]["operations"], 131_072 + 133_120);
+    let hoisted = value("show cell --hoisted");
+    assert_eq!((&hoisted["prologue"]["operations"], &hoisted["name"]), (&131_072.into(), &"cell".into()));
+    let trace = value("show cell --trace");
+    assert_eq!(
+        (trace["rows"].as_array().unwrap().len(), &trace["rows"][3]["outcome"]),
+        (16, &"converged".into())
+    );
+}
+
+#[test]
+fn banach_alone_shows_what_to_try_first() {
+    let (welcome, notes) = Stage::new().succeed("");
+    assert!(notes.is_empty() && welcome.lines().filter(|line| line.starts_with("  banach ")).count() == 4);
+}
+
+#[test]
+fn completions_and_manual_pages_know_every_experiment() {
+    let stage = Stage::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let script = stage.succeed(&format!("completions {shell}")).0;
+        assert!(["toy", "bibtex", "dimension"].iter().all(|name| script.contains(name)), "{shell}");
+    }
+    let page = stage.succeed("manual").0;
+    assert!(page.contains(".TH banach 1") && page.contains("train"), "{page}");
+    stage.succeed("manual --out pages");
+    for name in ["banach.1", "banach-train.1", "banach-train-toy.1", "banach-show-cell.1"] {
+        assert!(stage.path("pages").join(name).is_file(), "{name}");
+    }
 }
 
 #[test]
@@ -210,7 +304,7 @@ fn the_table_holds_every_method_and_repeats_no_finished_run() {
     let line = "table bibtex --data data --seeds 2 --epochs 1 --out table";
     let (table, progress) = stage.succeed(line);
     assert!(table.contains("DVN (adversarial)") && table.contains("±"), "{table}");
-    assert_eq!(progress.lines().count(), 8, "{progress}");
+    assert_eq!(progress.lines().filter(|line| line.contains("at one half")).count(), 8, "{progress}");
     let rows = stage.json("table/table.json")["rows"].clone();
     let names: Vec<&str> =
         rows.as_array().unwrap().iter().map(|row| row["method"].as_str().unwrap()).collect();

@@ -117,6 +117,14 @@ impl<T: Real> WithSimd for One<T> {
     }
 }
 
+/// a b, and 0 where either is 0.
+#[inline(always)]
+fn absorbing_product<S: Simd, T: Real>(simd: S, a: T::Vector<S>, b: T::Vector<S>) -> T::Vector<S> {
+    let zero = T::splat(simd, T::ZERO);
+    let product = T::select(simd, T::equal(simd, a, zero), zero, T::multiply(simd, a, b));
+    T::select(simd, T::equal(simd, b, zero), zero, product)
+}
+
 /// A function of two numbers on a block; whoever makes it keeps the promise of [`apply`].
 struct Two<T>(Block<T>, Binary);
 
@@ -132,6 +140,7 @@ impl<T: Real> WithSimd for Two<T> {
                 Binary::Add => each!(simd, block, |a, b| T::add(simd, a, b)),
                 Binary::Subtract => each!(simd, block, |a, b| T::subtract(simd, a, b)),
                 Binary::Multiply => each!(simd, block, |a, b| T::multiply(simd, a, b)),
+                Binary::AbsorbingProduct => each!(simd, block, |a, b| absorbing_product::<S, T>(simd, a, b)),
                 Binary::Divide => each!(simd, block, |a, b| T::divide(simd, a, b)),
                 Binary::Power => each_lane!(block, |a, b| a.power(b)),
                 Binary::Remainder => each_lane!(block, |a, b| a.remainder(b)),

@@ -44,6 +44,8 @@ pub enum Binary {
     Subtract,
     /// a b
     Multiply,
+    /// a b, and 0 where a or b is 0 though the other be infinite or NaN.
+    AbsorbingProduct,
     /// a / b
     Divide,
     /// a to the power b

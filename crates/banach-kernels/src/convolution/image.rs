@@ -88,7 +88,12 @@ impl<T: Real> WithSimd for Image<'_, T> {
                     }));
                 }
                 let start = i * width + class * self.channels[1];
-                self.pixels(simd, &table, &mut terms, horizontal.members(class), start);
+                let members = horizontal.members(class);
+                if self.taps.finite {
+                    self.pixels(simd, &table, &mut terms, members, start);
+                } else {
+                    self.separate(simd, &table, &terms, members, start);
+                }
             }
         }
     }
@@ -105,6 +110,20 @@ impl<T: Real> Image<'_, T> {
                 Some(column) => source[column * self.channels[0]..].as_ptr(),
                 None => self.taps.zeros.as_ptr(),
             };
+        }
+    }
+
+    /// [`pixels`](Self::pixels) one by one, each under those taps alone that meet a pixel of the source: zeros in the place
+    /// of others would make NaN of weights that are not finite.
+    fn separate<S: Simd>(&mut self, simd: S, table: &[*const T], terms: &[Term], count: usize, start: usize) {
+        let stride = self.axes[1].stride;
+        let apart = if self.axes[1].transposed { stride } else { 1 } * self.channels[1];
+        let outside = self.taps.zeros.as_ptr();
+        for pixel in 0..count {
+            let table = &table[pixel * stride..];
+            let mut met: Vec<Term> =
+                terms.iter().filter(|term| table[term.rows] != outside).copied().collect();
+            self.pixels(simd, table, &mut met, 1, start + pixel * apart);
         }
     }
 

@@ -69,6 +69,8 @@ pub(crate) fn log1p<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> 
 pub(crate) fn log_sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
     let small = exp::<S, T>(simd, T::subtract(simd, zero, T::absolute(simd, x)));
-    let negative = T::select(simd, T::less(simd, x, zero), x, zero);
+    // -0 in the place of 0, so that a logarithm that rounds to zero does so from below.
+    let none = T::splat(simd, T::from_f64(-0.0));
+    let negative = T::select(simd, T::less(simd, x, zero), x, none);
     T::subtract(simd, negative, log1p::<S, T>(simd, small))
 }

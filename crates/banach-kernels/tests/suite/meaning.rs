@@ -77,6 +77,8 @@ pub(crate) fn meaning(operation: Operation, [a, b, c]: [f64; 3]) -> f64 {
         Operation::Binary(Binary::Add) => a + b,
         Operation::Binary(Binary::Subtract) => a - b,
         Operation::Binary(Binary::Multiply) => a * b,
+        Operation::Binary(Binary::AbsorbingProduct) if a == 0.0 || b == 0.0 => 0.0,
+        Operation::Binary(Binary::AbsorbingProduct) => a * b,
         Operation::Binary(Binary::Divide) => a / b,
         Operation::Binary(Binary::Power) => a.powf(b),
         Operation::Binary(Binary::Remainder) => {

@@ -40,7 +40,7 @@ fn operations<T: Real>(relative: f64) {
         [Comparison::Equal, Comparison::NotEqual, Comparison::Greater, Comparison::GreaterEqual];
     let comparisons = comparisons.into_iter().chain([Comparison::Less, Comparison::LessEqual]);
     let binary = [Binary::Add, Binary::Subtract, Binary::Multiply, Binary::Divide, Binary::Power];
-    let binary = binary.into_iter().chain([Binary::Remainder, Binary::Atan2]);
+    let binary = binary.into_iter().chain([Binary::AbsorbingProduct, Binary::Remainder, Binary::Atan2]);
     let mut operations: Vec<Operation> = UNARY.into_iter().map(Operation::Unary).collect();
     operations.extend(binary.map(Operation::Binary));
     operations.extend(comparisons.clone().map(Operation::Compare));
@@ -81,4 +81,31 @@ fn every_operation_has_its_meaning() {
     operations::<f64>(1e-15);
     // The standard library's inverse hyperbolic functions lose a few bits in single precision.
     operations::<f32>(4e-6);
+}
+
+/// Every pair of zeros, infinities, NaN and ordinary numbers.
+fn absorbing<T: Real>() {
+    let edges = [0.0, -0.0, 1.5, -2.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    let pairs: Vec<(f64, f64)> = edges.iter().flat_map(|&a| edges.iter().map(move |&b| (a, b))).collect();
+    let [a, b]: [Vec<T>; 2] = [
+        pairs.iter().map(|pair| T::from_f64(pair.0)).collect(),
+        pairs.iter().map(|pair| T::from_f64(pair.1)).collect(),
+    ];
+    let steps = [Step::new(Operation::Binary(Binary::AbsorbingProduct), &[0, 1], 2)];
+    let chain = Chain::<T>::new(2, &steps, &[2]).expect("a chain");
+    for level in Level::all() {
+        let mut y = vec![T::ONE; pairs.len()];
+        let inputs = [Input::rows(&a, a.len()), Input::rows(&b, b.len())];
+        chain.run(level, 1, pairs.len(), &inputs, &mut [Output::rows(&mut y, pairs.len())]);
+        for ((a, b), y) in pairs.iter().zip(y) {
+            let expected = if *a == 0.0 || *b == 0.0 { 0.0 } else { a * b };
+            assert!(same(y.to_f64(), expected, 0.0), "{a} {b} at {level}: {y}, not {expected}");
+        }
+    }
+}
+
+#[test]
+fn zero_absorbs_infinities_and_nan() {
+    absorbing::<f32>();
+    absorbing::<f64>();
 }

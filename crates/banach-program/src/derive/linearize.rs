@@ -4,11 +4,15 @@
 //! derivative `J` as a linear program whose coefficients are those residuals. Reverse mode is not a table of its
 //! own: it is `transpose` of what comes out here.
 
+mod binary;
+
+use crate::derive::branch::{absorb_along_paths, behind_branches};
+use crate::derive::range::Ranges;
 use crate::derive::slope::slope;
 use crate::derive::transpose::transpose;
 use crate::language::custom::{CustomLinear, Door};
 use crate::language::linear::{LinearBuilder, LinearProgram, as_linear};
-use crate::language::primitive::{Bilinear, Binary, Comparison, Index, Linear, Primitive, Side, Unary};
+use crate::language::primitive::{Bilinear, Comparison, Index, Linear, Primitive, Side, Unary};
 use crate::language::program::{Builder, Equation, Program, Var};
 use crate::rewrite::simplify::simplify;
 use std::collections::HashMap;
@@ -35,7 +39,9 @@ pub fn linearize(program: &Program, inputs: &[usize]) -> Linearization {
             state.tangent.input(program.type_of(var).clone());
         }
     }
+    let behind_branch = behind_branches(program);
     for equation in program.equations() {
+        state.behind_branch = behind_branch[equation.result.0];
         let operands: Vec<Var> = equation.operands.iter().map(|var| state.values[var.0]).collect();
         let result = state.primal.push(equation.primitive.clone(), &operands);
         state.values[equation.result.0] = result;
@@ -83,6 +89,10 @@ pub struct Linearizer {
     /// Primal variables the tangent reads, and their names there.
     residuals: HashMap<Var, Var>,
     order: Vec<Var>,
+    /// Bounds of the primal's values.
+    ranges: Ranges,
+    /// Whether the line under differentiation has a result of which a later line takes a part.
+    behind_branch: bool,
 }
 
 impl Linearizer {
@@ -93,7 +103,16 @@ impl Linearizer {
             values[input.0] = primal.input(program.type_of(input).clone());
         }
         let (tangents, residuals) = (HashMap::new(), HashMap::new());
-        Linearizer { primal, tangent: LinearBuilder::new(), values, tangents, residuals, order: vec![] }
+        Linearizer {
+            primal,
+            tangent: LinearBuilder::new(),
+            values,
+            tangents,
+            residuals,
+            order: vec![],
+            ranges: Ranges::default(),
+            behind_branch: false,
+        }
     }
 
     fn finish(mut self, program: &Program) -> Linearization {
@@ -102,7 +121,9 @@ impl Linearizer {
         self.tangent.program.output_types = program.output_types().cloned().collect();
         let outputs = program.outputs().iter().map(|var| self.values[var.0]);
         let outputs = outputs.chain(self.order.iter().copied()).collect();
-        Linearization { primal: self.primal.finish(outputs), tangent: self.tangent.program }
+        let mut tangent = self.tangent.program;
+        absorb_along_paths(&mut tangent);
+        Linearization { primal: self.primal.finish(outputs), tangent }
     }
 
     /// The tangent of a program applied to variables of which some have tangents: its derivative at `at`, the values
@@ -170,8 +191,16 @@ impl Linearizer {
 
     fn times(&mut self, tangent: Option<Var>, coefficient: Var) -> Option<Var> {
         let tangent = tangent?;
+        let form = self.product(coefficient);
         let coefficient = self.residual(coefficient);
-        Some(self.tangent.times(tangent, coefficient))
+        Some(self.tangent.push(Linear::Partial(form, Side::Left), &[tangent], &[coefficient]))
+    }
+
+    /// The product with a slope: zero absorbs where the slope may not be finite, and behind a branch, where a tangent or
+    /// cotangent may be zero because the value, finite or not, was not taken.
+    fn product(&mut self, slope: Var) -> Bilinear {
+        let finite = !self.behind_branch && self.ranges.is_finite(&self.primal.program, slope);
+        if finite { Bilinear::Multiply } else { Bilinear::AbsorbingProduct }
     }
 
     /// The table: one exhaustive match.
@@ -191,6 +220,8 @@ impl Linearizer {
             Primitive::Binary(function) => self.binary(*function, operands[0], operands[1], equation.result),
             Primitive::Bilinear(form) => self.bilinear(*form, operands[0], operands[1]),
             Primitive::Offset(_) => self.tangent(operands[0]),
+            // A power of zero is constant, though 0 · x⁻¹ is NaN at 0.
+            Primitive::Power(0.0) => None,
             Primitive::Power(exponent) => {
                 let x = self.value(operands[0]);
                 let lower = self.primal.push(Primitive::Power(exponent - 1.0), &[x]);
@@ -269,70 +300,12 @@ impl Linearizer {
         let mut side = |side, varying: Var, fixed: Var| {
             let tangent = self.tangent(varying)?;
             let fixed = self.value(fixed);
+            let form = if form == Bilinear::Multiply { self.product(fixed) } else { form };
             let fixed = self.residual(fixed);
             Some(self.tangent.push(Linear::Partial(form, side), &[tangent], &[fixed]))
         };
         let left = side(Side::Left, a, b);
         let right = side(Side::Right, b, a);
-        self.tangent.add(left, right)
-    }
-
-    fn binary(&mut self, function: Binary, a: Var, b: Var, result: Var) -> Option<Var> {
-        let (x, y, z) = (self.value(a), self.value(b), self.value(result));
-        let (da, db) = (self.tangent(a), self.tangent(b));
-        match function {
-            Binary::Add => self.tangent.add(da, db),
-            Binary::Subtract => {
-                let db = db.map(|db| self.tangent.scale(db, -1.0));
-                self.tangent.add(da, db)
-            }
-            Binary::Divide => {
-                let inverse = self.primal.unary(Unary::Reciprocal, y);
-                let left = self.times(da, inverse);
-                let right = db.and_then(|db| {
-                    let slope = self.primal.multiply(z, inverse);
-                    let slope = self.primal.scale(slope, -1.0);
-                    self.times(Some(db), slope)
-                });
-                self.tangent.add(left, right)
-            }
-            Binary::Power => self.power(x, y, z, da, db),
-            Binary::Remainder => {
-                let right = db.and_then(|db| {
-                    let whole = self.primal.subtract(z, x);
-                    let slope = self.primal.divide(whole, y);
-                    self.times(Some(db), slope)
-                });
-                self.tangent.add(da, right)
-            }
-            Binary::Atan2 => {
-                let (xx, yy) = (self.primal.multiply(x, x), self.primal.multiply(y, y));
-                let square = self.primal.add(xx, yy);
-                let (left, right) = (self.primal.divide(y, square), self.primal.divide(x, square));
-                let right = self.primal.scale(right, -1.0);
-                let (left, right) = (self.times(da, left), self.times(db, right));
-                self.tangent.add(left, right)
-            }
-        }
-    }
-
-    /// d(xʸ) = y xʸ⁻¹ dx + xʸ log(x) dy, the second term zero where x = 0.
-    fn power(&mut self, x: Var, y: Var, z: Var, dx: Option<Var>, dy: Option<Var>) -> Option<Var> {
-        let left = dx.and_then(|dx| {
-            let exponent = self.primal.offset(y, -1.0);
-            let lower = self.primal.push(Primitive::Binary(Binary::Power), &[x, exponent]);
-            let slope = self.primal.multiply(y, lower);
-            self.times(Some(dx), slope)
-        });
-        let right = dy.and_then(|dy| {
-            let zero = self.primal.compare(Comparison::Equal, x, 0.0);
-            let ty = self.primal.type_of(x).clone();
-            let one = self.primal.full(ty, 1.0);
-            let safe = self.primal.choose(zero, one, x);
-            let log = self.primal.unary(Unary::Log, safe);
-            let slope = self.primal.multiply(z, log);
-            self.times(Some(dy), slope)
-        });
         self.tangent.add(left, right)
     }
 

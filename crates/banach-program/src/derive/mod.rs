@@ -1,5 +1,7 @@
 //! Tangents and cotangents of programs.
 
+pub(crate) mod branch;
 pub(crate) mod linearize;
+pub(crate) mod range;
 pub(crate) mod slope;
 pub(crate) mod transpose;

@@ -46,21 +46,37 @@ pub(crate) fn slope(b: &mut Builder, function: Unary, x: Var, y: Var) -> Option<
         Unary::Tan => one_plus(b, y, 1.0),
         Unary::Tanh => one_plus(b, y, -1.0),
         Unary::Acos => {
-            let inside = one_plus(b, x, -1.0);
+            let inside = one_less_square(b, x);
             let slope = over_root(b, inside);
             b.scale(slope, -1.0)
         }
         Unary::Acosh => {
-            let square = b.multiply(x, x);
-            let inside = b.offset(square, -1.0);
+            // √(x - 1) √(x + 1) stays in range where x² does not.
+            let (below, above) = (b.offset(x, -1.0), b.offset(x, 1.0));
+            let (below, above) = (over_root(b, below), over_root(b, above));
+            b.multiply(below, above)
+        }
+        Unary::Asin => {
+            let inside = one_less_square(b, x);
             over_root(b, inside)
         }
-        Unary::Asin | Unary::Asinh => {
-            let inside = one_plus(b, x, if function == Unary::Asin { -1.0 } else { 1.0 });
-            over_root(b, inside)
+        Unary::Asinh => {
+            // (1/s) / √((1/s)² + (x/s)²) for the larger s of 1 and |x| stays in range where x² does not.
+            let ty = b.type_of(x).clone();
+            let one = b.full(ty, 1.0);
+            let scale = b.magnitude(x, one);
+            let (unit, x) = (over(b, scale), b.divide(x, scale));
+            let (square, unit_square) = (b.multiply(x, x), b.multiply(unit, unit));
+            let inside = b.add(square, unit_square);
+            let slope = over_root(b, inside);
+            b.multiply(unit, slope)
         }
-        Unary::Atan | Unary::Atanh => {
-            let below = one_plus(b, x, if function == Unary::Atan { 1.0 } else { -1.0 });
+        Unary::Atan => {
+            let below = one_plus(b, x, 1.0);
+            over(b, below)
+        }
+        Unary::Atanh => {
+            let below = one_less_square(b, x);
             over(b, below)
         }
         Unary::Ceil
@@ -78,6 +94,13 @@ fn one_plus(b: &mut Builder, x: Var, sign: f64) -> Var {
     let square = b.multiply(x, x);
     let square = b.scale(square, sign);
     b.offset(square, 1.0)
+}
+
+/// 1 - x² as (1 - x) (1 + x), which keeps its digits near 1.
+fn one_less_square(b: &mut Builder, x: Var) -> Var {
+    let negative = b.scale(x, -1.0);
+    let (below, above) = (b.offset(negative, 1.0), b.offset(x, 1.0));
+    b.multiply(below, above)
 }
 
 /// 1 / x

@@ -122,7 +122,7 @@ fn transposed_partial(
 ) -> Var {
     let kernel = || [operand[2], operand[3]];
     let (form, side) = match (form, side) {
-        (Bilinear::Multiply, _) => (Bilinear::Multiply, Side::Left),
+        (Bilinear::Multiply | Bilinear::AbsorbingProduct, _) => (form, Side::Left),
         (Bilinear::Matmul(turned), side) => transposed_product(turned, side),
         // y = conv(x, w): x̄ = convᵀ(ȳ, w), w̄ = correlate(x, ȳ).
         (Bilinear::Convolution(window), Side::Left) => {

@@ -1,6 +1,6 @@
 //! How is a linear program written down? As a program, with the point of linearization held in residuals.
 
-use crate::language::primitive::{Bilinear, Linear, Primitive, Side, Structure, Type};
+use crate::language::primitive::{Linear, Primitive, Structure, Type};
 use crate::language::program::{Builder, Program, Var};
 
 /// One line of a linear program: linear in its operands, with coefficients from its residuals.
@@ -200,11 +200,6 @@ impl LinearBuilder {
 
     pub(crate) fn structure(&mut self, structure: Structure, x: Var) -> Var {
         self.push(Linear::Structure(structure), &[x], &[])
-    }
-
-    /// The operand times the residual, element by element.
-    pub(crate) fn times(&mut self, x: Var, residual: Var) -> Var {
-        self.push(Linear::Partial(Bilinear::Multiply, Side::Left), &[x], &[residual])
     }
 
     fn variable(&mut self, ty: Type) -> Var {

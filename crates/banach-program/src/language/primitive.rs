@@ -193,6 +193,12 @@ pub struct Window {
 pub enum Bilinear {
     /// Element by element.
     Multiply,
+    /// Element by element with zero absorbing: 0 where either operand is 0, also where the other is infinite or NaN.
+    ///
+    /// Derivatives multiply by slopes that may not be finite with this product. A tangent or cotangent that is exactly
+    /// zero, as behind a branch that was not taken, stays zero. The product is associative for infinite factors too, so
+    /// that forward and reverse mode agree on every path.
+    AbsorbingProduct,
     /// `[.., m, k] [.., k, n] -> [.., m, n]`, the leading axes equal, after turning (exchanging the last two axes
     /// of) the operands marked.
     Matmul([bool; 2]),
@@ -345,7 +351,7 @@ impl Primitive {
         match self {
             Primitive::Unary(_)
             | Primitive::Binary(_)
-            | Primitive::Bilinear(Bilinear::Multiply)
+            | Primitive::Bilinear(Bilinear::Multiply | Bilinear::AbsorbingProduct)
             | Primitive::Scale(_)
             | Primitive::Offset(_)
             | Primitive::Power(_)

@@ -1,7 +1,7 @@
 //! How is a program written down? Inputs, equations, outputs; every variable is given once.
 
 use crate::language::primitive::{
-    Bilinear, Binary, Comparison, Constant, Kind, Literal, Primitive, Structure, Type, Unary,
+    Bilinear, Binary, Comparison, Constant, Kind, Literal, Logic, Primitive, Structure, Type, Unary,
 };
 use crate::language::shape::result_type;
 
@@ -70,6 +70,19 @@ impl Program {
     /// How many variables there are.
     pub fn variables(&self) -> usize {
         self.types.len()
+    }
+
+    /// An estimate of the bytes that the program takes, its constants included.
+    pub fn bytes(&self) -> usize {
+        let constant = |equation: &Equation| {
+            let Primitive::Constant(Constant { literal: Literal::Data(data), .. }) = &equation.primitive
+            else {
+                return 0;
+            };
+            data.as_bytes().len()
+        };
+        let lines = self.equations.len() * size_of::<Equation>() + self.types.len() * 2 * size_of::<Type>();
+        lines + self.equations.iter().map(constant).sum::<usize>()
     }
 
     /// The same program with only the outputs at the positions given.
@@ -222,6 +235,21 @@ impl Builder {
     /// The same elements in another shape.
     pub fn reshape(&mut self, x: Var, shape: &[usize]) -> Var {
         if self.type_of(x).shape == shape { x } else { self.structure(Structure::Reshape(shape.into()), x) }
+    }
+
+    /// The larger of |a| and |b|, as a scale for both: 1 where that is 0 or infinite, with derivative zero. Squares of
+    /// numbers divided by this scale neither overflow nor vanish together.
+    pub(crate) fn magnitude(&mut self, a: Var, b: Var) -> Var {
+        let (a, b) = (self.unary(Unary::Abs, a), self.unary(Unary::Abs, b));
+        let less = self.push(Primitive::Compare(Comparison::Less), &[a, b]);
+        let larger = self.choose(less, b, a);
+        let zero = self.compare(Comparison::Equal, larger, 0.0);
+        let infinite = self.compare(Comparison::Equal, larger, f64::INFINITY);
+        let useless = self.push(Primitive::Logic(Logic::Or), &[zero, infinite]);
+        let ty = self.type_of(larger).clone();
+        let one = self.full(ty, 1.0);
+        let scale = self.choose(useless, one, larger);
+        self.unary(Unary::Detach, scale)
     }
 
     /// Axes of size 1 repeated, after leading axes of size 1 were added.

@@ -35,9 +35,9 @@ pub(crate) fn result_type(primitive: &Primitive, operands: &[&Type]) -> Answer<T
         }
         Primitive::Index(index) => indexed(index, operands[0], operands[1]),
         Primitive::Concat(axis) => concatenated(*axis, operands),
-        Primitive::Extreme { axis, .. } => reduced(operands[0], *axis),
+        Primitive::Extreme { axis, .. } => extreme(operands[0], *axis),
         Primitive::ArgExtreme { axis, .. } => {
-            Ok(Type::new(reduced(operands[0], *axis)?.shape, Kind::Int(IntDType::I64)))
+            Ok(Type::new(extreme(operands[0], *axis)?.shape, Kind::Int(IntDType::I64)))
         }
         Primitive::Custom(custom) => custom.0.result_type(operands),
         Primitive::MaxPoolIndices(pool) => {
@@ -98,6 +98,15 @@ fn reduced(ty: &Type, axis: usize) -> Answer<Type> {
     Ok(ty.with_shape(shape))
 }
 
+/// The type of the largest number along an axis, which must hold one.
+fn extreme(ty: &Type, axis: usize) -> Answer<Type> {
+    let reduced = reduced(ty, axis)?;
+    if ty.shape[axis] == 0 && !reduced.is_empty() {
+        return Err(format!("the largest or smallest of no numbers, axis {axis} of {ty}"));
+    }
+    Ok(reduced)
+}
+
 fn structured(structure: &Structure, shape: &[usize]) -> Answer<Vec<usize>> {
     let rank = shape.len();
     match structure {
@@ -147,25 +156,42 @@ fn bilinear(form: &Bilinear, a: &Type, b: &Type) -> Answer<Type> {
     }
     let shape = match form {
         Bilinear::Multiply => return same(number(a)?, b).cloned(),
+        Bilinear::AbsorbingProduct => return same(float(a)?, b).cloned(),
         Bilinear::Matmul([left, right]) => {
             product_shape(&turned(&a.shape, *left), &turned(&b.shape, *right))?
         }
         Bilinear::Convolution(window) => {
-            let ([batch, _, height, width], [out, _, kh, kw]) = (four(a)?, four(b)?);
+            let ([batch, channels, height, width], [out, inner, kh, kw]) = (four(a)?, four(b)?);
             let size = [height, width];
+            grouped(window, channels, inner, out).ok_or_else(|| channels_of(window, a, b))?;
             let [h, w] = output_size(window, size, [kh, kw]).ok_or_else(|| format!("{b} over {a}"))?;
             vec![batch, out, h, w]
         }
         Bilinear::ConvolutionInput(window, size) => {
-            let ([batch, ..], [_, inner, ..]) = (four(a)?, four(b)?);
+            let ([batch, channels, ..], [out, inner, ..]) = (four(a)?, four(b)?);
+            let fits = grouped(window, inner * window.groups, inner, out);
+            fits.filter(|()| channels == out).ok_or_else(|| channels_of(window, a, b))?;
             vec![batch, inner * window.groups, size[0], size[1]]
         }
         Bilinear::ConvolutionWeight(window, size) => {
-            let ([_, inner, ..], [_, out, ..]) = (four(a)?, four(b)?);
+            let ([batch, inner, ..], [other, out, ..]) = (four(a)?, four(b)?);
+            let fits = grouped(window, inner, inner / window.groups.max(1), out);
+            fits.filter(|()| batch == other).ok_or_else(|| channels_of(window, a, b))?;
             vec![out, inner / window.groups, size[0], size[1]]
         }
     };
     Ok(float(a)?.with_shape(shape))
+}
+
+/// Whether so many channels are convolved by weights `[out, inner, ..]` in the groups of a window.
+fn grouped(window: &Window, channels: usize, inner: usize, out: usize) -> Option<()> {
+    let groups = window.groups;
+    let moves = window.stride.iter().chain(&window.dilation).all(|step| *step > 0);
+    (groups > 0 && moves && channels == inner * groups && out.is_multiple_of(groups)).then_some(())
+}
+
+fn channels_of(window: &Window, a: &Type, b: &Type) -> String {
+    format!("channels of {a} beside {b} in {} groups", window.groups)
 }
 
 fn turned(shape: &[usize], turn: bool) -> Vec<usize> {
@@ -205,15 +231,35 @@ fn indexed(index: &Index, x: &Type, positions: &Type) -> Answer<Type> {
     if !matches!(positions.kind, Kind::Int(_)) {
         return Err(format!("{positions} where integers are needed"));
     }
+    // Along every axis but one, positions are no more than what they choose from.
+    let within = |shape: &[usize], axis: usize| {
+        let inside = axis < shape.len() && shape.len() == positions.shape.len();
+        let fits = |at: usize| at == axis || positions.shape[at] <= shape[at];
+        let answer = inside && (0..shape.len()).all(fits);
+        if answer { Ok(()) } else { Err(format!("positions {positions} along axis {axis} of {shape:?}")) }
+    };
     match index {
-        Index::Gather(_) => Ok(x.with_shape(positions.shape.clone())),
+        Index::Gather(axis) => {
+            within(&x.shape, *axis)?;
+            Ok(x.with_shape(positions.shape.clone()))
+        }
+        Index::GatherTransposed(axis, shape) => {
+            within(shape, *axis)?;
+            same_shape(x, positions)?;
+            Ok(x.with_shape(shape.clone()))
+        }
+        Index::SelectTransposed(axis, shape) => {
+            let mut picked = shape.clone();
+            *picked.get_mut(*axis).ok_or_else(|| format!("axis {axis} of {shape:?}"))? = positions.len();
+            if picked != x.shape {
+                return Err(format!("{x} added at {positions} along axis {axis} of {shape:?}"));
+            }
+            Ok(x.with_shape(shape.clone()))
+        }
         Index::Select(axis) => {
             let mut shape = x.shape.clone();
             *shape.get_mut(*axis).ok_or_else(|| format!("axis {axis} of {x}"))? = positions.len();
             Ok(x.with_shape(shape))
-        }
-        Index::GatherTransposed(_, shape) | Index::SelectTransposed(_, shape) => {
-            Ok(x.with_shape(shape.clone()))
         }
     }
 }
@@ -237,6 +283,13 @@ fn concatenated(axis: usize, operands: &[&Type]) -> Answer<Type> {
 fn pooled(pool: &Pool, shape: &[usize]) -> Answer<Vec<usize>> {
     let [batch, channels, height, width] =
         shape.try_into().map_err(|_| format!("{shape:?} where four axes are needed"))?;
+    let fits = |axis: usize, size: usize| {
+        let reach = pool.dilation[axis] * pool.kernel[axis].checked_sub(1)? + 1;
+        (pool.stride[axis] > 0 && reach <= size + 2 * pool.padding[axis]).then_some(())
+    };
+    fits(0, height)
+        .and(fits(1, width))
+        .ok_or_else(|| format!("windows of {:?} over {shape:?}", pool.kernel))?;
     let along = |axis: usize, size: usize| {
         burn::backend::ops::conv::calculate_pool_output_size(
             pool.kernel[axis],

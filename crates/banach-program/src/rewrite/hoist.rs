@@ -102,12 +102,16 @@ fn without_unread(mut program: Program, first: usize) -> (Program, Vec<bool>) {
 }
 
 /// `(v + f₁) + f₂ = v + (f₁ + f₂)` where v changes and f₁, f₂ do not: one sum less in the loop.
+///
+/// Only sums that hold a product of matrices or a convolution are regrouped, whose order of summation is the engine's
+/// anyway. Other sums are rounded as they were written.
 fn regrouped(program: &Program, varies: &[bool]) -> Program {
     let mut builder = Builder::new();
     let mut here = vec![Var(usize::MAX); program.variables()];
     for &input in program.inputs() {
         here[input.0] = builder.input(program.type_of(input).clone());
     }
+    let holds_product = holding_products(program);
     // For a sum of a changing and a fixed part: where the two stand in the new program.
     let mut parts: Vec<Option<(Var, Var)>> = vec![None; program.variables()];
     for equation in program.equations() {
@@ -130,11 +134,29 @@ fn regrouped(program: &Program, varies: &[bool]) -> Program {
         if let Some((inner, other)) = parts[changing] {
             (moving, fixed) = (inner, builder.add(other, fixed));
         }
-        parts[result] = Some((moving, fixed));
+        if holds_product[changing] {
+            parts[result] = Some((moving, fixed));
+        }
         here[result] = builder.add(moving, fixed);
     }
     let outputs = program.outputs().iter().map(|output| here[output.0]).collect();
     builder.finish(outputs)
+}
+
+/// Which variables are products of matrices or convolutions, in another shape perhaps, or sums that hold one.
+fn holding_products(program: &Program) -> Vec<bool> {
+    let mut holds = vec![false; program.variables()];
+    for equation in program.equations() {
+        let inherits = matches!(
+            &equation.primitive,
+            Primitive::Structure(_) | Primitive::Binary(Binary::Add | Binary::Subtract)
+        );
+        let product =
+            matches!(&equation.primitive, Primitive::Bilinear(_)) && !equation.primitive.is_elementwise();
+        holds[equation.result.0] =
+            product || (inherits && equation.operands.iter().any(|operand| holds[operand.0]));
+    }
+    holds
 }
 
 /// Which variables depend on the inputs that change.
@@ -189,6 +211,7 @@ fn weight_axis(primitive: &Primitive, axis: usize, rank: usize) -> Option<usize>
         Bilinear::Convolution(window) if axis == 1 && window.groups == 1 => Some(1),
         Bilinear::Matmul(_)
         | Bilinear::Multiply
+        | Bilinear::AbsorbingProduct
         | Bilinear::Convolution(_)
         | Bilinear::ConvolutionInput(..)
         | Bilinear::ConvolutionWeight(..) => None,

@@ -60,7 +60,7 @@ pub fn operations_of(program: &Program, equation: &Equation) -> u64 {
 
 fn bilinear(form: &Bilinear, left: &[usize], right: &[usize], result: &[usize]) -> u64 {
     match form {
-        Bilinear::Multiply => elements(result),
+        Bilinear::Multiply | Bilinear::AbsorbingProduct => elements(result),
         Bilinear::Matmul([turned, _]) => {
             let summed = left[left.len() - if *turned { 2 } else { 1 }];
             2 * elements(result) * summed as u64

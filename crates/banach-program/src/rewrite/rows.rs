@@ -128,7 +128,7 @@ fn across(axis: usize, place: Place) -> Place {
 
 fn bilinear(form: &Bilinear, operands: &[Place], rank: usize) -> Place {
     match form {
-        Bilinear::Multiply => together(operands),
+        Bilinear::Multiply | Bilinear::AbsorbingProduct => together(operands),
         Bilinear::Matmul(turned) => product(*turned, operands, rank),
         Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..) => match (operands[0], operands[1]) {
             (Place::Rows(Along { axis: 0, each }), Place::Fixed) => Place::Rows(Along { axis: 0, each }),

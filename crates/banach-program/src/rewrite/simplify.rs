@@ -1,7 +1,9 @@
 //! Which lines can be left out? Equal lines are written once, known numbers are folded, dead lines dropped.
 //!
-//! A product with zero stays, because `0 · NaN` is NaN: zeros that are certain never reach a program, derivatives
-//! leave them out by construction.
+//! Every rule gives the numbers that the lines would give, NaN, infinities, roundings and signs of zeros included:
+//! `x + 0` turns -0 into 0, `(x + a) + b` rounds twice, `x / 3` is not `x (1/3)`. A product with zero stays, because
+//! `0 · NaN` is NaN: zeros that are certain never reach a program, derivatives leave them out by construction. One rule
+//! is exact up to the sign of a zero: parts of a whole that are added become a concatenation.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -145,16 +147,14 @@ impl Rewriter {
         let ty = self.builder.type_of(x).clone();
         let float = ty.kind.is_float();
         match primitive {
-            Primitive::Scale(1.0) | Primitive::Offset(0.0) | Primitive::Power(1.0) => Some(x),
+            Primitive::Scale(1.0) | Primitive::Power(1.0) => Some(x),
+            // 0 + -0 is 0, and x - 0 is x.
+            Primitive::Offset(0.0) if !float => Some(x),
+            Primitive::Offset(number) if is_zero(*number, true) => Some(x),
+            // Two factors round twice; a change of sign does not round.
             Primitive::Scale(factor) if float => match self.primitive_of(x)? {
-                (Primitive::Scale(inner), operands) => {
+                (Primitive::Scale(inner), operands) if factor.abs() == 1.0 || inner.abs() == 1.0 => {
                     Some(self.line(&Primitive::Scale(factor * inner), &operands, false))
-                }
-                _ => None,
-            },
-            Primitive::Offset(number) if float => match self.primitive_of(x)? {
-                (Primitive::Offset(inner), operands) => {
-                    Some(self.line(&Primitive::Offset(number + inner), &operands, false))
                 }
                 _ => None,
             },
@@ -175,6 +175,7 @@ impl Rewriter {
                 };
                 Some(self.line(&Primitive::Scale(number), &[other], false))
             }
+            Primitive::Bilinear(Bilinear::AbsorbingProduct) => self.absorbing_product(x, operands[1]),
             Primitive::Not => match self.primitive_of(x)? {
                 (Primitive::Not, operands) => Some(operands[0]),
                 _ => None,
@@ -206,16 +207,35 @@ impl Rewriter {
                 let negative = self.line(&Primitive::Scale(-1.0), &[b], false);
                 Some(self.line(&Primitive::Offset(number), &[negative], false))
             }
-            (Binary::Divide, _, Some(number)) => {
+            (Binary::Divide, _, Some(number)) if is_power_of_two(number) => {
                 Some(self.line(&Primitive::Scale(1.0 / number), &[a], false))
             }
-            (Binary::Divide, Some(number), _) => {
+            (Binary::Divide, Some(number), _) if number.abs() == 1.0 => {
                 let inverse = self.line(&Primitive::Unary(Unary::Reciprocal), &[b], false);
                 Some(self.line(&Primitive::Scale(number), &[inverse], false))
             }
-            (Binary::Power, _, Some(number)) => Some(self.line(&Primitive::Power(number), &[a], false)),
+            // Powers with whole exponents are repeated products, which round otherwise than the function of two tensors.
+            (Binary::Power, _, Some(number))
+                if number.fract() != 0.0 || [0.0, 1.0, 2.0].contains(&number) =>
+            {
+                Some(self.line(&Primitive::Power(number), &[a], false))
+            }
             _ => None,
         }
+    }
+
+    /// A product in which zero absorbs, where one factor is a known number.
+    fn absorbing_product(&mut self, a: Var, b: Var) -> Option<Var> {
+        let (number, other) = match (self.number(a), self.number(b)) {
+            (Some(number), _) => (number, b),
+            (_, Some(number)) => (number, a),
+            _ => return None,
+        };
+        if number == 0.0 {
+            let ty = self.builder.type_of(other).clone();
+            return Some(self.full(ty, 0.0));
+        }
+        number.is_finite().then(|| self.line(&Primitive::Scale(number), &[other], false))
     }
 
     fn chosen(&mut self, mask: Var, yes: Var, no: Var) -> Option<Var> {
@@ -227,7 +247,7 @@ impl Rewriter {
         if yes == no {
             return Some(yes);
         }
-        if self.number(yes) == Some(0.0) {
+        if self.number(yes).is_some_and(|number| is_zero(number, false)) {
             return Some(self.line(&Primitive::Erase, &[mask, no], false));
         }
         None
@@ -296,6 +316,16 @@ impl Rewriter {
         let own = self.line(&Primitive::Structure(Structure::Slice(columns)), &[factors[1]], false);
         Some(self.push(&Primitive::Bilinear(Bilinear::Matmul([left, right])), &[factors[0], own]))
     }
+}
+
+fn is_zero(number: f64, negative: bool) -> bool {
+    number == 0.0 && number.is_sign_negative() == negative
+}
+
+/// Whether dividing by a number and multiplying by its inverse are the same in every precision.
+fn is_power_of_two(number: f64) -> bool {
+    let few = number.abs() <= 1024.0 && number.abs() >= 1.0 / 1024.0;
+    few && number.abs().log2().fract() == 0.0
 }
 
 fn turns_last_two(axes: &[usize]) -> bool {

@@ -3,8 +3,10 @@
 use crate::error::Error;
 use crate::language::primitive::{Constant, Primitive, Type};
 use crate::language::program::{Program, Var};
+use crate::panics::{listed, message_of, quietly};
 use crate::run::value::Value;
 use burn::tensor::Device;
+use std::any::Any;
 
 /// Runs a program on the device of its inputs. A value is dropped after its last use.
 ///
@@ -35,10 +37,27 @@ pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Re
         };
         let operands = equation.operands.iter().enumerate();
         let operands: Vec<Value> = operands.map(|(at, &var)| operand(&mut values, at, var)).collect();
-        values[equation.result.0] = Some(compute(&equation.primitive, operands, device)?);
+        let computed = quietly(|| compute(&equation.primitive, operands, device));
+        let computed = computed.unwrap_or_else(|payload| Err(refused(program, line, payload.as_ref())));
+        values[equation.result.0] = Some(computed?);
     }
     let output = |var: &Var| values[var.0].clone().unwrap_or_else(|| panic!("output {var} has no value"));
     Ok(program.outputs().iter().map(output).collect())
+}
+
+/// A line that the device refuses to compute, by a panic.
+fn refused(program: &Program, line: usize, payload: &(dyn Any + Send)) -> Error {
+    if let Some(error) = payload.downcast_ref::<Error>() {
+        return error.clone();
+    }
+    let equation = &program.equations()[line];
+    let types: Vec<Type> = equation.operands.iter().map(|&var| program.type_of(var).clone()).collect();
+    Error::Operands {
+        operation: equation.primitive.to_string(),
+        position: Some(line),
+        found: listed(&types),
+        expected: format!("operands that the device takes ({})", message_of(payload)),
+    }
 }
 
 pub(crate) fn check_inputs(program: &Program, inputs: &[Value]) -> Result<(), Error> {
@@ -101,7 +120,11 @@ fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Resu
         Primitive::Erase => next().erase(next()),
         Primitive::Cast(kind) => next().cast(*kind),
         Primitive::Structure(structure) => next().structure(structure),
-        Primitive::Index(index) => next().index(index, next()),
+        Primitive::Index(index) => {
+            let (x, positions) = (next(), next());
+            positions.check_positions(index, &x.ty())?;
+            x.index(index, positions)
+        }
         Primitive::Concat(axis) => Value::concat(operands.collect(), *axis),
         Primitive::Extreme { axis, largest } => next().extreme(*axis, *largest),
         Primitive::ArgExtreme { axis, largest } => next().arg_extreme(*axis, *largest),

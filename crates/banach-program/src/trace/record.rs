@@ -3,15 +3,14 @@
 use crate::error::Error;
 use crate::language::primitive::Type;
 use crate::language::program::Program;
+use crate::panics::{explained, quietly};
 use crate::rewrite::simplify::simplify;
 use crate::run::value::Value;
 use crate::trace::lower::lower;
 use burn::backend::ir::TensorId;
 use burn::tensor::Device;
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, Once};
+use std::cell::RefCell;
+use std::sync::Mutex;
 
 /// Records what a closure does with tensors of the given types.
 ///
@@ -44,7 +43,9 @@ pub fn trace(
         })
     });
     let recording = RECORDING.with_borrow_mut(Vec::pop);
-    let captured = captured.map_err(explained)?.map_err(|found| Error::Trace { found: found.to_string() })?;
+    let captured = captured
+        .map_err(|payload| explained(payload, inputs))?
+        .map_err(|found| Error::Trace { found: found.to_string() })?;
     let (ids, outputs) = boundary?;
     let inputs: Vec<(TensorId, Type)> = ids.into_iter().zip(inputs.iter().cloned()).collect();
     let calls = recording.map_or_else(Vec::new, |recording| recording.calls);
@@ -132,47 +133,4 @@ impl Drop for Recorder {
 fn identity(value: Value) -> Result<TensorId, Error> {
     let found = value.ty().to_string();
     value.recorded_id().map_err(|error| Error::ForeignTensor { found: format!("{found}: {error}") })
-}
-
-/// What a panic inside the traced code means; a panic with an [`Error`] is that error.
-fn explained(payload: Box<dyn Any + Send>) -> Error {
-    if let Some(error) = payload.downcast_ref::<Error>() {
-        return error.clone();
-    }
-    let text = payload.downcast_ref::<String>().map(String::as_str);
-    let message = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
-    let has = |part: &str| message.contains(part);
-    if has("no concrete value") || has("has no initialized value") {
-        return Error::HostRead { found: message.replace('\n', " ") };
-    }
-    if has("capture device") || has("same device") || has("different devices") || has("backend mismatch") {
-        return Error::ForeignTensor { found: message };
-    }
-    if has("DTypeMismatch") {
-        let what = "two tensors of one operation in the traced code".into();
-        let (found, expected) = ("two dtypes".into(), "one: cast one of them".into());
-        return Error::Mismatch { what, found, expected };
-    }
-    Error::Panicked { message }
-}
-
-thread_local! {
-    static TRACING: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs a closure whose panics become values; while it runs they are not printed.
-fn quietly<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let previous = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !TRACING.get() {
-                previous(info);
-            }
-        }));
-    });
-    let before = TRACING.replace(true);
-    let result = catch_unwind(AssertUnwindSafe(closure));
-    TRACING.set(before);
-    result
 }

@@ -1,10 +1,13 @@
-//! Which bundles of tensors can be the state or the input of a map?
+//! Bundles of tensors, with or without plain numbers: the states and inputs of traced code.
 
 use crate::error::Error;
 use crate::run::value::Value;
 use burn::tensor::{Bool, Int, Tensor};
 
 /// One or several tensors that travel together: a tensor of any rank and kind, a tuple, an array or a `Vec` of them.
+///
+/// An `f32` or `f64` in a bundle is no tensor but a constant of the traced code: every value of it is traced anew, and it has
+/// no gradient. A number that changes often, or needs a gradient, is a tensor of shape `[1]`.
 pub trait Tensors: Clone {
     /// The tensors, in order.
     fn into_values(self) -> Vec<Value>;
@@ -14,7 +17,34 @@ pub trait Tensors: Clone {
     /// # Errors
     /// [`Error::Mismatch`] where a rank or kind is another, [`Error::Count`] where there are too few.
     fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error>;
+
+    /// The bits of the plain numbers in the bundle, in order. A type of your own that holds some must give them here: traces
+    /// are told apart by them.
+    fn numbers(&self) -> Vec<u64> {
+        vec![]
+    }
 }
+
+macro_rules! number {
+    ($number:ty) => {
+        impl Tensors for $number {
+            fn into_values(self) -> Vec<Value> {
+                vec![]
+            }
+
+            fn rebuild(&self, _: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+                Ok(*self)
+            }
+
+            fn numbers(&self) -> Vec<u64> {
+                vec![u64::from(self.to_bits())]
+            }
+        }
+    };
+}
+
+number!(f32);
+number!(f64);
 
 fn next(values: &mut dyn Iterator<Item = Value>) -> Result<Value, Error> {
     values.next().ok_or_else(|| Error::Count { what: "a bundle of tensors".into(), found: 0, expected: 1 })
@@ -58,6 +88,10 @@ impl<T: Tensors> Tensors for Vec<T> {
     fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
         self.iter().map(|item| item.rebuild(values)).collect()
     }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.iter().flat_map(T::numbers).collect()
+    }
 }
 
 impl<T: Tensors, const N: usize> Tensors for [T; N] {
@@ -71,6 +105,10 @@ impl<T: Tensors, const N: usize> Tensors for [T; N] {
         let what = "a bundle of tensors".into();
         items.try_into().map_err(|_| Error::Count { what, found, expected: N })
     }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.iter().flat_map(T::numbers).collect()
+    }
 }
 
 impl<T: Tensors> Tensors for Option<T> {
@@ -80,6 +118,10 @@ impl<T: Tensors> Tensors for Option<T> {
 
     fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
         self.as_ref().map(|item| item.rebuild(values)).transpose()
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.as_ref().map_or_else(Vec::new, T::numbers)
     }
 }
 
@@ -94,6 +136,11 @@ macro_rules! tuple {
             #[allow(unused_variables, reason = "the empty tuple takes nothing")]
             fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
                 Ok(($(self.$place.rebuild(values)?,)*))
+            }
+
+            fn numbers(&self) -> Vec<u64> {
+                let numbers: Vec<Vec<u64>> = vec![$(self.$place.numbers()),*];
+                numbers.into_iter().flatten().collect()
             }
         }
     };

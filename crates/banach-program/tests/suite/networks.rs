@@ -112,7 +112,7 @@ fn norms() {
     );
 }
 
-fn average<const N: usize>(
+pub(crate) fn average<const N: usize>(
     kernel: [usize; N],
     stride: [usize; N],
     padding: [usize; N],
@@ -123,7 +123,7 @@ fn average<const N: usize>(
     options.with_count_include_pad(count_padding).with_ceil_mode(ceil)
 }
 
-fn largest<const N: usize>(
+pub(crate) fn largest<const N: usize>(
     kernel: [usize; N],
     stride: [usize; N],
     padding: [usize; N],

@@ -34,7 +34,7 @@ fn equal_lines_are_written_once_and_dead_lines_dropped() {
     let program = traced(&[&[2, 2]], |inputs| {
         let x = tensor(&inputs[0]);
         let _unused = x.clone().exp();
-        vec![(x.clone().sin() * x.clone().sin() + (x * 1.0 + 0.0) * 0.5 * 2.0).into()]
+        vec![(x.clone().sin() * x.clone().sin() + -(-(x * 1.0 - 0.0))).into()]
     });
     assert_eq!(program.equations().len(), 3, "{program}");
 }

@@ -1,6 +1,6 @@
 //! Which solver suffices for each row?
 
-use super::{Anderson, AndersonMemory, Broyden, BroydenMemory, Solver, Visit};
+use super::{Anderson, AndersonMemory, Broyden, BroydenMemory, Newton, Solver, Visit};
 use crate::ledger::picked;
 use crate::rows::choose;
 use crate::{Error, Method, Reason, Rows, Switch};
@@ -14,7 +14,13 @@ use serde::{Deserialize, Serialize};
 /// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last three steps, the
 ///   tolerance is more than `soon` steps away: `ln(wanted / r) > soon · ln ρ`. Its last plain step is Anderson's first.
 /// - It leaves Anderson when its residual has not been halved for `patience` steps.
-/// - Where Broyden lets the residual grow a hundredfold, Anderson has the row back and keeps it.
+/// - Where Broyden lets the residual grow a hundredfold, or leads the row to where `g` is not finite, Anderson has the row back and
+///   keeps it.
+///
+/// - A row that ends without an answer, for another reason than time, evaluations or an observer, is solved again from its start by
+///   [`Newton`] where the map knows its derivative ([`fixed_point_smooth`](crate::fixed_point_smooth)), with the budget of steps
+///   anew; the better of the two points is returned ([`Handover`](crate::Handover)). So it solves what either of them solves, and
+///   no derivative is taken where all rows converge.
 ///
 /// Each decision is the row's own, from its residuals alone, and is kept in
 /// [`Statistics::switches`](crate::Statistics::switches).
@@ -25,6 +31,7 @@ use serde::{Deserialize, Serialize};
 /// | [`patience`](Self::patience) | `10` | `>= 1` | steps of Anderson in which the residual must halve |
 /// | [`anderson`](Self::anderson) | its own | [`Anderson`] | where rows go first |
 /// | [`broyden`](Self::broyden) | its own | [`Broyden`] | where they go when Anderson stagnates |
+/// | [`newton`](Self::newton) | its own | [`Newton`] | where rows go that end without an answer, if the map has a derivative |
 ///
 /// ```
 /// use banach_solve::{Auto, FixedPointSolver, Method, Settings, fixed_point};
@@ -52,23 +59,32 @@ pub struct Auto {
     pub anderson: Anderson,
     /// Where they go when Anderson stagnates.
     pub broyden: Broyden,
+    /// Where rows go that end without an answer, if the map has a derivative.
+    pub newton: Newton,
 }
 
 impl Default for Auto {
     fn default() -> Self {
-        Self { soon: 10, patience: 10, anderson: Anderson::default(), broyden: Broyden::default() }
+        Self {
+            soon: 10,
+            patience: 10,
+            anderson: Anderson::default(),
+            broyden: Broyden::default(),
+            newton: Newton::default(),
+        }
     }
 }
 
 impl Auto {
-    /// Refuses settings with no meaning, those of Anderson and Broyden included.
+    /// Refuses settings with no meaning, those of Anderson, Broyden and Newton included.
     pub fn validate(&self) -> Result<(), Error> {
         let remedy = "use Anderson to have no plain steps";
         Error::unless(self.soon > 0, "auto.soon", self.soon, "at least 1", remedy)?;
         let remedy = "use Broyden to have no steps of Anderson";
         Error::unless(self.patience > 0, "auto.patience", self.patience, "at least 1", remedy)?;
         self.anderson.validate()?;
-        self.broyden.validate()
+        self.broyden.validate()?;
+        self.newton.validate()
     }
 }
 
@@ -121,6 +137,7 @@ impl Past {
                     if residual < 0.5 * milestone { (residual, 0) } else { (milestone, waited + 1) };
                 (self.milestone.1 > settings.patience).then_some((Method::Broyden, Reason::Stagnant))
             }
+            Method::Newton => None,
             Method::Broyden => {
                 self.returned = residual > GROWTH * self.milestone.0;
                 self.returned.then_some((Method::Anderson, Reason::Growing))
@@ -187,19 +204,6 @@ impl<R: Rows> Solver<R> for Auto {
         next
     }
 
-    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
-        let by = |method: Method| -> Vec<usize> {
-            rows.iter().copied().filter(|row| memory.past[*row].method == method).collect()
-        };
-        let [by_anderson, by_broyden] = [by(Method::Anderson), by(Method::Broyden)];
-        if let Some(anderson) = &mut memory.anderson {
-            self.anderson.restart(anderson, &by_anderson);
-        }
-        if let Some(broyden) = &mut memory.broyden {
-            self.broyden.restart(broyden, &by_broyden);
-        }
-    }
-
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
         if let Some(anderson) = &mut memory.anderson {
             self.anderson.narrow(anderson, keep);
@@ -209,6 +213,28 @@ impl<R: Rows> Solver<R> for Auto {
         }
         memory.past = picked(&memory.past, keep);
         memory.last = memory.last.take().map(|(x, gx)| (x.gather(keep), gx.gather(keep)));
+    }
+
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        let past = &mut memory.past[row];
+        past.residuals = [None; 3];
+        if past.method == Method::Broyden {
+            let (from, to, reason) = (past.method, Method::Anderson, Reason::Growing);
+            memory.switches.push(Switch { row, step: 0, from, to, reason });
+            (past.method, past.returned) = (to, true);
+        }
+        memory.anderson.iter_mut().for_each(|anderson| anderson.forget(row));
+        memory.broyden.iter_mut().for_each(|broyden| broyden.forget(row));
+    }
+
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        let anderson = |memory| self.anderson.extrapolated(memory, row);
+        let broyden = |memory| self.broyden.extrapolated(memory, row);
+        match memory.past[row].method {
+            Method::Picard | Method::Newton => false,
+            Method::Anderson => memory.anderson.as_ref().is_some_and(anderson),
+            Method::Broyden => memory.broyden.as_ref().is_some_and(broyden),
+        }
     }
 
     fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {

@@ -3,6 +3,7 @@
 mod anderson;
 mod auto;
 mod broyden;
+mod handover;
 mod newton;
 mod picard;
 mod squarem;
@@ -10,18 +11,22 @@ mod squarem;
 pub use anderson::{Anderson, AndersonMemory};
 pub use auto::{Auto, AutoMemory};
 pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
+pub use handover::Handover;
 pub use newton::forcing::Forcing;
 pub(crate) use newton::minimise;
 pub use newton::{Newton, NewtonInner};
-pub use picard::Picard;
+pub use picard::{Picard, PicardMemory};
 pub use squarem::{Squarem, SquaremMemory};
 
 use crate::descend::descend;
 use crate::iterate::iterate;
-use crate::{Descent, Error, Map, Observe, Rows, Settings, Smooth, Solution, Switch, Unobserved};
+use crate::{
+    Descent, Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, SolverKind, Switch, Unobserved,
+};
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::fmt;
+use std::time::Instant;
 
 /// A point the loop has already paid for.
 #[derive(Debug)]
@@ -71,9 +76,18 @@ pub trait Solver<R: Rows> {
     /// Keeps what is remembered of the rows at these positions, in increasing order; the others leave the batch.
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
 
-    /// Forgets what led these rows to a point that was refused: they go on by a plain step from the point before.
-    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
-        let _ = (memory, rows);
+    /// Forgets what the row at this position has shown, so that its next step is plain. The loop calls it where steps beyond plain
+    /// ones led the row astray. A solver whose steps are plain has nothing to forget.
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        let _ = (memory, row);
+    }
+
+    /// Whether the last step of the row at this position went beyond a plain one, `x + β (g(x) - x)`. A row that such a step leads
+    /// to where `g` is not finite, or to where the residual or the state explodes, goes back to its best point, takes a plain step
+    /// and starts again from an empty memory ([`restart`](Self::restart)); after a plain step it ends there. By default no step is.
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        let _ = (memory, row);
+        false
     }
 
     /// What rows have changed their method in the last step, for [`Statistics::switches`](crate::Statistics::switches):
@@ -97,7 +111,7 @@ pub enum FixedPointSolver {
     Broyden(Broyden),
     /// Squared extrapolation of plain iteration.
     Squarem(Squarem),
-    /// Plain iteration, Anderson or Broyden, as each row needs.
+    /// Plain iteration, Anderson or Broyden, as each row needs; Newton where the map has a derivative and nothing else helps.
     Auto(Auto),
     /// Newton's method, only for [`fixed_point_smooth`].
     Newton(Newton),
@@ -159,7 +173,7 @@ pub fn fixed_point_observed<R: Rows>(
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
     settings.solver.validate()?;
-    match &settings.solver {
+    let solution = match &settings.solver {
         FixedPointSolver::Picard(picard) => fixed_point_with(map, x0, picard, settings, observer),
         FixedPointSolver::Anderson(anderson) => fixed_point_with(map, x0, anderson, settings, observer),
         FixedPointSolver::Broyden(broyden) => fixed_point_with(map, x0, broyden, settings, observer),
@@ -171,7 +185,8 @@ pub fn fixed_point_observed<R: Rows>(
             expected: "a solver that needs no derivative of the map",
             remedy: "use Anderson, or give the map its derivative and call `fixed_point_smooth`",
         }),
-    }
+    };
+    Ok(solution?.by(SolverKind::from(&settings.solver)))
 }
 
 /// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map that knows its derivative.
@@ -208,17 +223,41 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     settings: &Settings<FixedPointSolver>,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
+    let started = Instant::now();
+    let first = smooth_once(map, x0, settings, observer)?;
+    let Some(handover) = Handover::new(&first, settings, started) else { return Ok(first) };
+    let (steps, evaluations) = (first.statistics.steps.iter().max().copied(), first.statistics.evaluations);
+    let mut later = |progress: &Progress<'_>| {
+        let step = steps.unwrap_or(0) + progress.step;
+        observer.observe(&Progress { step, evaluations: evaluations + progress.evaluations, ..*progress })
+    };
+    let second = smooth_once(map, x0, handover.settings(), &mut later)?;
+    Ok(handover.joined(first, second))
+}
+
+/// The solve by one solver, without a handover.
+fn smooth_once<R: Rows>(
+    map: &(impl Smooth<R> + ?Sized),
+    x0: &R,
+    settings: &Settings<FixedPointSolver>,
+    observer: &mut dyn Observe,
+) -> Result<Solution<R>, Error> {
     settings.validate()?;
-    let (rules, descends) = (settings.rules(), map.descent().is_some() || map.energy(x0).is_some());
-    match &settings.solver {
-        FixedPointSolver::Newton(newton) => newton.solve(&Borrowed(map), x0, rules, observer),
-        _ if !descends => fixed_point_observed(map, x0, settings, observer),
-        FixedPointSolver::Picard(picard) => descend(&Borrowed(map), x0, picard, rules, observer),
-        FixedPointSolver::Anderson(anderson) => descend(&Borrowed(map), x0, anderson, rules, observer),
-        FixedPointSolver::Broyden(broyden) => descend(&Borrowed(map), x0, broyden, rules, observer),
-        FixedPointSolver::Squarem(squarem) => descend(&Borrowed(map), x0, squarem, rules, observer),
-        FixedPointSolver::Auto(auto) => descend(&Borrowed(map), x0, auto, rules, observer),
+    let rules = settings.rules();
+    let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
+    if !newton && map.descent().is_none() && map.energy(x0).is_none() {
+        return fixed_point_observed(map, x0, settings, observer);
     }
+    let map = &Borrowed(map);
+    let solution = match &settings.solver {
+        FixedPointSolver::Picard(picard) => descend(map, x0, picard, rules, observer),
+        FixedPointSolver::Anderson(anderson) => descend(map, x0, anderson, rules, observer),
+        FixedPointSolver::Broyden(broyden) => descend(map, x0, broyden, rules, observer),
+        FixedPointSolver::Squarem(squarem) => descend(map, x0, squarem, rules, observer),
+        FixedPointSolver::Auto(auto) => descend(map, x0, auto, rules, observer),
+        FixedPointSolver::Newton(newton) => newton.solve(map, x0, rules, observer),
+    };
+    Ok(solution?.by(SolverKind::from(&settings.solver)))
 }
 
 /// A smooth map of any size as one of a known size.

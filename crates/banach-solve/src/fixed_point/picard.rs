@@ -1,6 +1,7 @@
 //! How far does plain iteration go in one step?
 
 use super::{Solver, Visit};
+use crate::ledger::picked;
 use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};
 
@@ -56,27 +57,49 @@ impl Picard {
     }
 }
 
-impl<R: Rows> Solver<R> for Picard {
-    /// The last state, where there is momentum.
-    type Memory = Option<R>;
+/// What [`Picard`] remembers, where it has momentum.
+#[derive(Debug)]
+pub struct PicardMemory<R> {
+    /// The last state; none before the first step.
+    previous: Option<R>,
+    /// Which rows have moved from their last state.
+    moved: Vec<bool>,
+    /// Whose last step made a part of the one before again.
+    extrapolated: Vec<bool>,
+}
 
-    fn start(&self, _: &R) -> Self::Memory {
-        None
+impl<R: Rows> Solver<R> for Picard {
+    type Memory = PicardMemory<R>;
+
+    fn start(&self, x0: &R) -> Self::Memory {
+        let rows = vec![false; x0.rows()];
+        PicardMemory { previous: None, moved: rows.clone(), extrapolated: rows }
     }
 
-    fn step(&self, visit: &Visit<'_, R>, previous: &mut Self::Memory) -> R {
+    fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R {
         let next = damped(visit, self.damping);
         if self.momentum == 0.0 {
             return next;
         }
-        let factors = vec![self.momentum; visit.active.len()];
-        previous
-            .replace(visit.x.clone())
-            .map_or(next.clone(), |previous| next.add_scaled(&[(&factors, &visit.x.minus(&previous))]))
+        let factor = |moved: &bool| if *moved { self.momentum } else { 0.0 };
+        let factors: Vec<f64> = memory.moved.iter().map(factor).collect();
+        memory.extrapolated = std::mem::replace(&mut memory.moved, visit.active.to_vec());
+        let previous = memory.previous.replace(visit.x.clone());
+        previous.map_or(next.clone(), |previous| next.add_scaled(&[(&factors, &visit.x.minus(&previous))]))
     }
 
-    fn narrow(&self, previous: &mut Self::Memory, keep: &[usize]) {
-        *previous = previous.take().map(|previous| previous.gather(keep));
+    fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
+        memory.previous = memory.previous.take().map(|previous| previous.gather(keep));
+        memory.moved = picked(&memory.moved, keep);
+        memory.extrapolated = picked(&memory.extrapolated, keep);
+    }
+
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        memory.moved[row] = false;
+    }
+
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        memory.extrapolated[row]
     }
 }
 

@@ -65,81 +65,121 @@ impl Squarem {
     }
 }
 
-/// What [`Squarem`] remembers. All rows are in the same part of a leap.
+/// What [`Squarem`] remembers. Rows that start together are in the same part of a leap until one starts again.
 #[derive(Debug)]
 pub struct SquaremMemory<R> {
-    part: Part<R>,
+    /// `x` where the last leap of every row begins, and `r = g(x) - x` there; none before the first step.
+    base: Option<(R, R)>,
+    /// `g(g(x))`, the point behind the last leap of every row; none before the first leap.
+    back: Option<R>,
     past: Vec<Past>,
 }
 
-/// What comes next.
-#[derive(Debug)]
-enum Part<R> {
+/// What comes next in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
     /// The first plain step.
     First,
-    /// The second one, and the leap from `x` with `r = g(x) - x`.
-    Leap { x: R, r: R },
+    /// The second one, and the leap.
+    Leap,
     /// The step after the leap, or the way back to `g(g(x))`.
-    Land { back: R },
+    Land,
 }
 
 /// What one row remembers of its way.
 #[derive(Debug, Clone, Copy)]
 struct Past {
+    part: Part,
     /// The residual where the leap began.
     residual: f64,
     /// The largest `-α`.
     reach: f64,
     /// Whether the leap went as far as it may.
     far: bool,
+    /// Whether the leap led beyond `g(g(x))`, and was not taken back.
+    leapt: bool,
 }
 
 impl<R: Rows> Solver<R> for Squarem {
     type Memory = SquaremMemory<R>;
 
     fn start(&self, x0: &R) -> Self::Memory {
-        let past = Past { residual: f64::INFINITY, reach: self.reach, far: false };
-        SquaremMemory { part: Part::First, past: vec![past; x0.rows()] }
+        let past =
+            Past { part: Part::First, residual: f64::INFINITY, reach: self.reach, far: false, leapt: false };
+        SquaremMemory { base: None, back: None, past: vec![past; x0.rows()] }
     }
 
     fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R {
-        let rows = memory.past.iter_mut().zip(visit.residuals);
-        match std::mem::replace(&mut memory.part, Part::First) {
-            Part::First => {
-                rows.for_each(|(past, residual)| past.residual = *residual);
-                memory.part = Part::Leap { x: visit.x.clone(), r: visit.difference().clone() };
-                visit.gx.clone()
-            }
-            Part::Leap { x, r } => {
-                let v = visit.difference().minus(&r);
-                let norms = R::norms(&[&r, &v, visit.gx]);
-                // What rounding leaves where two steps do not differ would ask for a leap without end.
-                let rounding = 16.0 * visit.x.precision();
-                let wanted = |row: usize| {
-                    if norms[1][row] > rounding * norms[2][row] { norms[0][row] / norms[1][row] } else { 1.0 }
-                };
-                let leaps = memory.past.iter_mut().enumerate();
-                let lengths: Vec<f64> = leaps.map(|(row, past)| past.leap(wanted(row))).collect();
-                let twice: Vec<f64> = lengths.iter().map(|length| 2.0 * length).collect();
-                let square: Vec<f64> = lengths.iter().map(|length| length * length).collect();
-                memory.part = Part::Land { back: visit.gx.clone() };
-                x.add_scaled(&[(&twice, &r), (&square, &v)])
-            }
-            Part::Land { back } => {
-                let lost: Vec<bool> =
-                    rows.map(|(past, residual)| past.lost(self.growth, *residual)).collect();
-                choose(&lost, &back, visit.gx)
-            }
+        let rows = memory.past.len();
+        let active: Vec<usize> = (0..rows).filter(|row| visit.active[*row]).collect();
+        let parts: Vec<Part> = memory.past.iter().map(|past| past.part).collect();
+        let any = |part: Part| active.iter().any(|row| parts[*row] == part);
+        // Rows that are not under way are in every part: where all others are in one, nothing is copied.
+        let at = |part: Part| -> Vec<bool> {
+            (0..rows).map(|row| !visit.active[row] || parts[row] == part).collect()
+        };
+        let (first, leap) = (at(Part::First), at(Part::Leap));
+        let mut next = visit.gx.clone();
+        if any(Part::Leap) {
+            let leapt = memory.leap(visit, &leap);
+            next = choose(&leap, &leapt, &next);
+            memory.back = Some(kept(&leap, visit.gx, memory.back.take()));
         }
+        if any(Part::First) {
+            let (x, r) = memory.base.take().unzip();
+            memory.base = Some((kept(&first, visit.x, x), kept(&first, visit.difference(), r)));
+        }
+        let mut lost = vec![false; rows];
+        for row in active.iter().filter(|row| parts[**row] == Part::Land) {
+            lost[*row] = visit.residuals[*row] > self.growth * memory.past[*row].residual;
+        }
+        if let Some(back) = memory.back.as_ref().filter(|_| lost.contains(&true)) {
+            next = choose(&lost, back, &next);
+        }
+        active.into_iter().for_each(|row| memory.past[row].step(visit.residuals[row], lost[row]));
+        next
     }
 
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
-        match &mut memory.part {
-            Part::First => {}
-            Part::Leap { x, r } => (*x, *r) = (x.gather(keep), r.gather(keep)),
-            Part::Land { back } => *back = back.gather(keep),
-        }
+        memory.base = memory.base.take().map(|(x, r)| (x.gather(keep), r.gather(keep)));
+        memory.back = memory.back.take().map(|back| back.gather(keep));
         memory.past = picked(&memory.past, keep);
+    }
+
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        let past = &mut memory.past[row];
+        let reach = (0.25 * past.reach).max(1.0);
+        *past = Past { part: Part::First, reach, far: false, leapt: false, ..*past };
+    }
+
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        memory.past[row].leapt
+    }
+}
+
+/// The rows of `new` where `mask` holds, and what there was elsewhere.
+fn kept<R: Rows>(mask: &[bool], new: &R, old: Option<R>) -> R {
+    old.map_or_else(|| new.clone(), |old| choose(mask, new, &old))
+}
+
+impl<R: Rows> SquaremMemory<R> {
+    /// Where the rows of the mask leap to.
+    fn leap(&mut self, visit: &Visit<'_, R>, mask: &[bool]) -> R {
+        let Some((x, r)) = &self.base else { return visit.gx.clone() };
+        let v = visit.difference().minus(r);
+        let norms = R::norms(&[r, &v, visit.gx]);
+        // What rounding leaves where two steps do not differ would ask for a leap without end.
+        let rounding = 16.0 * visit.x.precision();
+        let wanted = |row: usize| {
+            if norms[1][row] > rounding * norms[2][row] { norms[0][row] / norms[1][row] } else { 1.0 }
+        };
+        let mut lengths = vec![1.0; mask.len()];
+        for row in (0..mask.len()).filter(|row| mask[*row]) {
+            lengths[row] = self.past[row].leap(wanted(row));
+        }
+        let twice: Vec<f64> = lengths.iter().map(|length| 2.0 * length).collect();
+        let square: Vec<f64> = lengths.iter().map(|length| length * length).collect();
+        x.add_scaled(&[(&twice, r), (&square, &v)])
     }
 }
 
@@ -148,17 +188,27 @@ impl Past {
     fn leap(&mut self, wanted: f64) -> f64 {
         let wanted = wanted.max(1.0);
         self.far = wanted >= self.reach;
-        wanted.min(self.reach)
+        let length = wanted.min(self.reach);
+        self.leapt = length > 1.0;
+        length
     }
 
-    /// Whether the leap is taken back.
-    fn lost(&mut self, growth: f64, residual: f64) -> bool {
-        let lost = residual > growth * self.residual;
-        if lost {
-            self.reach = (0.25 * self.reach).max(1.0);
-        } else if self.far {
-            self.reach *= 4.0;
-        }
-        lost
+    /// Goes on to the next part from a point with this residual; a leap that is lost is taken back.
+    fn step(&mut self, residual: f64, lost: bool) {
+        self.part = match self.part {
+            Part::First => {
+                self.residual = residual;
+                Part::Leap
+            }
+            Part::Leap => Part::Land,
+            Part::Land => {
+                if lost {
+                    (self.reach, self.leapt) = ((0.25 * self.reach).max(1.0), false);
+                } else if self.far {
+                    self.reach *= 4.0;
+                }
+                Part::First
+            }
+        };
     }
 }

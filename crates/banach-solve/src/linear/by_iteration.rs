@@ -32,7 +32,9 @@ fn looked_at<R: Rows>(
 ) -> Result<Solution<R>, Error> {
     let c = &solution.value;
     let lengths = R::norms(&[c]).swap_remove(0);
-    let large = |row: &usize| 4.0 * c.precision() * lengths[*row] > rules.tolerance.threshold(sizes[*row]);
+    // Not `>`, which a length that is not a number would pass.
+    let small = |row: usize| 4.0 * c.precision() * lengths[row] <= rules.tolerance.threshold(sizes[row]);
+    let large = |row: &usize| !small(*row);
     let converged = (0..sizes.len()).filter(|row| solution.outcomes[*row].is_converged());
     let suspect: Vec<usize> = converged.filter(large).collect();
     if suspect.is_empty() {

@@ -25,7 +25,7 @@ pub use truncated::Truncated;
 
 use crate::ledger::Ledger;
 use crate::rows::choose;
-use crate::{Anderson, Broyden, Error, Map, Observe, Rows, Settings, Solution, Unobserved};
+use crate::{Anderson, Broyden, Error, Map, Observe, Rows, Settings, Solution, SolverKind, Unobserved};
 use by_iteration::by_iteration;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -175,7 +175,7 @@ pub fn solve_linear_from<R: Rows>(
     if expected.contains(&0) {
         return Ok(Ledger::new(v, rules).close());
     }
-    match &settings.solver {
+    let solution = match &settings.solver {
         LinearSolver::Neumann(neumann) => by_iteration(&neumann.steps(), map, v, c0, rules, observer),
         LinearSolver::Gmres(gmres) => gmres.solve(map, v, c0, rules, observer),
         LinearSolver::Bicgstab(bicgstab) => bicgstab.solve(map, v, c0, rules, observer),
@@ -187,7 +187,8 @@ pub fn solve_linear_from<R: Rows>(
         LinearSolver::Broyden(broyden) => by_iteration(broyden, map, v, c0, rules, observer),
         LinearSolver::Truncated(truncated) => truncated.solve(map, v, c0, rules, observer),
         LinearSolver::Identity => Truncated::FIRST.solve(map, v, None, rules, observer),
-    }
+    };
+    Ok(solution?.by(SolverKind::from(&settings.solver)))
 }
 
 /// Open rows scaled to unit length, zeros elsewhere.

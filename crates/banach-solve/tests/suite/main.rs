@@ -1,5 +1,6 @@
 //! Does every iteration end as it should? One binary, a module for each question.
 
+mod advice;
 mod approximate;
 mod auto;
 mod broyden;
@@ -7,6 +8,7 @@ mod continued;
 mod dense;
 mod energy;
 mod guesses;
+mod hard;
 mod joined;
 mod linear;
 mod minima;
@@ -14,9 +16,11 @@ mod narrowing;
 mod newton;
 mod outcomes;
 mod rates;
+mod rescue;
 mod rows;
 mod settings;
 mod singular;
+mod solvable;
 mod solvers;
 mod spectrum;
 mod speed;

@@ -162,15 +162,18 @@ fn convergence_means_the_same_for_every_length_of_the_step() {
 }
 
 #[test]
-fn a_saddle_is_left_by_newton_and_told_by_all_others() {
+fn a_saddle_is_left_by_newton_and_auto_and_told_by_all_others() {
     let terrain = Terrain::new(wells, 2, 0.0, 0.1);
     // A saddle itself, and a start from which no gradient leads away from one.
     for x0 in [[0.0, 0.0], [0.0, 2.0]] {
         let x0 = tensor(1, &x0);
-        let solution = solved(&terrain, &x0, &tight(newton()));
-        assert!(solution.converged(), "{}", solution.explain());
-        assert!(values(&solution.value).iter().all(|x| (x.abs() - 1.0).abs() < 1e-8), "{}", solution.value);
-        for settings in plain_solvers() {
+        for settings in [newton(), crate::auto()] {
+            let solution = solved(&terrain, &x0, &tight(settings));
+            assert!(solution.converged(), "{}", solution.explain());
+            let found = values(&solution.value);
+            assert!(found.iter().all(|x| (x.abs() - 1.0).abs() < 1e-8), "{}", solution.value);
+        }
+        for settings in [crate::picard(), crate::anderson(), crate::broyden(), crate::squarem()] {
             let solution = solved(&terrain, &x0, &settings.clone().with_budget(Budget::steps(1000)));
             assert_eq!(solution.outcomes, [Outcome::Saddle], "{}: {}", settings.solver, solution.explain());
             assert!(solution.explain().contains("no minimum"), "{}", solution.explain());
@@ -199,7 +202,7 @@ fn a_saturated_plateau_is_never_green() {
         }
     }
     // From where slopes are not tiny beside the state, Newton arrives.
-    for far in [4.0, -6.0, 12.0] {
+    for far in [4.0, -6.0, 12.0, -20.0] {
         let solution = solved(&terrain, &tensor(1, &[far; 4]), &newton());
         let off = values(&solution.value).iter().map(|x| (x - minimum).abs()).fold(0.0, f64::max);
         assert!(solution.converged() && off < 1e-2, "from {far}: off by {off}, {}", solution.explain());
@@ -291,6 +294,6 @@ fn random_energies_end_in_minima() {
             }
         }
     }
-    assert!(100 * counts[1] >= 75 * counts[0], "{counts:?}");
     println!("{} rows, {} converged", counts[0], counts[1]);
+    assert!(100 * counts[1] >= 98 * counts[0], "{counts:?}");
 }

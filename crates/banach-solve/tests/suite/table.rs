@@ -61,7 +61,7 @@ const EXPECTED: &[(&str, [Ends; 6])] = &[
             &[Converged, NonFinite],
             &[Converged, NonFinite],
             &[Converged, NonFinite],
-            &[Converged, NonFinite],
+            &[Converged, Stalled],
             &[Converged, Stalled],
         ],
     ),

@@ -2,21 +2,32 @@
 //! and what the inputs' cotangents need have most of it in common.
 
 use crate::calculus::resolvent::Resolvent;
+use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
 use crate::engine::runner::Runner;
 use crate::error::Error;
-use crate::settings::configuration::FixedPointConfig;
-use crate::settings::report::{AdjointReport, Statistics, locked};
+use crate::settings::configuration::{FixedPointConfig, OnFailure};
+use crate::settings::journal::Journal;
+use crate::settings::report::AdjointReport;
+use crate::tracing::cache::{Bytes, Cache};
+use crate::tracing::lost::rows_of_inputs;
 use banach_program::{Program, Value, hoist, simplify, vjp};
+use banach_solve::Outcome;
 use burn::tensor::Tensor;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// The backward passes of `x = g(x, q)`, one for every choice of inputs, made when first asked for.
 #[derive(Debug)]
 pub(crate) struct Backward {
     g: Program,
     config: FixedPointConfig,
-    statistics: Arc<Mutex<Statistics>>,
-    known: Mutex<Vec<(Vec<usize>, Arc<Pass>)>>,
+    journal: Arc<Journal>,
+    known: Cache<Vec<usize>, Pass>,
+}
+
+impl Bytes for Backward {
+    fn bytes(&self) -> usize {
+        self.g.bytes() + self.known.bytes()
+    }
 }
 
 /// One backward pass, in the order in which it runs.
@@ -30,31 +41,45 @@ struct Pass {
     pullback: Runner,
 }
 
+impl Bytes for Pass {
+    fn bytes(&self) -> usize {
+        self.coefficients.bytes() + self.adjoint.bytes() + self.pullback.bytes()
+    }
+}
+
 impl Backward {
-    pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
-        Backward { g, config, statistics, known: Mutex::default() }
+    pub(crate) fn new(g: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
+        Backward { g, config, journal, known: Cache::default() }
     }
 
     /// The adjoint c of a cotangent of x, as it is solved for, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions
-    /// given, and how the solve went, at a point `(x, q..)`.
+    /// given, and how the solve went, at a point `(x, q..)`. Rows whose cotangents are not finite have none.
     pub(crate) fn cotangents(
         &self,
         point: &[Value],
         positions: &[usize],
         solve: impl FnOnce(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        let mut known = locked(&self.known);
-        let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, pass)| Arc::clone(pass));
-        let pass = found.unwrap_or_else(|| {
-            let pass = Arc::new(self.pass(positions));
-            known.push((positions.to_vec(), Arc::clone(&pass)));
-            pass
-        });
-        drop(known);
+        let new = |positions: &Vec<usize>| Ok::<_, Error>(self.pass(positions));
+        let pass = self.known.get_or_insert(positions.to_vec(), self.config.trace_memory, new)?;
         let coefficients = pass.coefficients.call(point.to_vec())?;
-        let (c, report) = solve(&pass.adjoint, &coefficients)?;
-        let inputs = std::iter::once(c.clone().into()).chain(coefficients).collect();
-        let cotangents = if positions.is_empty() { vec![] } else { pass.pullback.call(inputs)? };
+        let (c, mut report) = solve(&pass.adjoint, &coefficients)?;
+        let pulled = |c: &Tensor<2>, coefficients: Vec<Value>| {
+            pass.pullback.call(std::iter::once(c.clone().into()).chain(coefficients).collect())
+        };
+        let mut cotangents = if positions.is_empty() { vec![] } else { pulled(&c, coefficients)? };
+        if !all_finite(&cotangents) {
+            let per_row = rows_of_inputs(&self.g);
+            let pullback = UnsoundPullback { point, per_row: &per_row, c: &c };
+            let doubtful: Vec<bool> =
+                report.outcomes.iter().map(|outcome| *outcome == Outcome::NonFinite).collect();
+            let found = pullback
+                .without_unsound_rows(&doubtful, |point, c| pulled(&c, pass.coefficients.call(point)?))?;
+            (cotangents, report.non_finite) = (found.cotangents, found.left_out);
+            if self.config.on_failure == OnFailure::Error {
+                report.check()?;
+            }
+        }
         Ok((c, cotangents, report))
     }
 
@@ -70,7 +95,7 @@ impl Backward {
         let pullback = simplify(&parts.body.with_outputs(&of_inputs));
         Pass {
             coefficients: Runner::new(parts.prologue, engine, convolution),
-            adjoint: Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)),
+            adjoint: Resolvent::new(map, self.config.clone(), Arc::clone(&self.journal)),
             pullback: Runner::new(pullback, engine, convolution),
         }
     }

@@ -24,16 +24,24 @@
 //! ```
 
 use crate::calculus::implicit::Fix;
+use crate::calculus::substitution::leaving_out_rows;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
-use crate::settings::report::{Statistics, locked};
+use crate::settings::journal::Journal;
+use crate::settings::report::Statistics;
+use crate::settings::trial::record_error;
+use crate::tracing::compare::Comparison;
 use crate::tracing::flatten::Layout;
+use crate::tracing::parameters::Parameters;
+use crate::tracing::traced::{compare_module, trace_code, trace_module};
 use banach_program::{
-    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, trace, vjp,
+    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, vjp,
 };
+use burn::module::Module;
 use burn::tensor::Device;
+use std::cell::RefCell;
 use std::fmt::{Display, Formatter};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Traced code as a function of tensors.
 ///
@@ -42,12 +50,12 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone, Debug)]
 pub struct Function {
     program: Program,
-    statistics: Arc<Mutex<Statistics>>,
+    journal: Arc<Journal>,
 }
 
 impl From<Program> for Function {
     fn from(program: Program) -> Self {
-        Function { program, statistics: Arc::default() }
+        Function { program, journal: Arc::default() }
     }
 }
 
@@ -60,20 +68,68 @@ impl Display for Function {
 impl Function {
     /// The function that a closure computes, for tensors of the shapes and dtypes of these.
     ///
+    /// The trace is compared with Burn once, at these tensors: the closure also runs on Burn's tape. A function of a module,
+    /// with its parameters as inputs, is [`of_module`](Self::of_module).
+    ///
     /// # Errors
-    /// [`Error::Program`] for code that cannot be traced.
-    pub fn of<I: Tensors, O: Tensors>(inputs: &I, closure: impl FnOnce(I) -> O) -> Result<Self, Error> {
-        let mut wrong = None;
-        let function = Self::of_values(&inputs.clone().into_values(), |values| {
-            match inputs.rebuild(&mut values.into_iter()) {
-                Ok(inputs) => closure(inputs).into_values(),
-                Err(error) => {
-                    wrong = Some(error);
-                    vec![]
-                }
-            }
-        })?;
-        wrong.map_or(Ok(function), |error| Err(error.into()))
+    /// [`Error::Program`] for code that cannot be traced, [`Error::Untraced`] for code that computes what a trace does not
+    /// show, [`Error::Setting`] for inputs with plain numbers.
+    pub fn of<I: Tensors, O: Tensors>(inputs: &I, mut closure: impl FnMut(I) -> O) -> Result<Self, Error> {
+        refuse_numbers(inputs)?;
+        Self::traced(&inputs.clone().into_values(), |values| {
+            Ok(closure(inputs.rebuild(&mut values.into_iter())?).into_values())
+        })
+    }
+
+    /// The function `(inputs.., θ..) -> outputs` that a closure computes with a module, whose parameters θ are found as a
+    /// layer finds them, and their values. The trace is compared with Burn as in [`of`](Self::of).
+    ///
+    /// ```
+    /// use banach::Function;
+    /// use burn::nn::{Linear, LinearConfig};
+    /// use burn::tensor::{Device, Tensor};
+    ///
+    /// // A gradient penalty: the mean of ‖∂f/∂z‖², which is trained.
+    /// let device = Device::flex().autodiff();
+    /// let critic: Linear = LinearConfig::new(3, 1).init(&device);
+    /// let z = Tensor::<2>::ones([4, 3], &device);
+    /// let (f, parameters) = Function::of_module(&critic, &z, |critic, z| critic.forward(z))?;
+    /// let inputs = std::iter::once(z.into()).chain(parameters).collect();
+    /// let slope: Tensor<2> = f.gradient(0)?.call_values(inputs)?.remove(0).try_into_tensor()?;
+    /// let gradients = slope.square().sum_dim(1).mean().backward();
+    /// assert!(critic.weight.grad(&gradients).is_some());
+    /// # Ok::<(), banach::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); [`Error::NoFunction`] where it uses a random layer in training mode.
+    pub fn of_module<M: Module, I: Tensors, O: Tensors>(
+        module: &M,
+        inputs: &I,
+        closure: impl Fn(&M, I) -> O,
+    ) -> Result<(Self, Vec<Value>), Error> {
+        refuse_numbers(inputs)?;
+        let parameters = Parameters::of(module);
+        parameters.validate()?;
+        let values = [inputs.clone().into_values(), parameters.values.clone()].concat();
+        Value::on_one_device(&values)?;
+        let types: Vec<Type> = values.iter().map(Value::ty).collect();
+        let code = |module: &M, inputs, ()| closure(module, inputs).into_values();
+        let device = values.first().map_or_else(Device::default, Value::device);
+        let program = trace_module(module, (inputs, &()), &parameters, (&device, &types), code)?;
+        if !values.iter().any(Value::is_placeholder) {
+            let training = values.iter().any(|value| value.device().is_autodiff());
+            let point = values.into_iter().map(Value::detached).collect();
+            compare_module(
+                "function",
+                (module, &parameters),
+                &program,
+                (inputs, &()),
+                (point, training),
+                &code,
+            )?;
+        }
+        Ok((program.into(), parameters.values))
     }
 
     /// [`of`](Self::of) for tensors whose ranks are known only at run time.
@@ -82,22 +138,50 @@ impl Function {
     /// As [`of`](Self::of).
     pub fn of_values(
         inputs: &[Value],
-        closure: impl FnOnce(Vec<Value>) -> Vec<Value>,
+        mut closure: impl FnMut(Vec<Value>) -> Vec<Value>,
+    ) -> Result<Self, Error> {
+        Self::traced(inputs, |values| Ok(closure(values)))
+    }
+
+    fn traced(
+        inputs: &[Value],
+        mut closure: impl FnMut(Vec<Value>) -> Result<Vec<Value>, banach_program::Error>,
+    ) -> Result<Self, Error> {
+        let function = Self::recorded(inputs, &mut closure)?;
+        if !inputs.iter().any(Value::is_placeholder) {
+            let names = (0..inputs.len()).map(|at| format!("input {at}")).collect();
+            let tracked = (0..inputs.len()).filter(|&at| inputs[at].ty().kind.is_float()).collect();
+            let point = inputs.iter().cloned().map(Value::detached).collect();
+            let (program, tracked, random) = (&function.program, Some(tracked), None);
+            let comparison = Comparison { subject: "function", program, point, names, tracked, random };
+            let closure = RefCell::new(closure);
+            comparison.check(&|values| closure.borrow_mut()(values.to_vec())).inspect_err(record_error)?;
+        }
+        Ok(function)
+    }
+
+    /// The function of a closure, which is not compared with Burn.
+    pub(crate) fn recorded(
+        inputs: &[Value],
+        closure: impl FnOnce(Vec<Value>) -> Result<Vec<Value>, banach_program::Error>,
     ) -> Result<Self, Error> {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
-        let program = trace(&device, &types, |placeholders| Ok(closure(placeholders.to_vec())))?;
+        let traced = || trace_code(&device, &types, |placeholders| closure(placeholders.to_vec()));
+        // What is part of another trace follows that one.
+        let inside = inputs.iter().any(Value::is_placeholder);
+        let program = if inside { traced()? } else { leaving_out_rows(traced)? };
         Ok(program.into())
     }
 
     /// What the fixed point made by [`fix`](Self::fix) and its derivatives did so far, wherever they were called.
     pub fn statistics(&self) -> Statistics {
-        locked(&self.statistics).clone()
+        self.journal.statistics().clone()
     }
 
     /// Another program about the same fixed point.
     fn with(&self, program: Program) -> Function {
-        Function { program, statistics: Arc::clone(&self.statistics) }
+        Function { program, journal: Arc::clone(&self.journal) }
     }
 
     /// The lines it consists of.
@@ -109,8 +193,9 @@ impl Function {
     ///
     /// # Errors
     /// [`Error::Program`] for inputs of another number, shape or dtype, or a fixed point inside that has to converge
-    /// and does not.
+    /// and does not; [`Error::Setting`] for inputs with plain numbers.
     pub fn call(&self, inputs: impl Tensors) -> Result<Vec<Value>, Error> {
+        refuse_numbers(&inputs)?;
         self.call_values(inputs.into_values())
     }
 
@@ -152,7 +237,7 @@ impl Function {
     /// [`Error::Setting`] for a position it does not have.
     pub fn partial(&self, inputs: &[usize]) -> Result<Function, Error> {
         let types: Vec<&Type> = self.program.output_types().collect();
-        let scalar = |ty: &Type| ty.kind.is_float() && (ty.len() == 1 || ty.len() == ty.shape[0]);
+        let scalar = |ty: &Type| ty.kind.is_float() && (ty.len() == 1 || ty.shape.first() == Some(&ty.len()));
         if types.len() != 1 || !scalar(types[0]) {
             let found: Vec<String> = types.iter().map(ToString::to_string).collect();
             return Err(Error::NotScalar { found: found.join(", ") });
@@ -161,6 +246,18 @@ impl Function {
         if let Some(&position) = inputs.iter().find(|position| **position >= count) {
             let found = format!("the position of an input, {position}, of a function of {count}");
             return Err(Error::setting("inputs", found, "positions of its inputs, from 0"));
+        }
+        let whole = inputs.iter().find(|position| !self.floats().contains(*position));
+        if let Some(&position) = whole {
+            let found = format!(
+                "the position {position} of {}",
+                self.program.type_of(self.program.inputs()[position])
+            );
+            return Err(Error::setting(
+                "inputs",
+                found,
+                "positions of float tensors, which alone have derivatives",
+            ));
         }
         let pulled = vjp(&self.program, inputs);
         let mut builder = Builder::new();
@@ -218,15 +315,16 @@ impl Function {
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
         let layout = Layout::of(&self.program, states, config.engine)?;
-        let statistics = Arc::default();
-        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&statistics));
+        let journal = Arc::default();
+        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
+            .leaving_out_rows();
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
         let mut operands = builder.inline(&layout.packing(), &inputs[..states]);
         operands.extend(&inputs[states..]);
         let flat = Arc::new(fix).write(&mut builder, &operands);
         let outputs = builder.inline(&layout.unpacking(), &[flat]);
-        Ok(Function { program: simplify(&builder.finish(outputs)), statistics })
+        Ok(Function { program: simplify(&builder.finish(outputs)), journal })
     }
 
     fn floats(&self) -> Vec<usize> {
@@ -238,5 +336,16 @@ impl Function {
     fn derivatives(&self, program: &Program) -> Function {
         let kept: Vec<usize> = (self.program.outputs().len()..program.outputs().len()).collect();
         self.with(simplify(&program.clone().with_outputs(&kept)))
+    }
+}
+
+/// Refuses plain numbers among inputs, which would be constants of the function.
+pub(crate) fn refuse_numbers(inputs: &impl Tensors) -> Result<(), Error> {
+    match inputs.numbers().len() {
+        0 => Ok(()),
+        found => {
+            let found = format!("a bundle with {found} plain numbers");
+            Err(Error::setting("inputs", found, "tensors alone; make a number a tensor of shape [1]"))
+        }
     }
 }

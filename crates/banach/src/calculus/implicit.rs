@@ -20,6 +20,7 @@
 use crate::calculus::backward::Backward;
 use crate::calculus::pullback::join_inputs;
 use crate::calculus::resolvent::{Handle, LoopBody, Resolvent, fits, rows_apart};
+use crate::calculus::substitution::{Substitution, Substitutions, count_lost_rows, leaves_out_rows};
 use crate::engine::native::{NativeLoop, NativeSmooth};
 use crate::engine::runner::on_host;
 use crate::engine::smooth::{Derivative, Slopes, SmoothLoop};
@@ -27,19 +28,24 @@ use crate::error::Error;
 use crate::layer::warm::Visit;
 use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
+use crate::settings::journal::Journal;
 use crate::settings::precision::{Precision, Single, all_lowered, in_both, lowered, single};
-use crate::settings::report::{AdjointReport, Report, Statistics, locked, warn};
-use crate::tracing::lost::chosen;
+use crate::settings::report::{AdjointReport, Report};
+use crate::tracing::cache::Bytes;
+use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
 use banach_program::{
     Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
     linearize, simplify, vjp,
 };
 use banach_solve::{
-    FixedPointSolver, Outcome, Settings, Solution, Unobserved, fixed_point, fixed_point_remembered,
-    fixed_point_smooth,
+    FixedPointSolver, Handover, Outcome, Progress, Settings, Solution, Unobserved, fixed_point,
+    fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
 };
 use burn::tensor::Tensor;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
 #[derive(Debug)]
@@ -58,14 +64,35 @@ pub(crate) struct Fix {
     bare: OnceLock<Arc<Fix>>,
     single: Single<Fix>,
     backward: Arc<Backward>,
-    /// Where solves are counted that happen inside programs, where nobody holds a report.
-    statistics: Arc<Mutex<Statistics>>,
+    /// Whether its derivatives leave out rows without a finite one.
+    leaving_out: bool,
+    /// The fixed point whose derivatives do, for programs that ask for it.
+    careful: OnceLock<Arc<Fix>>,
+    substitutions: Substitutions,
+    /// Where solves inside programs are counted and logged: they have no report.
+    journal: Arc<Journal>,
+}
+
+impl Bytes for Fix {
+    fn bytes(&self) -> usize {
+        let programs = self.g.bytes() + self.forward.prologue.bytes() + self.forward.body.bytes();
+        let compiled =
+            self.native.get().map_or(0, Bytes::bytes) + self.native_smooth.get().map_or(0, Bytes::bytes);
+        let bare = self.bare.get().map_or(0, |bare| bare.bytes());
+        let derivative = self.derivative.get().map_or(0, |derivative| derivative.resolvent.bytes());
+        programs
+            + compiled
+            + bare
+            + derivative
+            + self.single.known().map_or(0, Bytes::bytes)
+            + self.backward.bytes()
+    }
 }
 
 impl Fix {
-    pub(crate) fn new(g: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
+    pub(crate) fn new(g: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
         let forward = hoist(&g, &[0]);
-        let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&statistics)));
+        let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&journal)));
         Fix {
             g,
             forward,
@@ -78,8 +105,18 @@ impl Fix {
             bare: OnceLock::new(),
             single: Single::new(),
             backward,
-            statistics,
+            leaving_out: false,
+            careful: OnceLock::new(),
+            substitutions: Substitutions::default(),
+            journal,
         }
+    }
+
+    /// The same fixed point, whose derivatives inside programs leave out rows without a finite one; where rows depend on
+    /// one another, none can be left out.
+    pub(crate) fn leaving_out_rows(mut self) -> Self {
+        self.leaving_out = rows_of_inputs(&self.g)[0];
+        self
     }
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
@@ -91,12 +128,20 @@ impl Fix {
     /// Writes x̂ into a program, from operands `(x0, q..)`. What the loop computes only once is written before it, where
     /// the lines of a derivative find it computed.
     pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
-        let (fix, mut inner) = if self.energy.is_some() {
+        let (fix, mut inner) = if self.leaving_out || self.energy.is_some() && !leaves_out_rows() {
             (self, operands.to_vec())
+        } else if leaves_out_rows() {
+            // Rows are left out where the prologue starts: its derivative sums over rows too.
+            let careful = self.careful.get_or_init(|| {
+                let fix = Fix::new(self.g.clone(), self.config.clone(), Arc::clone(&self.journal));
+                let energy = self.energy.as_ref().map(|(energy, _)| energy.clone());
+                Arc::new(fix.with_energy(energy).leaving_out_rows())
+            });
+            (careful, operands.to_vec())
         } else {
             let bare = self.bare.get_or_init(|| {
-                let (body, statistics) = (self.forward.body.clone(), Arc::clone(&self.statistics));
-                Arc::new(Fix::new(body, self.config.clone(), statistics))
+                let (body, journal) = (self.forward.body.clone(), Arc::clone(&self.journal));
+                Arc::new(Fix::new(body, self.config.clone(), journal))
             });
             let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
             (bare, [&operands[..1], &prologue].concat())
@@ -133,8 +178,26 @@ impl Fix {
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
         let settings = &self.config.forward;
         let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
-        let roughly = |settings: &_| single.solve_by(&lowered(x0), &all_lowered(q), settings);
+        let roughly = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
         in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
+    }
+
+    /// [`solve`](Self::solve) on the device of the tensors, where an observer sees the point at which g was evaluated in
+    /// every step. Solvers without a line search evaluate g at their iterates alone.
+    pub(crate) fn solve_observed(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        observer: &mut dyn FnMut(&Tensor<2>, &Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        let body = LoopBody::new(&self.forward, q, &x0.device())?;
+        let iterate = RefCell::new(x0.clone());
+        let map = |x: &Tensor<2>| {
+            iterate.replace(x.clone());
+            body.apply(x)
+        };
+        let mut seen = |progress: &Progress<'_>| observer(&iterate.borrow(), progress);
+        body.failed.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
     }
 
     /// The same in single precision, if solves begin there.
@@ -142,12 +205,27 @@ impl Fix {
         self.single.get(self.config.precision, &self.g, |g| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
             let energy = self.energy.as_ref().map(|(energy, _)| single(energy)).transpose()?;
-            Ok(Fix::new(g, config, Arc::clone(&self.statistics)).with_energy(energy))
+            Ok(Fix::new(g, config, Arc::clone(&self.journal)).with_energy(energy))
         })
     }
 
-    /// The same in one precision, by these settings.
+    /// The same in one precision, by these settings. Only rows that [`Auto`](banach_solve::Auto) does not solve without a derivative
+    /// cost one: it is compiled when the first of them comes.
     fn solve_by(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        let started = Instant::now();
+        let first = self.solve_once(x0, q, settings)?;
+        let Some(handover) = Handover::new(&first, settings, started) else { return Ok(first) };
+        let second = self.solve_once(x0, q, handover.settings())?;
+        Ok(handover.joined(first, second))
+    }
+
+    /// The same without a handover: the derivative is used by Newton's method alone.
+    fn solve_once(
         &self,
         x0: &Tensor<2>,
         q: &[Value],
@@ -220,7 +298,7 @@ impl Fix {
         operands.push(t);
         let pushed = builder.inline(&parts.tangent.into_program(), &operands);
         let parts = hoist(&simplify(&builder.finish(pushed)), &[0]);
-        let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.statistics));
+        let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.journal));
         Derivative { coefficients: parts.prologue, resolvent: Arc::new(resolvent) }
     }
 
@@ -258,6 +336,7 @@ impl Fix {
         KnownRows { lost, visit, reached, inverse }: KnownRows,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
+        self.config.validate_adjoint_width(x.dims()[1])?;
         let (backward, config) = (Arc::clone(&self.backward), self.config.clone());
         let settings = reached.map_or_else(
             || config.adjoint.clone(),
@@ -326,22 +405,25 @@ impl Custom for Fix {
         let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
         let failed = Error::into_program;
         let solution = self.solve(&x0, &detached).map_err(failed)?;
-        locked(&self.statistics).count(&Report::new(&solution));
+        self.journal.solved(&Report::new(&solution), self.config.on_failure);
+        let stand_ins = StandIns::new(&solution.statistics.residuals);
+        if solution.statistics.residuals.iter().any(|residual| !residual.is_finite()) {
+            count_lost_rows();
+        }
         let x = match self.config.on_failure {
-            OnFailure::Best | OnFailure::Skip => solution.value,
-            OnFailure::Warn => {
-                if !solution.converged() {
-                    warn(Report::new(&solution).explain());
-                }
-                solution.value
-            }
+            OnFailure::Best | OnFailure::Skip | OnFailure::Warn => solution.value,
             OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
         };
         if q.iter().any(|value| value.device().is_autodiff()) {
-            let statistics = Arc::clone(&self.statistics);
-            let count = move |report: AdjointReport| locked(&statistics).count_adjoint(&report);
-            let point = std::iter::once(x.clone().into()).chain(detached).collect();
-            return Ok(self.on_tape(x, q, point, KnownRows::default(), count).map_err(failed)?.into());
+            let (journal, on_failure) = (Arc::clone(&self.journal), self.config.on_failure);
+            let count = move |report: AdjointReport| journal.pulled_back(&report, on_failure);
+            let mut point: Vec<Value> = std::iter::once(x.clone().into()).chain(detached).collect();
+            let mut rows = KnownRows::default();
+            if let Some(stand_ins) = stand_ins {
+                point = stand_ins.placed(&rows_of_inputs(&self.g), point).map_err(failed)?;
+                rows.lost = Some(stand_ins.lost);
+            }
+            return Ok(self.on_tape(x, q, point, rows, count).map_err(failed)?.into());
         }
         Ok(x.into())
     }
@@ -350,9 +432,20 @@ impl Custom for Fix {
         let at: Vec<Var> = std::iter::once(result).chain(operands[1..].iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();
-        let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
         let Derivative { coefficients, resolvent } = self.derivative();
-        Some(point.custom_of(Arc::new(Handle(Arc::clone(resolvent))), b, coefficients, &at))
+        let resolvent = Arc::new(Handle(Arc::clone(resolvent)));
+        if !self.leaving_out {
+            let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
+            return Some(point.custom_of(resolvent, b, coefficients, &at));
+        }
+        let moving: Vec<usize> = (0..at.len()).filter(|input| tangents[*input].is_some()).collect();
+        let programs = (&self.g, coefficients);
+        let new = |moving: &[usize]| Substitution::new(programs, moving, &self.config, &self.journal);
+        let substitution = self.substitutions.of(&moving, new);
+        let b = point.derivative(&substitution.g, &at, &tangents).remove(0)?;
+        let t = point.custom_of(resolvent, b, &substitution.coefficients, &at);
+        let of_x: Vec<Option<Var>> = std::iter::once(Some(t)).chain(at[1..].iter().map(|_| None)).collect();
+        point.derivative(&substitution.kept, &at, &of_x).remove(0)
     }
 
     fn row_by_row(&self, has_rows: &[bool]) -> bool {

@@ -6,3 +6,5 @@ pub(crate) mod function;
 pub(crate) mod implicit;
 pub(crate) mod pullback;
 pub(crate) mod resolvent;
+pub(crate) mod sound_rows;
+pub(crate) mod substitution;

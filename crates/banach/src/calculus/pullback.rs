@@ -3,11 +3,10 @@
 use crate::calculus::attach::join;
 use crate::engine::runner::Runner;
 use crate::error::Error;
-use crate::settings::configuration::{Convolution, Engine};
-use crate::settings::report::locked;
+use crate::settings::configuration::{Convolution, Engine, TRACE_MEMORY};
+use crate::tracing::cache::{Bytes, Cache};
 use banach_program::{Program, Value, simplify, vjp};
 use burn::tensor::Tensor;
-use std::sync::{Arc, Mutex};
 
 /// The pullbacks of a program, made when they are first asked for.
 #[derive(Debug)]
@@ -15,27 +14,28 @@ pub(crate) struct Pullbacks {
     program: Program,
     engine: Engine,
     convolution: Convolution,
-    known: Mutex<Vec<(Vec<usize>, Arc<Runner>)>>,
+    known: Cache<Vec<usize>, Runner>,
+}
+
+impl Bytes for Pullbacks {
+    fn bytes(&self) -> usize {
+        self.program.bytes() + self.known.bytes()
+    }
 }
 
 impl Pullbacks {
     pub(crate) fn new(program: Program, engine: Engine, convolution: Convolution) -> Self {
-        Pullbacks { program, engine, convolution, known: Mutex::default() }
+        Pullbacks { program, engine, convolution, known: Cache::default() }
     }
 
     /// The cotangents of the inputs at the positions given, at a point, for the cotangent c of the output.
     pub(crate) fn apply(&self, positions: &[usize], point: &[Value], c: Value) -> Result<Vec<Value>, Error> {
-        let mut known = locked(&self.known);
-        let found = known.iter().find(|(kept, _)| kept == positions).map(|(_, runner)| Arc::clone(runner));
-        let runner = found.unwrap_or_else(|| {
+        let runner = self.known.get_or_insert(positions.to_vec(), TRACE_MEMORY, |positions| {
             let pulled = vjp(&self.program, positions);
             let gradients: Vec<usize> = (self.program.outputs().len()..pulled.outputs().len()).collect();
             let program = simplify(&pulled.with_outputs(&gradients));
-            let runner = Arc::new(Runner::new(program, self.engine, self.convolution));
-            known.push((positions.to_vec(), Arc::clone(&runner)));
-            runner
-        });
-        drop(known);
+            Ok::<_, Error>(Runner::new(program, self.engine, self.convolution))
+        })?;
         runner.call(point.iter().cloned().chain([c]).collect())
     }
 }

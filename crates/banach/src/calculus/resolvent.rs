@@ -3,22 +3,25 @@
 //! What it is for, and its calculus, is said in `implicit.rs`.
 
 use crate::calculus::pullback::{Pullbacks, join_inputs};
+use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
 use crate::engine::failure::Failure;
 use crate::engine::native::NativeLoop;
 use crate::engine::runner::on_host;
 use crate::error::Error;
 use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
+use crate::settings::journal::Journal;
 use crate::settings::precision::{Precision, Single, all_lowered, in_both, left, lowered};
-use crate::settings::report::{AdjointReport, Statistics, locked, warn};
+use crate::settings::report::AdjointReport;
+use crate::tracing::cache::Bytes;
 use crate::tracing::flatten::run_single;
-use crate::tracing::lost::chosen;
+use crate::tracing::lost::{chosen, rows_of_inputs};
 use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
     linearize, rows, simplify, transpose,
 };
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// `b -> c = (I - A(q))⁻¹ b` for a linear map `A` given as a program `(c, q..) -> A(q) c`.
@@ -31,16 +34,26 @@ pub(crate) struct Resolvent {
     pullbacks: Arc<Pullbacks>,
     transposed: OnceLock<Arc<Resolvent>>,
     single: Single<Resolvent>,
-    statistics: Arc<Mutex<Statistics>>,
+    journal: Arc<Journal>,
+}
+
+impl Bytes for Resolvent {
+    fn bytes(&self) -> usize {
+        let parts = self.map.bytes() + self.parts.prologue.bytes() + self.parts.body.bytes();
+        let compiled =
+            self.native.get().map_or(0, Bytes::bytes) + self.single.known().map_or(0, Bytes::bytes);
+        let transposed = self.transposed.get().map_or(0, |transposed| transposed.bytes());
+        parts + compiled + transposed + self.pullbacks.bytes()
+    }
 }
 
 impl Resolvent {
-    pub(crate) fn new(map: Program, config: FixedPointConfig, statistics: Arc<Mutex<Statistics>>) -> Self {
+    pub(crate) fn new(map: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
         let parts = hoist(&map, &[0]);
         let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine, config.convolution));
         let (native, transposed) = (OnceLock::new(), OnceLock::new());
         let single = Single::new();
-        Resolvent { map, parts, config, native, pullbacks, transposed, single, statistics }
+        Resolvent { map, parts, config, native, pullbacks, transposed, single, journal }
     }
 
     /// `(c, q..) -> A(q) c`
@@ -59,7 +72,7 @@ impl Resolvent {
             operands.push(inputs[0]);
             let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
             let map = simplify(&builder.finish(pulled));
-            Arc::new(Resolvent::new(map, self.config.clone(), Arc::clone(&self.statistics)))
+            Arc::new(Resolvent::new(map, self.config.clone(), Arc::clone(&self.journal)))
         };
         Arc::clone(self.transposed.get_or_init(new))
     }
@@ -71,12 +84,7 @@ impl Resolvent {
 
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
         let (c, report) = self.solve(b, None, q, &self.config.adjoint)?;
-        if self.config.on_failure == OnFailure::Warn
-            && let Err(error) = report.check()
-        {
-            warn(&error.to_string());
-        }
-        locked(&self.statistics).count_adjoint(&report);
+        self.journal.pulled_back(&report, self.config.on_failure);
         Ok(c)
     }
 
@@ -94,14 +102,18 @@ impl Resolvent {
         let first = self.solve_first(b, guess, q, settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
-        if !failed || !self.config.escalate {
+        report.escalation_skipped = failed && self.config.escalate && !self.journal.escalates();
+        if !failed || !self.config.escalate || report.escalation_skipped {
             self.refuse(&report)?;
             return Ok((first.value, report));
         }
         let budget = left(settings.budget, &first.statistics, started);
         let settings = Settings { solver: other(&settings.solver), budget, ..settings.clone() };
         let second = self.solve_by(b, None, q, &settings)?;
+        let unsolved = |report: &AdjointReport| report.failed().iter().filter(|failed| **failed).count();
+        let before = unsolved(&report);
         let better = report.escalate(&settings.solver, &second);
+        self.journal.escalated(unsolved(&report) < before);
         self.refuse(&report)?;
         Ok((chosen(&better, second.value, first.value), report))
     }
@@ -155,7 +167,7 @@ impl Resolvent {
         }
         self.single.get(self.config.precision, &self.map, |map| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
-            Ok(Resolvent::new(map, config, Arc::clone(&self.statistics)))
+            Ok(Resolvent::new(map, config, Arc::clone(&self.journal)))
         })
     }
 }
@@ -187,9 +199,18 @@ impl Custom for Handle {
         let adjoint = self.0.transposed();
         let point: Vec<Value> = std::iter::once(c.clone().into()).chain(detached.iter().cloned()).collect();
         let (pullbacks, direct) = (Arc::clone(&self.0.pullbacks), b.try_into_tensor()?);
+        let resolvent = Arc::clone(&self.0);
         let back = move |v: Tensor<2>, positions: &[usize]| {
             let w = adjoint.counted(&v, &detached)?;
-            let cotangents = pullbacks.apply(positions, &point, w.clone().into())?;
+            let pulled = |point: Vec<Value>, w: Tensor<2>| pullbacks.apply(positions, &point, w.into());
+            let mut cotangents = pulled(point.clone(), w.clone())?;
+            if !all_finite(&cotangents) {
+                let per_row = rows_of_inputs(&resolvent.map);
+                let pullback = UnsoundPullback { point: &point, per_row: &per_row, c: &w };
+                let found = pullback.without_unsound_rows(&vec![false; w.dims()[0]], pulled)?;
+                resolvent.journal.without_gradient(&found.left_out, resolvent.config.on_failure)?;
+                cotangents = found.cotangents;
+            }
             Ok((w, cotangents))
         };
         Ok(join_inputs(c, q, Some(direct), back).map_err(failed)?.into())

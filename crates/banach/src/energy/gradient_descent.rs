@@ -3,8 +3,9 @@
 use crate::calculus::function::Function;
 use crate::energy::projection::Projection;
 use crate::error::Error;
+use crate::settings::trial::is_trial;
 use crate::tracing::parameters::Parameters;
-use crate::tracing::traced::{trace_module, types_of};
+use crate::tracing::traced::{compare_module, trace_module, types_of};
 use crate::tracing::update::Update;
 use banach_program::{Builder, Tensors, Type, Value, Var};
 use burn::module::{Module, Param};
@@ -116,15 +117,27 @@ impl<E: Module + Energy> GradientDescent<E> {
     /// The energy as a function of `(x.., z.., θ..)`, and the values of all of them.
     fn traced(&self, x: &E::State, z: &E::Input) -> Result<(Function, Vec<Value>), Error> {
         let inputs = z.clone().into_values();
-        let parameters = Parameters::of(&self.energy, &inputs)?;
+        let parameters = Parameters::of(&self.energy);
         let mut values = x.clone().into_values();
         values.extend(inputs);
         values.extend(parameters.values.iter().cloned());
         let device = values.first().map_or_else(Device::default, Value::device);
         let types = types_of(&values);
-        let program = trace_module(&self.energy, (x, z), &parameters, (&device, &types), |energy, x, z| {
-            vec![energy.energy(x, z).into()]
-        })?;
+        let energy = |energy: &E, x, z| vec![energy.energy(x, z).into()];
+        let program = trace_module(&self.energy, (x, z), &parameters, (&device, &types), energy)?;
+        // The comparison of the update's trace sees the derivative of this trace on both sides, and not the energy itself.
+        if is_trial() && !values.iter().any(Value::is_placeholder) {
+            let training = values.iter().any(|value| value.device().is_autodiff());
+            let point = values.iter().cloned().map(Value::detached).collect();
+            compare_module(
+                "energy",
+                (&self.energy, &parameters),
+                &program,
+                (x, z),
+                (point, training),
+                &energy,
+            )?;
+        }
         let rows = types.first().and_then(|ty| ty.shape.first().copied()).unwrap_or(1);
         let found = program.output_types().next().cloned();
         if found.as_ref().is_none_or(|ty| ty.shape != [rows]) {
@@ -185,7 +198,7 @@ impl<E: Module + Energy> Update for GradientDescent<E> {
     /// Where the energy cannot be traced or is not one value per row; a [`FixedPoint`](crate::FixedPoint) over this
     /// turns that into its error.
     fn update(&self, x: E::State, z: E::Input) -> E::State {
-        self.step(&x, &z).unwrap_or_else(|error| std::panic::panic_any(error.into_program()))
+        self.step(&x, &z).unwrap_or_else(|error| std::panic::panic_any(error))
     }
 
     /// None where steps are projected: the energy alone does not tell where the minimiser on the set is.

@@ -4,14 +4,14 @@ use crate::engine::failure::Failure;
 use crate::engine::part::Part;
 use crate::engine::runner::{Origin, computed};
 use crate::error::Error;
-use crate::settings::report::locked;
+use crate::settings::configuration::TRACE_MEMORY;
+use crate::tracing::cache::{Bytes, Cache};
 use banach_program::{
     ConvolutionMethod, Hoisted, Host, Kind, Machine, Operand, Packed, Program, Rows, Target, Type,
     Unsuitable, operations, rows, with_rows,
 };
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Numbers the engine has.
 pub(crate) trait Number: banach_program::Number + banach_solve::Number {}
@@ -30,11 +30,26 @@ pub(crate) struct CompiledBody<T> {
     /// Whether the rows can be separated.
     separable: bool,
     method: ConvolutionMethod,
-    machines: Mutex<HashMap<usize, Arc<Machine<T>>>>,
+    machines: Cache<usize, Machine<T>>,
 }
 
-/// Machines kept: a loop sees few numbers of rows.
-const KEPT: usize = 64;
+impl<T: Number> Bytes for Machine<T> {
+    fn bytes(&self) -> usize {
+        Machine::bytes(self)
+    }
+}
+
+impl<T: Number> Bytes for CompiledBody<T> {
+    fn bytes(&self) -> usize {
+        self.program.bytes() + self.machines.bytes()
+    }
+}
+
+impl<T: Number> Bytes for CompiledLoop<T> {
+    fn bytes(&self) -> usize {
+        self.prologue.as_ref().map_or(0, Machine::bytes) + self.body.bytes()
+    }
+}
 
 impl<T: Number> CompiledBody<T> {
     pub(crate) fn new(program: Program, method: ConvolutionMethod) -> Result<Self, Unsuitable> {
@@ -49,7 +64,7 @@ impl<T: Number> CompiledBody<T> {
         }
         let count = state.shape[0];
         let separable = count > 1 && with_rows(&program, &per_row, 1).is_some();
-        let body = CompiledBody { program, per_row, state, separable, method, machines: Mutex::default() };
+        let body = CompiledBody { program, per_row, state, separable, method, machines: Cache::default() };
         body.machine(count)?;
         Ok(body)
     }
@@ -76,9 +91,10 @@ impl<T: Number> CompiledBody<T> {
 
     /// The program for a number of rows.
     pub(crate) fn machine(&self, rows: usize) -> Result<Arc<Machine<T>>, Unsuitable> {
-        if let Some(machine) = locked(&self.machines).get(&rows) {
-            return Ok(Arc::clone(machine));
-        }
+        self.machines.get_or_insert(rows, TRACE_MEMORY, |&rows| self.compiled(rows))
+    }
+
+    fn compiled(&self, rows: usize) -> Result<Machine<T>, Unsuitable> {
         let whole = rows == self.state.shape[0];
         let fewer = || with_rows(&self.program, &self.per_row, rows);
         let program = if whole { Some(self.program.clone()) } else { fewer() };
@@ -86,14 +102,7 @@ impl<T: Number> CompiledBody<T> {
         let fixed: Vec<usize> = (1..program.inputs().len()).collect();
         let machine = Machine::new(&program, &fixed)?.convolving(self.method);
         // A part of a batch has a core of its own.
-        let machine = if whole { machine.spread() } else { machine };
-        let machine = Arc::new(machine);
-        let mut known = locked(&self.machines);
-        if known.len() >= KEPT {
-            known.clear();
-        }
-        known.insert(rows, Arc::clone(&machine));
-        Ok(machine)
+        Ok(if whole { machine.spread() } else { machine })
     }
 }
 

@@ -7,6 +7,7 @@ use crate::engine::part::Part;
 use crate::engine::runner::{Origin, computed};
 use crate::engine::smooth::{Derivative, Slopes};
 use crate::error::Error;
+use crate::tracing::cache::Bytes;
 use banach_program::{
     Builder, ConvolutionMethod, Hoisted, Host, Operand, Packed, Program, Target, Unsuitable, Var, hoist,
     simplify,
@@ -49,6 +50,17 @@ pub(crate) struct CompiledSmooth<T> {
     g: CompiledLoop<T>,
     derivative: CompiledLinear<T>,
     energy: Option<CompiledEnergy<T>>,
+}
+
+impl<T: Number> Bytes for CompiledSmooth<T> {
+    fn bytes(&self) -> usize {
+        let linear = |linear: &CompiledLinear<T>| linear.slopes.bytes() + linear.pushed.bytes();
+        let energy = |energy: &CompiledEnergy<T>| {
+            let bodies = [&energy.image, &energy.value, &energy.gradient];
+            bodies.into_iter().map(Bytes::bytes).sum::<usize>() + linear(&energy.hessian)
+        };
+        self.g.bytes() + linear(&self.derivative) + self.energy.as_ref().map_or(0, energy)
+    }
 }
 
 impl<T: Number> CompiledSmooth<T> {

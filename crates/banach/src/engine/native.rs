@@ -6,6 +6,7 @@ use crate::engine::part::Part;
 use crate::engine::smooth::{Derivative, Slopes};
 use crate::error::Error;
 use crate::settings::configuration::Convolution;
+use crate::tracing::cache::Bytes;
 use banach_program::{Hoisted, Host, Kind, Operand, Program, Unsuitable, Value};
 use banach_solve::{
     FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
@@ -29,6 +30,16 @@ pub(crate) type NativeLoop = Native<CompiledLoop<f32>, CompiledLoop<f64>>;
 
 /// A loop with its derivative compiled for this machine.
 pub(crate) type NativeSmooth = Native<CompiledSmooth<f32>, CompiledSmooth<f64>>;
+
+impl<S: Bytes, D: Bytes> Bytes for Native<S, D> {
+    fn bytes(&self) -> usize {
+        match self {
+            Native::Single(compiled) => compiled.bytes(),
+            Native::Double(compiled) => compiled.bytes(),
+            Native::Unsuitable => 0,
+        }
+    }
+}
 
 impl<S, D> Native<S, D> {
     /// What is made for the precision of a program's state.

@@ -3,6 +3,7 @@
 use crate::engine::compiled::Number;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
+use crate::tracing::cache::Bytes;
 use banach_program::{Kind, Machine, Program, Value, evaluate};
 use burn::tensor::{FloatDType, Tensor};
 
@@ -45,6 +46,17 @@ pub(crate) fn computed(program: &Program) -> (Vec<Origin>, Program) {
         }
     }
     (origins, program.clone().with_outputs(&kept))
+}
+
+impl Bytes for Runner {
+    fn bytes(&self) -> usize {
+        let machine = match &self.machine {
+            Some(Compiled::Single(machine)) => machine.bytes(),
+            Some(Compiled::Double(machine)) => machine.bytes(),
+            None => 0,
+        };
+        self.program.bytes() + machine
+    }
 }
 
 impl Runner {

@@ -1,20 +1,26 @@
 //! What do I put into my network? A Burn module whose forward is the fixed point of another module.
 
 use crate::calculus::implicit::KnownRows;
+use crate::engine::failure::Failure;
 use crate::error::Error;
+use crate::layer::observed::{Observer, Step};
+use crate::layer::shared::Shared;
 use crate::layer::warm::{Visit, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::{Gradient, Inverse};
-use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked, warn};
+use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked};
+use crate::tracing::cache::Signature;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
 use crate::tracing::parameters::Parameters;
-use crate::tracing::traced::{TracedUpdate, types_of};
-use crate::tracing::update::Update;
-use banach_program::{Builder, Program, Tensors, Type, Value, Var, evaluate, record};
+use crate::tracing::traced::TracedUpdate;
+use crate::tracing::update::{Update, start_of};
+use banach_program::{Builder, Program, Tensors, Value, Var, evaluate, record};
+use banach_solve::Progress;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use std::sync::{Arc, Mutex};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
 ///
@@ -24,27 +30,15 @@ use std::sync::{Arc, Mutex};
 /// rest. Programs are traced once for each set of shapes; clones share them, and the statistics.
 ///
 /// See the [crate's page](crate) for an example.
-#[derive(Module, Debug)]
+#[derive(Module)]
+#[module(custom_display)]
 pub struct FixedPoint<M: Module> {
     update: M,
     #[module(skip)]
     config: FixedPointConfig,
     #[module(skip)]
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
-
-/// What clones of a layer have in common.
-#[derive(Debug, Default)]
-struct Shared {
-    traced: Mutex<Vec<(Key, Arc<TracedUpdate>)>>,
-    statistics: Arc<Mutex<Statistics>>,
-}
-
-/// What a program is traced for: a device, the tensors of the call, and which of them each place in the module holds.
-type Key = (Device, Vec<Type>, Vec<usize>);
-
-/// Programs kept per layer; a network sees few sets of shapes.
-const KEPT: usize = 16;
 
 impl<M: Module> FixedPoint<M> {
     pub(crate) fn new(update: M, config: FixedPointConfig) -> Self {
@@ -77,12 +71,12 @@ impl<M: Module> FixedPoint<M> {
 
     /// What this layer and its clones did since the last call of [`take_statistics`](Self::take_statistics).
     pub fn statistics(&self) -> Statistics {
-        locked(&self.shared.statistics).clone()
+        self.shared.journal.statistics().clone()
     }
 
     /// The same, and starts counting anew.
     pub fn take_statistics(&self) -> Statistics {
-        std::mem::take(&mut locked(&self.shared.statistics))
+        std::mem::take(&mut *self.shared.journal.statistics())
     }
 }
 
@@ -101,7 +95,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// An update that cannot be traced, a state that changes its shape, and, with [`OnFailure::Error`], rows that do
     /// not converge.
     pub fn solve(&self, z: M::Input) -> Result<Solution<M::State>, Error> {
-        let x0 = self.update.start(&z);
+        let x0 = start_of(&self.update, &z)?;
         self.solve_from(x0, z)
     }
 
@@ -120,10 +114,28 @@ impl<M: Module + Update> FixedPoint<M> {
         z: M::Input,
         samples: Option<(&WarmStarts, &[u64])>,
     ) -> Result<Solution<M::State>, Error> {
+        self.solve_by(x0, z, samples, None)
+    }
+
+    /// The same, perhaps observed.
+    pub(crate) fn solve_by(
+        &self,
+        x0: M::State,
+        z: M::Input,
+        samples: Option<(&WarmStarts, &[u64])>,
+        observer: Option<&mut Observer<'_, M::State>>,
+    ) -> Result<Solution<M::State>, Error> {
         let mut call = Call::new(self, &x0, &z)?;
         let recorded = Value::from(call.x0.clone()).is_placeholder();
+        if call.tape.is_some() {
+            self.config.validate_adjoint_width(call.x0.dims()[1])?;
+        }
         let mut visit = match samples {
             Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
+            None if recorded && observer.is_some() => {
+                let expected = "a call outside: inside a trace nothing is solved yet";
+                return Err(Error::setting("observer", "given inside a trace", expected));
+            }
             None if recorded => {
                 self.config.validate_in_a_trace()?;
                 return call.record(&x0);
@@ -132,19 +144,14 @@ impl<M: Module + Update> FixedPoint<M> {
             None => None,
         };
         let warm_rows = visit.as_ref().map_or(Ok(0), |visit| visit.begin(&mut call.x0))?;
-        let (solution, inverse) = match call.tape {
-            Some(_) => call.traced.fix.solve_remembered(&call.x0, &call.fixed)?,
-            None => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
+        let (solution, inverse) = match (observer, &call.tape) {
+            (Some(observer), _) => (call.observed(&x0, observer)?, None),
+            (None, Some(_)) => call.traced.fix.solve_remembered(&call.x0, &call.fixed)?,
+            (None, None) => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
         };
         let report = Report::new(&solution);
-        if self.config.on_failure == OnFailure::Warn && !solution.converged() {
-            warn(report.explain());
-        }
-        {
-            let mut statistics = locked(&self.shared.statistics);
-            statistics.count(&report);
-            statistics.warm_rows += warm_rows;
-        }
+        self.shared.journal.solved(&report, self.config.on_failure);
+        self.shared.journal.warmed(warm_rows);
         if let Some(visit) = &mut visit {
             visit.remember_states(&solution.value, &report)?;
         }
@@ -153,7 +160,8 @@ impl<M: Module + Update> FixedPoint<M> {
                 solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!()),
             ));
         }
-        let flat = if call.tape.is_some() {
+        let flat = if let Some(tape) = &call.tape {
+            self.shared.release.count(tape);
             self.on_tape(&call, solution.value, &report, (visit, inverse))?
         } else {
             solution.value
@@ -167,7 +175,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// # Errors
     /// An update that cannot be traced.
     pub fn program(&self, z: M::Input) -> Result<Program, Error> {
-        let x0 = self.update.start(&z);
+        let x0 = start_of(&self.update, &z)?;
         Ok(Call::new(self, &x0, &z)?.traced.program.clone())
     }
 
@@ -189,7 +197,7 @@ impl<M: Module + Update> FixedPoint<M> {
             return Ok(joined);
         }
         let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
-        locked(&self.shared.statistics).skipped_rows += failed.iter().filter(|failed| **failed).count();
+        self.shared.journal.skipped(&failed);
         Ok(chosen(&failed, call.leaf(x), joined))
     }
 
@@ -201,15 +209,10 @@ impl<M: Module + Update> FixedPoint<M> {
         report: &Report,
         (visit, inverse): (Option<Visit>, Option<Inverse>),
     ) -> Result<Tensor<2>, Error> {
-        let (log, loud) = (report.adjoint_log(), self.config.on_failure == OnFailure::Warn);
+        let log = report.adjoint_log();
         let reached = Some((report.outcomes.clone(), report.relative.clone()));
         let rows = KnownRows { visit, reached, inverse, lost: None };
-        self.joined(call, x, &report.residuals, rows, move |report| {
-            if let (true, Err(error)) = (loud, report.check()) {
-                warn(&error.to_string());
-            }
-            locked(&log).push(report);
-        })
+        self.joined(call, x, &report.residuals, rows, move |report| locked(&log).push(report))
     }
 
     /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
@@ -228,18 +231,14 @@ impl<M: Module + Update> FixedPoint<M> {
         let mut point = vec![Value::from(x.clone())];
         point.extend(call.fixed.iter().cloned());
         if let Some(rows) = &stand_ins {
-            point = rows.placed(&call.traced, point)?;
+            point = rows.placed(&call.traced.per_row, point)?;
         }
         let tape = call.tape.iter().flatten().cloned().collect();
-        let shared = Arc::clone(&self.shared);
-        let skips = self.config.on_failure == OnFailure::Skip;
+        let (shared, on_failure) = (Arc::clone(&self.shared), self.config.on_failure);
         let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), ..rows };
         call.traced.fix.on_tape(x, tape, point, rows, move |report| {
-            let mut statistics = locked(&shared.statistics);
-            statistics.count_adjoint(&report);
-            statistics.skipped_rows +=
-                if skips { report.failed().iter().filter(|failed| **failed).count() } else { 0 };
-            drop(statistics);
+            shared.release.reset();
+            shared.journal.pulled_back(&report, on_failure);
             log(report);
         })
     }
@@ -262,7 +261,8 @@ impl Call {
         z: &M::Input,
     ) -> Result<Self, Error> {
         let mut live = z.clone().into_values();
-        let parameters = Parameters::of(&layer.update, &live)?;
+        let parameters = Parameters::of(&layer.update);
+        let random = parameters.random(&live);
         live.extend(parameters.values.iter().cloned());
         let states = x0.clone().into_values();
         if states.iter().chain(&live).any(Value::is_quantized) {
@@ -271,33 +271,48 @@ impl Call {
         Value::on_one_device(&[states.clone(), live.clone()].concat())?;
         let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
-        let types: Vec<Type> = types_of(&states).into_iter().chain(types_of(&fixed)).collect();
-        let mut known = locked(&layer.shared.traced);
-        let device = states.first().map_or_else(Device::default, Value::device);
-        let key = (device, types, parameters.places.clone());
-        let found = known.iter().find(|(kept, _)| *kept == key).map(|(_, traced)| Arc::clone(traced));
-        let traced = match found {
-            Some(traced) => traced,
-            None => {
-                let new = TracedUpdate::new(
-                    &layer.update,
-                    x0,
-                    z,
-                    &parameters,
-                    &key.1,
-                    (&layer.config, &layer.shared.statistics),
-                )?;
-                let new = Arc::new(new);
-                known.truncate(KEPT - 1);
-                known.insert(0, (key, Arc::clone(&new)));
-                new
-            }
-        };
-        drop(known);
-        let x0 = run_single(&traced.packing, states)?.try_into_tensor()?;
+        let point = [states.clone(), fixed.clone()].concat();
+        let numbers = [x0.numbers(), z.numbers()].concat();
+        let signature = Signature::new(&point, numbers, (&parameters.places, &parameters.flags));
+        let (config, journal) = (&layer.config, &layer.shared.journal);
         let tracked = live.iter().any(|value| value.device().is_autodiff());
+        let traced = layer.shared.traced.get_or_insert(signature, config.trace_memory, |signature| {
+            TracedUpdate::new(&layer.update, x0, z, &parameters, &signature.types, (config, journal))
+        })?;
+        if !config.check_trace
+            && let Some(found) = random
+        {
+            return Err(Error::NoFunction { place: "update".into(), found });
+        }
+        if config.check_trace && !point.iter().any(Value::is_placeholder) {
+            traced.compare(&layer.update, (x0, z), &parameters, point, tracked)?;
+        }
+        let x0 = run_single(&traced.packing, states)?.try_into_tensor()?;
         let tape = tracked.then_some(live);
         Ok(Call { traced, x0, fixed, tape })
+    }
+
+    /// The solution, with every iterate shown to an observer.
+    fn observed<S: Tensors>(
+        &self,
+        x0: &S,
+        observer: &mut Observer<'_, S>,
+    ) -> Result<banach_solve::Solution<Tensor<2>>, Error> {
+        let failure = Failure::default();
+        let solution = self.traced.fix.solve_observed(&self.x0, &self.fixed, &mut |x, progress| {
+            let states = evaluate(&self.traced.unpacking, vec![x.clone().into()]);
+            match states.and_then(|states| x0.rebuild(&mut states.into_iter())) {
+                Ok(x) => {
+                    let &Progress { step, evaluations, residuals, outcomes, .. } = progress;
+                    observer(Step { step, evaluations, x, residuals, outcomes })
+                }
+                Err(error) => {
+                    failure.note(error);
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        failure.checked(solution)
     }
 
     /// z and θ, on the tape where they are.
@@ -311,7 +326,7 @@ impl Call {
         let mut point = [vec![x.clone().into()], self.live()].concat();
         if lost.contains(&true) {
             let Some(rows) = StandIns::new(residuals) else { return Ok(self.leaf(x)) };
-            point = rows.placed(&self.traced, point)?;
+            point = rows.placed(&self.traced.per_row, point)?;
         }
         let (start, q) = point.split_at(1);
         let apply = |x: Value| run_single(&self.traced.fix.g, [vec![x], q.to_vec()].concat());

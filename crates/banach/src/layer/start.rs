@@ -5,7 +5,7 @@ use crate::layer::fixed_point::FixedPoint;
 use crate::layer::warm::named;
 use crate::settings::report::Solution;
 use crate::tracing::traced::types_of;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
@@ -57,7 +57,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// [`Error::Setting`] inside a trace, where nothing is solved yet and x̂ cannot be held fixed; [`Error::Program`] where
     /// the solution is that of a batch of another size.
     pub fn start_loss(&self, z: M::Input, solution: &Solution<M::State>) -> Result<Tensor<1>, Error> {
-        let start = self.update().start(&z).into_values();
+        let start = start_of(self.update(), &z)?.into_values();
         let found = solution.value().clone().into_values();
         if start.iter().chain(&found).any(Value::is_placeholder) {
             let expected = "one that is solved: inside a trace x̂ cannot be held fixed";

@@ -6,10 +6,11 @@ use crate::layer::memory::{Memory, WarmStatistics};
 use crate::settings::report::{AdjointReport, Report, Solution, locked};
 use crate::tracing::flatten::run_single;
 use crate::tracing::traced::TracedUpdate;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Kind, Type, Value, evaluate};
 use burn::module::Module;
 use burn::tensor::{DType, Tensor, TensorData};
+use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex};
 
 /// The states and adjoints at which solves of the same samples ended last, under ids that do not change from epoch to
@@ -64,9 +65,16 @@ use std::sync::{Arc, Mutex};
 /// assert_eq!(again.report().steps, [0, 0]);
 /// # Ok::<(), banach::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WarmStarts {
     memory: Arc<Mutex<Memory>>,
+}
+
+impl Debug for WarmStarts {
+    /// The count alone, not the states.
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WarmStarts of {} samples", self.len())
+    }
 }
 
 impl WarmStarts {
@@ -146,7 +154,7 @@ impl<M: Module + Update> FixedPoint<M> {
         ids: &[u64],
         warm: &WarmStarts,
     ) -> Result<Solution<M::State>, Error> {
-        let x0 = self.update().start(&z);
+        let x0 = start_of(self.update(), &z)?;
         self.solve_known(x0, z, Some((warm, ids)))
     }
 }

@@ -3,16 +3,17 @@
 use crate::calculus::implicit::KnownRows;
 use crate::error::Error;
 use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::settings::strict::strict_config;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::chosen;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value, evaluate};
-use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
 /// Which gradient a state of the iteration has.
-#[derive(Config, Debug, Copy, PartialEq, Eq)]
+#[derive(Clone, Debug, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum StateGradient {
     /// That of the last applications of g, with the state before them held fixed: 1 is the one-step gradient ∂g/∂(z, θ) (Fung et
     /// al., "JFB: Jacobian-Free Backpropagation for Implicit Networks", 2022), more are the unrolled phantom gradient (Geng et
@@ -24,46 +25,53 @@ pub enum StateGradient {
     Implicit,
 }
 
-/// States `x_t` of plain iteration, `x_{t+1} = g(x_t, z)`, each with a gradient.
-///
-/// A loss on them, beside that on x̂, makes the iteration itself head for what is wanted, and makes training steadier: fixed-point
-/// correction (Bai, Geng, Savani and Kolter, "Deep Equilibrium Optical Flow Estimation", 2022), with
-/// `Σ_i γ^(n-i) ℓ(x_{t_i})` for n states, [`discounted`].
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `at` | given | rising, each `>= 1` | the steps t after which states are taken |
-/// | `gradient` | `Steps(1)` | `Steps(k)` with `k >= 1`, `Implicit` | the gradient of each |
-///
-/// ```
-/// # use banach::{FixedPointConfig, Update};
-/// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-/// use banach::regularize::{FixedPointCorrection, discounted};
-///
-/// # #[derive(Module, Debug)]
-/// # struct Cell { state: Linear }
-/// # impl Update for Cell {
-/// #     type State = Tensor<2>;
-/// #     type Input = Tensor<2>;
-/// #     fn start(&self, z: &Tensor<2>) -> Tensor<2> { z.zeros_like() }
-/// #     fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> { (self.state.forward(x) * 0.5 + z).tanh() }
-/// # }
-/// # let cell = Cell { state: LinearConfig::new(8, 8).init(&Device::flex().autodiff()) };
-/// let layer = FixedPointConfig::new().init(cell)?;
-/// let z = Tensor::<2>::ones([4, 8], &Device::flex().autodiff());
-/// let states = FixedPointCorrection::evenly(12, 3).states(&layer, z.clone())?; // After 4, 8 and 12 steps.
-/// let loss = |x: &Tensor<2>| x.clone().square().mean();
-/// let total = loss(&layer.forward(z)) + discounted(&states, 0.8, loss)?;
-/// assert!(layer.update().state.weight.grad(&total.backward()).is_some());
-/// # Ok::<(), banach::Error>(())
-/// ```
-#[derive(Config, Debug, PartialEq, Eq)]
-pub struct FixedPointCorrection {
-    /// The steps after which states are taken, rising.
-    pub at: Vec<usize>,
-    /// The gradient of each.
-    #[config(default = "StateGradient::Steps(1)")]
-    pub gradient: StateGradient,
+strict_config!(as_config StateGradient);
+
+strict_config! {
+    /// States `x_t` of plain iteration, `x_{t+1} = g(x_t, z)`, each with a gradient.
+    ///
+    /// A loss on them, beside that on x̂, makes the iteration itself head for what is wanted, and makes training steadier: fixed-point
+    /// correction (Bai, Geng, Savani and Kolter, "Deep Equilibrium Optical Flow Estimation", 2022), with
+    /// `Σ_i γ^(n-i) ℓ(x_{t_i})` for n states, [`discounted`].
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `at` | given | rising, each `>= 1` | the steps t after which states are taken |
+    /// | `gradient` | `Steps(1)` | `Steps(k)` with `k >= 1`, `Implicit` | the gradient of each |
+    ///
+    /// ```
+    /// # use banach::{FixedPointConfig, Update};
+    /// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+    /// use banach::regularize::{FixedPointCorrection, discounted};
+    ///
+    /// # #[derive(Module, Debug)]
+    /// # struct Cell { state: Linear }
+    /// # impl Update for Cell {
+    /// #     type State = Tensor<2>;
+    /// #     type Input = Tensor<2>;
+    /// #     fn start(&self, z: &Tensor<2>) -> Tensor<2> { z.zeros_like() }
+    /// #     fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> { (self.state.forward(x) * 0.5 + z).tanh() }
+    /// # }
+    /// # let cell = Cell { state: LinearConfig::new(8, 8).init(&Device::flex().autodiff()) };
+    /// let layer = FixedPointConfig::new().init(cell)?;
+    /// let z = Tensor::<2>::ones([4, 8], &Device::flex().autodiff());
+    /// let states = FixedPointCorrection::evenly(12, 3).states(&layer, z.clone())?; // After 4, 8 and 12 steps.
+    /// let loss = |x: &Tensor<2>| x.clone().square().mean();
+    /// let total = loss(&layer.forward(z)) + discounted(&states, 0.8, loss)?;
+    /// assert!(layer.update().state.weight.grad(&total.backward()).is_some());
+    /// # Ok::<(), banach::Error>(())
+    /// ```
+    #[derive(Debug, PartialEq, Eq)]
+    pub struct FixedPointCorrection {
+        given {
+            /// The steps after which states are taken, rising.
+            at: Vec<usize>,
+        }
+        defaults {
+            /// The gradient of each.
+            with_gradient(gradient: StateGradient = StateGradient::Steps(1)),
+        }
+    }
 }
 
 impl FixedPointCorrection {
@@ -98,7 +106,7 @@ impl FixedPointCorrection {
         layer: &FixedPoint<M>,
         z: M::Input,
     ) -> Result<Vec<M::State>, Error> {
-        let x0 = layer.update().start(&z);
+        let x0 = start_of(layer.update(), &z)?;
         self.states_from(layer, x0, z)
     }
 

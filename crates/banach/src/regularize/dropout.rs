@@ -1,20 +1,25 @@
 //! How is a state dropped out without the update ceasing to be a function? The mask is drawn once a solve and is an input.
 
 use crate::error::Error;
+use crate::settings::strict::strict_config;
 use banach_program::{Tensors, Value};
-use burn::config::Config;
 use burn::module::{Flag, Module, Param};
 use burn::tensor::{Distribution, Tensor};
 
-/// How a [`VariationalDropout`] is made.
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `probability` | given | `0 <= p < 1` | how likely a number is dropped |
-#[derive(Config, Debug)]
-pub struct VariationalDropoutConfig {
-    /// How likely a number is dropped.
-    pub probability: f64,
+strict_config! {
+    /// How a [`VariationalDropout`] is made.
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `probability` | given | `0 <= p < 1` | how likely a number is dropped |
+    #[derive(Debug)]
+    pub struct VariationalDropoutConfig {
+        given {
+            /// How likely a number is dropped.
+            probability: f64,
+        }
+        defaults {}
+    }
 }
 
 impl VariationalDropoutConfig {

@@ -3,32 +3,36 @@
 use crate::error::Error;
 use crate::regularize::MATRIX_STEPS;
 use crate::regularize::singular_value::{matrix_bound, on_host};
+use crate::settings::strict::strict_config;
 use crate::tracing::update::Update;
-use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
-/// How a [`MonotoneLinear`] or a [`MonotoneCell`] is made.
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `d_input` | given | | the width of z |
-/// | `d_state` | given | | the width of x |
-/// | `monotonicity` | 1 | `> 0` | m: the larger, the faster the iteration, and the less the state feeds itself |
-/// | `initializer` | normal, deviation 0.1 | | how A and B are drawn |
-#[derive(Config, Debug)]
-pub struct MonotoneConfig {
-    /// The width of z.
-    pub d_input: usize,
-    /// The width of x.
-    pub d_state: usize,
-    /// How strongly monotone `I - W` is.
-    #[config(default = 1.0)]
-    pub monotonicity: f64,
-    /// How A and B are drawn.
-    #[config(default = "Initializer::Normal { mean: 0.0, std: 0.1 }")]
-    pub initializer: Initializer,
+strict_config! {
+    /// How a [`MonotoneLinear`] or a [`MonotoneCell`] is made.
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `d_input` | given | | the width of z |
+    /// | `d_state` | given | | the width of x |
+    /// | `monotonicity` | 1 | `> 0` | m: the larger, the faster the iteration, and the less the state feeds itself |
+    /// | `initializer` | normal, deviation 0.1 | | how A and B are drawn |
+    #[derive(Debug)]
+    pub struct MonotoneConfig {
+        given {
+            /// The width of z.
+            d_input: usize,
+            /// The width of x.
+            d_state: usize,
+        }
+        defaults {
+            /// How strongly monotone `I - W` is.
+            with_monotonicity(monotonicity: f64 = 1.0),
+            /// How A and B are drawn.
+            with_initializer(initializer: Initializer = Initializer::Normal { mean: 0.0, std: 0.1 }),
+        }
+    }
 }
 
 impl MonotoneConfig {

@@ -4,7 +4,7 @@
 //! and not detached, also x̂ and through it everything x̂ depends on: they are second derivatives of g, taken by running the traced
 //! program of Jᵀ v or J u on the tape.
 //!
-//! A row in which g has no finite derivative is left out of the mean and out of the gradient; where no row is left, the penalty is
+//! A batch of no rows has the penalty 0. A row in which g has no finite derivative is left out of the mean and out of the gradient; where no row is left, the penalty is
 //! NaN, without a gradient.
 //!
 //! ```
@@ -146,7 +146,7 @@ impl Place {
         self.point.iter().cloned().map(Value::detached).collect()
     }
 
-    /// The mean of a number of every row that has a finite one, on the tape.
+    /// The mean of a number of every row that has a finite one, on the tape; 0 for a batch of no rows.
     fn mean(
         &self,
         direction: &Tensor<2>,
@@ -157,6 +157,9 @@ impl Place {
             return Ok(found.mean());
         }
         let numbers: Vec<f64> = found.clone().into_data().iter::<f64>().collect();
+        if numbers.is_empty() {
+            return Ok(found.sum());
+        }
         let sound = numbers.iter().filter(|number| number.is_finite()).count();
         if sound == numbers.len() {
             return Ok(found.mean());
@@ -164,7 +167,7 @@ impl Place {
         let Some(rows) = StandIns::new(&numbers) else {
             return Ok((found.detach() * f64::NAN).mean());
         };
-        let point = rows.placed(&self.call.traced, self.point.clone())?;
+        let point = rows.placed(&self.call.traced.per_row, self.point.clone())?;
         let found = of_rows(&self.jacobian, &point, direction)?;
         Ok(chosen(&rows.lost, found.zeros_like(), found).sum() * (1.0 / sound as f64))
     }

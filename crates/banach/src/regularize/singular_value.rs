@@ -83,6 +83,9 @@ pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 
 /// The rows after a step of power iteration, of length 1; where the step gave nothing or no number, the old ones.
 pub(crate) fn directions(old: Tensor<2>, stepped: Tensor<2>) -> Tensor<2> {
+    if old.dims().contains(&0) {
+        return old; // Burn expands to no shape without numbers.
+    }
     let length = stepped.clone().square().sum_dim(1).sqrt().expand(old.dims());
     let sound = length.clone().greater_elem(0.0).bool_and(length.clone().lower_elem(f64::INFINITY));
     old.mask_where(sound, stepped / length)

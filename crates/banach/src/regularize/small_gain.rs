@@ -4,53 +4,56 @@ use crate::error::Error;
 use crate::layer::fixed_point::Call;
 use crate::regularize::jacobian::Jacobian;
 use crate::settings::configuration::FixedPointConfig;
+use crate::settings::strict::strict_config;
 use crate::tracing::parameters::Parameters;
-use crate::tracing::update::Update;
-use banach_program::{Tensors, Value};
-use burn::config::Config;
+use crate::tracing::update::{Update, start_of};
+use banach_program::Value;
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Distribution, Tensor};
 
-/// An initialiser that scales the weights of an update until `‖∂g/∂x‖` is at most a gain.
-///
-/// All float parameters of rank 2 and more that are trained (those of linear layers, convolutions, embeddings) are multiplied by
-/// one number `0 < s <= 1`, the largest, to a thousandth, found by halving and bisection; biases and scales of norms stay. The
-/// norm of every row's Jacobian is estimated by power iteration on `Jᵀ J` through the traced update, which gives a number from
-/// below, at the points given and nowhere else: an initialiser, no guarantee. For a guarantee see
-/// [`SpectralLinear`](super::SpectralLinear).
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `gain` | 0.9 | `> 0` | the largest `‖∂g/∂x‖` of a row |
-/// | `steps` | 30 | `>= 1` | steps of power iteration for each estimate |
-///
-/// ```
-/// # use banach::Update;
-/// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
-/// use banach::regularize::SmallGain;
-///
-/// # #[derive(Module, Debug)]
-/// # struct Cell { state: Linear }
-/// # impl Update for Cell {
-/// #     type State = Tensor<2>;
-/// #     type Input = Tensor<2>;
-/// #     fn start(&self, z: &Tensor<2>) -> Tensor<2> { z.zeros_like() }
-/// #     fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> { (self.state.forward(x) * 4.0 + z).tanh() }
-/// # }
-/// # let cell = Cell { state: LinearConfig::new(8, 8).init(&Device::flex()) };
-/// let z = Tensor::zeros([2, 8], &Device::flex());
-/// let (cell, report) = SmallGain::new().with_gain(0.5).init(cell, z)?;
-/// assert!(report.after <= 0.5 && report.before > report.after);
-/// # Ok::<(), banach::Error>(())
-/// ```
-#[derive(Config, Debug)]
-pub struct SmallGain {
-    /// The largest `‖∂g/∂x‖` of a row.
-    #[config(default = 0.9)]
-    pub gain: f64,
-    /// Steps of power iteration for each estimate.
-    #[config(default = 30)]
-    pub steps: usize,
+strict_config! {
+    /// An initialiser that scales the weights of an update until `‖∂g/∂x‖` is at most a gain.
+    ///
+    /// All float parameters of rank 2 and more that are trained (those of linear layers, convolutions, embeddings) are multiplied by
+    /// one number `0 < s <= 1`, the largest, to a thousandth, found by halving and bisection; biases and scales of norms stay. The
+    /// norm of every row's Jacobian is estimated by power iteration on `Jᵀ J` through the traced update, which gives a number from
+    /// below, at the points given and nowhere else: an initialiser, no guarantee. For a guarantee see
+    /// [`SpectralLinear`](super::SpectralLinear).
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `gain` | 0.9 | `> 0` | the largest `‖∂g/∂x‖` of a row |
+    /// | `steps` | 30 | `>= 1` | steps of power iteration for each estimate |
+    ///
+    /// ```
+    /// # use banach::Update;
+    /// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Tensor}};
+    /// use banach::regularize::SmallGain;
+    ///
+    /// # #[derive(Module, Debug)]
+    /// # struct Cell { state: Linear }
+    /// # impl Update for Cell {
+    /// #     type State = Tensor<2>;
+    /// #     type Input = Tensor<2>;
+    /// #     fn start(&self, z: &Tensor<2>) -> Tensor<2> { z.zeros_like() }
+    /// #     fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> { (self.state.forward(x) * 4.0 + z).tanh() }
+    /// # }
+    /// # let cell = Cell { state: LinearConfig::new(8, 8).init(&Device::flex()) };
+    /// let z = Tensor::zeros([2, 8], &Device::flex());
+    /// let (cell, report) = SmallGain::new().with_gain(0.5).init(cell, z)?;
+    /// assert!(report.after <= 0.5 && report.before > report.after);
+    /// # Ok::<(), banach::Error>(())
+    /// ```
+    #[derive(Debug)]
+    pub struct SmallGain {
+        given {}
+        defaults {
+            /// The largest `‖∂g/∂x‖` of a row.
+            with_gain(gain: f64 = 0.9),
+            /// Steps of power iteration for each estimate.
+            with_steps(steps: usize = 30),
+        }
+    }
 }
 
 /// What [`SmallGain`] did.
@@ -75,7 +78,7 @@ impl SmallGain {
     /// # Errors
     /// As [`init_at`](Self::init_at).
     pub fn init<M: Module + Update>(&self, update: M, z: M::Input) -> Result<(M, GainReport), Error> {
-        let x = update.start(&z);
+        let x = start_of(&update, &z)?;
         self.init_at(update, x, z)
     }
 
@@ -98,7 +101,11 @@ impl SmallGain {
         }
         let layer = FixedPointConfig::new().init(update)?;
         let call = Call::new(&layer, &x, &z)?;
-        let parameters = Parameters::of(layer.update(), &z.into_values())?;
+        if call.x0.dims().contains(&0) {
+            let expected = "a state with at least one row and one number: no gain can be measured without";
+            return Err(Error::setting("x", format!("a state of {:?}", call.x0.dims()), expected));
+        }
+        let parameters = Parameters::of(layer.update());
         let rank = |at: usize| parameters.values[at].ty().shape.len();
         let weights: Vec<usize> = parameters.trained().into_iter().filter(|&at| rank(at) >= 2).collect();
         let ids: Vec<ParamId> = weights.iter().map(|&at| parameters.ids[at]).collect();

@@ -4,32 +4,36 @@ use crate::calculus::function::Function;
 use crate::error::Error;
 use crate::regularize::singular_value::{convolution_bound, directions, norm, on_host};
 use crate::regularize::{CONVOLUTION_STEPS, SpectralEstimate};
+use crate::settings::strict::strict_config;
 use banach_program::Value;
-use burn::config::Config;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 
-/// How a [`SpectralConv2d`] is made.
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `conv` | given | | the layer whose weight is divided |
-/// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
-/// | `estimate` | `Gram`, 2 steps | | how σ is found |
-/// | `image` | none | | height and width of the images that power iteration looks at; `Gram` holds for all |
-#[derive(Config, Debug)]
-pub struct SpectralConv2dConfig {
-    /// The layer whose weight is divided.
-    pub conv: Conv2dConfig,
-    /// The number s that the layer does not exceed.
-    #[config(default = 0.9)]
-    pub gain: f64,
-    /// How the largest singular value is found.
-    #[config(default = "SpectralEstimate::Gram { steps: 2 }")]
-    pub estimate: SpectralEstimate,
-    /// Height and width of the images that power iteration looks at.
-    pub image: Option<[usize; 2]>,
+strict_config! {
+    /// How a [`SpectralConv2d`] is made.
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `conv` | given | | the layer whose weight is divided |
+    /// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
+    /// | `estimate` | `Gram`, 2 steps | | how σ is found |
+    /// | `image` | none | | height and width of the images that power iteration looks at; `Gram` holds for all |
+    #[derive(Debug)]
+    pub struct SpectralConv2dConfig {
+        given {
+            /// The layer whose weight is divided.
+            conv: Conv2dConfig,
+        }
+        defaults {
+            /// The number s that the layer does not exceed.
+            with_gain(gain: f64 = 0.9),
+            /// How the largest singular value is found.
+            with_estimate(estimate: SpectralEstimate = SpectralEstimate::Gram { steps: 2 }),
+            /// Height and width of the images that power iteration looks at.
+            with_image(image: Option<[usize; 2]> = None),
+        }
+    }
 }
 
 impl SpectralConv2dConfig {
@@ -129,10 +133,11 @@ impl SpectralConv2d {
         let v = carried.value();
         let (home, weight) = (v.device(), self.conv.weight.val().without_autodiff());
         let (shape, mut v) = (v.dims(), v.without_autodiff());
-        let convolution =
-            Function::of(&(v.clone(), weight.clone()), |(v, weight): (Tensor<4>, Tensor<4>)| {
-                with_weight(&self.conv, weight, None).forward(v)
-            })?;
+        let convolution = Function::recorded(&[v.clone().into(), weight.clone().into()], |mut inputs| {
+            let weight = inputs.remove(1).try_into_tensor()?;
+            let image = with_weight(&self.conv, weight, None).forward(inputs.remove(0).try_into_tensor()?);
+            Ok(vec![image.into()])
+        })?;
         let transposed = convolution.vjp_of(&[0]);
         for _ in 0..steps {
             let image: Value = convolution.call((v.clone(), weight.clone()))?.remove(0);

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::regularize::MATRIX_STEPS;
 use crate::regularize::singular_value::{directions, matrix_bound, norm, on_host};
-use burn::config::Config;
+use crate::settings::strict::strict_config;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
@@ -18,7 +18,8 @@ use burn::tensor::{Device, Distribution, Tensor};
 /// Power iteration finds `‖W v‖ / ‖v‖ <= σ` for a direction v that the layer carries and `advance` improves: it is below σ
 /// until v has settled, and again after each optimizer step. What makes it safe is the margin, or to ask `bound()`, which is
 /// rigorous for either estimate.
-#[derive(Config, Debug, Copy, PartialEq)]
+#[derive(Clone, Debug, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum SpectralEstimate {
     /// Gram iteration: see [`singular_value`](super::singular_value).
     Gram {
@@ -35,6 +36,8 @@ pub enum SpectralEstimate {
     },
 }
 
+strict_config!(as_config SpectralEstimate);
+
 impl SpectralEstimate {
     pub(super) fn validate(self, gain: f64) -> Result<(), Error> {
         if !(gain > 0.0 && gain.is_finite()) {
@@ -49,23 +52,27 @@ impl SpectralEstimate {
     }
 }
 
-/// How a [`SpectralLinear`] is made.
-///
-/// | setting | default | range | effect |
-/// | :-- | :-- | :-- | :-- |
-/// | `linear` | given | | the layer whose weight is divided |
-/// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
-/// | `estimate` | `Gram`, 4 steps | | how σ is found |
-#[derive(Config, Debug)]
-pub struct SpectralLinearConfig {
-    /// The layer whose weight is divided.
-    pub linear: LinearConfig,
-    /// The number s that the layer does not exceed.
-    #[config(default = 0.9)]
-    pub gain: f64,
-    /// How the largest singular value is found.
-    #[config(default = "SpectralEstimate::Gram { steps: 4 }")]
-    pub estimate: SpectralEstimate,
+strict_config! {
+    /// How a [`SpectralLinear`] is made.
+    ///
+    /// | setting | default | range | effect |
+    /// | :-- | :-- | :-- | :-- |
+    /// | `linear` | given | | the layer whose weight is divided |
+    /// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
+    /// | `estimate` | `Gram`, 4 steps | | how σ is found |
+    #[derive(Debug)]
+    pub struct SpectralLinearConfig {
+        given {
+            /// The layer whose weight is divided.
+            linear: LinearConfig,
+        }
+        defaults {
+            /// The number s that the layer does not exceed.
+            with_gain(gain: f64 = 0.9),
+            /// How the largest singular value is found.
+            with_estimate(estimate: SpectralEstimate = SpectralEstimate::Gram { steps: 4 }),
+        }
+    }
 }
 
 impl SpectralLinearConfig {

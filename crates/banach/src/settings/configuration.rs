@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
 use crate::settings::gradient::Gradient;
 use crate::settings::precision::Precision;
+use crate::tracing::parameters::Parameters;
 use crate::tracing::update::Update;
 use banach_program::ConvolutionMethod;
 use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
@@ -14,15 +15,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// Go on with the best point the row visited; a row without any finite residual gets no gradient.
+    /// Go on with the best point the row visited; a row without any finite residual, or without a finite gradient, gets none.
+    /// The [`log`] crate has a warning of the first solve with failed rows, and whenever their share doubles; so it has with
+    /// [`Skip`](Self::Skip).
     #[default]
     Best,
-    /// The same, and say so through the [`log`] crate, at level warn, with advice.
+    /// The same, and say so through the [`log`] crate at every such solve, at level warn, with advice.
     Warn,
     /// Go on with the best point, but without a gradient of the row, whether it failed forward or backward; such rows are
     /// counted in [`Statistics::skipped_rows`](crate::Statistics::skipped_rows).
     Skip,
-    /// Refuse: [`Error::Solve`] names the first row. So it does for an adjoint ([`Error::Adjoint`]); on Burn's tape, whose backward pass
+    /// Refuse: [`Error::Solve`] names the first row. So it does for an adjoint ([`Error::Adjoint`]) and a
+    /// gradient that is not finite ([`Error::NonFiniteGradient`]); on Burn's tape, whose backward pass
     /// returns no error, as a panic with that message.
     Error,
 }
@@ -81,6 +85,8 @@ impl Convolution {
 /// | `engine` | [`Engine::Native`] | where loops run |
 /// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
 /// | `precision` | [`Precision::Stated`] | whether states of `f64` are iterated in `f32` first |
+/// | `check_trace` | `true` | whether every new trace is compared once with Burn |
+/// | `trace_memory` | 1 GiB | bytes that the traces of a layer may take; the least recently used go first |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FixedPointConfig {
@@ -103,6 +109,14 @@ pub struct FixedPointConfig {
     pub convolution: Convolution,
     /// Whether states of `f64` are iterated in `f32` first.
     pub precision: Precision,
+    /// Whether every new trace is compared with Burn at the start of its first solve: value, and pullback of a random
+    /// cotangent on a training device. What a trace cannot show (`detach`, randomness, a branch on the mode) is then an
+    /// error. It costs one evaluation and one backward pass of g, and three evaluations of the traced program, for each
+    /// new set of shapes. Where it is off, modules that hold a random layer in training mode are refused, used or not.
+    pub check_trace: bool,
+    /// The bytes that the traces of a layer may take, by estimate, with compiled programs and their workspaces. Beyond it
+    /// the least recently used traces go; four stay. A new set of shapes costs a new trace: some milliseconds.
+    pub trace_memory: usize,
 }
 
 impl Default for FixedPointConfig {
@@ -121,9 +135,14 @@ impl Default for FixedPointConfig {
             engine,
             convolution,
             precision,
+            check_trace: true,
+            trace_memory: TRACE_MEMORY,
         }
     }
 }
+
+/// The bytes that traces may take by default.
+pub(crate) const TRACE_MEMORY: usize = 1 << 30;
 
 impl FixedPointConfig {
     /// The defaults.
@@ -213,6 +232,20 @@ impl FixedPointConfig {
         self
     }
 
+    /// Whether every new trace is compared once with Burn.
+    #[must_use]
+    pub fn with_check_trace(mut self, check: bool) -> Self {
+        self.check_trace = check;
+        self
+    }
+
+    /// The bytes that the traces of a layer may take.
+    #[must_use]
+    pub fn with_trace_memory(mut self, bytes: usize) -> Self {
+        self.trace_memory = bytes;
+        self
+    }
+
     /// Refuses settings with no meaning, and some that do not go together.
     ///
     /// # Errors
@@ -261,6 +294,27 @@ impl FixedPointConfig {
         Ok(())
     }
 
+    /// Refuses states that the adjoint solver cannot write down, before a solution is put on the tape: a backward pass
+    /// has no way to report an error.
+    ///
+    /// # Errors
+    /// [`Error::Solve`] with the width and the limit.
+    pub(crate) fn validate_adjoint_width(&self, width: usize) -> Result<(), Error> {
+        let solves = match self.gradient {
+            Gradient::Implicit => true,
+            Gradient::Shine { refinement, .. } => refinement > 0,
+            Gradient::Unrolled { .. } => false,
+        };
+        if let LinearSolver::Dense(dense) = &self.adjoint.solver
+            && solves
+            && width > dense.limit
+        {
+            let (setting, limit) = ("adjoint.dense.limit", dense.limit);
+            return Err(banach_solve::Error::Wide { setting, width, limit }.into());
+        }
+        Ok(())
+    }
+
     /// Refuses gradients other than the implicit one, where that is looked at.
     pub(crate) fn refuse_other_gradients(&self) -> Result<(), Error> {
         match self.gradient {
@@ -285,9 +339,11 @@ impl FixedPointConfig {
     /// The layer over a module.
     ///
     /// # Errors
-    /// As [`validate`](Self::validate).
+    /// As [`validate`](Self::validate), and what is known of the module before its first call: [`Error::Quantized`] for
+    /// quantized parameters, [`Error::Program`] for parameters on more than one device.
     pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
         self.validate()?;
+        Parameters::of_initialized(&update).validate()?;
         Ok(FixedPoint::new(update, self.clone()))
     }
 }

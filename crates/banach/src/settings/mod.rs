@@ -2,5 +2,8 @@
 
 pub(crate) mod configuration;
 pub(crate) mod gradient;
+pub(crate) mod journal;
 pub(crate) mod precision;
 pub(crate) mod report;
+pub(crate) mod strict;
+pub(crate) mod trial;

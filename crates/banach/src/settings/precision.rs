@@ -23,7 +23,8 @@ const PATIENCE: usize = 20;
 /// The way in single precision ends, row by row, where the stated tolerance or a relative one of `9.5e-7` (8 units in the
 /// last place) is met, or earlier: where the residual has not fallen by the stated part, in proportion, for 20 steps. That
 /// is no failure, and neither are overflow and divergence there. Double precision then begins at the best point of the row;
-/// at the given start where single precision has taken no step or met a number that is not finite. So a row ends as it
+/// at the given start where single precision has taken no step, met a number that is not finite, or stalled at a state of more than
+/// twice its first size, beside which a residual may only seem small. So a row ends as it
 /// would have from another start: with several fixed points it may be another one.
 ///
 /// `budget.steps` counts in each precision for itself; evaluations and seconds are shared. Reports tell the sum of both, and
@@ -73,6 +74,11 @@ impl<T> Single<T> {
         Single(OnceLock::new())
     }
 
+    /// It, if it was asked for.
+    pub(crate) fn known(&self) -> Option<&T> {
+        self.0.get()?.as_ref().ok()?.as_deref()
+    }
+
     /// It, made of the program in single precision.
     pub(crate) fn get(
         &self,
@@ -97,8 +103,12 @@ pub(crate) fn in_both<S: Clone>(
     let started = Instant::now();
     let Some(roughly) = rough(settings) else { return double(x0, settings) };
     let first = single(&roughly)?;
-    let moved = |(outcome, steps): (&Outcome, &usize)| *steps > 0 && *outcome != Outcome::NonFinite;
-    let moved: Vec<bool> = first.outcomes.iter().zip(&first.statistics.steps).map(moved).collect();
+    let moved = |row: usize| {
+        let (outcome, growth) = (first.outcomes[row], first.statistics.growth[row]);
+        let gone = matches!(outcome, Outcome::Stalled | Outcome::Diverged) && growth > 2.0;
+        first.statistics.steps[row] > 0 && outcome != Outcome::NonFinite && !gone
+    };
+    let moved: Vec<bool> = (0..first.outcomes.len()).map(moved).collect();
     let mut x = x0.clone();
     if moved.contains(&true) {
         x.replace(&moved, &first.value.cast(FloatDType::F64));

@@ -32,6 +32,11 @@ impl<S> Solution<S> {
     pub fn report(&self) -> &Report {
         &self.report
     }
+
+    /// x̂ and the report.
+    pub fn into_parts(self) -> (S, Report) {
+        (self.value, self.report)
+    }
 }
 
 /// How one forward solve went, and, once `backward` has run, its adjoint solve.
@@ -106,8 +111,8 @@ impl Report {
     }
 
     /// The story in words: how many rows converged, how fast, and advice where they did not.
-    pub fn explain(&self) -> &str {
-        &self.explanation
+    pub fn explain(&self) -> String {
+        self.explanation.clone()
     }
 
     /// How the adjoint solves went: one for every backward pass through this solution.
@@ -139,6 +144,13 @@ pub struct AdjointReport {
     pub solvers: Vec<String>,
     /// Why a second solver ran.
     pub escalation: Option<String>,
+    /// What can be done about each row.
+    advice: Vec<&'static str>,
+    /// Whether a second solver was due, but has solved no row so often that it was left out this time.
+    pub escalation_skipped: bool,
+    /// The rows whose cotangents of z and θ, `(∂g/∂(z, θ))ᵀ c`, are not finite: they have no gradient, and others are not
+    /// touched by it. Empty where none is asked for.
+    pub non_finite: Vec<bool>,
 }
 
 impl AdjointReport {
@@ -160,26 +172,33 @@ impl AdjointReport {
         spent.for_each(|outcome| *outcome = Outcome::Approximate);
     }
 
-    /// That every row was solved, or approximated by choice.
+    /// That every row was solved, or approximated by choice, and has a finite gradient.
     ///
     /// # Errors
-    /// [`Error::Adjoint`] names the first row that failed.
+    /// [`Error::Adjoint`] names the first row whose adjoint was not solved, [`Error::NonFiniteGradient`] the first that
+    /// has no finite gradient.
     pub fn check(&self) -> Result<(), Error> {
-        let failed = self.failed();
-        let Some(row) = failed.iter().position(|failed| *failed) else { return Ok(()) };
+        let unsolved: Vec<bool> = self.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
+        let Some(row) = unsolved.iter().position(|failed| *failed) else {
+            let Some(row) = self.non_finite.iter().position(|lost| *lost) else { return Ok(()) };
+            let failed = self.non_finite.iter().filter(|lost| **lost).count();
+            return Err(Error::NonFiniteGradient { row, failed, rows: self.outcomes.len() });
+        };
         Err(Error::Adjoint {
             row,
             outcome: self.outcomes[row],
+            advice: self.advice.get(row).copied().unwrap_or_else(|| self.outcomes[row].advice()),
             steps: self.steps[row],
             residual: self.residuals[row],
-            failed: failed.iter().filter(|failed| **failed).count(),
-            rows: failed.len(),
+            failed: unsolved.iter().filter(|failed| **failed).count(),
+            rows: unsolved.len(),
         })
     }
 
-    /// The rows that failed.
+    /// The rows that failed: their adjoints were not solved, or their gradients are not finite.
     pub(crate) fn failed(&self) -> Vec<bool> {
-        self.outcomes.iter().map(|outcome| outcome.is_failure()).collect()
+        let lost = self.non_finite.iter().copied().chain(std::iter::repeat(false));
+        self.outcomes.iter().zip(lost).map(|(outcome, lost)| outcome.is_failure() || lost).collect()
     }
 
     pub(crate) fn new(solver: &LinearSolver, solution: &banach_solve::Solution<Tensor<2>>) -> Self {
@@ -192,6 +211,9 @@ impl AdjointReport {
             single_evaluations: solution.statistics.earlier,
             solvers: vec![solver.to_string()],
             escalation: None,
+            advice: (0..solution.outcomes.len()).map(|row| solution.advice(row)).collect(),
+            escalation_skipped: false,
+            non_finite: vec![],
         }
     }
 
@@ -213,6 +235,7 @@ impl AdjointReport {
             if self.outcomes[row].is_failure() && (old.is_nan() || new < old) {
                 self.outcomes[row] = second.outcomes[row];
                 self.residuals[row] = new;
+                self.advice[row] = second.advice(row);
                 *better = true;
             }
         }
@@ -241,8 +264,12 @@ pub struct Statistics {
     pub adjoint_steps: usize,
     /// Rows whose adjoint failed; those that are approximate by choice did not.
     pub adjoint_unconverged_rows: usize,
+    /// Rows whose adjoint gave cotangents of z and θ that are not finite, so that they have no gradient.
+    pub non_finite_gradients: usize,
     /// Adjoint solves in which a second solver was tried.
     pub escalations: usize,
+    /// Adjoint solves in which a second solver was due, but has solved no row so often that it was left out for a while.
+    pub skipped_escalations: usize,
     /// Rows left out of a gradient because they failed, forward or backward ([`OnFailure::Skip`](crate::OnFailure::Skip)).
     pub skipped_rows: usize,
 }
@@ -272,13 +299,10 @@ impl Statistics {
         self.adjoint_steps += report.steps.iter().sum::<usize>();
         self.adjoint_unconverged_rows +=
             report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
+        self.non_finite_gradients += report.non_finite.iter().filter(|lost| **lost).count();
         self.escalations += usize::from(report.escalation.is_some());
+        self.skipped_escalations += usize::from(report.escalation_skipped);
     }
-}
-
-/// Says what went wrong in the log.
-pub(crate) fn warn(text: &str) {
-    log::warn!(target: "banach", "{text}");
 }
 
 /// The lock, also where another thread panicked while it held it: the counts stay counts.

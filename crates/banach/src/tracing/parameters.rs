@@ -1,4 +1,4 @@
-//! What is θ? The parameters of a module in visiting order, each once, whatever it is used for.
+//! Collection of a module's parameters, in visiting order and without duplicates.
 
 use crate::error::Error;
 use banach_program::Value;
@@ -11,49 +11,83 @@ use std::collections::HashMap;
 pub(crate) struct Parameters {
     pub(crate) ids: Vec<ParamId>,
     pub(crate) values: Vec<Value>,
-    /// Which of them a gradient may change.
-    steady: Vec<bool>,
+    /// The field of the module that holds each parameter first, such as `state.weight`.
+    pub(crate) names: Vec<String>,
+    /// Which parameters no gradient may change.
+    frozen: Vec<bool>,
     /// For every place that holds a parameter, which one it is.
     pub(crate) places: Vec<usize>,
-    inside: Vec<String>,
-    /// A layer in training mode that is no function.
-    unsteady: Option<String>,
+    /// The flags of layers that behave differently in training, by which a frozen layer is known.
+    pub(crate) flags: Vec<(ParamId, bool)>,
+    path: Vec<String>,
+    containers: Vec<String>,
+    /// The layers in training mode that are no functions of their inputs.
+    random: Vec<String>,
+    /// Whether parameters that are not yet initialized are left out.
+    initialized: bool,
 }
 
 impl Parameters {
-    /// Collects the parameters of an update; the input tells whether an update without any is trained.
-    pub(crate) fn of<M: Module>(module: &M, z: &[Value]) -> Result<Self, Error> {
+    /// Collects the parameters of a module.
+    pub(crate) fn of<M: Module>(module: &M) -> Self {
         let mut parameters = Parameters::default();
         module.visit(&mut parameters);
-        let witnesses = if parameters.values.is_empty() { z } else { &parameters.values };
-        let training = witnesses.iter().any(|value| value.device().is_autodiff());
-        match parameters.unsteady.take().filter(|_| training) {
-            Some(found) => Err(Error::NoFunction { found }),
-            None => Ok(parameters),
+        parameters
+    }
+
+    /// Collects the parameters that a module has initialized, and initializes none.
+    pub(crate) fn of_initialized<M: Module>(module: &M) -> Self {
+        let mut parameters = Parameters { initialized: true, ..Parameters::default() };
+        module.visit(&mut parameters);
+        parameters
+    }
+
+    /// Refuses quantized parameters and parameters on several devices.
+    pub(crate) fn validate(&self) -> Result<(), Error> {
+        if self.values.iter().any(Value::is_quantized) {
+            return Err(Error::Quantized);
         }
+        Ok(Value::on_one_device(&self.values)?)
+    }
+
+    /// A layer in training mode that draws random numbers or computes batch statistics, whether it is used or not. The
+    /// input tells whether a module without parameters is trained.
+    pub(crate) fn random(&self, z: &[Value]) -> Option<String> {
+        let witnesses = if self.values.is_empty() { z } else { &self.values };
+        let training = witnesses.iter().any(|value| value.device().is_autodiff());
+        (training && !self.random.is_empty()).then(|| self.random.join(" or "))
+    }
+
+    /// The parameters that are trained on Burn's tape, by position.
+    pub(crate) fn tracked(&self) -> Vec<usize> {
+        self.trained().into_iter().filter(|&at| self.values[at].device().is_autodiff()).collect()
     }
 
     /// The float parameters that are trained, by position; all of them, where the module is off the tape.
     pub(crate) fn trained(&self) -> Vec<usize> {
-        (0..self.ids.len()).filter(|&at| self.values[at].ty().kind.is_float() && !self.steady[at]).collect()
+        (0..self.ids.len()).filter(|&at| self.values[at].ty().kind.is_float() && !self.frozen[at]).collect()
     }
 
-    fn add(&mut self, id: ParamId, value: Value, steady: bool) {
+    fn add(&mut self, id: ParamId, value: Value, frozen: bool) {
         let known = self.ids.iter().position(|known| *known == id);
         self.places.push(known.unwrap_or(self.ids.len()));
         if known.is_none() {
             self.ids.push(id);
             self.values.push(value);
-            self.steady.push(steady);
+            self.names.push(self.path.join("."));
+            self.frozen.push(frozen);
         }
     }
 }
 
 impl ModuleVisitor for Parameters {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.initialized && !param.is_initialized() {
+            return;
+        }
         let tensor = param.val();
-        let steady = tensor.device().is_autodiff() && !tensor.is_require_grad();
-        self.add(param.id, tensor.into(), steady);
+        let frozen = tensor.device().is_autodiff() && !tensor.is_require_grad();
+        self.add(param.id, tensor.into(), frozen);
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
@@ -65,20 +99,26 @@ impl ModuleVisitor for Parameters {
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
-        let unsteady = ["Struct:Dropout", "Struct:BatchNorm", "Struct:GaussianNoise", "Struct:RRelu"];
-        if let Some(layer) = self.inside.iter().find(|layer| unsteady.contains(&layer.as_str()))
+        self.flags.push((flag.id, flag.is_enabled()));
+        let random = ["Struct:Dropout", "Struct:BatchNorm", "Struct:GaussianNoise", "Struct:RRelu"];
+        if let Some(layer) = self.containers.iter().find(|layer| random.contains(&layer.as_str()))
             && flag.is_enabled()
         {
-            self.unsteady = Some(layer.trim_start_matches("Struct:").into());
+            let layer = layer.trim_start_matches("Struct:").to_owned();
+            if !self.random.contains(&layer) {
+                self.random.push(layer);
+            }
         }
     }
 
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
-        self.inside.push(container_type.into());
+    fn enter_module(&mut self, name: &str, container_type: &str) {
+        self.path.push(name.into());
+        self.containers.push(container_type.into());
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.inside.pop();
+        self.path.pop();
+        self.containers.pop();
     }
 }
 
@@ -86,11 +126,20 @@ impl ModuleVisitor for Parameters {
 #[derive(Debug)]
 pub(crate) struct Replacement {
     values: HashMap<ParamId, Value>,
+    /// The flags to set; others stay.
+    flags: HashMap<ParamId, bool>,
 }
 
 impl Replacement {
     pub(crate) fn new(ids: &[ParamId], values: &[Value]) -> Self {
-        Replacement { values: ids.iter().copied().zip(values.iter().cloned()).collect() }
+        let values = ids.iter().copied().zip(values.iter().cloned()).collect();
+        Replacement { values, flags: HashMap::new() }
+    }
+
+    /// The same, which also sets flags of layers.
+    pub(crate) fn with_flags(mut self, flags: &[(ParamId, bool)]) -> Self {
+        self.flags = flags.iter().copied().collect();
+        self
     }
 
     fn take(&self, id: ParamId) -> Value {
@@ -115,5 +164,12 @@ impl ModuleMapper for Replacement {
     fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
         let tensor = self.take(param.id).try_into_bool();
         Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        match self.flags.get(&flag.id) {
+            Some(&enabled) => flag.with_value(enabled),
+            None => flag,
+        }
     }
 }

@@ -1,15 +1,21 @@
-//! What is known about an update before any number is? Its program, its loop, its derivative, for one set of shapes.
+//! A traced update: its program, its fixed point and the layout of its state, for one set of shapes.
 
 use crate::calculus::implicit::Fix;
 use crate::error::Error;
 use crate::settings::configuration::{Engine, FixedPointConfig};
-use crate::settings::report::Statistics;
+use crate::settings::journal::Journal;
+use crate::settings::report::locked;
+use crate::settings::trial::record_error;
+use crate::tracing::cache::Bytes;
+use crate::tracing::compare::Comparison;
 use crate::tracing::flatten::Layout;
+use crate::tracing::lost::rows_of_inputs;
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
-use banach_program::{Program, Rows, Tensors, Type, Value, rows, trace};
+use banach_program::{Program, Tensors, Type, Value, trace};
 use burn::module::Module;
 use burn::tensor::Device;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
 /// An update as programs on the flat state.
@@ -23,6 +29,14 @@ pub(crate) struct TracedUpdate {
     pub(crate) per_row: Vec<bool>,
     pub(crate) packing: Program,
     pub(crate) unpacking: Program,
+    /// What was compared with Burn; none before the first comparison.
+    compared: Mutex<Option<Compared>>,
+}
+
+impl Bytes for TracedUpdate {
+    fn bytes(&self) -> usize {
+        self.program.bytes() + self.packing.bytes() + self.unpacking.bytes() + self.fix.bytes()
+    }
 }
 
 impl TracedUpdate {
@@ -33,7 +47,7 @@ impl TracedUpdate {
         z: &M::Input,
         parameters: &Parameters,
         types: &[Type],
-        (config, statistics): (&FixedPointConfig, &Arc<Mutex<Statistics>>),
+        (config, journal): (&FixedPointConfig, &Arc<Journal>),
     ) -> Result<Self, Error> {
         let device = &x.clone().into_values().first().map_or_else(Device::default, Value::device);
         let states = x.clone().into_values().len();
@@ -50,14 +64,98 @@ impl TracedUpdate {
         let engine = if on_host { config.engine } else { Engine::Device };
         let layout = Layout::of(&program, states, engine)?;
         let flat = layout.flattened(&program);
-        let per_row = (0..flat.inputs().len()).map(|at| rows(&flat, &[0, at]) == Rows::Independent).collect();
+        let per_row = rows_of_inputs(&flat);
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
         let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
             update.descended(x, z).map(Value::from).into_iter().collect()
         })?;
         let energy = (!traced.outputs().is_empty()).then(|| layout.column(&traced));
-        let fix = Fix::new(flat, config.clone(), Arc::clone(statistics)).with_energy(energy);
-        Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking })
+        let fix = Fix::new(flat, config.clone(), Arc::clone(journal)).with_energy(energy);
+        let compared = Mutex::default();
+        Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking, compared })
+    }
+
+    /// Compares the trace with Burn at a point `(states, z, θ)` off the tape, unless that was done for as many gradients.
+    ///
+    /// # Errors
+    /// As [`Comparison::check`].
+    pub(crate) fn compare<M: Module + Update>(
+        &self,
+        update: &M,
+        (x, z): (&M::State, &M::Input),
+        parameters: &Parameters,
+        point: Vec<Value>,
+        training: bool,
+    ) -> Result<(), Error> {
+        let mut compared = locked(&self.compared);
+        let wanted = if training { parameters.tracked() } else { vec![] };
+        if compared.as_ref().is_some_and(|known| {
+            known.training >= training && wanted.iter().all(|at| known.trained.contains(at))
+        }) {
+            return Ok(());
+        }
+        let code = |update: &M, x, z| update.update(x, z).into_values();
+        compare_module("update", (update, parameters), &self.program, (x, z), (point, training), &code)?;
+        *compared = Some(Compared { training, trained: wanted });
+        Ok(())
+    }
+}
+
+/// What was compared with Burn.
+#[derive(Debug)]
+struct Compared {
+    /// Whether pullbacks were compared, and not values alone.
+    training: bool,
+    /// The parameters whose gradients were compared.
+    trained: Vec<usize>,
+}
+
+/// Compares the trace of what a closure does with a module, a state and an input with Burn, at a point off the tape.
+///
+/// # Errors
+/// As [`Comparison::check`].
+pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
+    subject: &'static str,
+    (module, parameters): (&M, &Parameters),
+    program: &Program,
+    (x, z): (&X, &Z),
+    (point, training): (Vec<Value>, bool),
+    closure: &dyn Fn(&M, X, Z) -> Vec<Value>,
+) -> Result<(), Error> {
+    let states = x.clone().into_values().len();
+    let first = point.len() - parameters.ids.len();
+    let tracked = training.then(|| {
+        // The gradient of a loss is that of the parameters alone.
+        let floats = (0..first).filter(|&at| subject != "loss" && point[at].ty().kind.is_float());
+        floats.chain(parameters.tracked().into_iter().map(|at| first + at)).collect()
+    });
+    let named = |at| match at {
+        at if at < states => format!("state {at}"),
+        at if at < first => format!("input {}", at - states),
+        at => format!("the parameter `{}`", parameters.names[at - first]),
+    };
+    let names = (0..point.len()).map(named).collect();
+    let random = parameters.random(&z.clone().into_values());
+    let comparison = Comparison { subject, program, point, names, tracked, random };
+    let done = comparison.check(&|values: &[Value]| {
+        let live = live(module, parameters, &values[first..], training);
+        let mut values = values.iter().cloned();
+        let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
+        Ok(closure(&live, x, z))
+    });
+    done.inspect_err(record_error)
+}
+
+/// A copy of a module with other parameters, which computes on Burn's tensors: in training mode on the tape, or off it.
+fn live<M: Module>(module: &M, parameters: &Parameters, values: &[Value], training: bool) -> M {
+    // A clone may share running statistics with the original; a validation copy does not.
+    let copy = module.valid();
+    let mut replacement = Replacement::new(&parameters.ids, values);
+    if training {
+        replacement = replacement.with_flags(&parameters.flags);
+        copy.train().map(&mut replacement)
+    } else {
+        copy.map(&mut replacement)
     }
 }
 
@@ -70,7 +168,7 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
     closure: impl FnOnce(&M, X, Z) -> Vec<Value>,
 ) -> Result<Program, Error> {
     let others = types.len() - parameters.values.len();
-    let program = trace(device, types, |placeholders| {
+    trace_code(device, types, |placeholders| {
         let mut values = placeholders.iter().cloned();
         let (x, z) = (x.rebuild(&mut values)?, z.rebuild(&mut values)?);
         let there = Replacement::new(&parameters.ids, &placeholders[others..]);
@@ -80,11 +178,32 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
             recording = recording.to_device(&placeholder.device());
         }
         Ok(closure(&recording, x, z))
-    })?;
-    Ok(program)
+    })
 }
 
-/// The types of the tensors of a call.
+/// The program that a closure computes for inputs of these types. A panic of the closure with an [`Error`] of this crate
+/// is that error.
+pub(crate) fn trace_code(
+    device: &Device,
+    types: &[Type],
+    closure: impl FnOnce(&[Value]) -> Result<Vec<Value>, banach_program::Error>,
+) -> Result<Program, Error> {
+    let mut refused = None;
+    let program = trace(device, types, |placeholders| {
+        let traced = catch_unwind(AssertUnwindSafe(|| closure(placeholders)));
+        traced.unwrap_or_else(|payload| match payload.downcast::<Error>() {
+            Ok(error) => {
+                let message = error.to_string();
+                refused = Some(*error);
+                Err(banach_program::Error::Panicked { message })
+            }
+            Err(payload) => resume_unwind(payload),
+        })
+    });
+    refused.map_or_else(|| Ok(program?), Err)
+}
+
+/// The types of tensors.
 pub(crate) fn types_of(values: &[Value]) -> Vec<Type> {
     values.iter().map(Value::ty).collect()
 }

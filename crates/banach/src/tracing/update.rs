@@ -1,6 +1,7 @@
 //! What does a user write? The update `g(x, z)` and where the iteration starts.
 
-use banach_program::Tensors;
+use crate::error::Error;
+use banach_program::{Tensors, Type, Value, guarded};
 use burn::tensor::Tensor;
 
 /// An update `g(x, z; θ)` whose fixed point `x = g(x, z; θ)` is wanted. Implement it for a Burn module; its
@@ -30,4 +31,11 @@ pub trait Update {
     fn descended(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
         None
     }
+}
+
+/// [`Update::start`], whose panics become errors.
+pub(crate) fn start_of<U: Update>(update: &U, z: &U::Input) -> Result<U::State, Error> {
+    let values = z.clone().into_values();
+    let types: Vec<Type> = values.iter().filter(|value| !value.is_quantized()).map(Value::ty).collect();
+    Ok(guarded(&types, || update.start(z))?)
 }

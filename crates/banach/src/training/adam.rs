@@ -1,9 +1,9 @@
 //! How do parameters move down their gradient in one pass over memory? Adam, for Burn's optimizer.
 
 use crate::error::Error;
+use crate::settings::strict::strict_config;
 use banach_kernels::{Descent, Level, descend};
 use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value};
-use burn::config::Config;
 use burn::optim::{self, AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -12,57 +12,58 @@ use std::fmt::{Debug, Formatter};
 /// Parameters that one core moves at a time.
 const PART: usize = 1 << 14;
 
-/// Adam, with decoupled decay of weights if that is asked for.
-///
-/// ```text
-/// m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²,   θ ← (1 - lr λ) θ - lr m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)
-/// ```
-///
-/// D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; I. Loshchilov and F. Hutter,
-/// "Decoupled weight decay regularization" (2019), algorithm 2. The numbers are those of Burn's optimizers up to rounding. The difference is speed: where parameters lie in this machine's memory, all of it is
-/// one pass over them, in place and on all cores; on other devices it is Burn's tensor operations.
-///
-/// | setting | default | range |
-/// | :-- | :-- | :-- |
-/// | `beta_1` | `0.9` | `[0, 1)` |
-/// | `beta_2` | `0.999` | `[0, 1)` |
-/// | `epsilon` | `1e-8` | `> 0` |
-/// | `decay`, λ | `0` | `>= 0` |
-///
-/// ```
-/// use banach::AdamConfig;
-/// use burn::module::Module;
-/// use burn::nn::LinearConfig;
-/// use burn::optim::GradientsParams;
-/// use burn::tensor::{Device, Tensor};
-///
-/// let device = Device::flex().autodiff();
-/// let mut layer = LinearConfig::new(2, 1).init(&device);
-/// let mut optimizer = AdamConfig::new().init()?;
-/// let before = layer.weight.val().into_data();
-/// let loss = layer.forward(Tensor::<2>::ones([1, 2], &device)).sum();
-/// let gradients = GradientsParams::from_grads(loss.backward(), &layer);
-/// layer = optimizer.step(0.1, layer, gradients);
-/// // The first step is the learning rate, against the sign of the slope.
-/// for (now, before) in layer.weight.val().into_data().iter::<f32>().zip(before.iter::<f32>()) {
-///     assert!((now - (before - 0.1)).abs() < 1e-6);
-/// }
-/// # Ok::<(), banach::Error>(())
-/// ```
-#[derive(Config, Debug)]
-pub struct AdamConfig {
-    /// What is kept of the mean of slopes in a step.
-    #[config(default = 0.9)]
-    pub beta_1: f64,
-    /// What is kept of the mean of their squares.
-    #[config(default = 0.999)]
-    pub beta_2: f64,
-    /// Added to the denominator.
-    #[config(default = 1e-8)]
-    pub epsilon: f64,
-    /// The part of a weight that goes in a step of length 1.
-    #[config(default = 0.0)]
-    pub decay: f64,
+strict_config! {
+    /// Adam, with decoupled decay of weights if that is asked for.
+    ///
+    /// ```text
+    /// m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²,   θ ← (1 - lr λ) θ - lr m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)
+    /// ```
+    ///
+    /// D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; I. Loshchilov and F. Hutter,
+    /// "Decoupled weight decay regularization" (2019), algorithm 2. The numbers are those of Burn's optimizers up to rounding. The difference is speed: where parameters lie in this machine's memory, all of it is
+    /// one pass over them, in place and on all cores; on other devices it is Burn's tensor operations.
+    ///
+    /// | setting | default | range |
+    /// | :-- | :-- | :-- |
+    /// | `beta_1` | `0.9` | `[0, 1)` |
+    /// | `beta_2` | `0.999` | `[0, 1)` |
+    /// | `epsilon` | `1e-8` | `> 0` |
+    /// | `decay`, λ | `0` | `>= 0` |
+    ///
+    /// ```
+    /// use banach::AdamConfig;
+    /// use burn::module::Module;
+    /// use burn::nn::LinearConfig;
+    /// use burn::optim::GradientsParams;
+    /// use burn::tensor::{Device, Tensor};
+    ///
+    /// let device = Device::flex().autodiff();
+    /// let mut layer = LinearConfig::new(2, 1).init(&device);
+    /// let mut optimizer = AdamConfig::new().init()?;
+    /// let before = layer.weight.val().into_data();
+    /// let loss = layer.forward(Tensor::<2>::ones([1, 2], &device)).sum();
+    /// let gradients = GradientsParams::from_grads(loss.backward(), &layer);
+    /// layer = optimizer.step(0.1, layer, gradients);
+    /// // The first step is the learning rate, against the sign of the slope.
+    /// for (now, before) in layer.weight.val().into_data().iter::<f32>().zip(before.iter::<f32>()) {
+    ///     assert!((now - (before - 0.1)).abs() < 1e-6);
+    /// }
+    /// # Ok::<(), banach::Error>(())
+    /// ```
+    #[derive(Debug)]
+    pub struct AdamConfig {
+        given {}
+        defaults {
+            /// What is kept of the mean of slopes in a step.
+            with_beta_1(beta_1: f64 = 0.9),
+            /// What is kept of the mean of their squares.
+            with_beta_2(beta_2: f64 = 0.999),
+            /// Added to the denominator.
+            with_epsilon(epsilon: f64 = 1e-8),
+            /// The part of a weight that goes in a step of length 1.
+            with_decay(decay: f64 = 0.0),
+        }
+    }
 }
 
 impl AdamConfig {

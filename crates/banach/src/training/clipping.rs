@@ -1,8 +1,9 @@
 //! How long may a gradient be? All parameters together, which Burn's clipping of one tensor at a time does not say.
 
 use crate::error::Error;
-use banach_kernels::{Level, square_sum};
+use banach_kernels::{Level, careful_norm, square_sum};
 use banach_program::{Host, Number, Operand, Value};
+use banach_solve::Rows as _;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
@@ -43,9 +44,9 @@ pub fn clip_gradients(
     if longest.is_nan() || longest <= 0.0 {
         return Err(Error::setting("longest", longest, "a number above 0"));
     }
-    let mut measure = Measure { gradients: &gradients, seen: HashSet::new(), squares: 0.0 };
+    let mut measure = Measure { gradients: &gradients, seen: HashSet::new(), norm: 0.0 };
     module.visit(&mut measure);
-    let norm = measure.squares.sqrt();
+    let norm = measure.norm;
     if norm <= longest || !norm.is_finite() {
         return Ok((gradients, norm));
     }
@@ -60,7 +61,7 @@ const PART: usize = 1 << 14;
 struct Measure<'a> {
     gradients: &'a GradientsParams,
     seen: HashSet<ParamId>,
-    squares: f64,
+    norm: f64,
 }
 
 impl ModuleVisitor for Measure<'_> {
@@ -69,18 +70,33 @@ impl ModuleVisitor for Measure<'_> {
             return;
         };
         let value = || Value::from(gradient.clone());
-        let here = squares::<f32>(value()).or_else(|| squares::<f64>(value()));
-        let elsewhere = || gradient.clone().square().sum().into_data().iter::<f64>().sum();
-        self.squares += here.unwrap_or_else(elsewhere);
+        let here = norm::<f32>(value()).or_else(|| norm::<f64>(value()));
+        let elsewhere = || {
+            let count = gradient.shape().num_elements();
+            Tensor::<2>::norms(&[&gradient.clone().reshape([1, count])])[0][0]
+        };
+        let norm = here.unwrap_or_else(elsewhere);
+        // The hypotenuse of NaN and infinity is infinite.
+        self.norm = if norm.is_nan() { norm } else { self.norm.hypot(norm) };
     }
 }
 
-/// The sum of squares, if the numbers lie in this machine's memory.
-fn squares<T: Number>(gradient: Value) -> Option<f64> {
+/// The norm, if the numbers lie in this machine's memory.
+fn norm<T: Number>(gradient: Value) -> Option<f64> {
     let host = Host::<T>::new(gradient).ok()?;
     let Operand::Real(numbers) = host.operand() else { return None };
     let parts: Vec<f64> = numbers.par_chunks(PART).map(|part| square_sum(Level::best(), part)).collect();
-    Some(parts.into_iter().sum())
+    let square: f64 = parts.into_iter().sum();
+    if square.is_finite() && square > f64::MIN_POSITIVE / f64::EPSILON {
+        return Some(square.sqrt());
+    }
+    // Squares of double precision may have left its range.
+    let parts: Vec<f64> = numbers.par_chunks(PART).map(|part| careful_norm(Level::best(), part)).collect();
+    Some(if parts.iter().any(|part| part.is_nan()) {
+        f64::NAN
+    } else {
+        parts.into_iter().fold(0.0, f64::hypot)
+    })
 }
 
 struct Scale {

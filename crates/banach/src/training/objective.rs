@@ -21,63 +21,117 @@
 //! # Ok::<(), banach::Error>(())
 //! ```
 
-use crate::calculus::function::Function;
+use crate::calculus::function::{Function, refuse_numbers};
+use crate::calculus::sound_rows::all_finite;
+use crate::calculus::substitution::{leaving_out_rows, solves_with_lost_rows};
 use crate::engine::runner::Runner;
 use crate::error::Error;
-use crate::settings::configuration::{Convolution, Engine};
-use crate::settings::report::locked;
+use crate::settings::configuration::{Convolution, Engine, TRACE_MEMORY};
+use crate::tracing::cache::{Bytes, Cache, Signature};
 use crate::tracing::parameters::Parameters;
-use crate::tracing::traced::{trace_module, types_of};
-use banach_program::{Builder, Program, Tensors, Type, Value, Var, simplify, vjp};
-use burn::module::{Module, ParamId};
+use crate::tracing::release::Release;
+use crate::tracing::traced::{compare_module, trace_module};
+use banach_program::{Builder, Primitive, Program, Tensors, Value, Var, simplify, vjp};
+use burn::module::{DisplaySettings, Module, ModuleDisplay, ParamId};
 use burn::optim::GradientsParams;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use std::fmt::{Debug, Formatter};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, OnceLock};
 
 /// A loss `L(θ, batch)` of a module, whose value and gradient `∂L/∂θ` are computed by one compiled program.
 ///
 /// The loss is ordinary Burn code on a module and a batch, [`FixedPoint`](crate::FixedPoint) layers included, whose
-/// gradients are those of the implicit function theorem. It must be a function: layers that draw random numbers or count
-/// batches while they train (dropout, batch norm) are refused. The program is traced once for each set of shapes and
-/// replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any Burn optimizer. All else
-/// stays as it was at the first call, the settings of layers and plain fields of modules included: make a new objective
-/// when they change. A row without a finite residual has no sound row put in its place here as it has on the tape: where it makes
-/// the gradient NaN, drop the step (the norm that [`clip_gradients`](crate::clip_gradients) returns says so).
+/// gradients are those of the implicit function theorem. It must be a function: layers that draw random numbers or compute
+/// batch statistics while they train (dropout, batch norm) are refused where the loss uses them. The program is traced once
+/// for each set of shapes and replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any
+/// Burn optimizer. Every new trace is compared once with Burn ([`with_check_trace`](Self::with_check_trace)).
+///
+/// The program is traced again when a plain field of a module or a setting of a layer changes, as far as Burn prints it.
+/// Numbers that no module prints, the numbers of tensors in plain fields and what a closure captures, stay as they were at
+/// the first call: after a change call [`forget_traces`](Self::forget_traces), or pass them in with the batch.
+///
+/// Rows of a fixed point without a finite residual or a finite gradient have no part in the gradient, as on the tape: the
+/// step in which one turns up runs a second time, by a program that leaves them out ([`Statistics`](crate::Statistics)
+/// count both runs). What else is not finite stays so, and the norm that [`clip_gradients`](crate::clip_gradients) returns
+/// says it.
 pub struct Objective<M, I> {
     loss: Loss<M, I>,
     engine: Engine,
     convolution: Convolution,
-    known: Mutex<Vec<(Key, Arc<Runner>)>>,
+    check_trace: bool,
+    trace_memory: usize,
+    known: Cache<Signature, Step>,
+    release: Release,
 }
 
 type Loss<M, I> = Box<dyn Fn(&M, I) -> Tensor<1> + Send + Sync>;
 
-/// What a program is compiled for: a device, the tensors of the call, the parameters at the module's places, and which
-/// of them are trained.
-type Key = (Device, Vec<Type>, Vec<usize>, Vec<usize>);
+/// A compiled step.
+struct Step {
+    runner: Runner,
+    /// Whether there are fixed points in it.
+    solves: bool,
+    /// The step without rows that have no finite gradient, made when the first turns up.
+    careful: OnceLock<Runner>,
+}
 
-/// Programs kept; training sees few sets of shapes.
-const KEPT: usize = 16;
-
-impl<M, I> Debug for Objective<M, I> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Objective of {} programs", locked(&self.known).len())
+impl Bytes for Step {
+    fn bytes(&self) -> usize {
+        self.runner.bytes() + self.careful.get().map_or(0, Bytes::bytes)
     }
 }
 
-impl<M: Module, I: Tensors> Objective<M, I> {
+impl<M, I> Debug for Objective<M, I> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Objective of {} programs", self.known.len())
+    }
+}
+
+impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
     /// The loss that a closure computes: one number.
     pub fn new(loss: impl Fn(&M, I) -> Tensor<1> + Send + Sync + 'static) -> Self {
-        let (engine, convolution) = (Engine::default(), Convolution::default());
-        Objective { loss: Box::new(loss), engine, convolution, known: Mutex::default() }
+        Objective {
+            loss: Box::new(loss),
+            engine: Engine::default(),
+            convolution: Convolution::default(),
+            check_trace: true,
+            trace_memory: TRACE_MEMORY,
+            known: Cache::default(),
+            release: Release::default(),
+        }
+    }
+
+    /// Whether every new trace is compared with Burn: the loss and its gradient are computed once on Burn's tape, fixed
+    /// points included. Where it is off, modules that hold a random layer in training mode are refused, used or not.
+    #[must_use]
+    pub fn with_check_trace(mut self, check: bool) -> Self {
+        self.check_trace = check;
+        self.known = Cache::default();
+        self
+    }
+
+    /// The bytes that compiled programs may take, by estimate; beyond it the least recently used go, and four stay.
+    #[must_use]
+    pub fn with_trace_memory(mut self, bytes: usize) -> Self {
+        self.trace_memory = bytes;
+        self
+    }
+
+    /// Forgets all traces: the next call traces the loss again, with everything that it captures as it is then.
+    pub fn forget_traces(&self) {
+        self.known.clear();
+    }
+
+    /// An estimate of the bytes that the compiled programs take.
+    pub fn trace_bytes(&self) -> usize {
+        self.known.bytes()
     }
 
     /// The same on another engine; fixed points in it have their own setting.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
-        self.known = Mutex::default();
+        self.known = Cache::default();
         self
     }
 
@@ -85,7 +139,7 @@ impl<M: Module, I: Tensors> Objective<M, I> {
     #[must_use]
     pub fn with_convolution(mut self, convolution: Convolution) -> Self {
         self.convolution = convolution;
-        self.known = Mutex::default();
+        self.known = Cache::default();
         self
     }
 
@@ -96,40 +150,62 @@ impl<M: Module, I: Tensors> Objective<M, I> {
     /// [`Error::Program`] for a loss that cannot be traced, [`Error::NotScalar`] for one that is not one number,
     /// [`Error::NoFunction`] for a layer that is no function.
     pub fn value_and_gradient(&self, module: &M, batch: I) -> Result<(f64, GradientsParams), Error> {
-        let values: Vec<Value> = batch.clone().into_values().into_iter().map(Value::detached).collect();
-        let parameters = Parameters::of(module, &values)?;
-        let mut inputs = values;
+        let live = batch.clone().into_values();
+        let parameters = Parameters::of(module);
+        let random = parameters.random(&live);
+        let mut inputs: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         inputs.extend(parameters.values.iter().cloned().map(Value::detached));
         if inputs.iter().any(Value::is_quantized) {
             return Err(Error::Quantized);
         }
         Value::on_one_device(&inputs)?;
+        if !self.check_trace
+            && let Some(found) = random
+        {
+            return Err(Error::NoFunction { place: "loss".into(), found });
+        }
         let trained: Vec<usize> = parameters.trained();
-        let first = inputs.len() - parameters.values.len();
-        let device = inputs.first().map_or_else(Device::default, Value::device);
-        let key = (device, types_of(&inputs), parameters.places.clone(), trained.clone());
-        let found = {
-            let known = locked(&self.known);
-            known.iter().find(|(kept, _)| *kept == key).map(|(_, runner)| Arc::clone(runner))
-        };
-        let runner = match found {
-            Some(runner) => runner,
-            None => {
-                let program = self.compiled(module, &batch, &parameters, &key, first)?;
-                let runner = Arc::new(Runner::new(program, self.engine, self.convolution));
-                let mut known = locked(&self.known);
-                known.truncate(KEPT - 1);
-                known.insert(0, (key, Arc::clone(&runner)));
-                runner
-            }
-        };
-        let mut results = runner.call(inputs)?.into_iter();
+        let training = live.iter().chain(&parameters.values).any(|value| value.device().is_autodiff());
+        let mut signature = Signature::new(&inputs, batch.numbers(), (&parameters.places, &parameters.flags));
+        signature.trained.clone_from(&trained);
+        signature.training = training;
+        signature.fields = module.format(DisplaySettings::new().with_show_all_attributes(true));
+        let step = self.known.get_or_insert(signature, self.trace_memory, |signature| {
+            let program =
+                self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
+            let solves =
+                program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
+            Ok::<_, Error>(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
+        })?;
+        let before = solves_with_lost_rows();
+        let mut results = step.runner.call(inputs.clone())?;
+        if step.solves && (solves_with_lost_rows() != before || !all_finite(&results[1..])) {
+            results = match step.careful.get() {
+                Some(careful) => careful.call(inputs)?,
+                None => {
+                    let mut signature =
+                        Signature::new(&inputs, batch.numbers(), (&parameters.places, &parameters.flags));
+                    (signature.trained, signature.training) = (trained.clone(), training);
+                    let point = (&inputs[..], false);
+                    let program =
+                        leaving_out_rows(|| self.compiled(module, &batch, &parameters, &signature, point))?;
+                    // Another thread may have been faster.
+                    step.careful.get_or_init(|| self.runner(program)).call(inputs)?
+                }
+            };
+        }
+        let mut results = results.into_iter();
         let value = results.next().and_then(|value| value.into_data().iter::<f64>().next());
         let mut gradients = GradientsParams::new();
         for (&parameter, gradient) in trained.iter().zip(results) {
             register(&mut gradients, parameters.ids[parameter], gradient)?;
         }
+        self.release.count(&parameters.values);
         Ok((value.unwrap_or(f64::NAN), gradients))
+    }
+
+    fn runner(&self, program: Program) -> Runner {
+        Runner::new(program, self.engine, self.convolution)
     }
 
     /// `(batch.., θ..) -> (L, ∂L/∂θ..)`.
@@ -138,19 +214,24 @@ impl<M: Module, I: Tensors> Objective<M, I> {
         module: &M,
         batch: &I,
         parameters: &Parameters,
-        (device, types, _, trained): &Key,
-        first: usize,
+        signature: &Signature,
+        (inputs, check): (&[Value], bool),
     ) -> Result<Program, Error> {
-        let loss = trace_module(module, (&(), batch), parameters, (device, types), |module, (), batch| {
-            vec![(self.loss)(module, batch).into()]
-        })?;
+        let code = |module: &M, (), batch| vec![(self.loss)(module, batch).into()];
+        let (device, types) = (&signature.device, &signature.types[..]);
+        let loss = trace_module(module, (&(), batch), parameters, (device, types), code)?;
         let ty = loss.output_types().next().cloned();
         let scalar = ty.filter(|ty| ty.kind.is_float() && ty.len() == 1);
         let Some(ty) = scalar else {
             let found: Vec<String> = loss.output_types().map(ToString::to_string).collect();
             return Err(Error::NotScalar { found: found.join(", ") });
         };
-        let positions: Vec<usize> = trained.iter().map(|parameter| first + parameter).collect();
+        if check {
+            let point = (inputs.to_vec(), signature.training);
+            compare_module("loss", (module, parameters), &loss, (&(), batch), point, &code)?;
+        }
+        let first = inputs.len() - parameters.values.len();
+        let positions: Vec<usize> = signature.trained.iter().map(|parameter| first + parameter).collect();
         let mut builder = Builder::new();
         let mut given: Vec<Var> = loss.input_types().map(|ty| builder.input(ty.clone())).collect();
         given.push(builder.full(ty, 1.0));
@@ -177,9 +258,15 @@ impl Function {
 }
 
 /// A function compiled for this machine.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Compiled {
     runner: Arc<Runner>,
+}
+
+impl Debug for Compiled {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Compiled function of {} bytes", self.runner.bytes())
+    }
 }
 
 impl Compiled {
@@ -188,6 +275,7 @@ impl Compiled {
     /// # Errors
     /// [`Error::Program`] for inputs of another number, shape or dtype.
     pub fn call(&self, inputs: impl Tensors) -> Result<Vec<Value>, Error> {
+        refuse_numbers(&inputs)?;
         self.runner.call(inputs.into_values().into_iter().map(Value::detached).collect())
     }
 }

@@ -230,7 +230,7 @@ update!(Noisy, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner(), |x, z| th
 fn noise_is_refused_in_training_though_nothing_has_parameters() {
     let layer = config().init(Noisy { noise: GaussianNoiseConfig::new(0.5).init() }).unwrap();
     let error = layer.solve(some([2, 3], 0.2).autodiff()).unwrap_err();
-    assert!(matches!(&error, Error::NoFunction { found } if found == "GaussianNoise"), "{error}");
+    assert!(matches!(&error, Error::NoFunction { found, .. } if found == "GaussianNoise"), "{error}");
     assert!(layer.solve(some([2, 3], 0.2)).is_ok());
     assert!(layer.freeze().solve(some([2, 3], 0.2).autodiff()).is_ok());
 }
@@ -242,7 +242,7 @@ fn quantized_weights_are_refused_in_words() {
     let device = Device::flex();
     let module = Linears { state: LinearConfig::new(32, 32).init(&device) };
     let mut quantizer = Quantizer::new(Calibration::MinMax, QuantScheme::default());
-    let layer = FixedPointConfig::new().init(module.quantize_weights(&mut quantizer)).unwrap();
+    let layer = FixedPointConfig::new().init(module).unwrap().quantize_weights(&mut quantizer);
     let error = layer.solve(Tensor::ones([2, 32], &device)).unwrap_err().to_string();
     assert!(error.contains("quantized"), "{error}");
 }

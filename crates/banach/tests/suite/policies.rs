@@ -2,6 +2,7 @@
 
 use crate::approximate::shine;
 use crate::reference::{assert_close, double, numbers};
+use crate::told::heard;
 use crate::update;
 use crate::zoo::Named;
 use banach::solve::{Anderson, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance, Truncated};
@@ -9,7 +10,6 @@ use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure,
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 
 /// x = z x + b: x̂ = b / (1 - z) and dx̂/dz = b / (1 - z)².
 #[derive(Module, Debug)]
@@ -181,42 +181,22 @@ fn settings_are_read_and_an_unknown_one_is_an_error() {
     assert_eq!(serde_json::from_str::<FixedPointConfig>(partly).unwrap(), FixedPointConfig::new());
 }
 
-/// What was logged.
-struct Heard(Mutex<Vec<String>>);
-
-impl log::Log for Heard {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if record.target() == "banach" {
-            self.0.lock().unwrap().push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-static HEARD: Heard = Heard(Mutex::new(vec![]));
-
 #[test]
 fn failures_may_be_told_to_the_log() {
-    log::set_logger(&HEARD).unwrap();
-    log::set_max_level(log::LevelFilter::Warn);
+    let told = || heard(log::Level::Warn);
+    told();
     let layer = tight().with_on_failure(OnFailure::Warn).init(Slope { b: 0.0 }).unwrap();
     let solution = layer.solve(singular()).unwrap();
-    assert_eq!(HEARD.0.lock().unwrap().len(), 0, "nothing has failed yet");
+    assert_eq!(told().len(), 0, "nothing has failed yet");
     let _ = solution.into_value().sum().backward();
-    let heard = HEARD.0.lock().unwrap().join("\n");
+    let heard = told().join("\n");
     assert!(heard.contains("the adjoint of 1 of 3 rows") && heard.contains("row 1"), "{heard}");
     let picard = tight().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(2);
     let layer = picard.with_on_failure(OnFailure::Warn).init(Slope { b: 1.0 }).unwrap();
     let _ = layer.solve(column(&[0.9]).inner()).unwrap();
-    let heard = HEARD.0.lock().unwrap().last().unwrap().clone();
+    let heard = told().pop().unwrap();
     assert!(heard.contains("0 of 1 rows converged") && heard.contains("budget.steps"), "{heard}");
     // Inside a program: nothing of rows that have not failed, and of those that have, in both directions.
-    let told = || std::mem::take(&mut *HEARD.0.lock().unwrap());
     let z = singular().inner();
     let g = Function::of(&(z.clone(), z.clone()), |(x, z): (Tensor<2>, Tensor<2>)| x * z).unwrap();
     let warns = |config: FixedPointConfig| g.fix(&config.with_on_failure(OnFailure::Warn)).unwrap();

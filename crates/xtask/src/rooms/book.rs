@@ -1,10 +1,8 @@
 //! Is the book whole? Every chapter is listed, what it includes and links to is there, and its Rust is quoted from examples.
 
-use super::Violation;
 use super::files::Folder;
+use super::violation::Violation;
 
-/// Where the chapters lie.
-pub(crate) const CHAPTERS: &str = "book/src/";
 /// Where tests write tables that chapters include.
 const GENERATED: &str = "book/src/generated/";
 /// The list of chapters.
@@ -133,6 +131,7 @@ fn beside(from: &str, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rooms::files::CHAPTERS;
     use crate::rooms::source::Source;
 
     const EXAMPLE: &str = "crates/banach/examples/1_a.rs";

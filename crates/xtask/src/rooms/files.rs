@@ -1,12 +1,14 @@
 //! Which files do the rules read?
 
-use super::book::CHAPTERS;
 use super::source::Source;
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Folders that are looked through; beside them may lie results and data.
 const FOLDERS: [&str; 4] = ["book", "crates", "experiments", "record"];
+
+/// Where the book's chapters lie.
+pub(crate) const CHAPTERS: &str = "book/src/";
 
 /// The texts of the workspace.
 #[derive(Debug, Default)]
@@ -17,6 +19,8 @@ pub(crate) struct Folder {
     pub(crate) manifests: Vec<(String, String)>,
     /// `README.md`.
     pub(crate) readme: String,
+    /// `ARCHITECTURE.md`.
+    pub(crate) architecture: String,
     /// Every Markdown file of the book's chapters, with its path from the root.
     pub(crate) book: Vec<(String, String)>,
     /// The paths of all files from the root, with `/` between the parts.
@@ -25,8 +29,11 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn read(root: &Path) -> io::Result<Self> {
-        let mut folder =
-            Folder { readme: std::fs::read_to_string(root.join("README.md"))?, ..Folder::default() };
+        let mut folder = Folder {
+            readme: std::fs::read_to_string(root.join("README.md"))?,
+            architecture: std::fs::read_to_string(root.join("ARCHITECTURE.md"))?,
+            ..Folder::default()
+        };
         for member in entries(&root.join("crates"))? {
             let manifest = member.join("Cargo.toml");
             if manifest.is_file() {

@@ -1,8 +1,9 @@
 //! Who may touch what? Burn's internals live in few files, the tracer never iterates, the solver never differentiates.
 
-use super::Violation;
 use super::files::Folder;
-use super::source::{Source, tokens};
+use super::paths::{CodePath, code_paths};
+use super::source::Source;
+use super::violation::Violation;
 
 /// Words that only some rooms may use. A room is a file or the folder of its name.
 struct Reserved {
@@ -49,7 +50,7 @@ fn of_source(source: &Source) -> Vec<Violation> {
             found.push(Violation::new(format!("{}:{line}", source.path), text));
         }
     }
-    for name in paths(&source.code) {
+    for name in paths(source) {
         let text = if name.starts_with("burn::backend::ir") {
             let named = name == TENSOR_NAME && inside(&[TRACE, VALUE]);
             (!named && !inside(&[LOWER])).then(|| format!("`{name}` is Burn's graph, which lives in {LOWER}"))
@@ -85,50 +86,9 @@ fn banned(source: &Source) -> Vec<Violation> {
 }
 
 /// Every path of the code that starts with `burn`, those of `use` trees written out.
-fn paths(code: &str) -> Vec<String> {
-    let all = tokens(code);
-    let words: Vec<&str> = all.iter().map(|(_, token)| *token).collect();
-    let mut found = vec![];
-    for start in 0..words.len() {
-        let is_root =
-            words[start] == "burn" && (start < 2 || words[start - 1] != ":" || words[start - 2] != ":");
-        if is_root && words.get(start + 1) == Some(&":") {
-            spread(&words[start..], String::new(), &mut found);
-        }
-    }
-    found
-}
-
-/// Writes out the tree at the start of the words, and gives how many of them it takes.
-fn spread(words: &[&str], prefix: String, found: &mut Vec<String>) -> usize {
-    let mut at = 0;
-    let mut path = prefix;
-    loop {
-        match words.get(at) {
-            Some(&"{") => {
-                at += 1;
-                while let Some(&word) = words.get(at).filter(|word| **word != "}") {
-                    at += if word == "," { 1 } else { spread(&words[at..], path.clone(), found).max(1) };
-                }
-                return at + 1;
-            }
-            Some(word) => {
-                let separator = if path.is_empty() { "" } else { "::" };
-                path = format!("{path}{separator}{word}");
-                at += 1;
-            }
-            None => return at,
-        }
-        if words.get(at) == Some(&":") && words.get(at + 1) == Some(&":") {
-            at += 2;
-            continue;
-        }
-        found.push(path);
-        if words.get(at) == Some(&"as") {
-            at += 2;
-        }
-        return at;
-    }
+fn paths(source: &Source) -> Vec<String> {
+    let all = code_paths(&source.tokens());
+    all.iter().filter(|path| path.segments[0] == "burn").map(CodePath::written).collect()
 }
 
 #[cfg(test)]
@@ -137,19 +97,6 @@ mod tests {
 
     fn source(path: &str, text: &str) -> Source {
         Source::new(path.into(), text.into())
-    }
-
-    #[test]
-    fn trees_of_imports_are_written_out() {
-        let code = "use burn::backend::{Dispatch as D, ir::{GraphIr, TensorId}, ops::*};\nlet x = burn::nn::Linear::new();";
-        let expected = [
-            "burn::backend::Dispatch",
-            "burn::backend::ir::GraphIr",
-            "burn::backend::ir::TensorId",
-            "burn::backend::ops::*",
-            "burn::nn::Linear::new",
-        ];
-        assert_eq!(paths(code), expected);
     }
 
     #[test]

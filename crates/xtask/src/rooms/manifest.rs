@@ -1,7 +1,7 @@
 //! Who may depend on whom? Read from every crate's `Cargo.toml`.
 
-use super::Violation;
 use super::files::Folder;
+use super::violation::Violation;
 
 /// What each crate may use of ours; in tests, every one may use the zoo too.
 const ALLOWED: [(&str, &[&str]); 7] = [
@@ -15,7 +15,16 @@ const ALLOWED: [(&str, &[&str]); 7] = [
 ];
 
 pub(crate) fn check(folder: &Folder) -> Vec<Violation> {
-    folder.manifests.iter().flat_map(|(name, text)| of_crate(name, text)).collect()
+    let mut found: Vec<Violation> =
+        folder.manifests.iter().flat_map(|(name, text)| of_crate(name, text)).collect();
+    for (name, text) in &folder.manifests {
+        let lacking = unpublishable(text).join(", ");
+        if !lacking.is_empty() {
+            let text = format!("is published without {lacking}: add them, or `publish = false`");
+            found.push(Violation::new(format!("crates/{name}/Cargo.toml"), text));
+        }
+    }
+    found
 }
 
 fn of_crate(name: &str, text: &str) -> Vec<Violation> {
@@ -47,6 +56,23 @@ fn of_crate(name: &str, text: &str) -> Vec<Violation> {
         }
     }
     found
+}
+
+/// What the registry shows of a crate that is published.
+const SHOWN: [&str; 5] = ["description", "readme", "keywords", "categories", "license"];
+
+/// The fields that a crate lacks for publishing; none for a crate that is not published.
+fn unpublishable(text: &str) -> Vec<&'static str> {
+    let package = text.lines().skip_while(|line| line.trim() != "[package]").skip(1);
+    let package: Vec<&str> = package.take_while(|line| !line.trim_start().starts_with('[')).collect();
+    let has = |field: &str| {
+        let rest = package.iter().filter_map(|line| line.strip_prefix(field));
+        rest.into_iter().any(|rest| rest.starts_with([' ', '=', '.']))
+    };
+    if package.iter().any(|line| line.replace(' ', "") == "publish=false") {
+        return vec![];
+    }
+    SHOWN.into_iter().filter(|field| !has(field)).collect()
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -113,6 +139,15 @@ mod tests {
             ("serde", false),
         ];
         assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn published_crates_say_what_the_registry_shows() {
+        let whole = "[package]\ndescription = \"d\"\nreadme = \"r\"\nkeywords = []\ncategories = []\nlicense.workspace = true\n";
+        assert_eq!(unpublishable(whole), Vec::<&str>::new());
+        assert_eq!(unpublishable(&whole.replace("readme", "homepage")), ["readme"]);
+        assert_eq!(unpublishable("[package]\nname = \"a\"\n[x]\nreadme = 1\n").len(), SHOWN.len());
+        assert_eq!(unpublishable("[package]\npublish = false\n"), Vec::<&str>::new());
     }
 
     #[test]

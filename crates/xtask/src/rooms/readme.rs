@@ -1,7 +1,7 @@
 //! Does the README tell the truth? Its Rust stands word for word in examples that are compiled and run.
 
-use super::Violation;
 use super::files::Folder;
+use super::violation::Violation;
 
 /// Where the README quotes from.
 const EXAMPLES: &str = "crates/banach/examples/";

@@ -1,8 +1,8 @@
 //! Is every file one noun of readable size, that says what it answers and holds nothing forbidden?
 
-use super::Violation;
 use super::files::Folder;
 use super::source::Source;
+use super::violation::Violation;
 
 /// Code lines a file should have at most.
 const AIM: usize = 250;

@@ -1,26 +1,21 @@
-//! What is kept of a run so that it can continue, and when does a checkpoint count as complete?
+//! Checkpoints: what a run needs to continue, complete or not there.
 
-use super::history::{Epoch, History};
+use super::history::Epoch;
 use super::settings::Settings;
-use crate::command::LayerName;
 use crate::error::Error;
+use crate::options::LayerName;
 use crate::report::file;
 use burn::optim::OptimizerRecord;
-use burn::optim::lr_scheduler::LrSchedulerRecord;
-use burn::store::ModuleRecord;
-use burn::train::checkpoint::{Checkpoint, Checkpointer, CheckpointerError};
+use burn::store::{ModuleRecord, RecordError};
+use burn::tensor::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
-const PARTS: [&str; 3] = ["model", "optimizer", "schedule"];
-/// The running mean of the weights, written beside the parts where one is taken.
-pub(crate) const AVERAGE: &str = "average";
-
-/// How many checkpoints stay on disk: enough that the one named by the state is never deleted before its successor
-/// is complete, although the parts are written by threads of their own.
-pub(crate) const KEPT: usize = 3;
+/// The folder of the checkpoints within the results.
+pub(crate) const FOLDER: &str = "checkpoint";
+const STATE: &str = "state.json";
+const PARTS: [&str; 3] = ["model", "optimizer", "average"];
 
 /// The run that a checkpoint belongs to, and its finished epochs. The parts of the last one lie beside it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -31,116 +26,107 @@ pub(crate) struct State {
     pub(crate) epochs: Vec<Epoch>,
 }
 
-/// Writes the state once all parts of an epoch are on disk. Until then, the state names the epoch before.
-#[derive(Clone, Debug)]
-pub(crate) struct Ledger {
+/// What training continues from.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The weights.
+    pub(crate) model: ModuleRecord,
+    /// The moments of the optimizer.
+    pub(crate) optimizer: OptimizerRecord,
+    /// The running mean of the weights, where one is taken.
+    pub(crate) average: Option<ModuleRecord>,
+}
+
+/// Writes checkpoints in a thread of its own, one after the other.
+#[derive(Debug)]
+pub(crate) struct Writer {
     folder: PathBuf,
-    state: State,
-    history: History,
-    saved: Arc<Mutex<HashMap<usize, usize>>>,
+    pending: Option<JoinHandle<Result<(), Error>>>,
 }
 
-impl Ledger {
-    /// A ledger for the run described by `state`, which takes its epochs from `history`.
-    pub(crate) fn new(folder: &Path, state: State, history: History) -> Self {
-        Self { folder: folder.to_path_buf(), state, history, saved: Arc::default() }
+impl Writer {
+    /// A writer into `folder`.
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_path_buf(), pending: None }
     }
 
-    /// The three writers of the parts: model, optimizer, schedule of the step size.
-    pub(crate) fn parts(&self) -> [Part; 3] {
-        PARTS.map(|name| Part { name, ledger: self.clone() })
+    /// Writes the parts, then the state that names them, then removes the parts before. Waits for the checkpoint before.
+    pub(crate) fn save(&mut self, state: &State, parts: Parts) -> Result<(), Error> {
+        self.finish()?;
+        let (folder, state) = (self.folder.clone(), state.clone());
+        self.pending = Some(std::thread::spawn(move || write(&folder, &state, parts)));
+        Ok(())
     }
 
-    fn count(&self, epoch: usize) -> Result<(), CheckpointerError> {
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-        let parts = saved.entry(epoch).or_default();
-        *parts += 1;
-        if *parts < PARTS.len() {
-            return Ok(());
-        }
-        saved.remove(&epoch);
-        let mut state = self.state.clone();
-        state.epochs = self.history.epochs();
-        state.epochs.truncate(epoch);
-        file::write_json(&state_path(&self.folder), &state)
-            .map_err(|error| CheckpointerError::Unknown(error.to_string()))
-    }
-}
-
-/// Writes one part of every checkpoint, whole or not at all.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    name: &'static str,
-    ledger: Ledger,
-}
-
-impl<R: Checkpoint> Checkpointer<R> for Part {
-    fn save(&self, epoch: usize, record: R) -> Result<(), CheckpointerError> {
-        let bytes = record.checkpoint_into_bytes().map_err(CheckpointerError::Record)?;
-        let path = part_path(&self.ledger.folder, self.name, epoch);
-        file::write_whole(&path, &bytes).map_err(CheckpointerError::IOError)?;
-        self.ledger.count(epoch)
-    }
-
-    fn restore(&self, epoch: usize) -> Result<R, CheckpointerError> {
-        R::load(part_path(&self.ledger.folder, self.name, epoch))
-    }
-
-    fn delete(&self, epoch: usize) -> Result<(), CheckpointerError> {
-        match std::fs::remove_file(part_path(&self.ledger.folder, self.name, epoch)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(CheckpointerError::IOError(error))
-            }
-            _ => Ok(()),
+    /// Waits until the last checkpoint is on disk.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        match self.pending.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(result)) => result,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
         }
     }
 }
 
-/// The file of a part after an epoch.
-pub(crate) fn part_path(folder: &Path, name: &str, epoch: usize) -> PathBuf {
+fn write(folder: &Path, state: &State, parts: Parts) -> Result<(), Error> {
+    let epoch = state.epochs.len();
+    let Parts { model, optimizer, average } = parts;
+    let records =
+        [Some(model.into_bytes()), Some(optimizer.into_bytes()), average.map(ModuleRecord::into_bytes)];
+    for (name, record) in PARTS.iter().zip(records) {
+        let path = part_path(folder, name, epoch);
+        if let Some(record) = record {
+            let bytes = record.map_err(|error| Error::write(&path, error))?;
+            file::write_whole(&path, &bytes).map_err(|error| Error::write(&path, error))?;
+        }
+    }
+    begin(folder, state)?;
+    for name in PARTS {
+        // A part that stays behind only takes room.
+        let _ = std::fs::remove_file(part_path(folder, name, epoch.saturating_sub(1)));
+    }
+    Ok(())
+}
+
+fn part_path(folder: &Path, name: &str, epoch: usize) -> PathBuf {
     folder.join(format!("{name}-{epoch}.bpk"))
 }
 
-fn state_path(folder: &Path) -> PathBuf {
-    folder.join("state.json")
-}
-
-/// Says whose the folder is, before an epoch is finished.
+/// Writes the state alone, which says whose the folder is before an epoch is finished.
 pub(crate) fn begin(folder: &Path, state: &State) -> Result<(), Error> {
-    file::write_json(&state_path(folder), state)
+    file::write_json(&folder.join(STATE), state)
 }
 
-/// Whether a file holds the state of a run, perhaps one with other settings than those of today.
-pub(crate) fn is_state(value: &serde_json::Value) -> bool {
-    ["layer", "seed", "settings", "epochs"].iter().all(|name| value.get(name).is_some())
-}
-
-/// The state in `folder`, after making sure that every part of its last epoch can be read.
+/// The state in `folder`, which names at least one finished epoch.
 pub(crate) fn load(folder: &Path) -> Result<State, Error> {
-    let path = state_path(folder);
+    let path = folder.join(STATE);
     let none = || Error::NoCheckpoint { path: folder.to_path_buf() };
     if !path.is_file() {
         return Err(none());
     }
-    let broken = |path: &Path, reason: String| Error::BrokenCheckpoint { path: path.to_path_buf(), reason };
-    let bytes = std::fs::read(&path).map_err(|error| broken(&path, error.to_string()))?;
-    let state: State = serde_json::from_slice(&bytes).map_err(|error| broken(&path, error.to_string()))?;
-    if state.epochs.is_empty() {
-        return Err(none());
-    }
-    let [model, optimizer, schedule] = PARTS.map(|name| part_path(folder, name, state.epochs.len()));
-    let part = |path: &Path, failure: Option<CheckpointerError>| match failure {
-        Some(error) => Err(broken(path, error.to_string().replace('\n', " "))),
-        None => Ok(()),
-    };
-    part(&model, <ModuleRecord as Checkpoint>::load(model.clone()).err())?;
-    part(&optimizer, <OptimizerRecord as Checkpoint>::load(optimizer.clone()).err())?;
-    part(&schedule, <LrSchedulerRecord as Checkpoint>::load(schedule.clone()).err())?;
-    if state.settings.averaging > 0.0 {
-        let average = part_path(folder, AVERAGE, state.epochs.len());
-        part(&average, <ModuleRecord as Checkpoint>::load(average.clone()).err())?;
-    }
-    Ok(state)
+    let bytes = std::fs::read(&path).map_err(|error| broken(&path, error))?;
+    let state: State = serde_json::from_slice(&bytes).map_err(|error| broken(&path, error))?;
+    if state.epochs.is_empty() { Err(none()) } else { Ok(state) }
+}
+
+/// The parts of the last epoch of a state.
+pub(crate) fn load_parts(folder: &Path, state: &State) -> Result<Parts, Error> {
+    let [model, optimizer, average] = PARTS.map(|name| part_path(folder, name, state.epochs.len()));
+    let averages = state.settings.averaging > 0.0;
+    Ok(Parts {
+        model: read(&model, ModuleRecord::from_bytes)?,
+        optimizer: read(&optimizer, OptimizerRecord::from_bytes)?,
+        average: averages.then(|| read(&average, ModuleRecord::from_bytes)).transpose()?,
+    })
+}
+
+fn read<R>(path: &Path, from_bytes: fn(Bytes) -> Result<R, RecordError>) -> Result<R, Error> {
+    let bytes = std::fs::read(path).map_err(|error| broken(path, error))?;
+    from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|error| broken(path, error))
+}
+
+fn broken(path: &Path, reason: impl ToString) -> Error {
+    Error::BrokenCheckpoint { path: path.to_path_buf(), reason: reason.to_string().replace('\n', " ") }
 }
 
 impl State {

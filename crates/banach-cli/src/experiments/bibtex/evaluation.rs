@@ -1,14 +1,14 @@
-//! How good are predicted label sets, and which threshold makes them best?
+//! F1 of predicted label sets, and the threshold that makes it best.
 
 use crate::dataset::bibtex::{Example, LABELS};
 
 /// The outputs of a network for every example of a split.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scores {
+pub(crate) struct F1Scores {
     values: Vec<f32>,
 }
 
-impl Scores {
+impl F1Scores {
     /// Appends the outputs of one mini-batch, row by row.
     pub(crate) fn extend(&mut self, outputs: &[f32]) {
         self.values.extend_from_slice(outputs);
@@ -53,8 +53,8 @@ mod tests {
         Example { features: vec![], labels: labels.to_vec() }
     }
 
-    fn scores(rows: &[&[(usize, f32)]]) -> Scores {
-        let mut scores = Scores::default();
+    fn scores(rows: &[&[(usize, f32)]]) -> F1Scores {
+        let mut scores = F1Scores::default();
         for row in rows {
             let mut outputs = vec![0.0; LABELS];
             row.iter().for_each(|&(label, output)| outputs[label] = output);

@@ -1,10 +1,14 @@
-//! What is minimised: how far are outputs from the labels, and how far are gradients clipped?
+//! The loss, and the clipping of its gradient.
 
-use super::settings::GRADIENT_NORM;
 use banach::clip_gradients;
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, activation};
+
+/// Norm to which the gradient of all parameters together is clipped.
+pub(crate) const GRADIENT_NORM: f64 = 1.0;
+/// Keeps Adam's steps finite. The gradient of a mean over 159 labels is small, so this has to be smaller.
+pub(crate) const GRADIENT_EPSILON: f64 = 1e-8;
 
 /// Mean cross-entropy, and `weight` times 1 - F1 where the weight is not 0.
 pub(crate) fn loss(logits: Tensor<2>, y: Tensor<2>, weight: f64) -> Tensor<1> {
@@ -34,7 +38,7 @@ pub(crate) fn clip(network: &impl Module, gradients: GradientsParams) -> (Gradie
     match clip_gradients(network, gradients, GRADIENT_NORM) {
         Ok((gradients, norm)) if norm.is_finite() => (gradients, true),
         Ok(_) => (GradientsParams::new(), false),
-        Err(error) => panic!("{error}"),
+        Err(error) => panic!("bug: {error}"),
     }
 }
 

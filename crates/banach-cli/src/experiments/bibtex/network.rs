@@ -1,19 +1,20 @@
-//! What is the network that trains, whatever its layer and its recipe?
+//! The network of a recipe and a layer.
 
-use super::answers::{Answering, Sizes};
-use super::joint::{Cell, Joint};
-use super::settings::{self, Settings};
-use super::work::Work;
-use crate::command::{LayerName, RecipeName};
+use super::published::Published;
+use super::recipe::{Recipe, Shape};
+use super::tuned::{Sizes, Tuned};
 use crate::dataset::bibtex::{Example, FEATURES, LABELS};
 use crate::error::Error;
+use crate::experiments::epoch::Work;
+use crate::options::{LayerName, RecipeName};
 use crate::random::Generator;
 use banach::program::Program;
-use banach::{FixedPoint, FixedPointConfig, Report};
+use banach::{FixedPointConfig, Report};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 
 const WEIGHT_STREAM: u64 = 2;
+const FEATURE_STREAM: u64 = 3;
 /// The share of features that an example of Bibtex has, about.
 const PRESENT: f64 = 0.04;
 
@@ -28,38 +29,37 @@ pub(crate) struct Network {
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
 enum Body {
-    Joint(Joint),
-    Answering(Answering),
+    Published(Published),
+    Tuned(Tuned),
 }
 
 impl Network {
-    /// The network that the settings describe; the training examples give the starting biases.
+    /// The network of this shape; the training examples give the starting biases.
     pub(crate) fn new(
-        layer: LayerName,
+        shape: Shape,
         seed: u64,
-        settings: &Settings,
+        config: &FixedPointConfig,
         train: &[Example],
         device: &Device,
     ) -> Result<Self, Error> {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
-        let (config, hidden) = (settings.fixed_point(layer), settings.hidden);
-        let tuned = settings.recipe == RecipeName::Tuned;
+        let Shape { recipe, layer, hidden, label_units, f1_weight } = shape;
+        let tuned = recipe == RecipeName::Tuned;
         let body = if tuned || layer == LayerName::Mlp {
             let odds = tuned.then(|| log_odds(train));
-            let label_units = settings.label_units.unwrap_or_default();
-            let sizes = Sizes { hidden, label_units, bias: odds.as_deref() };
-            Body::Answering(Answering::new(layer, sizes, &config, &mut generator, device)?)
+            let sizes = Sizes { hidden, label_units: label_units.unwrap_or_default(), bias: odds.as_deref() };
+            Body::Tuned(Tuned::new(layer, sizes, config, &mut generator, device)?)
         } else {
-            Body::Joint(Joint::new(layer, hidden, &config, &mut generator, device)?)
+            Body::Published(Published::new(layer, hidden, config, &mut generator, device)?)
         };
-        Ok(Self { body, f1_weight: settings.f1_weight })
+        Ok(Self { body, f1_weight })
     }
 
     /// The logits of the outputs, `[batch, 159]`; the mask is a factor for each hidden unit of each example.
     pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         match &self.body {
-            Body::Joint(network) => network.logits((z, mask)),
-            Body::Answering(network) => network.logits(z, mask),
+            Body::Published(network) => network.logits((z, mask)),
+            Body::Tuned(network) => network.logits(z, mask),
         }
     }
 
@@ -68,11 +68,11 @@ impl Network {
         self.f1_weight
     }
 
-    /// What the solvers did since the last call; g applied once counts as one step.
-    pub(crate) fn take_work(&self) -> Work {
+    /// What the solvers did since the last call, for a mini-batch of `rows`; g applied once counts as one step.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
         match &self.body {
-            Body::Joint(network) => network.take_work(),
-            Body::Answering(network) => network.take_work(),
+            Body::Published(network) => network.take_work(rows),
+            Body::Tuned(network) => network.take_work(rows),
         }
     }
 }
@@ -87,27 +87,44 @@ fn log_odds(examples: &[Example]) -> Vec<f32> {
     counts.into_iter().map(|count| (count / (all - count)).ln() as f32).collect()
 }
 
-/// The published update g(x, z) as a program, traced for a mini-batch of `rows`.
-pub(crate) fn program(rows: usize, device: &Device) -> Result<Program, Error> {
-    let (layer, _) = published(&FixedPointConfig::new(), device)?;
-    layer.program((Tensor::zeros([rows, FEATURES], device), None)).map_err(Error::layer)
+/// An untrained network and features that look random, to look at its update and its solve.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    network: Network,
+    z: Tensor<2>,
 }
 
-/// How the published layer is solved for `rows` of features, a few of each present.
-pub(crate) fn solved(rows: usize, config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
-    let (layer, mut generator) = published(config, device)?;
-    let present = |_| f32::from(u8::from(generator.uniform() < PRESENT));
-    let features: Vec<f32> = (0..rows * FEATURES).map(present).collect();
-    let z = Tensor::from_data(TensorData::new(features, [rows, FEATURES]), device);
-    layer.solve((z, None)).map(|solution| solution.report().clone()).map_err(Error::layer)
-}
+impl Sample {
+    /// The network that `banach train bibtex` trains by `recipe` with `layer`, and one mini-batch of it.
+    pub(crate) fn new(
+        recipe: RecipeName,
+        layer: LayerName,
+        config: &FixedPointConfig,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let network = Network::new(Recipe::shape(recipe, layer), 0, config, &[], device)?;
+        let rows = Recipe::of(recipe, layer).batch;
+        let mut generator = Generator::new(0, FEATURE_STREAM);
+        let present = |_| f32::from(u8::from(generator.uniform() < PRESENT));
+        let features: Vec<f32> = (0..rows * FEATURES).map(present).collect();
+        let z = Tensor::from_data(TensorData::new(features, [rows, FEATURES]), device);
+        Ok(Self { network, z })
+    }
 
-/// The published layer with its starting weights, and the generator that drew them.
-fn published(config: &FixedPointConfig, device: &Device) -> Result<(FixedPoint<Cell>, Generator), Error> {
-    let mut generator = Generator::new(0, WEIGHT_STREAM);
-    match Joint::new(LayerName::FpiNn, settings::PUBLISHED_HIDDEN, config, &mut generator, device)? {
-        Joint::FixedPoint(layer) => Ok((layer, generator)),
-        Joint::Feedforward(_) | Joint::Descent(_) => Err(Error::Training("found no fixed point".into())),
+    /// The update as a program, traced for the mini-batch.
+    pub(crate) fn program(&self) -> Result<Program, Error> {
+        match &self.network.body {
+            Body::Published(network) => network.program(self.z.clone()),
+            Body::Tuned(network) => network.program(self.z.clone()),
+        }
+    }
+
+    /// How the mini-batch is solved.
+    pub(crate) fn solved(&self) -> Result<Report, Error> {
+        match &self.network.body {
+            Body::Published(network) => network.solved(self.z.clone()),
+            Body::Tuned(network) => network.solved(self.z.clone()),
+        }
     }
 }
 

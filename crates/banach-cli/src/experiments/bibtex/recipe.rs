@@ -1,6 +1,6 @@
-//! Which settings does a recipe give to a layer?
+//! Recipes: the settings that each layer has if no option changes them.
 
-use crate::command::{LayerName, RecipeName};
+use crate::options::{LayerName, RecipeName};
 
 /// The settings that no option names, and defaults for those that an option may change.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,16 @@ pub(crate) struct Recipe {
     pub(crate) averaging: f64,
 }
 
+/// What makes a network: its layer, its architecture and its sizes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Shape {
+    pub(crate) recipe: RecipeName,
+    pub(crate) layer: LayerName,
+    pub(crate) hidden: usize,
+    pub(crate) label_units: Option<usize>,
+    pub(crate) f1_weight: f64,
+}
+
 /// Hidden units of the published map.
 pub(crate) const PUBLISHED_HIDDEN: usize = 600;
 
@@ -31,6 +41,24 @@ impl Recipe {
             RecipeName::Published => Self::published(layer),
             RecipeName::Tuned => Self::tuned(layer),
         }
+    }
+
+    /// About how long training and evaluating takes for one example of one epoch, in seconds on two cores.
+    pub(crate) fn seconds_per_example(name: RecipeName, layer: LayerName) -> f64 {
+        let milliseconds = match (name, layer) {
+            (RecipeName::Tuned, LayerName::Mlp | LayerName::Feedforward) => 0.10,
+            (RecipeName::Tuned, LayerName::FpiNn | LayerName::FpiGd) => 0.12,
+            (RecipeName::Published, LayerName::Mlp | LayerName::Feedforward) => 0.12,
+            (RecipeName::Published, LayerName::FpiNn) => 0.30,
+            (RecipeName::Published, LayerName::FpiGd) => 0.15,
+        };
+        1e-3 * milliseconds
+    }
+
+    /// The network that `name` gives to `layer`.
+    pub(crate) fn shape(name: RecipeName, layer: LayerName) -> Shape {
+        let Self { hidden, label_units, f1_weight, .. } = Self::of(name, layer);
+        Shape { recipe: name, layer, hidden, label_units, f1_weight }
     }
 
     fn published(layer: LayerName) -> Self {

@@ -1,18 +1,16 @@
-//! Which settings make a run, and which must a resumed run repeat?
+//! The settings of a run, and those that a resumed run must repeat.
 
-pub(crate) use super::recipe::PUBLISHED_HIDDEN;
-use super::recipe::Recipe;
-use crate::command::{AdjointName, BibtexArguments, EngineName, LayerName, RecipeName, SolverName};
+use super::arguments::BibtexArguments;
+use super::loss::GRADIENT_NORM;
+use super::recipe::{Recipe, Shape};
 use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
 use crate::error::Error;
+use crate::options::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
 use banach::FixedPointConfig;
 use banach::solve::Tolerance;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-
-/// Norm to which the gradient of all parameters together is clipped.
-pub(crate) const GRADIENT_NORM: f64 = 1.0;
 
 const TOLERANCE: f64 = 1e-4;
 const MAX_STEPS: usize = 60;
@@ -48,7 +46,7 @@ pub(crate) struct Settings {
     gradient_norm: f64,
     validation_share: f64,
     device: String,
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     data_fingerprint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     solver: Option<SolverName>,
@@ -63,12 +61,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The settings that the arguments ask for; options that would be ignored are refused.
-    pub(crate) fn new(arguments: &BibtexArguments, data_fingerprint: &str) -> Result<Self, Error> {
-        check(arguments)?;
+    /// The settings that arguments without contradictions ([`check`]) give.
+    pub(crate) fn new(arguments: &BibtexArguments, data_fingerprint: &str) -> Self {
         let (recipe, changes) = (Recipe::of(arguments.recipe, arguments.layer), &arguments.changes);
         let solves = arguments.layer.solves();
-        Ok(Self {
+        Self {
             recipe: arguments.recipe,
             epochs: arguments.epochs.unwrap_or(recipe.epochs),
             patience: arguments.patience,
@@ -92,12 +89,23 @@ impl Settings {
             engine: solves.then(|| arguments.engine.unwrap_or(EngineName::Native)),
             tolerance: solves.then(|| arguments.tolerance.unwrap_or(TOLERANCE)),
             max_steps: solves.then(|| arguments.max_steps.unwrap_or(MAX_STEPS)),
-        })
+        }
     }
 
     /// What is left out of the training examples.
     pub(crate) fn dropout(&self) -> Dropout {
         Dropout { features: self.input_dropout, hidden: self.dropout, units: self.hidden }
+    }
+
+    /// Whether a fixed point is solved for.
+    pub(crate) fn solves(&self) -> bool {
+        self.solver.is_some()
+    }
+
+    /// The network that these settings describe.
+    pub(crate) fn shape(&self, layer: LayerName) -> Shape {
+        let Self { recipe, hidden, label_units, f1_weight, .. } = *self;
+        Shape { recipe, layer, hidden, label_units, f1_weight }
     }
 
     /// How the layer solves forward and backward.

@@ -1,73 +1,59 @@
-//! What happens to the network in one mini-batch: the loss, its gradient, and what is measured?
+//! A mini-batch: its loss and gradient while training, its outputs while evaluating.
 
 use super::evaluation::row_f1;
 use super::loss::{clip, loss};
 use super::network::Network;
-use super::work::Work;
 use crate::dataset::batches::Batch;
 use crate::dataset::bibtex::LABELS;
+use crate::experiments::epoch::{Sums, Work};
 use burn::optim::GradientsParams;
-use burn::tensor::{ExecutionError, activation};
-use burn::train::{InferenceStep, ItemLazy, TrainOutput, TrainStep};
+use burn::tensor::activation;
 
-/// What one mini-batch gave, on the host.
+/// A mini-batch of the training split: the clipped gradient, and sums over the rows.
+///
+/// Where the loss or the gradient is not finite, every row counts as not finite, and such a gradient is empty.
+pub(crate) fn train(network: &Network, batch: Batch) -> (GradientsParams, Sums) {
+    let rows = batch.z.dims()[0];
+    let loss = loss(network.logits(batch.z, batch.mask), batch.y, network.f1_weight());
+    let value = f64::from(loss.clone().into_scalar::<f32>());
+    let gradients = GradientsParams::from_grads(loss.backward(), network);
+    let (gradients, finite) = clip(network, gradients);
+    let mut work = network.take_work(rows);
+    if !finite || !value.is_finite() {
+        work.non_finite_rows = rows;
+    }
+    (gradients, Sums::of_mini_batch(value, rows, work))
+}
+
+/// A mini-batch of another split.
 #[derive(Clone, Debug)]
-pub(crate) struct StepOutput {
-    /// Mean over the rows.
+pub(crate) struct Evaluated {
+    /// Mean loss of the rows.
     pub(crate) loss: f64,
+    /// The outputs x̂, row by row.
+    pub(crate) outputs: Vec<f32>,
+    /// Mean F1 with outputs rounded at one half, in percent.
+    pub(crate) f1_at_half: f64,
     /// Rows of the mini-batch.
     pub(crate) rows: usize,
-    /// The outputs x̂, row by row; empty while training.
-    pub(crate) outputs: Vec<f32>,
-    /// Mean F1 at one half, in percent; none while training.
-    pub(crate) f1_at_half: Option<f64>,
     /// What the solvers did.
     pub(crate) work: Work,
 }
 
-impl ItemLazy for StepOutput {
-    fn sync(self) -> Result<Self, ExecutionError> {
-        Ok(self)
-    }
-}
-
-impl TrainStep for Network {
-    type Input = Batch;
-    type Output = StepOutput;
-
-    fn step(&self, batch: Batch) -> TrainOutput<StepOutput> {
-        let rows = batch.z.dims()[0];
-        let loss = loss(self.logits(batch.z, batch.mask), batch.y, self.f1_weight());
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        let gradients = GradientsParams::from_grads(loss.backward(), self);
-        let (grads, finite) = clip(self, gradients);
-        let mut work = self.take_work();
-        if !finite || !value.is_finite() {
-            work.non_finite_rows = rows;
-        }
-        let item = StepOutput { loss: value, rows, outputs: Vec::new(), f1_at_half: None, work };
-        TrainOutput { grads, item }
-    }
-}
-
-impl InferenceStep for Network {
-    type Input = Batch;
-    type Output = StepOutput;
-
-    fn step(&self, batch: Batch) -> StepOutput {
-        let logits = self.logits(batch.z, batch.mask);
-        let loss = loss(logits.clone(), batch.y.clone(), self.f1_weight());
-        let loss = f64::from(loss.into_scalar::<f32>());
-        let outputs: Vec<f32> = activation::sigmoid(logits).into_data().iter().collect();
-        let truth: Vec<f32> = batch.y.into_data().iter().collect();
-        let rows = truth.len() / LABELS;
-        let pairs = || outputs.chunks_exact(LABELS).zip(truth.chunks_exact(LABELS));
-        let f1 = pairs().map(|(outputs, truth)| row_f1(outputs, &ones(truth), 0.5)).sum::<f64>();
-        let mut work = self.take_work();
-        let broken = pairs().filter(|(outputs, _)| outputs.iter().any(|output| !output.is_finite())).count();
-        work.non_finite_rows = work.non_finite_rows.max(broken);
-        StepOutput { loss, rows, f1_at_half: Some(100.0 * f1 / rows.max(1) as f64), outputs, work }
-    }
+/// Evaluates a mini-batch.
+pub(crate) fn evaluate(network: &Network, batch: Batch) -> Evaluated {
+    let logits = network.logits(batch.z, batch.mask);
+    let loss = loss(logits.clone(), batch.y.clone(), network.f1_weight());
+    let loss = f64::from(loss.into_scalar::<f32>());
+    let outputs: Vec<f32> = activation::sigmoid(logits).into_data().iter().collect();
+    let truth: Vec<f32> = batch.y.into_data().iter().collect();
+    let rows = truth.len() / LABELS;
+    let pairs = || outputs.chunks_exact(LABELS).zip(truth.chunks_exact(LABELS));
+    let f1 = pairs().map(|(outputs, truth)| row_f1(outputs, &ones(truth), 0.5)).sum::<f64>();
+    let mut work = network.take_work(rows);
+    let broken = pairs().filter(|(outputs, _)| outputs.iter().any(|output| !output.is_finite())).count();
+    work.non_finite_rows = work.non_finite_rows.max(broken);
+    Evaluated { loss, rows, f1_at_half: 100.0 * f1 / rows.max(1) as f64, outputs, work }
 }
 
 fn ones(row: &[f32]) -> Vec<u32> {

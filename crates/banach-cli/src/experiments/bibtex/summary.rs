@@ -1,82 +1,76 @@
-//! What is left of a run: its report, its curves and its table?
+//! The report, the curves and the closing table of a run on Bibtex.
 
 use super::checkpoint::State;
-use super::history::{Epoch, EpochReport};
+use super::history::{self, Epoch};
 use super::settings::Settings;
-use crate::command::LayerName;
 use crate::error::Error;
+use crate::experiments::epoch::{Work, written};
+use crate::experiments::session::Session;
+use crate::options::LayerName;
 use crate::report::curves::{self, Axis, Curve, Panel};
-use crate::report::{file, memory, table};
+use crate::report::{memory, table};
 use serde::Serialize;
-use std::path::Path;
+
+/// The picture of a run.
+pub(crate) const CURVES: &str = "curves.svg";
 
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+pub(crate) struct BibtexReport {
     experiment: &'static str,
     layer: LayerName,
     seed: u64,
-    parameters: usize,
-    settings: &'a Settings,
-    epochs: Vec<&'a EpochReport>,
-    best: Option<Best>,
+    pub(crate) parameters: usize,
+    pub(crate) settings: Settings,
+    epochs: Vec<Epoch>,
+    /// The epoch with the best F1 on the validation split.
+    pub(crate) best: Option<Best>,
     peak_memory_bytes: Option<u64>,
 }
 
-/// The epoch with the best F1 on the validation split; all F1 in percent.
+/// All F1 in percent.
 #[derive(Debug, Serialize)]
-struct Best {
+pub(crate) struct Best {
     epoch: usize,
-    validation_f1: f64,
-    threshold: f64,
-    test_f1: f64,
-    test_f1_at_half: f64,
+    #[serde(flatten)]
+    pub(crate) scores: history::Scores,
 }
 
-/// Writes `report.json` and `curves.svg` into `folder`.
-pub(crate) fn write(
-    folder: &Path,
-    state: &State,
-    best: Option<&Epoch>,
-    parameters: usize,
-) -> Result<(), Error> {
-    let best = best.map(|best| Best {
-        epoch: best.report.epoch,
-        validation_f1: best.report.validation_f1,
-        threshold: best.threshold,
-        test_f1: best.test_f1,
-        test_f1_at_half: best.report.test_f1_at_half,
-    });
-    let report = Report {
-        experiment: "bibtex",
-        layer: state.layer,
-        seed: state.seed,
-        parameters,
-        settings: &state.settings,
-        epochs: state.epochs.iter().map(|epoch| &epoch.report).collect(),
-        best,
-        peak_memory_bytes: memory::peak_bytes(),
-    };
-    curves::draw(&folder.join("curves.svg"), &panels(&state.epochs))?;
-    file::write_json(&folder.join("report.json"), &report)
+impl BibtexReport {
+    /// The report of the epochs in `state`.
+    pub(crate) fn new(state: &State, parameters: usize) -> Self {
+        let best = history::best(&state.epochs);
+        Self {
+            experiment: "bibtex",
+            layer: state.layer,
+            seed: state.seed,
+            parameters,
+            settings: state.settings.clone(),
+            epochs: state.epochs.clone(),
+            best: best.map(|best| Best { epoch: best.epoch, scores: best.scores }),
+            peak_memory_bytes: memory::peak_bytes(),
+        }
+    }
 }
 
-/// Whether the report in `folder` is there and tells of so many epochs.
-pub(crate) fn is_written(folder: &Path, epochs: usize) -> bool {
-    let bytes = std::fs::read(folder.join("report.json")).unwrap_or_default();
+/// Draws the curves.
+pub(crate) fn draw(session: &Session, state: &State) -> Result<(), Error> {
+    curves::draw(&session.path(CURVES), &panels(&state.epochs))
+}
+
+/// Whether the folder holds a report with this number of epochs.
+pub(crate) fn is_written(session: &Session, epochs: usize) -> bool {
+    let bytes = std::fs::read(session.path("report.json")).unwrap_or_default();
     let report: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
     report.is_some_and(|report| report["epochs"].as_array().is_some_and(|told| told.len() == epochs))
 }
 
 fn panels(epochs: &[Epoch]) -> [Panel; 2] {
-    let curve = |name, value: fn(&EpochReport) -> f64| Curve {
-        name: Some(name),
-        values: epochs.iter().map(|epoch| value(&epoch.report)).collect(),
-    };
-    let loss = vec![curve("training", |epoch| epoch.train_loss)];
+    let curve = |name, value: fn(&Epoch) -> Option<f64>| Curve::of(name, epochs, value);
+    let loss = vec![curve("training", |epoch| epoch.sums.mean_loss())];
     let f1 = vec![
-        curve("validation, best threshold", |epoch| epoch.validation_f1),
-        curve("test, at one half", |epoch| epoch.test_f1_at_half),
+        curve("validation, best threshold", |epoch| Some(epoch.scores.validation_f1)),
+        curve("test, at one half", |epoch| Some(epoch.scores.test_f1_at_half)),
     ];
     [
         Panel { title: "training loss", logarithmic: true, axis: Axis::Epochs, curves: loss },
@@ -85,29 +79,30 @@ fn panels(epochs: &[Epoch]) -> [Panel; 2] {
 }
 
 /// The closing table.
-pub(crate) fn table(state: &State, best: &Epoch, parameters: usize) -> String {
-    let total = |value: fn(&EpochReport) -> usize| {
-        state.epochs.iter().map(|epoch| value(&epoch.report)).sum::<usize>()
-    };
-    let mean = |value: fn(&EpochReport) -> f64| {
-        state.epochs.iter().map(|epoch| value(&epoch.report)).sum::<f64>() / state.epochs.len().max(1) as f64
-    };
+pub(crate) fn table(state: &State, parameters: usize) -> String {
+    let mut work = Work::default();
+    state.epochs.iter().for_each(|epoch| work += epoch.sums.work);
+    let seconds: f64 = state.epochs.iter().map(|epoch| epoch.seconds).sum();
     let memory =
         memory::peak_bytes().map_or("unknown".into(), |bytes| format!("{:.0} MB", bytes as f64 / 1e6));
+    let best = history::best(&state.epochs);
+    let percent = |value: fn(&history::Scores) -> f64| {
+        best.map_or("none".into(), |best| format!("{:.2} %", value(&best.scores)))
+    };
     let row = |name: &str, value: String| vec![name.to_string(), value];
     let rows = [
         row("parameters", parameters.to_string()),
         row("epochs", state.epochs.len().to_string()),
-        row("best epoch, by validation F1", best.report.epoch.to_string()),
-        row("validation F1", format!("{:.2} %", best.report.validation_f1)),
-        row("threshold, chosen on validation", format!("{:.2}", best.threshold)),
-        row("test F1 at this threshold", format!("{:.2} %", best.test_f1)),
-        row("test F1 at one half", format!("{:.2} %", best.report.test_f1_at_half)),
-        row("forward steps, mean", format!("{:.1}", mean(|epoch| epoch.forward_steps))),
-        row("adjoint steps, mean", format!("{:.1}", mean(|epoch| epoch.adjoint_steps))),
-        row("rows that did not converge", total(|epoch| epoch.unconverged_rows).to_string()),
-        row("rows that were not finite", total(|epoch| epoch.non_finite_rows).to_string()),
-        row("seconds an epoch, mean", format!("{:.2}", mean(|epoch| epoch.seconds))),
+        row("best epoch, by validation F1", best.map_or("none".into(), |best| best.epoch.to_string())),
+        row("validation F1", percent(|scores| scores.validation_f1)),
+        row("threshold, chosen on validation", written(best.map(|best| best.scores.threshold), 2)),
+        row("test F1 at this threshold", percent(|scores| scores.test_f1)),
+        row("test F1 at one half", percent(|scores| scores.test_f1_at_half)),
+        row("forward steps, mean", written(work.mean_forward_steps(), 1)),
+        row("adjoint steps, mean", written(work.mean_adjoint_steps(), 1)),
+        row("rows that did not converge", work.unconverged_rows.to_string()),
+        row("rows that were not finite", work.non_finite_rows.to_string()),
+        row("seconds an epoch, mean", format!("{:.2}", seconds / state.epochs.len().max(1) as f64)),
         row("peak memory", memory),
     ];
     table::lined_up(&[&format!("bibtex, {}, seed {}", state.layer.as_str(), state.seed), ""], &rows)

@@ -1,9 +1,10 @@
-//! What do the toy's three networks compute?
+//! The three networks of the toy.
 
 use super::problem::BOUNDS;
-use crate::command::{EngineName, LayerName};
 use crate::error::Error;
+use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::Perceptron;
+use crate::options::{EngineName, LayerName};
 use crate::random::Generator;
 use banach::{
     Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Projection, Update,
@@ -108,6 +109,15 @@ impl Network {
             return Ok(Self::FixedPoint(config.init(cell).map_err(Error::layer)?));
         }
         Ok(Self::Feedforward(cell))
+    }
+
+    /// What the solvers did since the last call, for a mini-batch of `rows`.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
+        match self {
+            Self::Feedforward(_) => Work::once(rows),
+            Self::FixedPoint(layer) => layer.take_statistics().into(),
+            Self::Descent(layer) => layer.take_statistics().into(),
+        }
     }
 
     /// x̂ for every row of a, `[batch, n]`.

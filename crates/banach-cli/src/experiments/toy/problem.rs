@@ -1,4 +1,4 @@
-//! What is the problem whose solution map is learnt, and what is its exact solution?
+//! The problem whose solution map is learnt, and its exact solution.
 
 use crate::random::Generator;
 

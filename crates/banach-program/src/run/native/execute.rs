@@ -11,6 +11,7 @@ use super::machine::{Machine, Made, Operand, Packed, Target, Workspace};
 use super::memory::Slot;
 use super::plan::Known;
 use super::view::Buffer;
+use super::whole;
 use crate::error::Error;
 use crate::language::custom::Custom;
 use crate::language::primitive::{Comparison, Index, Kind, Type};
@@ -206,7 +207,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
                 });
             }
             Work::Index { index, source, positions, shapes } => {
-                self.index(index, (*source, *positions), shapes, taken, len);
+                self.index(index, (*source, *positions), shapes, taken, len)?;
             }
             Work::MaxPoolIndices { pool, source, shape, result } => {
                 index::max_pool(pool, self.from(*source), *shape, *result, taken.whole(len));
@@ -216,11 +217,17 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
             }
             Work::WholeToReal(source) => {
                 let source = &self.whole(source.buffer)[source.offset..];
-                taken.real(len).iter_mut().zip(source).for_each(|(out, x)| *out = T::from_f64(*x as f64));
+                taken.real(len).iter_mut().zip(source).for_each(|(out, x)| *out = T::of_whole(*x));
             }
-            Work::RealToWhole(source) => {
+            Work::RealToWhole(source, width) => {
                 let source = self.from(*source);
-                taken.whole(len).iter_mut().zip(source).for_each(|(out, x)| *out = x.to_f64() as i64);
+                let numbers = taken.whole(len).iter_mut().zip(source);
+                numbers.for_each(|(out, x)| *out = whole::from_real(x.to_f64(), *width));
+            }
+            Work::Narrow(source, width) => {
+                let source = &self.whole(source.buffer)[source.offset..];
+                let numbers = taken.whole(len).iter_mut().zip(source);
+                numbers.for_each(|(out, x)| *out = whole::narrowed(*x, *width));
             }
             Work::Custom { primitive, operands } => {
                 self.custom(primitive.0.as_ref(), operands, taken.real(len))?;
@@ -237,15 +244,15 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         shapes: &[Vec<usize>; 2],
         taken: &mut Taken<'_, T>,
         len: usize,
-    ) {
+    ) -> Result<(), Error> {
         let positions = &self.whole(positions.buffer)[positions.offset..];
         if self.is_whole(source.buffer) {
             let source = &self.whole(source.buffer)[source.offset..];
             let add = |a: i64, b: i64| a.wrapping_add(b);
-            index::apply(index, source, positions, shapes, taken.whole(len), (add, 0));
+            index::apply(index, source, positions, shapes, taken.whole(len), (add, 0))
         } else {
             let add = |a: T, b: T| T::from_f64(a.to_f64() + b.to_f64());
-            index::apply(index, self.from(source), positions, shapes, taken.real(len), (add, T::ZERO));
+            index::apply(index, self.from(source), positions, shapes, taken.real(len), (add, T::ZERO))
         }
     }
 

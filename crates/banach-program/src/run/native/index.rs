@@ -1,5 +1,6 @@
 //! How are numbers moved to positions that are numbers themselves?
 
+use crate::error::Error;
 use crate::language::primitive::{Index, Pool};
 
 /// `[before, size, after]` around an axis.
@@ -8,6 +9,9 @@ fn around(shape: &[usize], axis: usize) -> [usize; 3] {
 }
 
 /// Applies an index operation to dense operands; what lands at one place is added.
+///
+/// # Errors
+/// [`Error::Index`] for a position outside its axis.
 pub(super) fn apply<E: Copy>(
     index: &Index,
     x: &[E],
@@ -15,17 +19,17 @@ pub(super) fn apply<E: Copy>(
     [shape, at_shape]: &[Vec<usize>; 2],
     out: &mut [E],
     (add, zero): (impl Fn(E, E) -> E, E),
-) {
+) -> Result<(), Error> {
     let place = |position: i64, size: usize| {
         let found = usize::try_from(position).ok().filter(|&position| position < size);
-        found.unwrap_or_else(|| panic!("index {position} of an axis of {size}"))
+        found.ok_or(Error::Index { found: position, size })
     };
     match index {
         Index::Gather(axis) => {
             let (from, [_, count, after]) = (around(shape, *axis), around(at_shape, *axis));
             for (at, (out, &position)) in out.iter_mut().zip(positions).enumerate() {
                 let [before, rest] = coordinates(at, count, after, shape, at_shape, *axis);
-                *out = x[(before * from[1] + place(position, from[1])) * from[2] + rest];
+                *out = x[(before * from[1] + place(position, from[1])?) * from[2] + rest];
             }
         }
         Index::GatherTransposed(axis, to_shape) => {
@@ -33,7 +37,7 @@ pub(super) fn apply<E: Copy>(
             let (to, [_, count, after]) = (around(to_shape, *axis), around(at_shape, *axis));
             for (at, (&number, &position)) in x.iter().zip(positions).enumerate() {
                 let [before, rest] = coordinates(at, count, after, to_shape, at_shape, *axis);
-                let target = &mut out[(before * to[1] + place(position, to[1])) * to[2] + rest];
+                let target = &mut out[(before * to[1] + place(position, to[1])?) * to[2] + rest];
                 *target = add(*target, number);
             }
         }
@@ -42,7 +46,7 @@ pub(super) fn apply<E: Copy>(
             let mut chunks = out.chunks_exact_mut(after.max(1));
             for outer in 0..before {
                 for &position in positions {
-                    let from = (outer * size + place(position, size)) * after;
+                    let from = (outer * size + place(position, size)?) * after;
                     if let (Some(chunk), true) = (chunks.next(), after > 0) {
                         chunk.copy_from_slice(&x[from..from + after]);
                     }
@@ -55,14 +59,15 @@ pub(super) fn apply<E: Copy>(
             let mut chunks = x.chunks_exact(after.max(1));
             for outer in 0..before {
                 for &position in positions {
-                    let Some(chunk) = chunks.next() else { return };
-                    let to = (outer * size + place(position, size)) * after;
+                    let Some(chunk) = chunks.next() else { return Ok(()) };
+                    let to = (outer * size + place(position, size)?) * after;
                     let targets = out[to..to + after].iter_mut();
                     targets.zip(chunk).for_each(|(target, number)| *target = add(*target, *number));
                 }
             }
         }
     }
+    Ok(())
 }
 
 /// Where element `at` of the positions stands before and after the axis in the other tensor, whose other axes may be
@@ -89,7 +94,8 @@ fn coordinates(
     [other(&mut outer, 0..axis), other(&mut inner, axis + 1..shape.len())]
 }
 
-/// The position of the largest element of every window; the first of equal ones.
+/// The position of the largest element of every window: the first of equal ones, and NaN, the last of several, before
+/// all numbers, as in Burn.
 pub(super) fn max_pool<T: Copy + PartialOrd>(
     pool: &Pool,
     x: &[T],
@@ -110,7 +116,8 @@ pub(super) fn max_pool<T: Copy + PartialOrd>(
             for y in (0..pool.kernel[0]).filter_map(|tap| inside(0, row, tap, height)) {
                 for place in (0..pool.kernel[1]).filter_map(|tap| inside(1, column, tap, width)) {
                     let at = y * width + place;
-                    if best.is_none_or(|best| x[at] > x[best]) {
+                    let is_nan = x[at].partial_cmp(&x[at]).is_none();
+                    if is_nan || best.is_none_or(|best| x[at] > x[best]) {
                         best = Some(at);
                     }
                 }

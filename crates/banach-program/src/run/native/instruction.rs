@@ -4,6 +4,7 @@ use super::view::{Buffer, Loop, View};
 use crate::language::custom::{Custom, Door};
 use crate::language::primitive::{Comparison, Index, Pool, Type};
 use banach_kernels::{Chain, Convolution};
+use burn::tensor::IntDType;
 
 /// Numbers to read: where they start in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -148,7 +149,10 @@ pub(crate) enum Work<T> {
         right: Result<Start, f64>,
     },
     WholeToReal(Start),
-    RealToWhole(Start),
+    /// Real numbers to integers of a width.
+    RealToWhole(Start, IntDType),
+    /// Integers to integers of a width.
+    Narrow(Start, IntDType),
     /// Dense operands of the types given.
     Custom {
         primitive: Door<dyn Custom>,
@@ -192,7 +196,8 @@ impl<T> Instruction<T> {
             Work::Extreme { source, .. }
             | Work::MaxPoolIndices { source, .. }
             | Work::WholeToReal(source)
-            | Work::RealToWhole(source) => vec![source.buffer],
+            | Work::RealToWhole(source, _)
+            | Work::Narrow(source, _) => vec![source.buffer],
             Work::Index { source, positions, .. } => vec![source.buffer, positions.buffer],
             Work::CompareWhole { left, right, .. } => {
                 std::iter::once(left.buffer).chain(right.iter().map(|right| right.buffer)).collect()

@@ -2,7 +2,7 @@
 
 use super::Unsuitable;
 use super::execute::Run;
-use super::instruction::Pack;
+use super::instruction::{Instruction, Pack};
 use super::loops::copy;
 use super::memory::{Layout, Slot};
 use super::plan::{Known, Plan, plan};
@@ -79,6 +79,13 @@ impl<T> Debug for Workspace<T> {
     }
 }
 
+impl<T> Workspace<T> {
+    fn bytes(&self) -> usize {
+        let real: usize = self.real.iter().map(Vec::len).sum();
+        real * size_of::<T>() + self.whole.iter().map(Vec::len).sum::<usize>() * size_of::<i64>()
+    }
+}
+
 impl<T: Number> Machine<T> {
     /// Compiles a program whose inputs at the positions `fixed` stay the same over many runs.
     ///
@@ -144,6 +151,18 @@ impl<T: Number> Machine<T> {
             scratch: Panels::empty(self.level),
             sums: vec![],
         })
+    }
+
+    /// An estimate of the bytes that the machine takes: its instructions, constants, and the workspaces of earlier runs.
+    pub fn bytes(&self) -> usize {
+        let constant = |known: &Known<T>| match known {
+            Known::Real(numbers) => size_of_val(&numbers[..]),
+            Known::Whole(numbers) => size_of_val(&numbers[..]),
+        };
+        let constants: usize = self.plan.constants.iter().map(constant).sum();
+        let instructions = self.plan.instructions.len() * 2 * size_of::<Instruction<T>>();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        instructions + constants + idle.iter().map(Workspace::bytes).sum::<usize>()
     }
 
     /// Gives memory back for later runs.

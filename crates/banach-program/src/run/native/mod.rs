@@ -14,6 +14,7 @@ mod machine;
 mod memory;
 mod plan;
 mod view;
+mod whole;
 
 pub use banach_kernels::ConvolutionMethod;
 pub use machine::{Machine, Operand, Packed, Target, Workspace};

@@ -11,6 +11,7 @@ use super::{Unsuitable, precision};
 use crate::language::primitive::{Bilinear, Constant, Kind, Literal, Primitive, Structure, Type};
 use crate::language::program::{Equation, Program, Var};
 use crate::run::value::Number;
+use burn::tensor::IntDType;
 use std::collections::HashMap;
 
 /// A tensor known when the machine is built.
@@ -112,7 +113,9 @@ impl<'p, T: Number> Planner<'p, T> {
             Primitive::Bilinear(
                 Bilinear::Matmul(_) | Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..),
             ) if self.fusion.only_reader(self.program, result).is_some() => Place::Later,
-            Primitive::Bilinear(Bilinear::Multiply) => self.of_integers(equation)?,
+            Primitive::Bilinear(Bilinear::Multiply | Bilinear::AbsorbingProduct) => {
+                self.of_integers(equation)?
+            }
             Primitive::Bilinear(form) => Place::At(self.bilinear(form, equation, None)),
             Primitive::Index(index) => self.index(index, operands, result),
             Primitive::Concat(axis) => self.concat(*axis, operands, result),
@@ -299,6 +302,10 @@ impl<'p, T: Number> Planner<'p, T> {
 fn suitable<T: Number>(ty: &Type) -> Result<(), Unsuitable> {
     match ty.kind {
         Kind::Float(found) if found != precision::<T>() => {
+            Err(Unsuitable::new(format!("{ty} beside numbers of {}", Kind::Float(precision::<T>()))))
+        }
+        // Integers are held in 64 bits with a sign.
+        Kind::Int(IntDType::U64) => {
             Err(Unsuitable::new(format!("{ty} beside numbers of {}", Kind::Float(precision::<T>()))))
         }
         Kind::Float(_) | Kind::Int(_) | Kind::Bool => Ok(()),

@@ -2,7 +2,7 @@
 
 use super::Value;
 use super::structure::slices;
-use crate::language::primitive::{Bilinear, Span, Window};
+use crate::language::primitive::{Bilinear, Comparison, Logic, Span, Window};
 use burn::backend::Dispatch;
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
@@ -13,6 +13,7 @@ impl Value {
         match form {
             Bilinear::Multiply if self.ty().kind.is_float() => Value(Dispatch::float_mul(self.0, other.0)),
             Bilinear::Multiply => Value(Dispatch::int_mul(self.0, other.0)),
+            Bilinear::AbsorbingProduct => self.absorbing_product(other),
             Bilinear::Matmul([left, right]) => {
                 Value(Dispatch::float_matmul(self.turned(*left).0, other.turned(*right).0))
             }
@@ -26,6 +27,13 @@ impl Value {
                 Value(Dispatch::conv2d_weight_backward(self.0, weight, other.0, conv_options(window)))
             }
         }
+    }
+
+    /// The product, and 0 where either operand is 0.
+    fn absorbing_product(self, other: Value) -> Self {
+        let zero = |value: &Value| value.clone().compare_scalar(Comparison::Equal, 0.0);
+        let absorbed = zero(&self).logic(Logic::Or, zero(&other));
+        absorbed.erase(Value(Dispatch::float_mul(self.0, other.0)))
     }
 
     fn turned(self, turn: bool) -> Self {

@@ -6,7 +6,7 @@ use crate::run::native::{Operand, Unsuitable, precision};
 use banach_kernels::Real;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DispatchDevice, Flex, TensorMetadata};
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use std::marker::PhantomData;
 
 /// Numbers of a precision that the native engine has: `f32` and `f64`.
@@ -17,6 +17,9 @@ pub trait Number: Real {
     /// The numbers of a tensor without gaps, to be changed; they are copied if the tensor has clones.
     #[doc(hidden)]
     fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self];
+    /// The nearest number to an integer.
+    #[doc(hidden)]
+    fn of_whole(x: i64) -> Self;
     /// A tensor's data.
     #[doc(hidden)]
     fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData;
@@ -31,6 +34,10 @@ macro_rules! number {
 
             fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self] {
                 tensor.storage_mut()
+            }
+
+            fn of_whole(x: i64) -> Self {
+                x as $real
             }
 
             fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData {
@@ -160,7 +167,7 @@ impl Value {
     /// A tensor of integers.
     pub(crate) fn of_whole(numbers: &[i64], ty: &Type) -> Self {
         let data = TensorData::new(numbers.to_vec(), [ty.len()]);
-        let tensor = Tensor::<1, Int>::from_data(data, &Device::flex());
+        let tensor = Tensor::<1, Int>::from_data(data, (&Device::flex(), DType::I64));
         Value::from(tensor).cast(ty.kind).reshaped(&ty.shape)
     }
 

@@ -12,7 +12,7 @@ use crate::language::primitive::{Constant, Kind, Literal, Structure, Type};
 use burn::backend::ir::TensorId;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Capture, Dispatch, DispatchDevice, DispatchTensor, Scalar, TensorMetadata};
-use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
+use burn::tensor::{Bool, DType, Device, Gradients, Int, Shape, Tensor, TensorData};
 
 /// A tensor of any rank and kind on any device.
 #[derive(Clone, Debug)]
@@ -105,6 +105,32 @@ impl Value {
             Kind::Int(_) => Tensor::<1, Int>::from_dispatch(self.0).without_autodiff().into(),
             Kind::Bool => Tensor::<1, Bool>::from_dispatch(self.0).without_autodiff().into(),
         }
+    }
+
+    /// The same numbers as a leaf of Burn's tape, which backward gives a gradient if the leaf is tracked.
+    #[must_use]
+    pub fn leaf(self, tracked: bool) -> Self {
+        let value = self.detached();
+        match value.ty().kind {
+            Kind::Float(_) => {
+                let leaf = Tensor::<1>::from_dispatch(value.0).autodiff();
+                if tracked { leaf.require_grad() } else { leaf }.into()
+            }
+            Kind::Int(_) => Tensor::<1, Int>::from_dispatch(value.0).autodiff().into(),
+            Kind::Bool => Tensor::<1, Bool>::from_dispatch(value.0).autodiff().into(),
+        }
+    }
+
+    /// Whether it is a tracked leaf of Burn's tape, as trained parameters are.
+    pub fn is_tracked_leaf(&self) -> bool {
+        let float = matches!(self.ty().kind, Kind::Float(_)) && self.device().is_autodiff();
+        float && Tensor::<1>::from_dispatch(self.0.clone()).is_require_grad()
+    }
+
+    /// The gradient of a tracked float tensor, off the tape; none where backward did not reach it.
+    pub fn gradient(&self, gradients: &Gradients) -> Option<Self> {
+        let float = self.ty().kind.is_float();
+        float.then(|| Tensor::<1>::from_dispatch(self.0.clone()).grad(gradients))?.map(Value::from)
     }
 
     /// The same numbers in another shape, `[rows, n]` for a state.

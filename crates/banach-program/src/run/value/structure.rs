@@ -1,6 +1,7 @@
 //! How are primitives computed that move, copy, add up or choose elements?
 
 use super::Value;
+use crate::error::Error;
 use crate::language::primitive::{Constant, Index, Kind, Literal, Pool, Span, Structure, Type};
 use burn::backend::Dispatch;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps, ModuleOps};
@@ -112,6 +113,26 @@ impl Value {
     pub(super) fn zeros(&self, shape: &[usize]) -> Self {
         let ty = Type::new(shape, self.ty().kind);
         Value::constant(&Constant { ty, literal: Literal::Full(0.0) }, &self.device())
+    }
+
+    /// Refuses positions outside the axis they choose from, where they can be read without waiting for a device.
+    ///
+    /// # Errors
+    /// [`Error::Index`] names the first.
+    pub(crate) fn check_positions(&self, index: &Index, x: &Type) -> Result<(), Error> {
+        let size = match index {
+            Index::Gather(axis) | Index::Select(axis) => x.shape[*axis],
+            Index::GatherTransposed(axis, shape) | Index::SelectTransposed(axis, shape) => shape[*axis],
+        };
+        let positions = self.clone().detached();
+        if !positions.is_on_host() {
+            return Ok(());
+        }
+        let inside = |position: &i64| usize::try_from(*position).is_ok_and(|position| position < size);
+        match positions.into_data().iter::<i64>().find(|position| !inside(position)) {
+            Some(found) => Err(Error::Index { found, size }),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn index(self, index: &Index, positions: Value) -> Self {

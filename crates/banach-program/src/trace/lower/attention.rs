@@ -81,6 +81,11 @@ impl Lowering {
         };
         let largest = self.builder.push(Primitive::Extreme { axis, largest: true }, &[scores]);
         let largest = self.builder.unary(Unary::Detach, largest);
+        // Where every score is -∞ there is nothing to shift by, and the weights are zero.
+        let hidden = self.builder.compare(Comparison::Equal, largest, f64::NEG_INFINITY);
+        let zero = self.builder.type_of(largest).clone();
+        let zero = self.builder.full(zero, 0.0);
+        let largest = self.builder.choose(hidden, zero, largest);
         let largest = self.builder.broadcast(largest, &shape);
         let shifted = self.builder.subtract(scores, largest);
         let mut weights = self.builder.unary(Unary::Exp, shifted);

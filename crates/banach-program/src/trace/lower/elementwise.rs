@@ -219,11 +219,15 @@ impl Lowering {
         self.builder.choose(mask, bound, x)
     }
 
+    /// s √((a/s)² + (b/s)²) for the larger s of |a| and |b|, so that squares stay in range.
     fn hypotenuse(&mut self, op: &BinaryOpIr) -> Lowered {
         let (a, b) = self.pair(&op.lhs, &op.rhs, &op.out)?;
+        let scale = self.builder.magnitude(a, b);
+        let (a, b) = (self.builder.divide(a, scale), self.builder.divide(b, scale));
         let (aa, bb) = (self.builder.multiply(a, a), self.builder.multiply(b, b));
         let square = self.builder.add(aa, bb);
-        let result = self.builder.unary(Unary::Sqrt, square);
+        let root = self.builder.unary(Unary::Sqrt, square);
+        let result = self.builder.multiply(root, scale);
         self.define(&op.out, result)
     }
 }

@@ -17,6 +17,7 @@ mod structure;
 use crate::error::Error;
 use crate::language::primitive::{Constant, Kind, Literal, Primitive, Type};
 use crate::language::program::{Builder, Program, Var};
+use crate::panics::{listed, message_of, mixed, quietly};
 use crate::trace::record::RecordedCall;
 use burn::backend::ir::{
     BoolOperationIr, GraphIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr,
@@ -42,7 +43,7 @@ pub(crate) fn lower(
         lowering.known.insert(*id, var);
     }
     for operation in &graph.operations {
-        lowering.operation(operation)?;
+        lowering.checked(operation)?;
         lowering.position += 1;
     }
     let outputs = outputs.iter().map(|id| lowering.find(*id)).collect::<Lowered<Vec<Var>>>()?;
@@ -59,6 +60,30 @@ pub(crate) struct Lowering {
 }
 
 impl Lowering {
+    /// Lowers an operation; operands that do not fit it are an error that names it.
+    fn checked(&mut self, operation: &OperationIr) -> Lowered {
+        let types = || -> Vec<Type> { operation.inputs().map(type_of).collect() };
+        let misfit = |found: String, expected: String| Error::Operands {
+            operation: name_of(operation),
+            position: Some(self.position),
+            found,
+            expected,
+        };
+        if mixed(&types()) {
+            return Err(misfit(listed(&types()), "floats of one dtype: cast some of them".into()));
+        }
+        let position = self.position;
+        quietly(|| self.operation(operation)).unwrap_or_else(|payload| {
+            if let Some(error) = payload.downcast_ref::<Error>() {
+                return Err(error.clone());
+            }
+            let reason = message_of(payload.as_ref());
+            let (operation, found) = (name_of(operation), listed(&types()));
+            let expected = format!("operands that fit ({reason})");
+            Err(Error::Operands { operation, position: Some(position), found, expected })
+        })
+    }
+
     fn operation(&mut self, operation: &OperationIr) -> Lowered {
         match operation {
             OperationIr::Init(_) | OperationIr::Drop(_) => Ok(()),
@@ -182,9 +207,31 @@ impl Lowering {
     }
 
     fn unsupported<T>(&self, operation: &impl std::fmt::Debug, hint: &str) -> Lowered<T> {
-        let text = format!("{operation:?}");
-        let name = text.split(['(', '{', ' ']).next().unwrap_or_default().trim_matches('"');
-        Err(Error::Unsupported { operation: name.into(), position: self.position, hint: hint.into() })
+        let operation = first_word(operation);
+        Err(Error::Unsupported { operation, position: self.position, hint: hint.into() })
+    }
+}
+
+/// The name of a variant.
+fn first_word(operation: &impl std::fmt::Debug) -> String {
+    let text = format!("{operation:?}");
+    text.split(['(', '{', ' ']).next().unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// Burn's name for an operation.
+fn name_of(operation: &OperationIr) -> String {
+    match operation {
+        OperationIr::BaseFloat(op) | OperationIr::BaseInt(op) | OperationIr::BaseBool(op) => first_word(op),
+        OperationIr::NumericFloat(_, op) | OperationIr::NumericInt(_, op) => first_word(op),
+        OperationIr::Float(_, op) => first_word(op),
+        OperationIr::Activation(op) => first_word(op),
+        OperationIr::Module(op) => first_word(op),
+        OperationIr::Bool(op) => first_word(op),
+        OperationIr::Int(op) => first_word(op),
+        OperationIr::Custom(op) => op.id.clone(),
+        OperationIr::Distributed(op) => first_word(op),
+        OperationIr::Init(_) => "Init".into(),
+        OperationIr::Drop(_) => "Drop".into(),
     }
 }
 

@@ -180,9 +180,8 @@ impl Lowering {
 
     /// True where a tensor of this shape is placed.
     fn places(&mut self, place: Structure, shape: &[usize]) -> Var {
-        let ones = self.builder.full(Type::f32(shape), 1.0);
-        let placed = self.builder.structure(place, ones);
-        self.builder.compare(Comparison::Greater, placed, 0.5)
+        let whole = self.builder.full(Type::new(shape, Kind::Bool), 1.0);
+        self.builder.structure(place, whole)
     }
 
     fn repeat(&mut self, op: &RepeatDimOpIr) -> Lowered {

@@ -16,7 +16,8 @@ use std::collections::VecDeque;
 /// one small least-squares problem a row on the host. **Needs.** Values of `g` alone.
 ///
 /// With `F = g(x) - x`, the step is `x + β F - Σ γᵢ (Δxᵢ + β ΔFᵢ)` where `γ` minimizes `‖F - Σ γᵢ ΔFᵢ‖` (equations 2.1 to
-/// 2.3 of the reference). A row whose residual jumps up forgets its past and starts again where it is.
+/// 2.3 of the reference). A row whose residual jumps up forgets its past and starts again where it is; one that is led to where `g`
+/// is not finite, or explodes, starts again from its best point with a plain step.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -87,6 +88,8 @@ pub struct AndersonMemory<R> {
     held: Vec<Option<usize>>,
     /// The least residual of each row since it last restarted.
     least: Vec<f64>,
+    /// Whether the last step of each row mixed past changes in.
+    extrapolated: Vec<bool>,
     /// Room for the small problem of one row after another.
     products: Products,
 }
@@ -112,6 +115,7 @@ impl<R: Rows> Solver<R> for Anderson {
             changes: VecDeque::new(),
             held: vec![None; rows],
             least: vec![f64::INFINITY; rows],
+            extrapolated: vec![false; rows],
             products: Products::default(),
         }
     }
@@ -125,15 +129,11 @@ impl<R: Rows> Solver<R> for Anderson {
         for row in (0..rows).filter(|row| visit.active[*row]) {
             let mixture = memory.products(row, &right, visit.residuals[row]).mixture(trust);
             mixture.iter().enumerate().for_each(|(i, value)| factors[i * rows + row] = -value);
+            memory.extrapolated[row] = (0..memory.changes.len()).any(|i| factors[i * rows + row] != 0.0);
         }
         let changes = memory.changes.iter().map(|change| &change.target);
         let terms: Vec<(&[f64], &R)> = factors.chunks(rows.max(1)).zip(changes).collect();
         target.add_scaled(&terms)
-    }
-
-    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
-        // The last point is known, and is the one before the next.
-        rows.iter().for_each(|row| memory.enter(*row));
     }
 
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
@@ -145,6 +145,15 @@ impl<R: Rows> Solver<R> for Anderson {
             products.iter_mut().for_each(|products| *products = picked(products, keep));
         }
         (memory.held, memory.least) = (picked(&memory.held, keep), picked(&memory.least, keep));
+        memory.extrapolated = picked(&memory.extrapolated, keep);
+    }
+
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        memory.forget(row);
+    }
+
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        memory.extrapolated[row]
     }
 }
 
@@ -192,7 +201,7 @@ impl<R: Rows> AndersonMemory<R> {
             });
         }
         self.last = Some((visit.difference().clone(), target.clone()));
-        for row in 0..visit.residuals.len() {
+        for row in (0..visit.residuals.len()).filter(|row| visit.active[*row]) {
             let residual = visit.residuals[row];
             let held = &mut self.held[row];
             if residual > settings.growth * self.least[row] {

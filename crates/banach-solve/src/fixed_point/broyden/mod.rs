@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 /// With `backtracks`, a step after which `‖F‖` is more than `1 - 10⁻⁴ t + 1 / k²` times what it was is tried again from
 /// where it began, half as long (`t ← t / 2`), one evaluation each; `k` counts the steps of the row, and the sum of `1 / k²`
 /// is finite, so that residuals stay bounded without having to fall in every step. When that does not help either, the row
-/// takes a plain step and forgets its past. A step to where `g` is no number ends the row, backtracks or not.
+/// takes a plain step and forgets its past. So does a row, from its best point, that a step has led to where `g` is not finite or
+/// explodes, backtracks or not.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -185,10 +186,6 @@ impl<R: Rows> Solver<R> for Broyden {
         next
     }
 
-    fn restart(&self, memory: &mut Self::Memory, rows: &[usize]) {
-        rows.iter().for_each(|row| memory.forget(*row));
-    }
-
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
         if let Some(Point { x, difference, direction }) = &mut memory.last {
             (*x, *difference) = (x.gather(keep), difference.gather(keep));
@@ -196,6 +193,14 @@ impl<R: Rows> Solver<R> for Broyden {
         }
         memory.inverse.narrow(keep);
         memory.past = picked(&memory.past, keep);
+    }
+
+    fn restart(&self, memory: &mut Self::Memory, row: usize) {
+        memory.forget(row);
+    }
+
+    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
+        memory.inverse.held(row) > 0
     }
 }
 

@@ -6,7 +6,7 @@ use crate::linear::{Start, corrections, factored};
 use crate::present::{Present, same_shape};
 use crate::rows::choose;
 use crate::settings::Rules;
-use crate::{Budget, Error, Gmres, Map, Norm, Rows, Tolerance, Unobserved};
+use crate::{Budget, Error, Gmres, Map, Norm, Outcome, Rows, Tolerance, Unobserved};
 
 /// How well, and for how long, `(I - J) d = g(x) - x` is solved.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct Effort {
 
 /// GMRES for any `J`: a direction in which the linearized residual falls.
 ///
-/// A row in which nothing is found, or no number, goes the way of `g(x) - x` itself.
+/// Rows whose direction is zero or not finite fall back to the residual direction `g(x) - x`.
 pub(super) fn onward<R: Rows>(
     derivative: &dyn Map<R>,
     visit: &Visit<'_, R>,
@@ -49,6 +49,26 @@ pub(super) fn onward<R: Rows>(
     let lengths = R::norms(&[&found.value]).swap_remove(0);
     let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
     Ok(choose(&usable, &found.value, visit.difference()))
+}
+
+/// [`straight`] in these rows, as far as `I - J` is regular there; the given direction in all others, which go on as they are.
+pub(super) fn straight_in<R: Rows>(
+    rows: &[bool],
+    derivative: &dyn Map<R>,
+    (visit, otherwise): (&Visit<'_, R>, &R),
+    rules: Rules,
+    ledger: &mut Ledger<R>,
+) -> Result<R, Error> {
+    // A row that is singular here ends in a ledger of its own, and falls back.
+    let mut apart = Ledger::new(visit.x, rules);
+    let others = (0..rows.len()).filter(|row| !rows[*row]);
+    others.for_each(|row| apart.end(row, Outcome::Singular));
+    let direction = straight(derivative, visit, &mut apart)?;
+    ledger.derivative_applications += apart.derivative_applications;
+    let lengths = R::norms(&[&direction]).swap_remove(0);
+    let usable = |row: usize| apart.actives()[row] && lengths[row].is_finite();
+    let usable: Vec<bool> = (0..rows.len()).map(usable).collect();
+    Ok(choose(&usable, &direction, otherwise))
 }
 
 /// The solution `d` of `(I - J) d = g(x) - x` with all of `J` written down, one application a column; rows in which `I - J` is

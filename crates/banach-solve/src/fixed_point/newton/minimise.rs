@@ -226,7 +226,7 @@ impl<R: Rows> State<R> {
         };
         let mut settled: Vec<bool> = (0..count).map(settled).collect();
         if limits.applications > 0 {
-            self.look_down(&mut step, (&mut settled, &slopes), &*hessian, &landscape, ledger)?;
+            self.look_down(rules, &mut step, (&mut settled, &slopes), (&*hessian, &landscape), ledger)?;
         }
         let stuck = |row: usize| match step.down[row] {
             down if down.is_nan() => Outcome::Stalled,
@@ -242,10 +242,10 @@ impl<R: Rows> State<R> {
     /// becomes their step.
     fn look_down(
         &mut self,
+        rules: Rules,
         step: &mut Truncated<R>,
         (settled, slopes): (&mut [bool], &[f64]),
-        hessian: &dyn crate::Map<R>,
-        landscape: &Landscape<'_, R>,
+        (hessian, landscape): (&dyn crate::Map<R>, &Landscape<'_, R>),
         ledger: &mut Ledger<R>,
     ) -> Result<(), Error> {
         if !settled.contains(&true) {
@@ -258,6 +258,7 @@ impl<R: Rows> State<R> {
         let asked = (0..count).map(|row| settled[row] && self.rows[row].refused < TRIED).collect();
         let look = truncated(hessian, &probe, asked, &endless, ledger)?;
         let down: Vec<bool> = (0..count).map(|row| settled[row] && !look.down[row].is_nan()).collect();
+        self.look_closely(rules, (settled, slopes), (step, &look), &down);
         let still = |row: usize| slopes[row] == 0.0 && self.rows[row].refused < TRIED;
         let flat = |row: usize| settled[row] && still(row) && look.largest[row] == 0.0;
         let flat: Vec<bool> = (0..count).map(flat).collect();
@@ -292,6 +293,30 @@ impl<R: Rows> State<R> {
             row.largest = row.largest.max(*largest);
         }
         Ok(())
+    }
+
+    /// Measures rows that are otherwise settled by the curvature at hand: the largest curvature on the way may be that of a steep
+    /// start, beside which any gradient is small. A row that does not meet the tolerance goes on.
+    fn look_closely(
+        &mut self,
+        rules: Rules,
+        (settled, slopes): (&mut [bool], &[f64]),
+        (step, look): (&Truncated<R>, &Truncated<R>),
+        down: &[bool],
+    ) {
+        let (before, (_, sizes)) = (self.rows.clone(), self.measured(rules));
+        let asked = |row: usize| settled[row] && !down[row] && slopes[row] > 0.0;
+        let asked: Vec<bool> = (0..settled.len()).map(asked).collect();
+        for row in (0..settled.len()).filter(|row| asked[*row]) {
+            self.rows[row].largest = step.largest[row].max(look.largest[row]);
+        }
+        let (residuals, _) = self.measured(rules);
+        for row in (0..settled.len()).filter(|row| asked[*row]) {
+            settled[row] = rules.tolerance.met(residuals[row], sizes[row]);
+            if settled[row] {
+                self.rows[row].largest = before[row].largest;
+            }
+        }
     }
 
     /// Takes the steps that lower the energy.

@@ -8,13 +8,20 @@ mod search;
 use super::Visit;
 use crate::ledger::{Ledger, picked};
 use crate::present::{PresentSmooth, same_shape};
+use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
-use direction::{Effort, onward, straight};
+use direction::{Effort, onward, straight, straight_in};
 use forcing::{Aim, Forcing};
 use minimise::minimise;
 use search::{Found, search_residuals};
 use serde::{Deserialize, Serialize};
+
+/// The widest rows that go on with elimination where GMRES does not suffice: `n` applications a step, and `⅔ n³` operations.
+const WRITTEN: usize = 256;
+
+/// The part of a step that says that inexact directions have led a row astray.
+const MISLED: f64 = 1.0 / 64.0;
 
 /// What a step may need beside its search: a plain step and the next visit.
 const RESERVE: usize = 2;
@@ -36,7 +43,9 @@ const RESERVE: usize = 2;
 ///   tolerance, the promised decrease is at most a tenth of `tolerance.relative` of the whole descent, and ten products with `H` find no
 ///   negative curvature; where they do, the row follows it. A row whose state grows to `divergence` times its first size (at least 1)
 ///   ends as [`Diverged`](crate::Outcome::Diverged): its energy has no minimum.
-/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`.
+/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
+///   step is cut to a part of 1/64 or less starts again with elimination, as with [`Dense`](NewtonInner::Dense), as far as `I - J`
+///   is regular: directions that are not exact have led it to where none helps.
 /// - With [`Dense`](NewtonInner::Dense), exactly: with an energy by up to `2 n` conjugate gradients, without by `n` applications
 ///   to the unit vectors and elimination in double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with the best point so far.
@@ -153,7 +162,7 @@ impl Newton {
         let mut present = PresentSmooth::new(map);
         let mut x = x0.clone();
         let mut image = None;
-        let mut memory: Option<Vec<Aim>> = None;
+        let mut memory: Option<Memory<R>> = None;
         let mut step = 0;
         while !ledger.finished() {
             let gx = image.take().unwrap_or_else(|| {
@@ -178,11 +187,11 @@ impl Newton {
                 ledger.narrow(&keep);
                 (x, gx) = (x.gather(&keep), gx.gather(&keep));
                 (residuals, excess) = (picked(&residuals, &keep), picked(&excess, &keep));
-                memory = memory.map(|aims| picked(&aims, &keep));
+                memory = memory.map(|memory| memory.narrowed(&keep));
             }
             let active = ledger.actives().to_vec();
             let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
-            let found = self.step(present.map(), &visit, &mut memory, &mut ledger)?;
+            let found = self.step(present.map(), &visit, &mut memory, (rules, &mut ledger))?;
             x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
@@ -195,11 +204,15 @@ impl Newton {
         &self,
         map: &dyn Smooth<R>,
         visit: &Visit<'_, R>,
-        memory: &mut Option<Vec<Aim>>,
-        ledger: &mut Ledger<R>,
+        memory: &mut Option<Memory<R>>,
+        (rules, ledger): (Rules, &mut Ledger<R>),
     ) -> Result<Found<R>, Error> {
         let room = ledger.remaining().saturating_sub(RESERVE);
-        let aims = memory.get_or_insert_with(|| visit.residuals.iter().map(|r| Aim::new(*r)).collect());
+        let Memory { start, aims, dense } = memory.get_or_insert_with(|| {
+            let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
+            let written = matches!(self.inner, NewtonInner::Dense { .. });
+            Memory { start: visit.x.clone(), aims, dense: vec![written; visit.active.len()] }
+        });
         let derivative = map.derivative(visit.x);
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
@@ -207,7 +220,20 @@ impl Newton {
                 let aims = aims.iter_mut().zip(visit.residuals);
                 let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
                 let effort = Effort { parts, inner: applications.min(room / 2) };
-                onward(&*derivative, visit, &effort, ledger)?
+                let by = |written: bool| -> Vec<bool> {
+                    let rows = dense.iter().zip(visit.active);
+                    rows.map(|(dense, active)| *active && *dense == written).collect()
+                };
+                let (iterated, written) = (by(false), by(true));
+                let mut direction = visit.difference().clone();
+                if iterated.contains(&true) {
+                    direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
+                }
+                if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
+                    let given = (visit, &direction);
+                    direction = straight_in(&written, &*derivative, given, rules, ledger)?;
+                }
+                direction
             }
         };
         if ledger.finished() {
@@ -217,6 +243,36 @@ impl Newton {
         let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
-        search_residuals(map, visit, &direction, trials, ledger)
+        let (mut found, lengths) = search_residuals(map, visit, &direction, trials, ledger)?;
+        // A row that inexact directions have misled stands where none helps: it starts again, with all of J.
+        let mut again = vec![false; active.len()];
+        for row in 0..active.len() {
+            let misled = active[row] && !dense[row] && lengths[row] <= MISLED;
+            again[row] = misled && visit.x.width() <= WRITTEN;
+            dense[row] |= again[row];
+        }
+        if again.contains(&true) {
+            found = Found { next: choose(&again, start, &found.next), image: None };
+        }
+        Ok(found)
+    }
+}
+
+/// What [`Newton`] remembers where there is no energy.
+#[derive(Debug)]
+struct Memory<R> {
+    /// The first point.
+    start: R,
+    /// What decides how closely the next equation of each row is solved.
+    aims: Vec<Aim>,
+    /// Which rows go on with elimination.
+    dense: Vec<bool>,
+}
+
+impl<R: Rows> Memory<R> {
+    /// What is remembered of the rows at these positions.
+    fn narrowed(self, keep: &[usize]) -> Self {
+        let (aims, dense) = (picked(&self.aims, keep), picked(&self.dense, keep));
+        Self { start: self.start.gather(keep), aims, dense }
     }
 }

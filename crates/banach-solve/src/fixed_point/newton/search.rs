@@ -18,16 +18,17 @@ pub(super) struct Found<R> {
     pub(super) image: Option<R>,
 }
 
-/// Halves the step until the residual falls; a row in which it never does takes the plain step.
+/// Halves the step until the residual falls; a row in which it never does takes the plain step. Returned with the length of the step
+/// in every row, zero where it never fell.
 pub(super) fn search_residuals<R: Rows>(
     map: &dyn Smooth<R>,
     visit: &Visit<'_, R>,
     direction: &R,
     trials: usize,
     ledger: &mut Ledger<R>,
-) -> Result<Found<R>, Error> {
+) -> Result<(Found<R>, Vec<f64>), Error> {
     let mut latest = None;
-    let (_, found) = halve(trials, visit.active, |lengths| {
+    let (mut lengths, found) = halve(trials, visit.active, |lengths| {
         let trial = visit.x.add_scaled(&[(lengths, direction)]);
         let image = map.apply(&trial);
         ledger.evaluated(trial.rows());
@@ -39,7 +40,8 @@ pub(super) fn search_residuals<R: Rows>(
     })?;
     let (next, image) = latest.unwrap_or((visit.gx.clone(), visit.gx.clone()));
     let all = (0..found.len()).all(|row| found[row] || !visit.active[row]);
-    Ok(Found { next: choose(&found, &next, visit.gx), image: all.then_some(image) })
+    (0..found.len()).filter(|row| !found[*row]).for_each(|row| lengths[row] = 0.0);
+    Ok((Found { next: choose(&found, &next, visit.gx), image: all.then_some(image) }, lengths))
 }
 
 /// Lengths of the step, halved in every active row until `good`, and whether it ever was.

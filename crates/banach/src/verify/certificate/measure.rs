@@ -6,16 +6,17 @@ use crate::calculus::resolvent::Resolvent;
 use crate::engine::failure::Failure;
 use crate::error::Error;
 use crate::layer::fixed_point::Call;
-use crate::settings::configuration::FixedPointConfig;
+use crate::settings::configuration::{FixedPointConfig, OnFailure};
+use crate::settings::precision::Precision;
 use crate::settings::report::AdjointReport;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{StandIns, chosen};
-use banach_program::{Program, Value, evaluate, jvp, simplify, vjp};
+use banach_program::{Program, Value, evaluate, in_precision, jvp, simplify, vjp};
 use banach_solve::{
     Arnoldi, Budget, Gmres, LinearSolver, Outcome, Rows as _, Settings, Solution, Tolerance, spectral_norm,
     spectral_radius,
 };
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use std::cell::RefCell;
 use std::sync::Arc;
 
@@ -27,8 +28,12 @@ const COARSE: Arnoldi = Arnoldi { space: 12, applications: 60, tolerance: 1e-2 }
 const MILD: f64 = 0.9;
 /// What stands for the terms of higher order in the part of the gradient's error that is of first order.
 const SAFETY: f64 = 2.0;
-/// What Newton's step may leave of the residual, if first order is to tell enough.
+/// What Newton's step may leave of the residual, if the point is to be trusted.
 const LEFT: f64 = 0.25;
+/// What Newton's second step may be of the first, if the others are to be shorter than the second together.
+const HALVED: f64 = 0.5;
+/// The relative residual of a solve that gives Newton's step well enough.
+const SOLVED: f64 = 1e-3;
 
 /// The certificate of one call, for the gradient of `⟨v, x̂⟩`.
 pub(super) fn certificate(
@@ -49,6 +54,9 @@ pub(super) fn certificate(
         gradient_from_adjoint: f64::NAN,
         gradient_from_state: f64::NAN,
     };
+    if rows.is_empty() {
+        (found.inputs, found.gradient_from_adjoint, found.gradient_from_state) = (0.0, 0.0, 0.0);
+    }
     if rows.is_empty() || (stand_ins.is_none() && residuals.iter().any(|residual| !residual.is_finite())) {
         found.rows = rows;
         return Ok(found);
@@ -58,16 +66,19 @@ pub(super) fn certificate(
     let mut v = v;
     let mut lost = vec![false; rows.len()];
     if let Some(stand_ins) = stand_ins {
-        point = stand_ins.placed(&call.traced, point)?;
+        point = stand_ins.placed(&call.traced.per_row, point)?;
         v = chosen(&stand_ins.lost, v.zeros_like(), v);
         lost = stand_ins.lost;
     }
     let place = Place::new(fix, config, point)?;
     place.spectrum(&mut rows)?;
-    let delta = place.state(&mut rows)?;
+    // J is known to its rounding, and I - J no better: its inverse is uncertain by that much, times its own norm.
+    let rounding = 16.0 * place.x.precision();
+    rows.iter_mut().for_each(|row| row.resolvent *= 1.0 + rounding * row.resolvent);
+    let path = place.state(&mut rows)?;
     let positions: Vec<usize> =
         (0..call.fixed.len()).filter(|at| call.fixed[*at].ty().kind.is_float()).map(|at| at + 1).collect();
-    place.gradient(&mut rows, &mut found, (&v, &delta, &positions))?;
+    place.gradient(&mut rows, &mut found, (&v, &path, &positions))?;
     for (row, lost) in rows.iter_mut().zip(lost) {
         if lost {
             let (residual, size) = (row.residual, row.size);
@@ -105,11 +116,13 @@ fn unknown(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowCert
     RowCertificate { outcome, residual, size, rate, ..NOTHING }
 }
 
-/// A point `(x, q..)` with J there.
+/// A point `(x, q..)` with J there, in double precision where the update can be written in it.
 struct Place<'a> {
     /// As the layer solves.
     fix: &'a Fix,
-    /// The same, solved as exactly as the precision allows.
+    /// The point in the precision of the layer.
+    stated: Vec<Value>,
+    /// The same fixed point, solved as exactly as the precision allows.
     exact: Fix,
     point: Vec<Value>,
     x: Tensor<2>,
@@ -120,18 +133,25 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn new(fix: &'a Fix, config: &FixedPointConfig, point: Vec<Value>) -> Result<Self, Error> {
+    fn new(fix: &'a Fix, config: &FixedPointConfig, stated: Vec<Value>) -> Result<Self, Error> {
+        // Fixed points inside have one precision alone.
+        let (g, point) = match in_precision(&fix.g, FloatDType::F64) {
+            Ok(g) => (g, stated.iter().map(|value| value.clone().in_precision(FloatDType::F64)).collect()),
+            Err(_) => (fix.g.clone(), stated.clone()),
+        };
         let x = point[0].clone().try_into_tensor::<2>()?;
         let tolerance =
             Tolerance { absolute: 0.0, relative: (1e3 * x.precision()).max(1e-11), ..Tolerance::default() };
         let precise = Settings::new(LinearSolver::Gmres(Gmres { restart: 60 }))
             .with_tolerance(tolerance)
             .with_budget(Budget::steps(600));
-        let config = FixedPointConfig { adjoint: precise.clone(), escalate: false, ..config.clone() };
-        let exact = Fix::new(fix.g.clone(), config, Arc::default());
+        let (precision, on_failure) = (Precision::Stated, OnFailure::Best);
+        let adjoint = precise.clone();
+        let config = FixedPointConfig { adjoint, precision, on_failure, escalate: false, ..config.clone() };
+        let exact = Fix::new(g, config, Arc::default());
         let (resolvent, coefficients) = exact.resolvent_at(&point)?;
         let transposed = resolvent.transposed();
-        Ok(Place { fix, exact, point, x, coefficients, resolvent, transposed, precise })
+        Ok(Place { fix, stated, exact, point, x, coefficients, resolvent, transposed, precise })
     }
 
     /// J at the point: its radius, its norm, and the norm of `(I - J)⁻¹`.
@@ -177,21 +197,36 @@ impl<'a> Place<'a> {
         wrong.checked(())
     }
 
-    /// The error of the state; gives Newton's step δ.
+    /// The error of the state; gives the way from x̂ to the fixed point, by Newton's method and by rounding.
     fn state(&self, rows: &mut [RowCertificate]) -> Result<Tensor<2>, Error> {
         let left = self.left(&self.x)?;
-        let solution = self.resolvent.solve_by(&left, None, &self.coefficients, &self.precise)?;
-        let unsolved: Vec<bool> = rows.iter().map(|row| row.resolvent.is_infinite()).collect();
-        let delta = chosen(&unsolved, left.zeros_like(), solution.value);
-        let moved = self.left(&(self.x.clone() + delta.clone()))?;
-        let norms = Tensor::<2>::norms(&[&left, &moved]);
+        let singular: Vec<bool> = rows.iter().map(|row| !row.resolvent.is_finite()).collect();
+        let solved =
+            |resolvent: &Resolvent, b: &Tensor<2>, q: &[Value]| -> Result<(Tensor<2>, Vec<bool>), Error> {
+                let solution = resolvent.solve_by(b, None, q, &self.precise)?;
+                let residuals = &solution.statistics.relative;
+                let good = residuals.iter().map(|residual| *residual <= SOLVED).collect();
+                Ok((chosen(&singular, b.zeros_like(), solution.value), good))
+            };
+        let (first, good) = solved(&self.resolvent, &left, &self.coefficients)?;
+        let there = self.x.clone() + first.clone();
+        let moved = self.left(&there)?;
+        let (resolvent, coefficients) = self.exact.resolvent_at(&self.at(&there))?;
+        let (second, still_good) = solved(&resolvent, &moved, &coefficients)?;
+        let stretched = solved(&self.resolvent, &self.x.probe(4), &self.coefficients)?.0;
+        let norms = Tensor::<2>::norms(&[&left, &moved, &first, &second, &stretched]);
+        let mut drift = vec![0.0; rows.len()];
         for (at, row) in rows.iter_mut().enumerate() {
+            let [left, moved, first, second, stretched] = [0, 1, 2, 3, 4].map(|norm| norms[norm][at]);
             let rounding = self.x.precision() * row.size;
-            row.state_error = row.resolvent * (norms[0][at] + rounding);
-            let enough = norms[1][at] <= LEFT * norms[0][at] || norms[0][at] <= 16.0 * rounding;
-            row.trusted = enough && row.resolvent.is_finite();
+            row.state_error = row.resolvent * (left + rounding) + 2.0 * second;
+            let attained = left <= 16.0 * rounding;
+            let near = moved <= LEFT * left && second <= HALVED * first && good[at] && still_good[at];
+            row.trusted = (near || attained) && row.state_error.is_finite();
+            let length = row.resolvent * rounding / stretched;
+            drift[at] = if length.is_finite() { length } else { 0.0 };
         }
-        Ok(delta)
+        Ok((first + second).add_scaled(&[(&drift, &stretched)]))
     }
 
     /// `g(x) - x`.
@@ -210,28 +245,46 @@ impl<'a> Place<'a> {
         &self,
         rows: &mut [RowCertificate],
         found: &mut Certificate,
-        (v, delta, positions): (&Tensor<2>, &Tensor<2>, &[usize]),
+        (v, path, positions): (&Tensor<2>, &Tensor<2>, &[usize]),
     ) -> Result<(), Error> {
-        let (c, given, report) = self.fix.cotangents(v, &self.point, positions)?;
-        let (here, at_x, _) = self.exact.cotangents(v, &self.point, positions)?;
-        let there = self.at(&(self.x.clone() + delta.clone()));
-        let (moved, at_moved, _) = self.exact.cotangents(v, &there, positions)?;
-        let norms = Tensor::<2>::norms(&[&c, &moved.minus(&here), v]);
-        let left = left_by_adjoint(rows, &report, &norms[2], self.x.precision());
+        let (c, given, report) = self.fix.cotangents(v, &self.stated, positions)?;
+        let double = |value: Value| value.in_precision(self.x.dtype().into());
+        let (c, v): (Tensor<2>, Tensor<2>) =
+            (double(c.into()).try_into_tensor()?, double(v.clone().into()).try_into_tensor()?);
+        let given: Vec<Value> = given.into_iter().map(double).collect();
+        let (here, at_x, exact) = self.exact.cotangents(&v, &self.point, positions)?;
+        let there = self.at(&(self.x.clone() + path.clone()));
+        let (moved, at_moved, _) = self.exact.cotangents(&v, &there, positions)?;
+        let pulled = self.transposed.apply(&c, &self.coefficients)?;
+        let remainder = v.minus(&c.minus(&pulled));
+        let norms = Tensor::<2>::norms(&[&c, &moved.minus(&here), &v, &remainder]);
+        let mut left = vec![0.0; rows.len()];
         for (at, row) in rows.iter_mut().enumerate() {
-            (row.adjoint_outcome, row.adjoint_residual) = (report.outcomes[at], report.residuals[at]);
-            let error = left[at] + SAFETY * norms[1][at];
-            row.adjoint_error = if error == 0.0 { 0.0 } else { error / norms[0][at] };
+            let [c, changed, v, remainder] = [0, 1, 2, 3].map(|norm| norms[norm][at]);
+            let (lost, unsure) = (self.is_lost(&report, at), self.is_lost(&exact, at));
+            row.adjoint_outcome = if lost || unsure { Outcome::NonFinite } else { report.outcomes[at] };
+            row.adjoint_residual = report.residuals[at];
+            let rounding = self.x.precision() * (v + (1.0 + row.norm) * c);
+            // A row that nothing is asked of has no error, singular or not.
+            left[at] = if remainder + v == 0.0 { 0.0 } else { row.resolvent * (remainder + rounding) };
+            let error = left[at] + SAFETY * changed;
+            row.adjoint_error = if error == 0.0 { 0.0 } else { error / c };
         }
         if positions.is_empty() {
+            (found.inputs, found.gradient_from_adjoint, found.gradient_from_state) = (0.0, 0.0, 0.0);
             return Ok(());
         }
         found.inputs = self.inputs(positions)?;
-        let length = length(&given).max(f64::MIN_POSITIVE);
+        let length = larger(length(&given), f64::MIN_POSITIVE);
         let adjoint = left.iter().fold(0.0, |sum: f64, left| sum.hypot(*left));
-        found.gradient_from_adjoint = found.inputs * adjoint / length;
+        found.gradient_from_adjoint = larger(found.inputs * adjoint, distance(&given, &at_x)) / length;
         found.gradient_from_state = SAFETY * distance(&at_x, &at_moved) / length;
         Ok(())
+    }
+
+    /// Whether a row has no finite gradient.
+    fn is_lost(&self, report: &AdjointReport, row: usize) -> bool {
+        report.non_finite.get(row).is_some_and(|lost| *lost)
     }
 
     /// `‖∂g/∂q‖` over the whole batch: the root of the radius of `B Bᵀ`, which maps states to states.
@@ -259,14 +312,9 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What the adjoint solve left of each row's error: `‖(I - J)⁻¹‖ (‖s‖ + ε ‖v‖)`.
-fn left_by_adjoint(rows: &[RowCertificate], report: &AdjointReport, v: &[f64], precision: f64) -> Vec<f64> {
-    let left = |(at, row): (usize, &RowCertificate)| match report.residuals[at] + precision * v[at] {
-        // A row that nothing is asked of has no error, singular or not.
-        0.0 => 0.0,
-        residual => row.resolvent * residual,
-    };
-    rows.iter().enumerate().map(left).collect()
+/// The larger one; not a number where one of the two is none, which `f64::max` passes over.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
 /// The length of all these numbers together.

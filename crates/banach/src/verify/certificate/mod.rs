@@ -10,8 +10,18 @@
 //! x̂ - x* = -(I - J̄)⁻¹ r,      ‖x̂ - x*‖ <= ‖(I - J̄)⁻¹‖ ‖r‖
 //! ```
 //!
-//! which is exact. J̄ is not known, J is, and they agree to first order in `x̂ - x*` (exactly, where g is affine): so
-//! `‖(I - J)⁻¹‖ (‖r‖ + ε ‖x̂‖)` is an estimate that is a bound for affine g; ε stands for the rounding of g.
+//! which is exact. J̄ is not known, J is, and they agree exactly where g is affine. How much g bends is measured by two
+//! steps of Newton's method from x̂,
+//!
+//! ```text
+//! δ₁ = (I - J)⁻¹ r,    δ₂ = (I - J(x̂ + δ₁))⁻¹ (g(x̂ + δ₁) - x̂ - δ₁)
+//! ‖x̂ - x*‖ <= ‖(I - J)⁻¹‖ (‖r‖ + ε ‖x̂‖) + 2 ‖δ₂‖
+//! ```
+//!
+//! since the steps of Newton's method add up to `x* - x̂`, the first is no longer than the first term, and the others
+//! fall so fast, once the second is at most half the first, that all of them together are at most twice the second. ε stands for the
+//! rounding of g. All of this is computed in double precision, whatever the precision of the layer, unless the update has fixed
+//! points inside: then x̂ is one more inexact point, and rounding in the layer's precision is part of r and s.
 //!
 //! **The norm of the resolvent.** Where `‖J‖ < 1`, `‖(I - J)⁻¹‖ <= 1 / (1 - ‖J‖)` (Neumann); elsewhere, or where that says
 //! little, it is measured by Arnoldi's method on `(I - Jᵀ)⁻¹ (I - J)⁻¹`, one solve an application. Both rest on norms that
@@ -21,14 +31,17 @@
 //! by what the adjoint solve left, and by what was differentiated at x̂ in place of x*:
 //!
 //! ```text
-//! ‖Bᵀ (ĉ - c)‖ <= ‖B‖ ‖(I - J)⁻¹‖ ‖s‖                    a bound at x̂
-//! 2 ‖G(x̂ + δ) - G(x̂)‖  with  δ = (I - J)⁻¹ r              an estimate
+//! ‖Bᵀ (ĉ - c)‖ <= ‖B‖ ‖(I - J)⁻¹‖ (‖s‖ + ε ‖v‖ + ε (1 + ‖J‖) ‖ĉ‖)
+//! ‖G(x*) - G(x̂)‖ <= 2 ‖G(x̂ + δ) - G(x̂)‖    with  δ = δ₁ + δ₂ + ‖(I - J)⁻¹‖ ε ‖x̂‖ u
 //! ```
 //!
-//! δ is Newton's step, which is `x* - x̂` to first order; both gradients are solved for as exactly as the precision allows,
-//! and the factor 2 stands for what is of higher order. Whether first order tells enough is found out: `x̂ + δ` must leave
-//! no more than a quarter of the residual of x̂, else the row is not [`trusted`](RowCertificate::trusted)
-//! (L. Kantorovich's condition, in the one number of it that can be had).
+//! The first line is a bound at x̂, in which ε stands for the rounding of the adjoint, or what the gradient returned differs
+//! from the exact one at x̂ by, if that is more. In the second, δ leads from x̂ to x* as Newton's method and rounding do, with u
+//! of length one in a direction in which `(I - J)⁻¹` stretches; both gradients are solved for as exactly as the precision
+//! allows, and the factor 2 is for what δ leaves. It is an estimate of a bound: no bound on the second derivative of g is known.
+//! Whether it tells enough is found out: `x̂ + δ₁` must leave no more than a quarter of the residual of x̂, and `δ₂` be no more than
+//! half of δ₁, else the row is not [`trusted`](RowCertificate::trusted) (L. Kantorovich's condition, in the numbers of it that
+//! can be had).
 
 mod measure;
 mod words;
@@ -36,7 +49,7 @@ mod words;
 use crate::error::Error;
 use crate::layer::fixed_point::{Call, FixedPoint};
 use crate::tracing::flatten::run_single;
-use crate::tracing::update::Update;
+use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value};
 use banach_solve::{Outcome, Rows as _};
 use burn::module::Module;
@@ -50,8 +63,8 @@ use std::fmt;
 /// | residuals, rates, outcomes | what the solvers saw |
 /// | radius, norm | Arnoldi's method on J at x̂, to 0.1 % |
 /// | resolvent | a bound by ‖J‖, or measured: [`RowCertificate::road`] |
-/// | state error | ‖(I - J)⁻¹‖ ‖g(x̂) - x̂‖: a bound for affine updates, else of first order |
-/// | adjoint and gradient error | a bound for what the adjoint solve left, and twice a first-order estimate for the error of x̂ |
+/// | state error | ‖(I - J)⁻¹‖ ‖g(x̂) - x̂‖: a bound for affine updates; else with twice Newton's second step, which measures how g bends |
+/// | adjoint and gradient error | a bound for what the adjoint solve left, and twice what Newton's steps change, for the error of x̂ |
 ///
 /// The maths is on the page of the [module](self). A `Certificate` [`Display`](fmt::Display)s as what [`explain`](Self::explain) says.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,8 +75,8 @@ pub struct Certificate {
     pub rows: Vec<RowCertificate>,
     /// `‖∂g/∂(z, θ)‖` for the whole batch: how much the inputs move g at most.
     pub inputs: f64,
-    /// The part of the gradient's error that is due to the adjoint solve, relative to the gradient to z and θ together;
-    /// NaN without inputs, or where no row has a finite residual.
+    /// The part of the gradient's error that is due to the adjoint solve, relative to the gradient to z and θ together; 0
+    /// without inputs, NaN where no row has a finite residual.
     pub gradient_from_adjoint: f64,
     /// The part that is due to the error of x̂, relative as well.
     pub gradient_from_state: f64,
@@ -91,7 +104,7 @@ pub struct RowCertificate {
     pub resolvent: f64,
     /// How the resolvent's norm was found.
     pub road: Road,
-    /// How far x̂ is from the fixed point at most, as far as is known.
+    /// How far x̂ is from the fixed point at most, where the row is trusted.
     pub state_error: f64,
     /// How the adjoint solve ended.
     pub adjoint_outcome: Outcome,
@@ -99,8 +112,8 @@ pub struct RowCertificate {
     pub adjoint_residual: f64,
     /// The error of the adjoint ĉ, and with it of this row's part of the gradient, relative to ‖ĉ‖.
     pub adjoint_error: f64,
-    /// Whether first order tells enough here: Newton's step leaves a quarter of the residual or less, or x̂ is as good as the
-    /// precision allows.
+    /// Whether these errors are bounds, as far as is known: Newton's step leaves a quarter of the residual or less and the
+    /// next one is at most half as long, or x̂ is as good as the precision allows.
     pub trusted: bool,
 }
 
@@ -128,13 +141,13 @@ impl Certificate {
     }
 
     /// Whether every row converged, forward and backward, can be trusted, and is good to the relative error given, as is the
-    /// gradient.
+    /// gradient; an error that is not a number is none.
     pub fn holds(&self, error: f64) -> bool {
         let sound = |row: &RowCertificate| {
             let solved = row.outcome.is_converged() && row.adjoint_outcome.is_converged();
             solved && row.trusted && row.relative_state_error() <= error && row.adjoint_error <= error
         };
-        self.rows.iter().all(sound) && (self.gradient_error().is_nan() || self.gradient_error() <= error)
+        self.rows.iter().all(sound) && self.gradient_error() <= error
     }
 }
 
@@ -203,7 +216,7 @@ impl<M: Module + Update> FixedPoint<M> {
 
     fn diagnosed(&self, z: &M::Input) -> Result<Call, Error> {
         self.config().refuse_other_gradients()?;
-        let x0 = self.update().start(z);
+        let x0 = start_of(self.update(), z)?;
         let call = Call::new(self, &x0, z)?;
         if Value::from(call.x0.clone()).is_placeholder() {
             let found = "asked for inside a trace, where nothing is solved; ask for it outside".into();

@@ -1,6 +1,7 @@
 //! What does a certificate say in words, and what does it advise?
 
 use super::{Certificate, Road, RowCertificate};
+use banach_solve::Outcome;
 
 /// An error that is worth a remark.
 const LARGE: f64 = 1e-2;
@@ -17,7 +18,7 @@ impl Certificate {
             let error = self.rows[worst].relative_state_error();
             text += &format!(" The state is good to {error:.1e} (relative; row {worst} is the worst)");
             text += &match self.gradient_error() {
-                error if error.is_finite() => format!(", the gradient to {error:.1e}."),
+                error if error.is_finite() && self.inputs > 0.0 => format!(", the gradient to {error:.1e}."),
                 _ => ".".into(),
             };
         }
@@ -55,9 +56,17 @@ impl Certificate {
         );
         say(
             such(|row| !row.trusted && row.resolvent.is_finite()),
-            "x̂ is too far from a fixed point for these errors, which are of first order; tighten `forward.tolerance` or raise \
+            "x̂ is too far from a fixed point for these errors, which are those near one; tighten `forward.tolerance` or raise \
              `forward.budget.steps`.",
         );
+        say(
+            such(|row| row.residual.is_finite() && row.adjoint_outcome == Outcome::NonFinite),
+            "there is no finite gradient; g has no finite derivative there (a root or power at 0, a division by 0, an \
+             overflow).",
+        );
+        if !self.gradient_error().is_finite() && self.rows.iter().any(|row| row.residual.is_finite()) {
+            text += " The error of the gradient is not known.";
+        }
         if self.gradient_error() > LARGE && self.gradient_error().is_finite() {
             let setting =
                 if self.gradient_from_state > self.gradient_from_adjoint { "forward" } else { "adjoint" };

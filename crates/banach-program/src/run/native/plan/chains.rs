@@ -113,6 +113,9 @@ impl<T: Number> Planner<'_, T> {
             Primitive::Unary(function) => Operation::Unary(unary(*function)),
             Primitive::Binary(function) => Operation::Binary(binary(*function)),
             Primitive::Bilinear(Bilinear::Multiply) => Operation::Binary(kernels::Binary::Multiply),
+            Primitive::Bilinear(Bilinear::AbsorbingProduct) => {
+                Operation::Binary(kernels::Binary::AbsorbingProduct)
+            }
             Primitive::Scale(factor) => Operation::Scale(*factor),
             Primitive::Offset(number) => Operation::Offset(*number),
             Primitive::Power(exponent) => Operation::Power(*exponent),

@@ -8,6 +8,7 @@ use crate::run::native::Unsuitable;
 use crate::run::native::instruction::{Start, Work};
 use crate::run::native::view::{Buffer, View};
 use crate::run::value::Number;
+use burn::tensor::IntDType;
 
 impl<T: Number> Planner<'_, T> {
     pub(super) fn structure(&mut self, structure: &Structure, x: Var) -> Result<Place, Unsuitable> {
@@ -125,8 +126,11 @@ impl<T: Number> Planner<'_, T> {
         let unsuitable = || Unsuitable::new(format!("{} of integers", equation.primitive));
         let start = |planner: &mut Self, var: Var| Start::from(&planner.dense(var));
         let work = match (&equation.primitive, kinds) {
-            (Primitive::Cast(_), (Kind::Int(_), Kind::Int(_))) => {
+            (Primitive::Cast(_), (Kind::Int(from), Kind::Int(to))) if to == from || to == IntDType::I64 => {
                 return Ok(Place::At(self.view(equation.operands[0])));
+            }
+            (Primitive::Cast(_), (Kind::Int(_), Kind::Int(to))) => {
+                Work::Narrow(start(self, equation.operands[0]), to)
             }
             (Primitive::Cast(Kind::Float(_)), (Kind::Int(_), _)) => {
                 Work::WholeToReal(start(self, equation.operands[0]))
@@ -136,7 +140,7 @@ impl<T: Number> Planner<'_, T> {
                 left: start(self, equation.operands[0]),
                 right: Err(0.0),
             },
-            (Primitive::Cast(Kind::Int(_)), _) => Work::RealToWhole(start(self, equation.operands[0])),
+            (Primitive::Cast(Kind::Int(to)), _) => Work::RealToWhole(start(self, equation.operands[0]), *to),
             (Primitive::Compare(comparison), (Kind::Int(_), _)) => Work::CompareWhole {
                 comparison: *comparison,
                 left: start(self, equation.operands[0]),

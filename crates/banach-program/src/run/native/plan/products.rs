@@ -22,7 +22,7 @@ impl<T: Number> Planner<'_, T> {
         let [left, right] = [equation.operands[0], equation.operands[1]];
         let shape = self.program.type_of(equation.result).shape.clone();
         match form {
-            Bilinear::Multiply => unreachable!("elementwise"),
+            Bilinear::Multiply | Bilinear::AbsorbingProduct => unreachable!("elementwise"),
             Bilinear::Matmul(turned) => self.matmul(*turned, [left, right], &shape, epilogue),
             Bilinear::Convolution(window) => {
                 let input = self.program.type_of(left).shape.clone();
@@ -49,7 +49,7 @@ impl<T: Number> Planner<'_, T> {
                 folded(&left, &right).is_some().then(|| (0..shape.len()).collect())
             }
             Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..) => Some(IMAGES.to_vec()),
-            Bilinear::Multiply | Bilinear::ConvolutionWeight(..) => None,
+            Bilinear::Multiply | Bilinear::AbsorbingProduct | Bilinear::ConvolutionWeight(..) => None,
         }
     }
 

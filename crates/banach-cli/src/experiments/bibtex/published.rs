@@ -1,0 +1,151 @@
+//! The published networks: one map, or one energy, that reads the features and the labels side by side.
+
+use crate::dataset::bibtex::{FEATURES, LABELS};
+use crate::error::Error;
+use crate::experiments::epoch::Work;
+use crate::experiments::perceptron::{Perceptron, linear};
+use crate::options::LayerName;
+use crate::random::Generator;
+use banach::program::Program;
+use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor, activation};
+
+/// The features z, and a factor for each hidden unit while training: equal in every step of one solve, so that g
+/// stays a function.
+pub(crate) type Input = (Tensor<2>, Option<Tensor<2>>);
+
+/// `g(x, z) = sigmoid(W2 relu(W1 [z, x] + b1) + b2)`, 1836 + 159 -> hidden -> 159.
+#[derive(Module, Debug)]
+pub(crate) struct Cell {
+    body: Perceptron,
+}
+
+impl Cell {
+    /// With starting weights from the generator.
+    pub(crate) fn new(hidden: usize, generator: &mut Generator, device: &Device) -> Self {
+        Self { body: Perceptron::new([FEATURES + LABELS, hidden, LABELS], generator, device) }
+    }
+
+    /// What the sigmoid of g is applied to, `[batch, 159]`.
+    fn logits(&self, x: Tensor<2>, (z, mask): Input) -> Tensor<2> {
+        self.body.masked(Tensor::cat(vec![z, x], 1), mask)
+    }
+}
+
+impl Update for Cell {
+    type State = Tensor<2>;
+    type Input = Input;
+
+    fn start(&self, (z, _): &Input) -> Tensor<2> {
+        Tensor::zeros([z.dims()[0], LABELS], &z.device())
+    }
+
+    fn update(&self, x: Tensor<2>, input: Input) -> Tensor<2> {
+        activation::sigmoid(self.logits(x, input))
+    }
+}
+
+/// `f(x, z) = mean over the hidden units of relu(W [z, sigmoid(x)] + b)²`.
+#[derive(Module, Debug)]
+pub(crate) struct PublishedEnergy {
+    hidden: Linear,
+}
+
+impl Energy for PublishedEnergy {
+    type State = Tensor<2>;
+    type Input = Input;
+
+    fn start(&self, (z, _): &Input) -> Tensor<2> {
+        Tensor::zeros([z.dims()[0], LABELS], &z.device())
+    }
+
+    fn energy(&self, x: Tensor<2>, (z, mask): Input) -> Tensor<1> {
+        let units = activation::relu(self.hidden.forward(Tensor::cat(vec![z, activation::sigmoid(x)], 1)));
+        let squares = units.clone() * units;
+        let squares = match mask {
+            Some(mask) => squares * mask,
+            None => squares,
+        };
+        squares.mean_dim(1).squeeze_dim(1)
+    }
+}
+
+/// A published network.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
+pub(crate) enum Published {
+    /// x̂ = g(0, z).
+    Feedforward(Cell),
+    /// x̂ = g(x̂, z).
+    FixedPoint(FixedPoint<Cell>),
+    /// x̂ = x̂ - ∂f/∂x (x̂, z), and the output is sigmoid(x̂).
+    Descent(FixedPoint<GradientDescent<PublishedEnergy>>),
+}
+
+impl Published {
+    /// The network for `layer`, where any layer that is neither a fixed point nor an energy is g applied once.
+    pub(crate) fn new(
+        layer: LayerName,
+        hidden: usize,
+        config: &FixedPointConfig,
+        generator: &mut Generator,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        if layer == LayerName::FpiGd {
+            let energy = PublishedEnergy { hidden: linear(FEATURES + LABELS, hidden, generator, device) };
+            let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
+            return Ok(Self::Descent(config.init(step).map_err(Error::layer)?));
+        }
+        let cell = Cell::new(hidden, generator, device);
+        Ok(match layer {
+            LayerName::FpiNn => Self::FixedPoint(config.init(cell).map_err(Error::layer)?),
+            LayerName::Feedforward | LayerName::Mlp | LayerName::FpiGd => Self::Feedforward(cell),
+        })
+    }
+
+    /// The logits of the outputs, `[batch, 159]`.
+    ///
+    /// At a fixed point x̂ = g(x̂, z), so the logits inside this last application of g are those of x̂ itself, and the
+    /// loss can be computed from them: no logarithm of an output that has been rounded to 0 or 1, and an incoming
+    /// cotangent that never exceeds 1. The derivative is the same by the implicit function theorem.
+    pub(crate) fn logits(&self, input: Input) -> Tensor<2> {
+        match self {
+            Self::Feedforward(cell) => cell.logits(cell.start(&input), input),
+            Self::FixedPoint(layer) => {
+                let x = layer.forward(input.clone());
+                layer.update().logits(x, input)
+            }
+            Self::Descent(layer) => layer.forward(input),
+        }
+    }
+
+    /// The update as a program, traced for features z.
+    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
+        match self {
+            Self::Feedforward(_) => Err(Error::without_fixed_point("feedforward")),
+            Self::FixedPoint(layer) => layer.program((z, None)).map_err(Error::layer),
+            Self::Descent(layer) => layer.program((z, None)).map_err(Error::layer),
+        }
+    }
+
+    /// How the fixed point is solved for features z.
+    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
+        let solution = match self {
+            Self::Feedforward(_) => return Err(Error::without_fixed_point("feedforward")),
+            Self::FixedPoint(layer) => layer.solve((z, None)).map(|solution| solution.report().clone()),
+            Self::Descent(layer) => layer.solve((z, None)).map(|solution| solution.report().clone()),
+        };
+        solution.map_err(Error::layer)
+    }
+
+    /// What the solvers did since the last call, for a mini-batch of `rows`.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
+        match self {
+            Self::Feedforward(_) => Work::once(rows),
+            Self::FixedPoint(layer) => layer.take_statistics().into(),
+            Self::Descent(layer) => layer.take_statistics().into(),
+        }
+    }
+}

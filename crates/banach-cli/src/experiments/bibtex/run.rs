@@ -1,0 +1,177 @@
+//! A run on Bibtex, from its options to its report.
+
+use super::arguments::BibtexArguments;
+use super::checkpoint::{self, State};
+use super::display::Display;
+use super::history;
+use super::network::Network;
+use super::recipe::Recipe;
+use super::settings::{self, Settings};
+use super::summary::{self, BibtexReport};
+use super::training::{End, Splits, Training};
+use crate::dataset::batches::Batches;
+use crate::dataset::bibtex;
+use crate::device;
+use crate::error::Error;
+use crate::experiments::experiment::{Experiment, Finished, Plan};
+use crate::experiments::session::Session;
+use crate::report::folder::Contents;
+use crate::report::plural::counted;
+use crate::terminal::dashboard;
+use burn::module::Module;
+use burn::tensor::Device;
+use std::path::Path;
+
+/// What a table keeps of a finished run, so that the run is not repeated.
+pub(crate) const FINISHED: &str = "finished.json";
+
+/// The data, and the settings of a run on them.
+#[derive(Debug)]
+pub(crate) struct Bibtex {
+    state: State,
+    data: bibtex::Bibtex,
+    device: Device,
+    resumes: bool,
+    dashboard: bool,
+}
+
+impl Experiment for Bibtex {
+    const NAME: &'static str = "bibtex";
+    const ABOUT: &'static str = "Multi-label classification of Bibtex (1836 features, 159 labels)";
+    const CONTENTS: Contents = Contents {
+        command: "train bibtex",
+        experiment: Some("bibtex"),
+        files: &["report.json", summary::CURVES, "best.bpk", FINISHED],
+        folders: &[checkpoint::FOLDER],
+    };
+    type Arguments = BibtexArguments;
+    type Report = BibtexReport;
+
+    fn new(arguments: BibtexArguments, seed: u64) -> Result<Self, Error> {
+        settings::check(&arguments)?;
+        if arguments.dashboard {
+            dashboard::check_terminal()?;
+        }
+        let device = device::named(&arguments.device)?;
+        let data = bibtex::load(&arguments.data, seed)?;
+        let settings = Settings::new(&arguments, &data.fingerprint);
+        let BibtexArguments { layer, resume, dashboard, .. } = arguments;
+        let state = State { layer, seed, settings, epochs: Vec::new() };
+        Ok(Self { state, data, device, resumes: resume, dashboard })
+    }
+
+    fn plan(&self) -> Plan {
+        let State { layer, seed, settings, .. } = &self.state;
+        let (layer_name, recipe) = (layer.as_str(), settings.recipe);
+        let rows = self.data.train.len();
+        let what = format!(
+            "trains {layer_name}, recipe {}, on {} for at most {}",
+            recipe.as_str(),
+            counted(rows, "example"),
+            counted(settings.epochs, "epoch")
+        );
+        let seconds = Recipe::seconds_per_example(recipe, *layer) * (rows * settings.epochs) as f64;
+        let folder = format!("out/bibtex-{layer_name}-seed{seed}").into();
+        Plan { what, seconds: Some(seconds), folder, resumes: self.resumes }
+    }
+
+    fn run(&self, session: &Session) -> Result<Finished<BibtexReport>, Error> {
+        let mut state = self.state.clone();
+        let folder = session.path(checkpoint::FOLDER);
+        let mut parts = None;
+        if self.resumes {
+            let earlier = checkpoint::load(&folder)?;
+            earlier.check_same(&state, session.folder.path())?;
+            enough(state.settings.epochs, earlier.epochs.len())?;
+            parts = Some((earlier.epochs.len(), checkpoint::load_parts(&folder, &earlier)?));
+            state.epochs = earlier.epochs;
+        } else {
+            std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
+            checkpoint::begin(&folder, &state)?;
+        }
+        let finished = state.epochs.len();
+        let (shape, config) = (state.settings.shape(state.layer), state.settings.fixed_point(state.layer));
+        let tracked = self.device.clone().autodiff();
+        let network = Network::new(shape, state.seed, &config, &self.data.train, &tracked)?;
+        let parameters = network.num_params();
+        let is_over = finished >= state.settings.epochs
+            || history::is_exhausted(&state.epochs, state.settings.patience);
+        let end = if is_over {
+            Ok(End::Finished)
+        } else {
+            let splits = self.splits(&state.settings, &tracked);
+            let passes = (finished, splits.train.count());
+            let mut display = Display::new(session, &state.settings, passes, self.dashboard);
+            let mut training = Training::new(session, &splits, &state.settings, network, parts)?;
+            training.run(&mut state, &mut display)
+        };
+        // A run that trained nothing says nothing new about the epochs of the runs before.
+        let is_new = state.epochs.len() > finished || !summary::is_written(session, finished);
+        let report = BibtexReport::new(&state, parameters);
+        match end? {
+            End::Interrupted => {
+                if is_new && !state.epochs.is_empty() {
+                    summary::draw(session, &state)?;
+                    session.write_report(&report)?;
+                }
+                Err(Error::Interrupted(advice(state.epochs.len(), session.folder.path())))
+            }
+            End::Finished => {
+                if is_new {
+                    summary::draw(session, &state)?;
+                }
+                let table = summary::table(&state, parameters);
+                Ok(Finished { report, is_new, table, pictures: &[summary::CURVES], next: next(&state) })
+            }
+        }
+    }
+}
+
+impl Bibtex {
+    fn splits(&self, settings: &Settings, tracked: &Device) -> Splits {
+        let Self { data, device, state, .. } = self;
+        let plain =
+            |examples: &_, device| Batches::in_order(std::sync::Arc::clone(examples), settings.batch, device);
+        Splits {
+            train: plain(&data.train, tracked).shuffled(state.seed).with_dropout(settings.dropout()),
+            validation: plain(&data.validation, device),
+            test: plain(&data.test, device),
+        }
+    }
+}
+
+fn next(state: &State) -> Vec<(String, &'static str)> {
+    let data = state.settings.data.display();
+    vec![
+        (
+            format!("banach train bibtex --data {data} --layer feedforward"),
+            "the map applied once, to compare",
+        ),
+        (format!("banach table bibtex --data {data} --seeds 2"), "all methods in one table"),
+    ]
+}
+
+fn advice(finished: usize, folder: &Path) -> String {
+    if finished == 0 {
+        return "no epoch was finished, so start again without --resume".into();
+    }
+    let kept = if finished == 1 { "is" } else { "are" };
+    format!(
+        "{} {kept} kept in {}; repeat the command with --resume to continue",
+        counted(finished, "finished epoch"),
+        folder.display()
+    )
+}
+
+/// Refuses fewer epochs than are trained: they cannot be taken back.
+fn enough(wanted: usize, trained: usize) -> Result<(), Error> {
+    if wanted >= trained {
+        return Ok(());
+    }
+    let are = if trained == 1 { "is" } else { "are" };
+    Err(Error::Setting {
+        found: format!("--epochs {wanted} where {trained} {are} trained already"),
+        expected: format!("at least {trained}"),
+        advice: format!("give --epochs {trained} or more, or name another folder with --out"),
+    })
+}

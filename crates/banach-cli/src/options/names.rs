@@ -1,0 +1,125 @@
+//! Names of layers, recipes and engines, on the command line and in reports.
+
+use banach::{Convolution, Engine};
+use clap::ValueEnum;
+
+/// What stands between the input and the output of a network.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LayerName {
+    /// The fixed point of a map g.
+    FpiNn,
+    /// The minimiser of an energy f, as the fixed point of its gradient step.
+    FpiGd,
+    /// The map g applied once.
+    Feedforward,
+    /// A network that never sees a state x.
+    Mlp,
+}
+
+impl LayerName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::FpiNn => "fpi-nn",
+            Self::FpiGd => "fpi-gd",
+            Self::Feedforward => "feedforward",
+            Self::Mlp => "mlp",
+        }
+    }
+
+    /// Whether a fixed point is solved for.
+    pub(crate) fn solves(self) -> bool {
+        matches!(self, Self::FpiNn | Self::FpiGd)
+    }
+}
+
+/// The architecture and the settings that nothing else is said about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RecipeName {
+    /// As the method was published: one network reads [z, x]; cross-entropy, no regularisation.
+    Published,
+    /// As chosen on validation data: the labels answer one another in a small network of their own.
+    Tuned,
+}
+
+impl RecipeName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "published",
+            Self::Tuned => "tuned",
+        }
+    }
+}
+
+/// Where the loops of a fixed point run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum EngineName {
+    /// Compiled for this machine's processor.
+    Native,
+    /// On the tensors' device, line by line.
+    Device,
+}
+
+impl EngineName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Device => "device",
+        }
+    }
+
+    /// The engine of a layer.
+    pub(crate) fn engine(self) -> Engine {
+        match self {
+            Self::Native => Engine::Native,
+            Self::Device => Engine::Device,
+        }
+    }
+}
+
+/// How the native engine computes convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ConvolutionName {
+    /// As the definition says.
+    Direct,
+    /// With fewer products, where that is faster.
+    Winograd,
+}
+
+impl ConvolutionName {
+    /// The setting of a layer.
+    pub(crate) fn convolution(self) -> Convolution {
+        match self {
+            Self::Direct => Convolution::Direct,
+            Self::Winograd => Convolution::Winograd,
+        }
+    }
+}
+
+/// How a training step gets from the loss to its gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum RoadName {
+    /// Burn's tape, behind the layer.
+    Tape,
+    /// A program compiled for the whole step.
+    Compiled,
+}
+
+impl RoadName {
+    /// The name as written on the command line.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tape => "tape",
+            Self::Compiled => "compiled",
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Advice about a row that failed: a table over solver, outcome and course of the residual.
+
+use crate::rate::Recent;
+use crate::{Outcome, SolverKind};
+
+/// The course of a row's residual up to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Course {
+    /// What the solve was given is not finite: the right-hand side of a linear system, or `g` of the start.
+    Given,
+    /// The first point is given soundly, but the map is not finite there.
+    Start,
+    /// The residual still fell.
+    Falling,
+    /// The residual no longer fell.
+    Flat,
+    /// The residual is of the order of the rounding of the state.
+    Rounding,
+}
+
+impl Course {
+    /// Every course.
+    pub const ALL: [Self; 5] = [Self::Given, Self::Start, Self::Falling, Self::Flat, Self::Rounding];
+
+    /// The course of a row that took `steps` steps; `relative` is its best residual relative to its size, and `given` whether
+    /// that size was finite at the first point.
+    pub(crate) fn of(recent: &Recent, (steps, given): (usize, bool), relative: f64, precision: f64) -> Self {
+        if !given {
+            Self::Given
+        } else if steps == 0 && relative.is_nan() {
+            Self::Start
+        } else if relative <= 32.0 * precision {
+            Self::Rounding
+        } else if recent.rate() >= 0.999 {
+            Self::Flat
+        } else {
+            // Also where there were too few steps to know.
+            Self::Falling
+        }
+    }
+}
+
+/// Advice about a row of this solver, outcome and course, in words that name real settings.
+///
+/// It never names the solver that ran as a remedy, nor a larger budget of steps for a residual that no longer falls, nor a setting
+/// that the solver does not have.
+pub fn advice(solver: SolverKind, outcome: Outcome, course: Course) -> &'static str {
+    match (outcome, course) {
+        (Outcome::Converged, _) => "nothing to do.",
+        (Outcome::Approximate, _) if solver == SolverKind::Other => outcome.advice(),
+        (Outcome::Approximate, _) if solver == SolverKind::Gmres => {
+            "nothing has failed: it was asked for an approximation."
+        }
+        (Outcome::Approximate, _) => {
+            "nothing has failed, but the gradient is not exact, by the choice of an approximate solver: use GMRES where it \
+             must be."
+        }
+        (Outcome::NonFinite, course) => non_finite(solver, course),
+        (
+            Outcome::Stalled | Outcome::StepLimit | Outcome::EvaluationLimit | Outcome::TimeLimit,
+            Course::Rounding,
+        ) => "the residual is at the precision of the state: loosen `tolerance` or use f64.",
+        (Outcome::StepLimit, Course::Falling | Course::Given | Course::Start) => slow(solver),
+        (Outcome::StepLimit | Outcome::Stalled, _) => flat(solver),
+        (Outcome::EvaluationLimit, Course::Flat) | (Outcome::TimeLimit, Course::Flat) => flat(solver),
+        (Outcome::EvaluationLimit, _) => "raise `budget.evaluations`, or loosen `tolerance.relative`.",
+        (Outcome::TimeLimit, _) => "raise `budget.seconds`, or loosen `tolerance.relative`.",
+        (Outcome::Diverged, _) => diverged(solver),
+        (Outcome::Asymmetric, _) if solver == SolverKind::Gmres => "the linear map is not symmetric.",
+        (Outcome::Asymmetric, _) => {
+            "the linear map is not symmetric, as conjugate gradients need it: use GMRES; if only rounding makes it so, \
+             raise `symmetry`."
+        }
+        (Outcome::Indefinite, _) if solver == SolverKind::Gmres => "I - J is not positive definite.",
+        (Outcome::Indefinite, _) => {
+            "I - J has a direction without positive curvature: use GMRES; if J is the derivative of a gradient step, the point \
+             is no strict minimum of its energy (a saddle, or flat)."
+        }
+        (Outcome::Singular, _) => singular(solver),
+        (Outcome::Breakdown, _) if solver == SolverKind::Bicgstab => {
+            "the recurrences divide by zero: use GMRES, or Dense for a small state; more `restarts` may help."
+        }
+        (Outcome::Breakdown, _) => "the recurrences of the solver divide by zero: use another one.",
+        (Outcome::Saddle, _) => saddle(solver),
+        (Outcome::Plateau, _) => plateau(solver),
+        (Outcome::Stopped, _) => "the observer ended it; let it continue for longer if that was too early.",
+    }
+}
+
+/// A residual that still falls, when the steps are spent.
+fn slow(solver: SolverKind) -> &'static str {
+    match solver {
+        SolverKind::Picard | SolverKind::Squarem => {
+            "raise `budget.steps`, loosen `tolerance.relative`, or use Anderson, which needs fewer steps."
+        }
+        SolverKind::Anderson => {
+            "raise `budget.steps`, loosen `tolerance.relative`, raise `window`, or use Auto, which goes on to Broyden and Newton."
+        }
+        SolverKind::Broyden => {
+            "raise `budget.steps`, loosen `tolerance.relative`, raise `memory`, or use Anderson or Newton."
+        }
+        SolverKind::Auto => "raise `budget.steps`, or loosen `tolerance.relative`.",
+        SolverKind::Newton => {
+            "raise `budget.steps`, loosen `tolerance.relative`, or allow more `applications` in `inner`."
+        }
+        SolverKind::NewtonDense => "raise `budget.steps`, or loosen `tolerance.relative`.",
+        SolverKind::Gmres => {
+            "raise `budget.steps`, loosen `tolerance.relative`, raise `restart`, or use Dense for a small state."
+        }
+        SolverKind::ConjugateGradient => {
+            "raise `budget.steps`, loosen `tolerance.relative`, or use Dense for a small state."
+        }
+        SolverKind::Dense | SolverKind::Truncated | SolverKind::Identity => {
+            "raise `budget.steps`, or loosen `tolerance.relative`."
+        }
+        SolverKind::Neumann
+        | SolverKind::Bicgstab
+        | SolverKind::LinearAnderson
+        | SolverKind::LinearBroyden => {
+            "raise `budget.steps`, loosen `tolerance.relative`, or use GMRES, which needs fewer steps."
+        }
+        SolverKind::Other => Outcome::StepLimit.advice(),
+    }
+}
+
+/// A residual that no longer falls, well above rounding.
+fn flat(solver: SolverKind) -> &'static str {
+    match solver {
+        SolverKind::Picard | SolverKind::Squarem => {
+            "the residual no longer falls: use Anderson or Auto; if they fail as well, the update may have no fixed point nearby \
+             (or I - J is singular)."
+        }
+        SolverKind::Anderson => {
+            "the residual no longer falls: raise `window`, or use Auto, which goes on to Broyden and Newton; if it fails as well, \
+             the update may have no fixed point nearby (or I - J is singular)."
+        }
+        SolverKind::Broyden => {
+            "the residual no longer falls: allow `backtracks`, or use Anderson or Newton; if they fail as well, the update may \
+             have no fixed point nearby (or I - J is singular)."
+        }
+        SolverKind::Auto => {
+            "the residual no longer falls by any method: start elsewhere, or make the update contract; it may have no fixed point \
+             nearby (or I - J is singular)."
+        }
+        SolverKind::Newton => {
+            "the residual no longer falls: use a dense `inner` solve for a small state, or Auto, or start elsewhere; the update may \
+             have no fixed point nearby (or I - J is singular)."
+        }
+        SolverKind::NewtonDense => {
+            "the residual no longer falls: use Auto, or start elsewhere; the update may have no fixed point nearby (or I - J is \
+             singular)."
+        }
+        SolverKind::Gmres => {
+            "the residual no longer falls: raise `restart`, or use Dense for a small state; if it says singular, the system has no \
+             answer or many."
+        }
+        SolverKind::Dense => {
+            "the answer by elimination is not exact enough: use f64, or loosen `tolerance.relative`; I - J is almost singular."
+        }
+        SolverKind::Neumann | SolverKind::Bicgstab | SolverKind::ConjugateGradient => {
+            "the residual no longer falls: use GMRES, or Dense for a small state; if they fail as well, I - J is singular."
+        }
+        SolverKind::LinearAnderson
+        | SolverKind::LinearBroyden
+        | SolverKind::Truncated
+        | SolverKind::Identity => {
+            "the residual no longer falls: use GMRES, or Dense for a small state; if they fail as well, I - J is singular."
+        }
+        SolverKind::Other => Outcome::Stalled.advice(),
+    }
+}
+
+/// A gradient that meets the tolerance where the energy curves down.
+fn saddle(solver: SolverKind) -> &'static str {
+    if follows_curvature(solver) {
+        "the energy has no minimum here, it curves down in some direction, but falls along it by no more than its rounding: use f64, \
+         or start elsewhere; the derivative of a saddle is not that of a minimiser."
+    } else {
+        Outcome::Saddle.advice()
+    }
+}
+
+/// A gradient that meets the tolerance because the energy is flat.
+fn plateau(solver: SolverKind) -> &'static str {
+    if follows_curvature(solver) {
+        "the energy is flat here (saturated units) and lower elsewhere: use f64, start nearer to the minimum, or add a small \
+         quadratic term to the energy; almost nothing flows back through a plateau."
+    } else {
+        Outcome::Plateau.advice()
+    }
+}
+
+/// Whether a solver goes on from saddles and plateaus by negative curvature.
+fn follows_curvature(solver: SolverKind) -> bool {
+    matches!(solver, SolverKind::Newton | SolverKind::NewtonDense | SolverKind::Auto)
+}
+
+/// A residual that grew beyond all bounds.
+fn diverged(solver: SolverKind) -> &'static str {
+    match solver {
+        SolverKind::Picard => {
+            "the update expands here: use Anderson, lower `damping`, start nearer, or make the update contract (smaller weights)."
+        }
+        SolverKind::Squarem => {
+            "the update expands here: use Anderson, start nearer, or make the update contract (smaller weights)."
+        }
+        SolverKind::Anderson => {
+            "the update expands here: use Auto or Newton, lower `mixing`, start nearer, or make the update contract (smaller \
+             weights)."
+        }
+        SolverKind::Broyden => {
+            "the update expands here: use Anderson or Newton, allow `backtracks`, start nearer, or make the update contract \
+             (smaller weights)."
+        }
+        SolverKind::Auto | SolverKind::Newton | SolverKind::NewtonDense => {
+            "the update expands here: start nearer, or make the update contract (smaller weights)."
+        }
+        SolverKind::Gmres | SolverKind::Dense => {
+            "the system is too ill-conditioned for this precision: use f64; I - J is almost singular."
+        }
+        SolverKind::Neumann => "the derivative of the update expands here: use GMRES, or lower `damping`.",
+        SolverKind::Bicgstab | SolverKind::ConjugateGradient | SolverKind::LinearAnderson => {
+            "the derivative of the update expands here: use GMRES."
+        }
+        SolverKind::LinearBroyden | SolverKind::Truncated | SolverKind::Identity => {
+            "the derivative of the update expands here: use GMRES."
+        }
+        SolverKind::Other => Outcome::Diverged.advice(),
+    }
+}
+
+/// A number that is infinite or NaN, by where it came from.
+fn non_finite(solver: SolverKind, course: Course) -> &'static str {
+    match (solver.is_linear(), course) {
+        (true, Course::Given) => {
+            "the right-hand side is infinite or NaN, for a gradient the cotangent that comes from the loss: look for overflow, \
+             division by zero, or roots and logarithms at zero behind this layer, not in its update."
+        }
+        (true, _) => {
+            "the derivative of the update is infinite or NaN at the solution: look for roots, logarithms, powers and norms at \
+             zero, and for branches that are not taken."
+        }
+        (false, Course::Given | Course::Start) => {
+            "the update is infinite or NaN at the start: look at the start, the input and the parameters, and for division by \
+             zero, or roots and logarithms of negative numbers in the update."
+        }
+        (false, _) => left_domain(solver),
+    }
+}
+
+/// An update that returned a number that is not finite after steps that were.
+fn left_domain(solver: SolverKind) -> &'static str {
+    match solver {
+        SolverKind::Picard => {
+            "the update returned infinity or NaN: look for overflow, division by zero, or roots and logarithms of negative \
+             numbers in it, start elsewhere, or lower `damping`."
+        }
+        SolverKind::Anderson => {
+            "the update returned infinity or NaN after a plain step: look for overflow, division by zero, or roots and logarithms \
+             of negative numbers in it, start elsewhere, or lower `mixing`."
+        }
+        SolverKind::Other => Outcome::NonFinite.advice(),
+        SolverKind::Broyden | SolverKind::Squarem | SolverKind::Auto => PLAIN_STEP,
+        SolverKind::Newton | SolverKind::NewtonDense | SolverKind::Neumann | SolverKind::Gmres => PLAIN_STEP,
+        SolverKind::Bicgstab | SolverKind::ConjugateGradient | SolverKind::Dense => PLAIN_STEP,
+        SolverKind::LinearAnderson | SolverKind::LinearBroyden => PLAIN_STEP,
+        SolverKind::Truncated | SolverKind::Identity => PLAIN_STEP,
+    }
+}
+
+const PLAIN_STEP: &str = "the update returned infinity or NaN after a plain step: look for overflow, division by zero, or roots \
+     and logarithms of negative numbers in it, or start elsewhere.";
+
+/// A matrix that is singular to the precision of the state.
+fn singular(solver: SolverKind) -> &'static str {
+    match solver {
+        SolverKind::NewtonDense => {
+            "I - J is singular to the precision of the state where the row stands: use f64, Anderson, or a Krylov `inner` solve, or \
+             start elsewhere; a fixed point there is not the only one nearby and has no derivative."
+        }
+        SolverKind::Dense | SolverKind::Bicgstab | SolverKind::ConjugateGradient | SolverKind::Neumann => {
+            "I - J is singular to the precision of the state, so that the system has no answer or many: use f64, or GMRES, which \
+             finds one if there is any; the fixed point is not the only one nearby and has no derivative."
+        }
+        SolverKind::LinearAnderson
+        | SolverKind::LinearBroyden
+        | SolverKind::Truncated
+        | SolverKind::Identity => {
+            "I - J is singular to the precision of the state, so that the system has no answer or many: use f64, or GMRES, which \
+             finds one if there is any; the fixed point is not the only one nearby and has no derivative."
+        }
+        SolverKind::Picard
+        | SolverKind::Anderson
+        | SolverKind::Broyden
+        | SolverKind::Squarem
+        | SolverKind::Auto => "I - J is singular to the precision of the state: use f64, or start elsewhere.",
+        SolverKind::Newton | SolverKind::Gmres => {
+            "I - J is singular to the precision of the state: use f64, or start elsewhere."
+        }
+        SolverKind::Other => Outcome::Singular.advice(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Counts of a layer's solves, and what the log says of rows that fail.
+
+use crate::error::Error;
+use crate::settings::configuration::OnFailure;
+use crate::settings::report::{AdjointReport, Report, Statistics, locked};
+use crate::settings::trial::{is_trial, record_rows};
+use std::sync::{Mutex, MutexGuard};
+
+/// Escalations in a row without a row solved, after which the second adjoint solver is not tried for a while.
+const FUTILE: u32 = 3;
+/// The most escalations that are skipped before the second solver is tried again.
+const MOST_SKIPPED: u32 = 256;
+
+/// What a layer and its clones count, and what has been logged of it.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    statistics: Mutex<Statistics>,
+    told: Mutex<Told>,
+    second: Mutex<Second>,
+}
+
+/// What has been logged.
+#[derive(Debug, Default)]
+struct Told {
+    /// Whether the first solve has been summarized.
+    begun: bool,
+    /// The share of failed rows that was logged last, of forward solves.
+    forward: f64,
+    /// The same of adjoint solves.
+    adjoint: f64,
+}
+
+impl Told {
+    /// Whether a solve with so many failed rows is logged: the first one, and one with twice the share logged last.
+    fn tells(share: &mut f64, failed: usize, rows: usize) -> bool {
+        let found = failed as f64 / rows.max(1) as f64;
+        let tells = failed > 0 && found >= 2.0 * *share;
+        if tells {
+            *share = found;
+        }
+        tells
+    }
+}
+
+/// What the second adjoint solver has been good for.
+#[derive(Debug, Default)]
+struct Second {
+    /// Escalations in a row in which it solved no row.
+    futile: u32,
+    /// Escalations that are still to be skipped.
+    skips: u32,
+}
+
+const LATER: &str = "(Logged once, and again whenever the share of failed rows doubles; all are counted in \
+                     `statistics()`. `OnFailure::Warn` logs every solve with failed rows, `OnFailure::Error` refuses them.)";
+
+impl Journal {
+    /// The counts so far.
+    pub(crate) fn statistics(&self) -> MutexGuard<'_, Statistics> {
+        locked(&self.statistics)
+    }
+
+    /// Counts rows that began at a remembered state.
+    pub(crate) fn warmed(&self, rows: usize) {
+        if !is_trial() {
+            self.statistics().warm_rows += rows;
+        }
+    }
+
+    /// Counts rows left out of a gradient because they failed forward.
+    pub(crate) fn skipped(&self, failed: &[bool]) {
+        if !is_trial() {
+            self.statistics().skipped_rows += failed.iter().filter(|failed| **failed).count();
+        }
+    }
+
+    /// Counts a forward solve, and logs what its policy asks for.
+    pub(crate) fn solved(&self, report: &Report, on_failure: OnFailure) {
+        if record_rows(!report.converged()) {
+            return;
+        }
+        self.statistics().count(report);
+        let failed = report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
+        let (first, doubled) = {
+            let mut told = locked(&self.told);
+            let first = !std::mem::replace(&mut told.begun, true);
+            (first, Told::tells(&mut told.forward, failed, report.outcomes.len()))
+        };
+        if first {
+            log::info!(target: "banach", "the first solve of a fixed point: {}", report.explain());
+        }
+        match on_failure {
+            OnFailure::Best | OnFailure::Skip if doubled => warn(&format!("{} {LATER}", report.explain())),
+            OnFailure::Warn if !report.converged() => warn(&report.explain()),
+            OnFailure::Best | OnFailure::Skip | OnFailure::Warn | OnFailure::Error => {}
+        }
+    }
+
+    /// Counts an adjoint solve, and logs what its policy asks for.
+    pub(crate) fn pulled_back(&self, report: &AdjointReport, on_failure: OnFailure) {
+        if record_rows(report.failed().contains(&true)) {
+            return;
+        }
+        let failed = report.failed().iter().filter(|failed| **failed).count();
+        {
+            let mut statistics = self.statistics();
+            statistics.count_adjoint(report);
+            statistics.skipped_rows += if on_failure == OnFailure::Skip { failed } else { 0 };
+        }
+        match report.check() {
+            Ok(()) => {}
+            Err(error) => self.tell(&error, (failed, report.outcomes.len()), on_failure),
+        }
+    }
+
+    /// Counts rows without a finite gradient inside a program, and logs or refuses them as the policy of the layer asks for.
+    ///
+    /// # Errors
+    /// [`Error::NonFiniteGradient`] with [`OnFailure::Error`].
+    pub(crate) fn without_gradient(&self, lost: &[bool], on_failure: OnFailure) -> Result<(), Error> {
+        let Some(row) = lost.iter().position(|lost| *lost) else { return Ok(()) };
+        let (failed, rows) = (lost.iter().filter(|lost| **lost).count(), lost.len());
+        let error = Error::NonFiniteGradient { row, failed, rows };
+        if !record_rows(true) {
+            self.statistics().non_finite_gradients += failed;
+            self.tell(&error, (failed, rows), on_failure);
+        }
+        if on_failure == OnFailure::Error { Err(error) } else { Ok(()) }
+    }
+
+    /// Logs an adjoint solve in which rows failed.
+    fn tell(&self, error: &Error, (failed, rows): (usize, usize), on_failure: OnFailure) {
+        let doubled = Told::tells(&mut locked(&self.told).adjoint, failed, rows);
+        match on_failure {
+            OnFailure::Best | OnFailure::Skip if doubled => warn(&format!("{error} {LATER}")),
+            OnFailure::Warn => warn(&error.to_string()),
+            OnFailure::Best | OnFailure::Skip | OnFailure::Error => {}
+        }
+    }
+
+    /// Whether the second adjoint solver is tried now; one that keeps solving nothing is skipped for a while.
+    pub(crate) fn escalates(&self) -> bool {
+        let mut second = locked(&self.second);
+        let escalates = second.skips == 0;
+        second.skips = second.skips.saturating_sub(1);
+        escalates
+    }
+
+    /// Takes note of whether the second adjoint solver has solved a row that the first has not.
+    pub(crate) fn escalated(&self, solved: bool) {
+        let mut second = locked(&self.second);
+        second.futile = if solved { 0 } else { second.futile + 1 };
+        if second.futile >= FUTILE {
+            second.skips = 2_u32.saturating_pow(second.futile).min(MOST_SKIPPED);
+        }
+    }
+}
+
+/// Logs a failure.
+fn warn(text: &str) {
+    log::warn!(target: "banach", "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_told_at_first_and_whenever_it_doubles() {
+        let mut share = 0.0;
+        let told: Vec<bool> =
+            [0, 1, 1, 2, 3, 4, 0, 7, 8, 8].map(|failed| Told::tells(&mut share, failed, 8)).to_vec();
+        assert_eq!(told, [false, true, false, true, false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_second_solver_that_solves_nothing_is_tried_ever_less_often() {
+        let journal = Journal::default();
+        let tries = |count: usize, solved: bool| {
+            let tried = |_: &usize| {
+                let escalates = journal.escalates();
+                if escalates {
+                    journal.escalated(solved);
+                }
+                escalates
+            };
+            (0..count).filter(tried).count()
+        };
+        assert_eq!(tries(3, false), 3);
+        // 8 are skipped, then 16, then 32.
+        assert_eq!(tries(9 + 17 + 33, false), 3);
+        assert_eq!(tries(10_000, false), 10_000 / 257 + 2);
+        while !journal.escalates() {}
+        journal.escalated(true);
+        assert_eq!(tries(100, true), 100);
+    }
+}

@@ -1,0 +1,124 @@
+//! A cache of compiled programs: least recently used first out, bounded by the memory that its entries take.
+
+use crate::settings::report::locked;
+use banach_program::{Type, Value};
+use burn::module::ParamId;
+use burn::tensor::Device;
+use std::sync::{Arc, Mutex};
+
+/// Entries that stay whatever memory they take: the batch sizes of training and validation, and their last batches.
+const KEPT: usize = 4;
+
+/// What takes memory.
+pub(crate) trait Bytes {
+    /// An estimate of the memory taken, which may grow with use.
+    fn bytes(&self) -> usize;
+}
+
+/// Values by key, the most recently used first.
+#[derive(Debug)]
+pub(crate) struct Cache<K, V> {
+    entries: Mutex<Vec<(K, Arc<V>)>>,
+    /// Held while an entry is computed, so that it is computed once.
+    computing: Mutex<()>,
+}
+
+impl<K, V> Default for Cache<K, V> {
+    fn default() -> Self {
+        Cache { entries: Mutex::default(), computing: Mutex::default() }
+    }
+}
+
+impl<K: PartialEq, V: Bytes> Cache<K, V> {
+    /// The value of a key.
+    fn find(&self, key: &K) -> Option<Arc<V>> {
+        let mut entries = locked(&self.entries);
+        let at = entries.iter().position(|(kept, _)| kept == key)?;
+        entries[..=at].rotate_right(1);
+        Some(Arc::clone(&entries[0].1))
+    }
+
+    /// The value of a key, computed where it is not in the cache. Beyond a limit in bytes the least recently used entries
+    /// go; four stay.
+    pub(crate) fn get_or_insert<E>(
+        &self,
+        key: K,
+        limit: usize,
+        compute: impl FnOnce(&K) -> Result<V, E>,
+    ) -> Result<Arc<V>, E> {
+        if let Some(found) = self.find(&key) {
+            return Ok(found);
+        }
+        let _computing = locked(&self.computing);
+        if let Some(found) = self.find(&key) {
+            return Ok(found); // Another thread computed it.
+        }
+        let value = Arc::new(compute(&key)?);
+        let mut entries = locked(&self.entries);
+        entries.insert(0, (key, Arc::clone(&value)));
+        let mut bytes = 0;
+        let fitting = entries.iter().take_while(|(_, value)| {
+            bytes += value.bytes();
+            bytes <= limit
+        });
+        let fitting = fitting.count().max(KEPT);
+        entries.truncate(fitting);
+        Ok(value)
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        locked(&self.entries).len()
+    }
+
+    /// The memory of all entries.
+    pub(crate) fn bytes(&self) -> usize {
+        locked(&self.entries).iter().map(|(_, value)| value.bytes()).sum()
+    }
+
+    /// Removes all entries.
+    pub(crate) fn clear(&self) {
+        locked(&self.entries).clear();
+    }
+}
+
+/// What a trace is made for: a call with the same signature uses the same trace.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Signature {
+    pub(crate) device: Device,
+    /// The types of the tensors of the call.
+    pub(crate) types: Vec<Type>,
+    /// Plain numbers among the inputs, which are constants of the trace.
+    pub(crate) numbers: Vec<u64>,
+    /// For every place in the module that holds a parameter, which one it is.
+    pub(crate) places: Vec<usize>,
+    /// The flags of layers that behave differently in training.
+    pub(crate) flags: Vec<bool>,
+    /// Whether the call is on a training device, where the program depends on it.
+    pub(crate) training: bool,
+    /// The parameters that have a gradient, where the program computes it.
+    pub(crate) trained: Vec<usize>,
+    /// The printed module, where fields that are no parameters may change.
+    pub(crate) fields: String,
+}
+
+impl Signature {
+    /// The signature of a call on these tensors, off the tape, of a module with these parameters.
+    pub(crate) fn new(
+        values: &[Value],
+        numbers: Vec<u64>,
+        parameters: (&[usize], &[(ParamId, bool)]),
+    ) -> Self {
+        let (places, flags) = parameters;
+        Signature {
+            device: values.first().map_or_else(Device::default, Value::device),
+            types: values.iter().map(Value::ty).collect(),
+            numbers,
+            places: places.to_vec(),
+            flags: flags.iter().map(|(_, enabled)| *enabled).collect(),
+            training: false,
+            trained: vec![],
+            fields: String::new(),
+        }
+    }
+}
