@@ -97,7 +97,8 @@ impl<'m, R: Rows> Landscape<'m, R> {
     }
 
     /// What a gradient of [`look`](Self::look) must be multiplied by to be that of the energy: 1, or `1 / γ` by a central
-    /// difference along the gradient. Zero in rows whose energy does not fall along it, or by less than its rounding.
+    /// difference along the gradient. Zero in rows whose energy does not fall along it, or
+    /// by less than its rounding at any distance.
     pub(crate) fn rates(
         &self,
         x: &R,
@@ -108,21 +109,31 @@ impl<'m, R: Rows> Landscape<'m, R> {
         if self.map.descent().is_some() {
             return Ok(values.iter().map(|value| f64::from(u8::from(value.is_finite()))).collect());
         }
-        // No longer than what a central difference is best at: γ may be any length.
-        let (sizes, best) = (lengths(x), x.precision().cbrt());
-        let reach = |row: usize| (best * sizes[row].max(1.0) / slopes[row]).min(1.0);
-        let reach: Vec<f64> = (0..values.len()).map(reach).collect();
-        let back: Vec<f64> = reach.iter().map(|reach| -reach).collect();
-        let ahead = self.values(&x.add_scaled(&[(&back, gradient)]), ledger)?;
-        let behind = self.values(&x.add_scaled(&[(&reach, gradient)]), ledger)?;
-        let rounding = ROUNDING * x.precision();
-        let rate = |row: usize| {
-            // At least this much of the difference is not rounding.
-            let fall = behind[row] - ahead[row] - rounding * (behind[row].abs() + ahead[row].abs());
-            let rate = 0.5 * fall / (reach[row] * slopes[row].powi(2));
-            if rate.is_finite() { rate.max(0.0) } else { 0.0 }
-        };
-        Ok((0..values.len()).map(rate).collect())
+        let (count, sizes, precision) = (values.len(), lengths(x), x.precision());
+        // In lengths of the state, as γ may be any length: what a central difference is best at, and longer where rounding hides it.
+        let parts = [precision.cbrt(), precision.sqrt().sqrt(), 1.0];
+        let (mut rates, mut open) = (vec![0.0; count], vec![true; count]);
+        for part in parts {
+            if !open.contains(&true) || ledger.remaining() < 4 {
+                break;
+            }
+            let reach = |row: usize| part * sizes[row].max(1.0) / slopes[row];
+            let usable = |reach: f64| if reach.is_finite() { reach } else { 0.0 };
+            let reach: Vec<f64> = (0..count).map(reach).map(usable).collect();
+            let back: Vec<f64> = reach.iter().map(|reach| -reach).collect();
+            let ahead = self.values(&x.add_scaled(&[(&back, gradient)]), ledger)?;
+            let behind = self.values(&x.add_scaled(&[(&reach, gradient)]), ledger)?;
+            let left: Vec<usize> = (0..count).filter(|row| open[*row]).collect();
+            for row in left {
+                let (fall, noise) =
+                    (behind[row] - ahead[row], ROUNDING * precision * (behind[row].abs() + ahead[row].abs()));
+                // At least this much of the difference is not rounding.
+                let rate = 0.5 * (fall - noise) / (reach[row] * slopes[row].powi(2));
+                rates[row] = if rate.is_finite() { rate.max(0.0) } else { 0.0 };
+                open[row] = fall.abs() <= noise;
+            }
+        }
+        Ok(rates)
     }
 
     /// For flat rows, where gradient and curvature vanish: the lowest point between the start and `x`, or between zero and `x`

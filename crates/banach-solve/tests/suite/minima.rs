@@ -280,6 +280,9 @@ fn random_energies_end_in_minima() {
                 continue;
             }
             let x = &found[row * width..][..width];
+            let [before, after] = [values(&x0)[row * width..][..width].to_vec(), x.to_vec()]
+                .map(|x| terrain.energies(&tensor(1, &x))[0]);
+            assert!(after <= before + 1e-12, "case {case}: {before} became {after}");
             let slope = terrain.gradient(x).iter().fold(0.0_f64, |a, b| a.max(b.abs()));
             assert!(slope < 1e-5, "case {case}: slope {slope}, {}", solution.explain());
             // No neighbour is lower by more than the gradient allows.

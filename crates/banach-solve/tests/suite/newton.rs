@@ -1,6 +1,6 @@
 //! Does Newton's method reach minima that plain steps do not, and does every row fend for itself?
 
-use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, scattered};
+use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, Silent, scattered};
 use crate::{anderson, newton, picard, plain_solvers, tensor, tensor_in, tight, values};
 use banach_solve::{
     Budget, Error, FixedPointSolver, Map, Newton, NewtonInner, Outcome, Progress, Settings, Smooth, Solution,
@@ -23,7 +23,7 @@ fn patient(settings: Settings, tolerance: f64) -> Settings {
 #[test]
 fn a_condition_of_a_million_is_no_obstacle() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    for (applications, expected) in [(50, [23, 994, 25]), (200, [20, 800, 20])] {
+    for (applications, expected) in [(50, [25, 1104, 27]), (200, [9, 563, 11])] {
         let inner = NewtonInner::Krylov { applications };
         let newton = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
         let solution =
@@ -32,8 +32,7 @@ fn a_condition_of_a_million_is_no_obstacle() {
         assert!(solution.converged(), "{}", solution.explain());
         let off = values(&(solution.value.clone() - map.answer.clone()));
         assert!(off.iter().all(|off| off.abs() < 1e-5), "{off:?}");
-        let found = work(&solution);
-        assert!(found.iter().zip(expected).all(|(found, most)| *found <= most), "{found:?}");
+        assert_eq!(work(&solution), expected);
     }
     // Anderson, which never goes uphill, needs thousands; plain steps do not arrive.
     let solution = fixed_point_smooth(&map, &x0, &patient(anderson(), 1e-12)).unwrap();
@@ -49,13 +48,14 @@ fn flat_directions_and_kinks_are_no_obstacle() {
     let by_newton = newton().with_tolerance(Tolerance::both(1e-8));
     let solution = fixed_point_smooth(&map, &x0, &by_newton).unwrap();
     assert!(solution.converged(), "{}", solution.explain());
-    // Plain steps need more than 20000, Anderson hundreds, and neither gets lower.
+    assert_eq!(work(&solution), [40, 635, 42]);
+    // Plain steps need more than 20000, Anderson, which never goes uphill, thousands, and neither gets lower.
     for (settings, all) in [(picard(), false), (anderson(), true)] {
         let other = fixed_point_smooth(&map, &x0, &patient(settings, 1e-8)).unwrap();
         assert!(work(&other)[0] > 10 * work(&solution)[0], "{}", other.explain());
         assert!(all || other.count(Outcome::StepLimit) > 0, "{}", other.explain());
         let (low, lowest) = (map.energy(&solution.value).unwrap(), map.energy(&other.value).unwrap());
-        assert!(low.iter().zip(&lowest).all(|(low, lowest)| *low < lowest + 1e-12), "{low:?} {lowest:?}");
+        assert!(low.iter().zip(&lowest).all(|(low, lowest)| *low < lowest + 1e-13), "{low:?} {lowest:?}");
     }
 }
 
@@ -81,8 +81,8 @@ fn a_saddle_is_left_downhill() {
 fn every_solver_solves_a_map_with_a_derivative() {
     let (map, x0) = (Quadratic::new(2, 3), tensor(2, &[0.1; 6]));
     for settings in plain_solvers() {
-        // Its energy is not asked for here.
-        let map = Differences(|x: &Tensor<2>| map.apply(x));
+        // Where the energy is known, all solvers descend it.
+        let map = Silent(&map);
         let [with, without] = [fixed_point_smooth(&map, &x0, &settings), fixed_point(&map, &x0, &settings)];
         assert_eq!(with.unwrap().statistics, without.unwrap().statistics);
     }
@@ -127,7 +127,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
 fn a_budget_of_evaluations_covers_all_three_kinds() {
     for with_energy in [true, false] {
         let mut ends = Vec::new();
-        for limit in 1..300 {
+        for limit in 1..100 {
             let bowl = Bowl::new(DType::F64, &[1, 2, 3], with_energy);
             let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
             let solution =
@@ -135,7 +135,7 @@ fn a_budget_of_evaluations_covers_all_three_kinds() {
             assert!(work(&solution).iter().sum::<usize>() <= limit, "{limit}: {:?}", work(&solution));
             ends.push(solution.outcomes[0]);
         }
-        assert_eq!((ends[0], ends[298]), (Outcome::EvaluationLimit, Outcome::Converged));
+        assert_eq!((ends[0], ends[98]), (Outcome::EvaluationLimit, Outcome::Converged));
     }
 }
 

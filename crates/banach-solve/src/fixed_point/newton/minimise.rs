@@ -17,6 +17,9 @@ const DECREASE: f64 = 1e-4;
 /// A fall so many times what was promised says that the model is wrong, if not for the worse: the radius stays.
 const TRUSTED: f64 = 4.0;
 
+/// How far the fall may be off the promise, as a part of it, for the model to be nearly exact.
+const EXACT: f64 = 0.01;
+
 /// Refused steps in a row after which negative curvature counts as tried: the energy does not fall along it.
 const TRIED: usize = 4;
 
@@ -45,6 +48,8 @@ struct Row {
     rate: f64,
     /// The radius of the trust region.
     radius: f64,
+    /// The radius of the first trust region.
+    first_radius: f64,
     /// The largest curvature met, `‖H d‖ / ‖d‖`.
     largest: f64,
     /// The size of the start.
@@ -60,8 +65,16 @@ impl Row {
         ROUNDING * precision * self.value.abs()
     }
 
-    /// Whether a step that promises this much, and leads to this energy, is accepted; moves the radius.
-    fn accepts(&mut self, found: f64, (promised, length): (f64, f64), bound: bool, precision: f64) -> bool {
+    /// Whether a step that promises this much, has this length and leads to this energy, at a state of this size, is accepted; moves
+    /// the radius. It does not grow beyond the size of the state: a longer step may lead from one plateau across the minimum to
+    /// another, where nothing tells the way back.
+    fn accepts(
+        &mut self,
+        found: f64,
+        (promised, length, reached): (f64, f64, f64),
+        bound: bool,
+        precision: f64,
+    ) -> bool {
         let (rounding, promised) = (self.rounding(precision), self.rate * promised);
         let fall = self.value - found;
         let (good, ratio) = if self.value.is_nan() {
@@ -76,7 +89,9 @@ impl Row {
         if !good || ratio < 0.25 {
             self.radius = 0.25 * length;
         } else if (0.75..TRUSTED).contains(&ratio) && bound {
-            self.radius = self.radius.max(3.0 * length);
+            // Where the model is nearly exact, as along a quadratic valley, nothing speaks against a far longer step.
+            let growth = if (ratio - 1.0).abs() <= EXACT { 10.0 } else { 3.0 };
+            self.radius = self.radius.max(growth * length).min(self.first_radius.max(reached).max(1.0));
         }
         if good && !self.value.is_nan() {
             self.value = found;
@@ -162,11 +177,13 @@ fn begin<R: Rows>(map: &dyn Smooth<R>, x0: &R, ledger: &mut Ledger<R>) -> Result
     (0..slopes.len()).filter(|row| rated(*row)).for_each(|row| rates[row] = 1.0);
     let row = |row: usize| {
         let natural = REACH * slopes[row] / largest[row];
+        let radius = if natural.is_finite() && natural > 0.0 { natural } else { sizes[row].max(1.0) };
         Row {
             value: if rates[row] > 0.0 { values[row] } else { f64::NAN },
             first: values[row],
             rate: rates[row],
-            radius: if natural.is_finite() && natural > 0.0 { natural } else { sizes[row].max(1.0) },
+            radius,
+            first_radius: radius,
             largest: largest[row],
             size: sizes[row],
             aim: Aim::new(slopes[row]),
@@ -330,11 +347,11 @@ impl<R: Rows> State<R> {
         let once: Vec<f64> = active.iter().map(|active| f64::from(u8::from(*active))).collect();
         let trial = self.x.add_scaled(&[(&once, &step.step)]);
         let (values, gradient) = landscape.look(&trial, ledger)?;
-        let sizes = lengths(&step.step);
+        let norms = R::norms(&[&step.step, &trial]);
         let precision = self.x.precision();
         let mut good = vec![false; active.len()];
         for row in (0..active.len()).filter(|row| active[*row]) {
-            let plan = (step.promised[row], sizes[row]);
+            let plan = (step.promised[row], norms[0][row], norms[1][row]);
             good[row] = self.rows[row].accepts(values[row], plan, step.bound[row], precision);
         }
         self.x = choose(&good, &trial, &self.x);
