@@ -199,6 +199,7 @@ pub fn fixed_point_observed<R: Rows>(
 /// - A row whose energy still falls is not stalled, whatever its residual does.
 /// - A step that raises the energy is taken back: the row goes on by a plain step, halved until the energy does not rise, and
 ///   the solver's memory of the row starts again.
+/// - [`Auto`] hands saddles and plateaus to Newton, as all rows that it does not solve.
 /// - A row that meets the tolerance where the energy curves down ends as [`Saddle`](crate::Outcome::Saddle), or as
 ///   [`Plateau`](crate::Outcome::Plateau) where all curvature has nearly vanished, or where the energy is flat and lower on
 ///   the way from the start. Newton goes on from there as long as the energy falls. A few Hessian products look for

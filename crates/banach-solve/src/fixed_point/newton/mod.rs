@@ -36,13 +36,15 @@ const RESERVE: usize = 2;
 /// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
 /// answer.
 ///
-/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)`, each row minimises the model `f + ⟨∇f, d⟩ + ½ ⟨d, H d⟩` within a trust
-///   region, by conjugate gradients that follow negative curvature to its boundary (algorithms 4.1 and 7.2 of the
-///   reference). A step is accepted if `f` falls by a part of what the model promises; the first radius is ten gradient steps of the
-///   natural length `‖∇f‖ / ‖H‖`. Nothing depends on γ. A row converges where its natural residual meets the
-///   tolerance, the promised decrease is at most a tenth of `tolerance.relative` of the whole descent, and ten products with `H` find no
-///   negative curvature; where they do, the row follows it. A row whose state grows to `divergence` times its first size (at least 1)
-///   ends as [`Diverged`](crate::Outcome::Diverged): its energy has no minimum.
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)`, each row minimises the model
+///   `f + ⟨∇f, d⟩ + ½ ⟨d, H d⟩` within a trust region, by conjugate gradients that follow negative curvature to its boundary
+///   (algorithms 4.1 and 7.2 of the reference). A step is accepted if `f` falls by a part of what the model
+///   promises; the first radius is ten gradient steps of the natural length `‖∇f‖ / ‖H‖`, and no radius grows
+///   beyond the size of the state. Nothing depends on γ. A row converges where its natural residual meets the
+///   tolerance, the promised decrease is at most a tenth of `tolerance.relative` of the whole descent, and
+///   ten products with `H` find no negative curvature; where they do, the row follows it. A row whose state
+///   grows to `divergence` times its first size (at least 1) ends as [`Diverged`](crate::Outcome::Diverged):
+///   its energy has no minimum.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
 ///   step is cut to a part of 1/64 or less starts again with elimination, as with [`Dense`](NewtonInner::Dense), as far as `I - J`
 ///   is regular: directions that are not exact have led it to where none helps.
