@@ -50,7 +50,7 @@ fn operation_of(backtrace: &str) -> Option<String> {
     let names = frames.map(|frame| {
         // `12: burn_router::ops::tensor::<impl burn_backend::.. for burn_router::..>::float_matmul`
         let parts = frame.trim().rsplit("::");
-        parts.skip_while(|part| part.starts_with('h') && part.len() == 17).next().unwrap_or_default()
+        { parts }.find(|part| !(part.starts_with('h') && part.len() == 17)).unwrap_or_default()
     });
     let plain = |name: &&str| {
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';

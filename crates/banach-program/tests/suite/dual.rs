@@ -96,6 +96,7 @@ impl Function {
         matches!(self, Tanh | Sigmoid | Erf | Clamp | HardSigmoid)
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn value_and_slope(self, x: f64, single: bool) -> (f64, f64) {
         let sigmoid = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
         match self {

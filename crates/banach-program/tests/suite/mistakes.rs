@@ -75,6 +75,7 @@ macro_rules! at_rank {
 }
 
 /// One operation on tensors of the pool, whether they fit or not.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn step(choices: &mut Choices, pool: &[Value]) -> Result<Value, Error> {
     let a = choices.pick(pool);
     let rank = a.ty().shape.len();

@@ -78,6 +78,9 @@ impl Substitutions {
     }
 }
 
+/// Writes the results of a program from its inputs `(x̂, q..)` and the choice of rows.
+type Body<'a> = dyn Fn(&mut Builder, &[Var], Var) -> Vec<Var> + 'a;
+
 /// The programs of `(x̂, q..)` that a derivative is written from.
 #[derive(Debug)]
 pub(crate) struct Substitution {
@@ -112,7 +115,7 @@ impl Substitution {
             Arc::new(PlacedRows { ty: input.clone(), choice: ty.clone() })
         };
         let placed: Vec<Arc<dyn Custom>> = g.input_types().map(placed).collect();
-        let written = |body: &dyn Fn(&mut Builder, &[Var], Var) -> Vec<Var>| {
+        let written = |body: &Body<'_>| {
             let mut builder = Builder::new();
             let point: Vec<Var> = g.input_types().map(|ty| builder.input(ty.clone())).collect();
             let choice = builder.push(Primitive::Custom(Door(Arc::clone(&choice))), &point);

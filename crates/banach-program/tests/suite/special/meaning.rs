@@ -8,6 +8,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation
 type Function = fn(Tensor<2>) -> Value;
 
 /// Operations on `[rows, 3]`.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn operations() -> Vec<(&'static str, Function)> {
     vec![
         ("subtract a number", |x| (x - 0.0).into()),
@@ -67,7 +68,7 @@ fn operations() -> Vec<(&'static str, Function)> {
         }),
         ("gathered", |x| {
             let [rows, _] = x.dims();
-            let at = TensorData::new(vec![2i64, 0].repeat(rows), [rows, 2]);
+            let at = TensorData::new([2i64, 0].repeat(rows), [rows, 2]);
             let at = Tensor::<2, Int>::from_data(at, &x.device());
             x.gather(1, at).into()
         }),
@@ -143,7 +144,7 @@ fn composites_are_the_same_on_both_engines() {
                     Ok(vec![composite(inputs[0].clone().try_into_tensor()?)])
                 });
                 let program = program.unwrap();
-                differences.native(name, &program, &[x.clone()], Nearness::Sum(16.0));
+                differences.native(name, &program, std::slice::from_ref(&x), Nearness::Sum(16.0));
             }
         }
     }
@@ -159,7 +160,7 @@ fn a_pooled_nan_is_nan_on_both_engines() {
             Ok(vec![module::max_pool1d(x, largest([2], [2], [0], [1], false)).into()])
         });
         let mut differences = Differences::default();
-        differences.native("pooled", &program.clone().unwrap(), &[x.clone()], Nearness::Exact);
+        differences.native("pooled", &program.clone().unwrap(), std::slice::from_ref(&x), Nearness::Exact);
         differences.none();
         let found = numbers(&evaluate(&program.unwrap(), vec![x]).unwrap()[0]);
         assert!(found[0].is_nan() && found[1] == 6.0, "{found:?}");

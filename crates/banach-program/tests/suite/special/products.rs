@@ -47,8 +47,10 @@ fn products_of_matrices() {
     differences.none();
 }
 
-/// Windows with the sizes of an image, the kernel and the channels.
-fn windows() -> Vec<(Window, [usize; 2], [usize; 2], [usize; 2])> {
+/// A window with the sizes of an image, the kernel and the channels.
+type Sized = (Window, [usize; 2], [usize; 2], [usize; 2]);
+
+fn windows() -> Vec<Sized> {
     let window = |stride: usize, padding: usize, dilation: usize, groups: usize| Window {
         stride: [stride; 2],
         padding: [padding; 2],
@@ -144,7 +146,7 @@ fn check_convolution(
                 &case,
                 &convolved,
                 &operands,
-                &[expected.clone()],
+                std::slice::from_ref(&expected),
                 Nearness::Sum(64.0),
             );
             let scatters = matches!(form, Bilinear::ConvolutionInput(..));
