@@ -1,7 +1,7 @@
 //! What do I put into my network? A Burn module whose forward is the fixed point of another module.
 
 use crate::calculus::attach::anchored;
-use crate::calculus::implicit::KnownRows;
+use crate::calculus::known_rows::KnownRows;
 use crate::engine::failure::Failure;
 use crate::error::Error;
 use crate::layer::observed::{Observer, Step};
