@@ -121,7 +121,7 @@ pub enum Error {
     },
     /// A program or a tensor is not for the native engine.
     #[error(transparent)]
-    Native(#[from] crate::run::native::Unsuitable),
+    Native(#[from] Unsuitable),
     /// A program is not well formed: a bug in whatever built it.
     #[error("malformed program at {place}: {found}")]
     Malformed {
@@ -130,4 +130,17 @@ pub enum Error {
         /// What is wrong there.
         found: String,
     },
+}
+
+/// Why a program or a tensor is not for the native engine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not for the native engine: {reason}")]
+pub struct Unsuitable {
+    reason: String,
+}
+
+impl Unsuitable {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Unsuitable { reason: reason.into() }
+    }
 }

@@ -1,7 +1,7 @@
 //! Panics of traced code as typed errors, which name the operation where it can be found out.
 
 use crate::error::Error;
-use crate::language::primitive::{Kind, Type};
+use crate::language::tensor_type::{Kind, Type};
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};

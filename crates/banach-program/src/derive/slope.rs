@@ -1,7 +1,8 @@
 //! What is the slope of a function of one number?
 
+use crate::language::builder::Builder;
 use crate::language::primitive::Unary;
-use crate::language::program::{Builder, Var};
+use crate::language::program::Var;
 
 /// The derivative of a function of one number at x, where its value is y; none where it is zero everywhere.
 #[allow(clippy::too_many_lines, reason = "one exhaustive table of short lines")]

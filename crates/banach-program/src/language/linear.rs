@@ -1,7 +1,11 @@
 //! How is a linear program written down? As a program, with the point of linearization held in residuals.
 
-use crate::language::primitive::{Linear, Primitive, Structure, Type};
-use crate::language::program::{Builder, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Linear, Primitive, Structure};
+use crate::language::program::{Program, Var};
+use crate::language::shape::result_type;
+use crate::language::tensor_type::{Kind, Type};
 
 /// One line of a linear program: linear in its operands, with coefficients from its residuals.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +116,7 @@ impl LinearBuilder {
     pub(crate) fn push(&mut self, operation: Linear, operands: &[Var], residuals: &[Var]) -> Var {
         let (primitive, all) = operation.primitive(operands, residuals);
         let types: Vec<&Type> = all.iter().map(|&var| self.type_of(var)).collect();
-        let ty = crate::language::shape::result_type(&primitive, &types)
+        let ty = result_type(&primitive, &types)
             .unwrap_or_else(|found| panic!("building a linear program: {primitive:?} of {types:?}: {found}"));
         let result = self.variable(ty);
         let (operands, residuals) = (operands.to_vec(), residuals.to_vec());
@@ -183,7 +187,7 @@ impl LinearBuilder {
         let mut shape = self.type_of(part).shape.clone();
         shape[axis] = sizes.iter().sum();
         let start = sizes[..position].iter().sum();
-        let spans = crate::derive::transpose::spans_along(&shape, axis, start, sizes[position]);
+        let spans = Span::along(&shape, axis, start, sizes[position]);
         self.structure(Structure::Place(shape, spans), part)
     }
 
@@ -214,7 +218,7 @@ pub(crate) fn as_linear(primitive: &Primitive) -> Option<Linear> {
         Primitive::Scale(factor) => Some(Linear::Scale(*factor)),
         Primitive::Structure(structure) => Some(Linear::Structure(structure.clone())),
         Primitive::Index(index) => Some(Linear::Index(index.clone())),
-        Primitive::Cast(crate::language::primitive::Kind::Float(dtype)) => Some(Linear::Cast(*dtype)),
+        Primitive::Cast(Kind::Float(dtype)) => Some(Linear::Cast(*dtype)),
         Primitive::Constant(_)
         | Primitive::Unary(_)
         | Primitive::Binary(_)

@@ -3,103 +3,10 @@
 //! The set is closed under differentiation: the tangent and the cotangent of every primitive are written in
 //! primitives again, so a derivative can be differentiated like any other program.
 
-use crate::language::custom::{Custom, CustomLinear, Door};
-use burn::tensor::{DType, FloatDType, IntDType, TensorData};
-use std::sync::Arc;
-
-/// The kind of number a tensor holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Floating point: the only kind that has derivatives.
-    Float(FloatDType),
-    /// Integers: positions and counts.
-    Int(IntDType),
-    /// Truth values: masks.
-    Bool,
-}
-
-impl Kind {
-    /// Whether tensors of this kind have derivatives.
-    pub fn is_float(self) -> bool {
-        matches!(self, Kind::Float(_))
-    }
-
-    /// Floats of the precision given for floats, the same kind for others.
-    pub(crate) fn in_precision(self, precision: FloatDType) -> Self {
-        if self.is_float() { Kind::Float(precision) } else { self }
-    }
-}
-
-impl From<DType> for Kind {
-    fn from(dtype: DType) -> Self {
-        if dtype.is_float() {
-            Kind::Float(dtype.into())
-        } else if dtype.is_bool() {
-            Kind::Bool
-        } else {
-            Kind::Int(dtype.into())
-        }
-    }
-}
-
-/// The shape and kind of a tensor.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Type {
-    /// The size along every axis.
-    pub shape: Vec<usize>,
-    /// The kind of number.
-    pub kind: Kind,
-}
-
-impl Type {
-    /// A type from its parts.
-    pub fn new(shape: impl Into<Vec<usize>>, kind: Kind) -> Self {
-        Type { shape: shape.into(), kind }
-    }
-
-    /// Single precision of the given shape.
-    pub fn f32(shape: impl Into<Vec<usize>>) -> Self {
-        Type::new(shape, Kind::Float(FloatDType::F32))
-    }
-
-    /// Double precision of the given shape.
-    pub fn f64(shape: impl Into<Vec<usize>>) -> Self {
-        Type::new(shape, Kind::Float(FloatDType::F64))
-    }
-
-    /// The number of elements.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The same kind in another shape.
-    pub(crate) fn with_shape(&self, shape: impl Into<Vec<usize>>) -> Self {
-        Type::new(shape, self.kind)
-    }
-}
-
-/// A value known when the program is built.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Literal {
-    /// The same number everywhere; booleans are 0 and 1.
-    Full(f64),
-    /// Given numbers.
-    Data(Arc<TensorData>),
-}
-
-/// A constant tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Constant {
-    /// Its shape and kind.
-    pub ty: Type,
-    /// Its numbers.
-    pub literal: Literal,
-}
+use crate::language::custom::{Custom, CustomLinear, CustomOp};
+use crate::language::geometry::{Pool, Span, Window};
+use crate::language::tensor_type::{Constant, Kind};
+use burn::tensor::FloatDType;
 
 /// Functions of one number, applied to every element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,19 +81,6 @@ pub enum Logic {
     Xor,
 }
 
-/// How a two-dimensional convolution slides: `x [b, i, h, w]`, `weight [o, i / groups, kh, kw]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Steps between outputs.
-    pub stride: [usize; 2],
-    /// Zeros on both sides.
-    pub padding: [usize; 2],
-    /// Steps between taps.
-    pub dilation: [usize; 2],
-    /// Independent groups of channels.
-    pub groups: usize,
-}
-
 /// Functions linear in each of two operands. Convolution, its input gradient and its weight gradient are one
 /// trilinear form seen from three sides, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -208,37 +102,6 @@ pub enum Bilinear {
     ConvolutionInput(Window, [usize; 2]),
     /// `(x, y) -> weight`, of the spatial size given.
     ConvolutionWeight(Window, [usize; 2]),
-}
-
-/// One axis of a slice: `start, start + step, ..` below `end`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
-    /// First position.
-    pub start: usize,
-    /// One past the last possible position.
-    pub end: usize,
-    /// Distance between positions, at least 1.
-    pub step: usize,
-}
-
-/// As Burn writes slices: `0..6`, or `0..6;2` with steps.
-impl std::fmt::Debug for Span {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}..{}", self.start, self.end)?;
-        if self.step == 1 { Ok(()) } else { write!(f, ";{}", self.step) }
-    }
-}
-
-impl Span {
-    /// How many positions the span has.
-    pub fn len(&self) -> usize {
-        self.end.saturating_sub(self.start).div_ceil(self.step)
-    }
-
-    /// Whether the span has no positions.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// Linear maps that only move, copy or add elements.
@@ -271,21 +134,6 @@ pub enum Index {
     Select(usize),
     /// The transpose of `Select`: adds into zeros of the shape given.
     SelectTransposed(usize, Vec<usize>),
-}
-
-/// How a two-dimensional maximum slides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pool {
-    /// Size of the window.
-    pub kernel: [usize; 2],
-    /// Steps between outputs.
-    pub stride: [usize; 2],
-    /// Padding on both sides, never chosen.
-    pub padding: [usize; 2],
-    /// Steps between taps.
-    pub dilation: [usize; 2],
-    /// Whether the last window may hang over the edge.
-    pub ceil: bool,
 }
 
 /// Everything an equation can compute.
@@ -342,7 +190,7 @@ pub enum Primitive {
     /// `[b, c, h, w] -> [b, c, h', w']`: the position in `h w` of each window's largest element.
     MaxPoolIndices(Pool),
     /// A primitive defined elsewhere.
-    Custom(Door<dyn Custom>),
+    Custom(CustomOp<dyn Custom>),
 }
 
 impl Primitive {
@@ -404,7 +252,7 @@ pub enum Linear {
     /// A bilinear function whose other operand is the residual.
     Partial(Bilinear, Side),
     /// A linear map defined elsewhere.
-    Custom(Door<dyn CustomLinear>),
+    Custom(CustomOp<dyn CustomLinear>),
 }
 
 impl Linear {
@@ -420,7 +268,7 @@ impl Linear {
             Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
             Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),
             Linear::Custom(map) => {
-                (Primitive::Custom(Door(map.0.primitive())), together(operands, residuals))
+                (Primitive::Custom(CustomOp(map.0.primitive())), together(operands, residuals))
             }
             Linear::Partial(form, Side::Left) => (Primitive::Bilinear(*form), together(operands, residuals)),
             Linear::Partial(form, Side::Right) => (Primitive::Bilinear(*form), together(residuals, operands)),

@@ -7,7 +7,8 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not folded stays a line")]
 
-use crate::language::primitive::{Bilinear, Binary, Comparison, Kind, Primitive, Structure, Type, Unary};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Primitive, Structure, Unary};
+use crate::language::tensor_type::{Kind, Type};
 use burn::tensor::FloatDType;
 
 /// The type and number of a line whose operands, the first of the type given, hold one number everywhere.

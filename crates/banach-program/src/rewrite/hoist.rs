@@ -1,8 +1,10 @@
 //! What does a loop compute only once? Everything that does not depend on the inputs that change.
 
-use crate::derive::transpose::spans_along;
-use crate::language::primitive::{Bilinear, Binary, Constant, Literal, Primitive, Structure};
-use crate::language::program::{Builder, Equation, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Binary, Primitive, Structure};
+use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Literal};
 use crate::rewrite::simplify::simplify;
 
 /// A program split for a loop.
@@ -230,7 +232,7 @@ fn split(
     let mut sum = None;
     for &part in parts {
         let size = builder.type_of(part).shape[axis];
-        let spans = spans_along(&builder.shape(weight), weight_axis, start, size);
+        let spans = Span::along(&builder.shape(weight), weight_axis, start, size);
         let own = builder.structure(Structure::Slice(spans), weight);
         let product = builder.push(primitive.clone(), &[part, own]);
         sum = Some(sum.map_or(product, |sum| builder.add(sum, product)));

@@ -1,6 +1,7 @@
 //! How much arithmetic does a program do? Floating-point operations, counted from shapes alone.
 
-use crate::language::primitive::{Bilinear, Index, Pool, Primitive, Structure, Unary};
+use crate::language::geometry::Pool;
+use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Unary};
 use crate::language::program::{Equation, Program, Var};
 
 /// The floating-point operations of a program: the sum over its lines of [`operations_of`].

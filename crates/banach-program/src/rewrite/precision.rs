@@ -1,8 +1,10 @@
 //! How does the same program run in another precision?
 
 use crate::error::Error;
-use crate::language::primitive::{Constant, Kind, Literal, Primitive, Type};
-use crate::language::program::{Builder, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::primitive::Primitive;
+use crate::language::program::{Program, Var};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::tensor::{DType, FloatDType};
 use std::sync::Arc;
 

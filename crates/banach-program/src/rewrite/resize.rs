@@ -1,7 +1,10 @@
 //! How does a program read for fewer or more rows? The same lines with other sizes, without tracing again.
 
-use crate::language::primitive::{Bilinear, Constant, Index, Literal, Primitive, Span, Structure, Type};
-use crate::language::program::{Builder, Equation, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Index, Primitive, Structure};
+use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Literal, Type};
 use crate::rewrite::rows::{Along, Followed, Place};
 use std::collections::HashMap;
 

@@ -1,7 +1,8 @@
 //! Is every row of a batch its own problem? Follows the batch axis of the changing inputs through a program.
 
-use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Type};
+use crate::language::primitive::{Bilinear, Index, Primitive, Structure};
 use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::Type;
 
 /// Whether a program's rows depend on one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

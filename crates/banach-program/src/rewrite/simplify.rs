@@ -12,10 +12,11 @@
 
 mod blocks;
 
-use crate::language::primitive::{
-    Bilinear, Binary, Constant, Literal, Primitive, Span, Structure, Type, Unary,
-};
-use crate::language::program::{Builder, Equation, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Binary, Primitive, Structure, Unary};
+use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Literal, Type};
 use crate::rewrite::folding::folded;
 use std::collections::HashMap;
 use std::sync::Arc;

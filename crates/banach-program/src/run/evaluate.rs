@@ -1,10 +1,11 @@
 //! What value comes out? The second of the four tables.
 
 use crate::error::Error;
-use crate::language::primitive::{Constant, Primitive, Type};
+use crate::language::primitive::Primitive;
 use crate::language::program::{Program, Var};
+use crate::language::tensor_type::{Constant, Type};
+use crate::language::value::Value;
 use crate::panics::{listed, message_of, quietly};
-use crate::run::value::Value;
 use burn::tensor::Device;
 use std::any::Any;
 

@@ -1,12 +1,12 @@
 //! How does a closure become a program? It runs once on a device that records instead of computing.
 
 use crate::error::Error;
-use crate::language::primitive::Type;
 use crate::language::program::Program;
+use crate::language::tensor_type::Type;
+use crate::language::value::Value;
 use crate::panics::{explained, quietly};
 use crate::rewrite::simplify::simplify;
-use crate::run::value::Value;
-use crate::trace::lower::lower;
+use crate::trace::lower::{RecordedCall, lower};
 use burn::backend::ir::TensorId;
 use burn::tensor::Device;
 use std::cell::RefCell;
@@ -73,14 +73,6 @@ pub fn record(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Error> 
     let call = RecordedCall { program: program.clone(), inputs: ids, outputs: results };
     RECORDING.with_borrow_mut(|stack| stack.last_mut().map(|recording| recording.calls.push(call)));
     Ok(outputs)
-}
-
-/// A program called inside a trace.
-#[derive(Debug)]
-pub(crate) struct RecordedCall {
-    pub(crate) program: Program,
-    pub(crate) inputs: Vec<TensorId>,
-    pub(crate) outputs: Vec<TensorId>,
 }
 
 /// What a trace under way has recorded beside Burn's operations.

@@ -1,7 +1,7 @@
 //! Bundles of tensors, with or without plain numbers: the states and inputs of traced code.
 
 use crate::error::Error;
-use crate::run::value::Value;
+use crate::language::value::Value;
 use burn::tensor::{Bool, Int, Tensor};
 
 /// One or several tensors that travel together: a tensor of any rank and kind, a tuple, an array or a `Vec` of them.

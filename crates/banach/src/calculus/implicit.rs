@@ -34,8 +34,8 @@ use crate::settings::report::{AdjointReport, Report};
 use crate::tracing::cache::Bytes;
 use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
-    linearize, simplify,
+    Builder, Custom, CustomOp, Hoisted, Primitive, Program, TangentBuilder, Type, Unary, Value, Var,
+    evaluate, hoist, linearize, simplify,
 };
 use banach_solve::{
     FixedPointSolver, Handover, Outcome, Progress, Settings, Solution, Unobserved, fixed_point,
@@ -143,7 +143,7 @@ impl Fix {
             let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
             (bare, [&operands[..1], &prologue].concat())
         };
-        let x = builder.push(Primitive::Custom(Door(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
+        let x = builder.push(Primitive::Custom(CustomOp(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
         let Gradient::Unrolled { steps } = self.config.gradient else { return x };
         inner[0] = builder.push(Primitive::Unary(Unary::Detach), &[x]);
         for _ in 0..steps {
@@ -394,7 +394,7 @@ impl Custom for Fix {
         Ok(x.into())
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
         let at: Vec<Var> = std::iter::once(result).chain(operands[1..].iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();

@@ -16,8 +16,8 @@ use crate::tracing::cache::Bytes;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{chosen, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
-    linearize, rows, simplify, transpose,
+    Builder, Custom, CustomLinear, Hoisted, Program, Rows, TangentBuilder, Type, Value, Var, evaluate_on,
+    hoist, linearize, rows, simplify, transpose,
 };
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
@@ -216,7 +216,7 @@ impl Custom for Handle {
         Ok(join_inputs(c, q, Some(direct), back).map_err(failed)?.into())
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
         let q = &operands[1..];
         let at: Vec<Var> = std::iter::once(result).chain(q.iter().copied()).collect();
         let tangents: Vec<Option<Var>> =

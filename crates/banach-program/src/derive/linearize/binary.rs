@@ -1,6 +1,7 @@
 //! Tangents of functions of two numbers.
 
 use super::Linearizer;
+use crate::language::custom::TangentBuilder;
 use crate::language::primitive::{Binary, Comparison, Primitive, Unary};
 use crate::language::program::Var;
 

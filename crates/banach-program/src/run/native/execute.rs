@@ -7,15 +7,20 @@ mod sums;
 use super::index;
 use super::instruction::{Instruction, Start, Work};
 use super::loops::{copy, extremes};
-use super::machine::{Machine, Made, Operand, Packed, Target, Workspace};
+use super::machine::Machine;
 use super::memory::Slot;
+use super::packed::{Made, Packed};
 use super::plan::Known;
 use super::view::Buffer;
 use super::whole;
+use super::workspace::Workspace;
 use crate::error::Error;
 use crate::language::custom::Custom;
-use crate::language::primitive::{Comparison, Index, Kind, Type};
-use crate::run::value::{Number, Value};
+use crate::language::primitive::{Comparison, Index};
+use crate::language::tensor_type::{Kind, Type};
+use crate::language::value::Value;
+use crate::run::operand::{Operand, Target};
+use crate::run::value::number::Number;
 
 /// A run of a machine.
 pub(super) struct Run<'r, 'i, 'o, T> {

@@ -1,7 +1,7 @@
 //! Which elementwise lines are computed together? Those whose results nobody else reads.
 
-use crate::language::primitive::Kind;
 use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::Kind;
 
 /// Lines of a chain, so that what lies between them stays in the fastest cache.
 const LONGEST: usize = 64;

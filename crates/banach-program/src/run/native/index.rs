@@ -1,7 +1,8 @@
 //! How are numbers moved to positions that are numbers themselves?
 
 use crate::error::Error;
-use crate::language::primitive::{Index, Pool};
+use crate::language::geometry::Pool;
+use crate::language::primitive::Index;
 
 /// `[before, size, after]` around an axis.
 fn around(shape: &[usize], axis: usize) -> [usize; 3] {

@@ -1,8 +1,10 @@
 //! What does a machine do, one thing after another? Kernels on views, each writing one buffer.
 
 use super::view::{Buffer, Loop, View};
-use crate::language::custom::{Custom, Door};
-use crate::language::primitive::{Comparison, Index, Pool, Type};
+use crate::language::custom::{Custom, CustomOp};
+use crate::language::geometry::Pool;
+use crate::language::primitive::{Comparison, Index};
+use crate::language::tensor_type::Type;
 use banach_kernels::{Chain, Convolution};
 use burn::tensor::IntDType;
 
@@ -155,7 +157,7 @@ pub(crate) enum Work<T> {
     Narrow(Start, IntDType),
     /// Dense operands of the types given.
     Custom {
-        primitive: Door<dyn Custom>,
+        primitive: CustomOp<dyn Custom>,
         operands: Vec<(Start, Type)>,
     },
     /// Makes a pack that cannot be made beforehand; writes no buffer.

@@ -7,10 +7,11 @@ mod products;
 use super::fuse::Fusion;
 use super::instruction::{Instruction, Pack, Work};
 use super::view::{Buffer, View};
-use super::{Unsuitable, precision};
-use crate::language::primitive::{Bilinear, Constant, Kind, Literal, Primitive, Structure, Type};
+use crate::error::Unsuitable;
+use crate::language::primitive::{Bilinear, Primitive, Structure};
 use crate::language::program::{Equation, Program, Var};
-use crate::run::value::Number;
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::run::value::number::{Number, precision};
 use burn::tensor::IntDType;
 use std::collections::HashMap;
 

@@ -3,7 +3,7 @@
 //! What only renames positions (permutations, slices, repetitions, most reshapes) is a new view of the same buffer and
 //! costs nothing when the program runs.
 
-use crate::language::primitive::Span;
+use crate::language::geometry::Span;
 
 /// A block of memory a machine knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,8 +1,9 @@
 //! How are products and convolutions computed?
 
-use super::Value;
 use super::structure::slices;
-use crate::language::primitive::{Bilinear, Comparison, Logic, Span, Window};
+use crate::language::geometry::{Span, Window};
+use crate::language::primitive::{Bilinear, Comparison, Logic};
+use crate::language::value::Value;
 use burn::backend::Dispatch;
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};

@@ -1,7 +1,8 @@
 //! How are element-by-element primitives computed?
 
-use super::Value;
-use crate::language::primitive::{Binary, Comparison, Constant, Kind, Literal, Logic, Unary};
+use crate::language::primitive::{Binary, Comparison, Logic, Unary};
+use crate::language::tensor_type::{Constant, Kind, Literal};
+use crate::language::value::Value;
 use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, Scalar};
 use burn::tensor::FloatDType;

@@ -1,54 +1,14 @@
 //! How do tensors in the memory of this machine meet kernels? Their numbers are read where they lie.
 
-use super::Value;
-use crate::language::primitive::{Kind, Type};
-use crate::run::native::{Operand, Unsuitable, precision};
-use banach_kernels::Real;
+use super::number::{Number, precision};
+use crate::error::Unsuitable;
+use crate::language::tensor_type::{Kind, Type};
+use crate::language::value::Value;
+use crate::run::operand::Operand;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DispatchDevice, Flex, TensorMetadata};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use std::marker::PhantomData;
-
-/// Numbers of a precision that the native engine has: `f32` and `f64`.
-pub trait Number: Real {
-    /// The numbers of a tensor without gaps.
-    #[doc(hidden)]
-    fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]>;
-    /// The numbers of a tensor without gaps, to be changed; they are copied if the tensor has clones.
-    #[doc(hidden)]
-    fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self];
-    /// The nearest number to an integer.
-    #[doc(hidden)]
-    fn of_whole(x: i64) -> Self;
-    /// A tensor's data.
-    #[doc(hidden)]
-    fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData;
-}
-
-macro_rules! number {
-    ($real:ty) => {
-        impl Number for $real {
-            fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]> {
-                tensor.as_slice()
-            }
-
-            fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self] {
-                tensor.storage_mut()
-            }
-
-            fn of_whole(x: i64) -> Self {
-                x as $real
-            }
-
-            fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData {
-                TensorData::new(numbers, shape.to_vec())
-            }
-        }
-    };
-}
-
-number!(f32);
-number!(f64);
 
 /// The numbers of a tensor in the memory of this machine, in row-major order.
 #[derive(Debug)]

@@ -2,21 +2,18 @@
 
 mod bilinear;
 mod elementwise;
-mod host;
+pub(crate) mod host;
+pub(crate) mod number;
 mod structure;
 
-pub use host::{Host, Number, Owned};
-
 use crate::error::Error;
-use crate::language::primitive::{Constant, Kind, Literal, Structure, Type};
+use crate::language::primitive::Structure;
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::language::value::Value;
 use burn::backend::ir::TensorId;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
-use burn::backend::{Capture, Dispatch, DispatchDevice, DispatchTensor, Scalar, TensorMetadata};
+use burn::backend::{Capture, Dispatch, DispatchDevice, Scalar, TensorMetadata};
 use burn::tensor::{Bool, DType, Device, Gradients, Int, Shape, Tensor, TensorData};
-
-/// A tensor of any rank and kind on any device.
-#[derive(Clone, Debug)]
-pub struct Value(DispatchTensor);
 
 impl<const D: usize> From<Tensor<D>> for Value {
     fn from(tensor: Tensor<D>) -> Self {

@@ -1,8 +1,10 @@
 //! How are primitives computed that move, copy, add up or choose elements?
 
-use super::Value;
 use crate::error::Error;
-use crate::language::primitive::{Constant, Index, Kind, Literal, Pool, Span, Structure, Type};
+use crate::language::geometry::{Pool, Span};
+use crate::language::primitive::{Index, Structure};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::language::value::Value;
 use burn::backend::Dispatch;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps, ModuleOps};
 use burn::tensor::{IndexingUpdateOp, IntDType, Shape, Slice};

@@ -15,10 +15,11 @@ mod resample;
 mod structure;
 
 use crate::error::Error;
-use crate::language::primitive::{Constant, Kind, Literal, Primitive, Type};
-use crate::language::program::{Builder, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::primitive::Primitive;
+use crate::language::program::{Program, Var};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use crate::panics::{listed, message_of, mixed, quietly};
-use crate::trace::record::RecordedCall;
 use burn::backend::ir::{
     BoolOperationIr, GraphIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr,
 };
@@ -27,6 +28,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 type Lowered<T = ()> = Result<T, Error>;
+
+/// A program called inside a trace.
+#[derive(Debug)]
+pub(crate) struct RecordedCall {
+    pub(crate) program: Program,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
+}
 
 /// The program of a recorded graph, whose inputs are the tensors given.
 pub(crate) fn lower(

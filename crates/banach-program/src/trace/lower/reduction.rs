@@ -1,8 +1,9 @@
 //! What do Burn's reductions mean?
 
 use super::{Lowered, Lowering};
-use crate::language::primitive::{Index, Kind, Primitive, Unary};
+use crate::language::primitive::{Index, Primitive, Unary};
 use crate::language::program::Var;
+use crate::language::tensor_type::Kind;
 use burn::backend::ir::{NumericOperationIr, ReduceDimOpIr, ReduceDimWithIndicesOpIr, ReduceOpIr, TensorIr};
 
 impl Lowering {

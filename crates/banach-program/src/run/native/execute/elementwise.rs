@@ -1,11 +1,11 @@
 //! How does a chain visit its matrices? Row by row of the target, large ones in parts on several cores.
 
 use super::Run;
-use crate::language::primitive::Span;
+use crate::language::geometry::Span;
 use crate::run::native::instruction::{Elementwise, Epilogue};
 use crate::run::native::loops::copy;
 use crate::run::native::view::View;
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::{Input, Output};
 use rayon::prelude::*;
 use smallvec::SmallVec;

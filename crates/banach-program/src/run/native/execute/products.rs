@@ -2,9 +2,9 @@
 
 use super::Run;
 use crate::run::native::instruction::{Convolve, MatrixAt, Product, Right, Start};
-use crate::run::native::machine::Made;
+use crate::run::native::packed::Made;
 use crate::run::native::view::Loop;
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::{
     Convolution, Matrix, Panels, Part, Taps, convolve, convolve_transposed, product, product_unpacked,
     weight_gradient, write_weights,

@@ -3,7 +3,7 @@
 use super::Run;
 use crate::run::native::loops::runs;
 use crate::run::native::view::View;
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 
 /// Sums that are kept apart while a line of numbers is added up.
 const LANES: usize = 8;

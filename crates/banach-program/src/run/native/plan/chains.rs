@@ -1,11 +1,12 @@
 //! Which loops compute a chain of elementwise lines, and can they follow right behind a product?
 
 use super::{Place, Planner};
-use crate::language::primitive::{Bilinear, Binary, Comparison, Kind, Logic, Primitive, Unary};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Logic, Primitive, Unary};
 use crate::language::program::{Equation, Var};
+use crate::language::tensor_type::Kind;
 use crate::run::native::instruction::{Elementwise, Epilogue, Start, Work};
 use crate::run::native::view::{Buffer, Loop, View, loops};
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::{self as kernels, Chain, Operation, Step};
 
 /// A chain as steps over registers: the first registers are the inputs.

@@ -1,13 +1,15 @@
 //! How are lines planned that move, add up or choose numbers, and those that are not ours?
 
 use super::{Place, Planner, renamed};
-use crate::language::custom::{Custom, Door};
-use crate::language::primitive::{Index, Kind, Pool, Primitive, Span, Structure, Type};
+use crate::error::Unsuitable;
+use crate::language::custom::{Custom, CustomOp};
+use crate::language::geometry::{Pool, Span};
+use crate::language::primitive::{Index, Primitive, Structure};
 use crate::language::program::{Equation, Var};
-use crate::run::native::Unsuitable;
+use crate::language::tensor_type::{Kind, Type};
 use crate::run::native::instruction::{Start, Work};
 use crate::run::native::view::{Buffer, View};
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use burn::tensor::IntDType;
 
 impl<T: Number> Planner<'_, T> {
@@ -110,7 +112,12 @@ impl<T: Number> Planner<'_, T> {
         )
     }
 
-    pub(super) fn custom(&mut self, primitive: &Door<dyn Custom>, operands: &[Var], result: Var) -> Place {
+    pub(super) fn custom(
+        &mut self,
+        primitive: &CustomOp<dyn Custom>,
+        operands: &[Var],
+        result: Var,
+    ) -> Place {
         let operands: Vec<(Start, Type)> = operands
             .iter()
             .map(|&operand| (Start::from(&self.dense(operand)), self.program.type_of(operand).clone()))

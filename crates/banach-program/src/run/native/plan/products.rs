@@ -1,11 +1,12 @@
 //! How do products and convolutions find their operands, and where do they leave their result?
 
 use super::Planner;
-use crate::language::primitive::{Bilinear, Window};
+use crate::language::geometry::Window;
+use crate::language::primitive::Bilinear;
 use crate::language::program::{Equation, Var};
 use crate::run::native::instruction::{Convolve, Epilogue, MatrixAt, Pack, Product, Right, Start, Work};
 use crate::run::native::view::{Buffer, Loop, View, loops};
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::Convolution;
 
 /// Channels last.
