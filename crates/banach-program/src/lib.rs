@@ -1,8 +1,8 @@
-//! A tensor program as data: trace it, print it, linearize it, transpose it, run it.
+//! Tensor programs as data: traced, printed, linearized, transposed and run.
 //!
 //! A fixed-point layer applies the same map and the same derivative many times at one point. A tape that is
-//! consumed by one backward pass cannot do that, so the map is traced **once** into a [`Program`], a short list
-//! of equations over a closed set of [`Primitive`]s, and everything else is done to the program:
+//! consumed by one backward pass cannot do that, so the map is traced **once** into a [`Program`], a short
+//! list of equations over a closed set of [`Primitive`]s, and everything else is done to the program:
 //!
 //! - [`trace()`] records a closure over ordinary Burn tensors;
 //! - [`linearize()`] gives the value and the derivative `J` as a [`LinearProgram`];
@@ -50,12 +50,12 @@ pub use language::program::{Equation, Program, Var};
 pub use language::tensor_type::{Constant, Kind, Literal, Type};
 pub use language::value::Value;
 pub use language::verify::verify;
-pub use panics::guarded;
+pub use panics::panics_as_errors;
 pub use rewrite::hoist::{Hoisted, hoist};
 pub use rewrite::operations::{operations, operations_of};
 pub use rewrite::precision::in_precision;
 pub use rewrite::resize::with_rows;
-pub use rewrite::rows::{Rows, rows};
+pub use rewrite::rows::{RowDependence, row_dependence};
 pub use rewrite::simplify::simplify;
 pub use run::evaluate::{evaluate, evaluate_on};
 pub use run::native::{ConvolutionMethod, Machine, Packed, Workspace};

@@ -1,8 +1,8 @@
 //! Linearization: the table of tangents, third of the four tables over primitives.
 //!
-//! `linearize` splits a program into the primal program, which also returns the residuals, and the derivative `J` as a
-//! linear program whose coefficients are the residuals. Reverse mode needs no table of its own: it is the transpose of
-//! the linear program.
+//! `linearize` splits a program into the primal program, which also returns the residuals, and the derivative
+//! `J` as a linear program whose coefficients are the residuals. Reverse mode needs no table of its own: it
+//! is the transpose of the linear program.
 
 mod binary;
 mod rules;
@@ -20,13 +20,13 @@ use std::sync::Arc;
 /// A program and its derivative at the point where the primal is evaluated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linearization {
-    /// Gives the outputs, then the residuals.
+    /// Computes the outputs, then the residuals.
     pub primal: Program,
     /// The derivative: tangents of the chosen inputs to tangents of the outputs.
     pub tangent: LinearProgram,
 }
 
-/// The derivative of all outputs with respect to the inputs at the positions given.
+/// Linearizes all outputs with respect to the inputs at the given positions.
 pub fn linearize(program: &Program, inputs: &[usize]) -> Linearization {
     let mut state = Linearizer::new(program);
     for &position in inputs {
@@ -56,16 +56,16 @@ pub fn linearize(program: &Program, inputs: &[usize]) -> Linearization {
 struct Linearizer {
     primal: Builder,
     tangent: LinearBuilder,
-    /// Where each variable of the original program stands in the primal.
+    /// The primal variable of each variable of the original program.
     values: Vec<Var>,
     /// The tangent of each variable of the original program that has one.
     tangents: HashMap<Var, Var>,
-    /// Primal variables the tangent reads, and their names there.
+    /// The residual of each primal variable that the tangent program reads.
     residuals: HashMap<Var, Var>,
     order: Vec<Var>,
     /// Bounds of the primal's values.
     ranges: Ranges,
-    /// Whether the line under differentiation has a result of which a later line takes a part.
+    /// Whether a later equation selects part of the result of the current equation.
     behind_branch: bool,
 }
 
@@ -100,7 +100,7 @@ impl Linearizer {
         Linearization { primal: self.primal.finish(outputs), tangent }
     }
 
-    /// The name in the tangent program of a primal variable.
+    /// Returns the residual of a primal variable in the tangent program.
     fn residual(&mut self, primal: Var) -> Var {
         if let Some(&known) = self.residuals.get(&primal) {
             return known;
@@ -122,14 +122,14 @@ impl Linearizer {
         Some(self.tangent.push(Linear::Partial(form, Side::Left), &[tangent], &[coefficient]))
     }
 
-    /// The product with a slope: zero absorbs where the slope may not be finite, and behind a branch, where a tangent or
-    /// cotangent may be zero because the value, finite or not, was not taken.
+    /// Returns the product for a slope. Zero absorbs if the slope may not be finite, and behind a branch,
+    /// where a tangent or cotangent may be zero because the value, finite or not, was not selected.
     fn product(&mut self, slope: Var) -> Bilinear {
         let finite = !self.behind_branch && self.ranges.is_finite(&self.primal.program, slope);
         if finite { Bilinear::Multiply } else { Bilinear::AbsorbingProduct }
     }
 
-    /// The table: one exhaustive match.
+    /// The table of tangents: one exhaustive match.
     fn tangent_of(&mut self, equation: &Equation) -> Option<Var> {
         let operands = &equation.operands;
         if operands.iter().all(|var| self.tangent(*var).is_none()) {

@@ -1,4 +1,4 @@
-//! Tangents and cotangents of programs.
+//! Differentiation of programs: tangents and cotangents.
 
 pub(crate) mod branch;
 pub(crate) mod linearize;

@@ -7,13 +7,15 @@ use crate::language::linear::LinearProgram;
 use crate::language::program::{Program, Var};
 use crate::rewrite::simplify::simplify;
 
-/// Forward mode: inputs, then tangents of the chosen inputs, to outputs, then their tangents `J t`.
+/// Returns the forward-mode program: from inputs and tangents t of the chosen inputs to outputs and tangents
+/// `J t`.
 pub fn jvp(program: &Program, inputs: &[usize]) -> Program {
     let parts = linearize(program, inputs);
     compose(program, &parts.primal, &parts.tangent)
 }
 
-/// Reverse mode: inputs, then cotangents of the outputs, to outputs, then the cotangents `Jᵀ v` of the chosen inputs.
+/// Returns the reverse-mode program: from inputs and cotangents v of the outputs to outputs and cotangents
+/// `Jᵀ v` of the chosen inputs.
 pub fn vjp(program: &Program, inputs: &[usize]) -> Program {
     let parts = linearize(program, inputs);
     compose(program, &parts.primal, &transpose(&parts.tangent))

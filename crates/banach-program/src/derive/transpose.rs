@@ -1,7 +1,7 @@
-//! What cotangent goes back? The fourth of the four tables.
+//! Transposition: the table of cotangents, fourth of the four tables.
 //!
-//! Every line `y = A x` of a linear program becomes `x̄ += Aᵀ ȳ`, in reverse order. The table is total: a program
-//! that is linear by type can always be transposed.
+//! Every equation `y = A x` of a linear program becomes `x̄ += Aᵀ ȳ`, in reverse order. The table is total: a
+//! program that is linear by type can always be transposed.
 
 use crate::language::custom::CustomOp;
 use crate::language::geometry::Span;
@@ -10,7 +10,8 @@ use crate::language::primitive::{Bilinear, Index, Linear, Side, Structure};
 use crate::language::program::Var;
 use crate::language::tensor_type::{Kind, Type};
 
-/// The transposed linear map: cotangents of the outputs to cotangents of the inputs, with the same residuals.
+/// Returns the transposed linear map, from cotangents of the outputs to cotangents of the inputs. Residuals
+/// are those of `program`.
 pub fn transpose(program: &LinearProgram) -> LinearProgram {
     let mut builder = LinearBuilder::new();
     let mut residuals = vec![Var(usize::MAX); program.types.len()];
@@ -38,7 +39,7 @@ pub fn transpose(program: &LinearProgram) -> LinearProgram {
     builder.program
 }
 
-/// The table: the cotangent of each operand, given the cotangent of the result.
+/// The table of cotangents: the cotangent of each operand, given the cotangent of the result.
 fn pull_back(
     b: &mut LinearBuilder,
     equation: &LinearEquation,

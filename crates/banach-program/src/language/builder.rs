@@ -6,7 +6,7 @@ use crate::language::shape::result_type;
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use crate::language::verify::verify;
 
-/// Writes a program line by line; every line's type follows from its operands.
+/// Builder of a program. The type of every equation follows from its operands.
 #[derive(Clone, Debug)]
 pub struct Builder {
     pub(crate) program: Program,
@@ -19,22 +19,22 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// An empty program.
+    /// Creates an empty program.
     pub fn new() -> Self {
         Builder { program: Program { types: vec![], inputs: vec![], equations: vec![], outputs: vec![] } }
     }
 
-    /// A new input.
+    /// Appends an input.
     pub fn input(&mut self, ty: Type) -> Var {
         let var = self.variable(ty);
         self.program.inputs.push(var);
         var
     }
 
-    /// A new line.
+    /// Appends an equation and returns its result.
     ///
     /// # Panics
-    /// Where the operands do not fit the primitive, which is a bug of the caller.
+    /// If the operands do not fit the primitive, which is a bug of the caller.
     pub fn push(&mut self, primitive: Primitive, operands: &[Var]) -> Var {
         let types: Vec<&Type> = operands.iter().map(|&var| self.type_of(var)).collect();
         let ty = result_type(&primitive, &types)
@@ -54,7 +54,7 @@ impl Builder {
         self.type_of(var).shape.clone()
     }
 
-    /// All lines of another program on the given variables; its outputs' variables come back.
+    /// Appends the equations of another program applied to the given variables, and returns its outputs.
     pub fn inline(&mut self, program: &Program, inputs: &[Var]) -> Vec<Var> {
         let mut here = vec![Var(usize::MAX); program.variables()];
         for (&input, &var) in program.inputs.iter().zip(inputs) {
@@ -67,7 +67,7 @@ impl Builder {
         program.outputs.iter().map(|var| here[var.0]).collect()
     }
 
-    /// The finished program.
+    /// Returns the program with the given outputs.
     pub fn finish(mut self, outputs: Vec<Var>) -> Program {
         self.program.outputs = outputs;
         if cfg!(debug_assertions)
@@ -84,9 +84,9 @@ impl Builder {
     }
 }
 
-/// The lines that derivatives and lowering write most.
+/// The equations that derivatives and lowering append most often.
 impl Builder {
-    /// The same number everywhere.
+    /// A tensor filled with one number.
     pub fn full(&mut self, ty: Type, number: f64) -> Var {
         self.push(Primitive::Constant(Constant { ty, literal: Literal::Full(number) }), &[])
     }
@@ -136,7 +136,7 @@ impl Builder {
         self.push(Primitive::Choose, &[mask, yes, no])
     }
 
-    /// Another kind of number.
+    /// Conversion to another kind of number.
     pub fn cast(&mut self, x: Var, kind: Kind) -> Var {
         if self.type_of(x).kind == kind { x } else { self.push(Primitive::Cast(kind), &[x]) }
     }
@@ -146,13 +146,13 @@ impl Builder {
         self.push(Primitive::Structure(structure), &[x])
     }
 
-    /// The same elements in another shape.
+    /// The elements in another shape, in row-major order.
     pub fn reshape(&mut self, x: Var, shape: &[usize]) -> Var {
         if self.type_of(x).shape == shape { x } else { self.structure(Structure::Reshape(shape.into()), x) }
     }
 
-    /// The larger of |a| and |b|, as a scale for both: 1 where that is 0 or infinite, with derivative zero. Squares of
-    /// numbers divided by this scale neither overflow nor vanish together.
+    /// The larger of |a| and |b|, as a scale for both: 1 where that is 0 or infinite, with derivative zero.
+    /// Squares of numbers divided by this scale neither overflow nor vanish together.
     pub(crate) fn magnitude(&mut self, a: Var, b: Var) -> Var {
         let (a, b) = (self.unary(Unary::Abs, a), self.unary(Unary::Abs, b));
         let less = self.push(Primitive::Compare(Comparison::Less), &[a, b]);
@@ -181,7 +181,7 @@ impl Builder {
         self.structure(Structure::Sum(axes.into()), x)
     }
 
-    /// Axes in another order.
+    /// Permutation of the axes.
     pub fn permute(&mut self, x: Var, axes: &[usize]) -> Var {
         self.structure(Structure::Permute(axes.into()), x)
     }

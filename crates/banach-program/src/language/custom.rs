@@ -1,7 +1,7 @@
 //! Custom primitives: operations that other crates define by their type, value, tangent and transpose.
 //!
-//! Fixed points and linear solves are custom primitives, so a program that contains them is differentiated to any order
-//! by tables that know no solver.
+//! Fixed points and linear solves are custom primitives, so a program that contains them is differentiated to
+//! any order by tables that know no solver.
 
 use crate::error::Error;
 use crate::language::program::{Program, Var};
@@ -45,21 +45,25 @@ pub trait CustomLinear: Debug + Send + Sync {
     fn transposed(&self) -> Arc<dyn CustomLinear>;
 }
 
-/// The operations with which a [`Custom`] primitive writes its tangent, during [`linearize()`](crate::linearize()).
+/// The operations with which a [`Custom`] primitive writes its tangent, during
+/// [`linearize()`](crate::linearize()).
 ///
-/// Variables passed in as values are those of the program under linearization; tangents are those that this trait returned.
+/// Variables passed in as values are those of the program under linearization; tangents are those that this
+/// trait returned.
 pub trait TangentBuilder {
     /// Returns the tangent of a variable; `None` is a zero tangent.
     fn tangent(&self, var: Var) -> Option<Var>;
 
-    /// Applies the derivative of a program at the point `at` to tangents of its inputs, and returns the tangents of its
-    /// outputs.
+    /// Applies the derivative of a program at the point `at` to tangents of its inputs, and returns the
+    /// tangents of its outputs.
     fn derivative(&mut self, program: &Program, at: &[Var], tangents: &[Option<Var>]) -> Vec<Option<Var>>;
 
-    /// Applies a custom linear map to a tangent, with variables of the program under linearization as coefficients.
+    /// Applies a custom linear map to a tangent, with variables of the program under linearization as
+    /// coefficients.
     fn custom(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, coefficients: &[Var]) -> Var;
 
-    /// Applies a custom linear map to a tangent; its coefficients are the outputs of `program` at the point `at`.
+    /// Applies a custom linear map to a tangent; its coefficients are the outputs of `program` at the point
+    /// `at`.
     fn custom_of(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, program: &Program, at: &[Var]) -> Var;
 
     /// Adds two tangents.

@@ -30,7 +30,8 @@ impl Span {
         self.len() == 0
     }
 
-    /// Returns the spans of a slice of a tensor: `start..start + size` along `axis`, and all positions of the other axes.
+    /// Returns the spans of a slice of a tensor: `start..start + size` along `axis`, and all positions of the
+    /// other axes.
     pub(crate) fn along(shape: &[usize], axis: usize, start: usize, size: usize) -> Vec<Span> {
         let mut spans: Vec<Span> = shape.iter().map(|&end| Span { start: 0, end, step: 1 }).collect();
         spans[axis] = Span { start, end: start + size, step: 1 };

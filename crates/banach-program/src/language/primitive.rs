@@ -1,7 +1,7 @@
-//! What can a program say? The closed vocabulary of primitives.
+//! The closed set of primitives.
 //!
-//! The set is closed under differentiation: the tangent and the cotangent of every primitive are written in
-//! primitives again, so a derivative can be differentiated like any other program.
+//! The set is closed under differentiation: tangents and cotangents of primitives consist of primitives, so
+//! derivatives are differentiated like any other program.
 
 use crate::language::custom::{Custom, CustomLinear, CustomOp};
 use crate::language::geometry::{Pool, Span, Window};
@@ -87,14 +87,15 @@ pub enum Logic {
 pub enum Bilinear {
     /// Element by element.
     Multiply,
-    /// Element by element with zero absorbing: 0 where either operand is 0, also where the other is infinite or NaN.
+    /// Element by element with zero absorbing: 0 where either operand is 0, also where the other is infinite
+    /// or NaN.
     ///
-    /// Derivatives multiply by slopes that may not be finite with this product. A tangent or cotangent that is exactly
-    /// zero, as behind a branch that was not taken, stays zero. The product is associative for infinite factors too, so
-    /// that forward and reverse mode agree on every path.
+    /// Derivatives multiply by slopes that may not be finite with this product. A tangent or cotangent that
+    /// is exactly zero, as behind a branch that was not taken, stays zero. The product is associative for
+    /// infinite factors too, so that forward and reverse mode agree on every path.
     AbsorbingProduct,
-    /// `[.., m, k] [.., k, n] -> [.., m, n]`, the leading axes equal, after turning (exchanging the last two axes
-    /// of) the operands marked.
+    /// `[.., m, k] [.., k, n] -> [.., m, n]`, the leading axes equal, after turning (exchanging the last two
+    /// axes of) the operands marked.
     Matmul([bool; 2]),
     /// `(x, weight) -> y`.
     Convolution(Window),
@@ -136,10 +137,10 @@ pub enum Index {
     SelectTransposed(usize, Vec<usize>),
 }
 
-/// Everything an equation can compute.
+/// An operation of an equation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Primitive {
-    /// A known tensor.
+    /// A constant tensor.
     Constant(Constant),
     /// A function of every element.
     Unary(Unary),
@@ -159,13 +160,13 @@ pub enum Primitive {
     CompareScalar(Comparison, f64),
     /// A function of two masks.
     Logic(Logic),
-    /// The other truth value.
+    /// Negation of a mask.
     Not,
     /// `(mask, yes, no)`.
     Choose,
     /// `(mask, x)`: x with zeros where the mask is true.
     Erase,
-    /// Another kind of number.
+    /// Conversion to another kind of number.
     Cast(Kind),
     /// Moves, copies or adds elements.
     Structure(Structure),
@@ -189,12 +190,12 @@ pub enum Primitive {
     },
     /// `[b, c, h, w] -> [b, c, h', w']`: the position in `h w` of each window's largest element.
     MaxPoolIndices(Pool),
-    /// A primitive defined elsewhere.
+    /// A primitive defined by another crate.
     Custom(CustomOp<dyn Custom>),
 }
 
 impl Primitive {
-    /// Whether every element of the result is a function of the operands' elements at its place.
+    /// Returns whether every element of the result depends only on the operands' elements at its position.
     pub(crate) fn is_elementwise(&self) -> bool {
         match self {
             Primitive::Unary(_)
@@ -232,7 +233,7 @@ pub enum Side {
     Right,
 }
 
-/// Everything an equation of a linear program can compute. Residuals are values of the primal program.
+/// An operation of a linear equation. Residuals are values of the primal program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Linear {
     /// The sum of two operands.
@@ -251,12 +252,12 @@ pub enum Linear {
     Concat(usize),
     /// A bilinear function whose other operand is the residual.
     Partial(Bilinear, Side),
-    /// A linear map defined elsewhere.
+    /// A linear map defined by another crate.
     Custom(CustomOp<dyn CustomLinear>),
 }
 
 impl Linear {
-    /// The same computation as a primitive, and its operands in the primitive's order.
+    /// Returns the operation as a primitive, with operands and residuals in the order of the primitive.
     pub(crate) fn primitive<V: Copy>(&self, operands: &[V], residuals: &[V]) -> (Primitive, Vec<V>) {
         let together = |first: &[V], second: &[V]| first.iter().chain(second).copied().collect();
         match self {

@@ -1,4 +1,4 @@
-//! How does a person read a program?
+//! Printed form of programs, types and primitives.
 
 use crate::language::linear::LinearProgram;
 use crate::language::primitive::Primitive;

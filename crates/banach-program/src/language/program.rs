@@ -1,4 +1,4 @@
-//! How is a program written down? Inputs, equations, outputs; every variable is given once.
+//! Programs: inputs, equations and outputs in static single assignment form.
 
 use crate::language::primitive::Primitive;
 use crate::language::tensor_type::{Constant, Literal, Type};
@@ -8,24 +8,24 @@ use crate::language::tensor_type::{Constant, Literal, Type};
 pub struct Var(pub(crate) usize);
 
 impl Var {
-    /// Its position among the program's variables.
+    /// Returns the position among the program's variables.
     pub fn index(self) -> usize {
         self.0
     }
 }
 
-/// One line of a program: `result = primitive(operands)`.
+/// An equation of a program: `result = primitive(operands)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Equation {
-    /// What is computed.
+    /// The primitive that is applied.
     pub primitive: Primitive,
-    /// From what.
+    /// The operands, in the order of the primitive.
     pub operands: Vec<Var>,
-    /// The variable given here.
+    /// The variable that this equation defines.
     pub result: Var,
 }
 
-/// Straight-line tensor code as data.
+/// Straight-line tensor code in static single assignment form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     pub(crate) types: Vec<Type>,
@@ -35,17 +35,17 @@ pub struct Program {
 }
 
 impl Program {
-    /// The variables the caller gives.
+    /// Returns the input variables.
     pub fn inputs(&self) -> &[Var] {
         &self.inputs
     }
 
-    /// The lines, in order.
+    /// Returns the equations, in order of execution.
     pub fn equations(&self) -> &[Equation] {
         &self.equations
     }
 
-    /// The variables the caller gets.
+    /// Returns the output variables.
     pub fn outputs(&self) -> &[Var] {
         &self.outputs
     }
@@ -65,12 +65,12 @@ impl Program {
         self.outputs.iter().map(|&var| self.type_of(var))
     }
 
-    /// How many variables there are.
+    /// Returns the number of variables.
     pub fn variables(&self) -> usize {
         self.types.len()
     }
 
-    /// An estimate of the bytes that the program takes, its constants included.
+    /// Estimates the memory of the program in bytes, including its constants.
     pub fn bytes(&self) -> usize {
         let constant = |equation: &Equation| {
             let Primitive::Constant(Constant { literal: Literal::Data(data), .. }) = &equation.primitive
@@ -83,7 +83,7 @@ impl Program {
         lines + self.equations.iter().map(constant).sum::<usize>()
     }
 
-    /// The same program with only the outputs at the positions given.
+    /// Returns the program with only the outputs at the given positions.
     pub fn with_outputs(mut self, positions: &[usize]) -> Program {
         self.outputs = positions.iter().map(|&position| self.outputs[position]).collect();
         self

@@ -1,4 +1,4 @@
-//! What shape comes out? The first of the four tables.
+//! Shape inference: the table of result types, first of the four tables over primitives.
 
 use crate::language::geometry::{Pool, Span, Window};
 use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Unary};

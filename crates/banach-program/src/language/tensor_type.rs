@@ -48,7 +48,7 @@ pub struct Type {
 }
 
 impl Type {
-    /// A type from its parts.
+    /// Creates a type from a shape and a kind.
     pub fn new(shape: impl Into<Vec<usize>>, kind: Kind) -> Self {
         Type { shape: shape.into(), kind }
     }
@@ -73,25 +73,25 @@ impl Type {
         self.len() == 0
     }
 
-    /// The same kind in another shape.
+    /// Returns the type with another shape.
     pub(crate) fn with_shape(&self, shape: impl Into<Vec<usize>>) -> Self {
         Type::new(shape, self.kind)
     }
 }
 
-/// A value known when the program is built.
+/// Elements of a constant.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
-    /// The same number everywhere; booleans are 0 and 1.
+    /// One number for all elements; booleans are 0 and 1.
     Full(f64),
-    /// Given numbers.
+    /// One number per element.
     Data(Arc<TensorData>),
 }
 
 /// A constant tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Constant {
-    /// Its shape and kind.
+    /// Returns the shape and kind.
     pub ty: Type,
     /// Its numbers.
     pub literal: Literal,

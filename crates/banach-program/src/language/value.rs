@@ -1,6 +1,7 @@
 //! Tensors whose rank and kind are known only at run time.
 //!
-//! The type alone lives here, because custom primitives evaluate themselves on values; operations on values are in `run/value/`.
+//! Only the type is defined here, because custom primitives evaluate themselves on values; operations on
+//! values are in `run/value/`.
 
 use burn::backend::DispatchTensor;
 

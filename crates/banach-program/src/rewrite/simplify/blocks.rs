@@ -1,4 +1,4 @@
-//! How are blocks of one result put together? By a concatenation in place of a sum, and inside a product.
+//! Assembly of a result from blocks: concatenation in place of a sum, and inside a product.
 
 use super::Rewriter;
 use crate::language::geometry::Span;

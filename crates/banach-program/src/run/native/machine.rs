@@ -3,8 +3,8 @@
 use super::instruction::{Instruction, Pack};
 use super::loops::copy;
 use super::memory::{Layout, Slot};
-use super::packed::{Made, Packed};
-use super::plan::{Known, Plan, plan};
+use super::packed::{Packed, PackedOperand};
+use super::plan::{ConstantData, Plan, plan};
 use super::view::{Buffer, View};
 use super::workspace::{Workspace, zeros};
 use crate::error::{Error, Unsuitable};
@@ -26,7 +26,7 @@ pub struct Machine<T> {
     pub(super) method: ConvolutionMethod,
     /// Whether one instruction may use several cores.
     pub(super) spread: bool,
-    /// Memory of earlier runs.
+    /// Workspaces released by earlier runs.
     idle: Arc<Mutex<Vec<Workspace<T>>>>,
 }
 
@@ -34,7 +34,7 @@ impl<T: Number> Machine<T> {
     /// Compiles a program whose inputs at the positions `fixed` stay the same over many runs.
     ///
     /// # Errors
-    /// Where the program holds something a machine cannot do.
+    /// [`Unsuitable`] if the program holds an operation that the engine does not support.
     pub fn new(program: &Program, fixed: &[usize]) -> Result<Self, Unsuitable> {
         let plan = plan(program, fixed)?;
         let layout = Layout::new(&plan);
@@ -52,14 +52,14 @@ impl<T: Number> Machine<T> {
         })
     }
 
-    /// The same with the work of large instructions spread over cores; no result depends on how many there are.
+    /// Spreads large instructions over cores. No result depends on the number of cores.
     #[must_use]
     pub fn spread(mut self) -> Self {
         self.spread = true;
         self
     }
 
-    /// The same with other instructions of the processor.
+    /// Selects the instruction set of the processor.
     #[must_use]
     pub fn at(mut self, level: Level) -> Self {
         self.level = level;
@@ -67,7 +67,7 @@ impl<T: Number> Machine<T> {
         self
     }
 
-    /// The same with another method for those convolutions that are for it and large enough to gain by it.
+    /// Selects the method for those convolutions that support it and are large enough to gain from it.
     #[must_use]
     pub fn convolving(mut self, method: ConvolutionMethod) -> Self {
         self.method = method;
@@ -79,10 +79,10 @@ impl<T: Number> Machine<T> {
         self.outputs.iter()
     }
 
-    /// Memory to run in, perhaps that of an earlier run.
+    /// Returns a workspace, reusing one of an earlier run if possible.
     ///
     /// # Errors
-    /// [`Error::Memory`] where there is not enough.
+    /// [`Error::Memory`] if the allocation fails.
     pub fn workspace(&self) -> Result<Workspace<T>, Error> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(idle) = idle {
@@ -90,18 +90,18 @@ impl<T: Number> Machine<T> {
         }
         Ok(Workspace {
             real: self.layout.real.iter().map(|&len| zeros(len, T::ZERO)).collect::<Result<_, _>>()?,
-            whole: self.layout.whole.iter().map(|&len| zeros(len, 0)).collect::<Result<_, _>>()?,
+            integers: self.layout.integers.iter().map(|&len| zeros(len, 0)).collect::<Result<_, _>>()?,
             made: self.plan.packs.iter().map(|_| None).collect(),
             scratch: Panels::empty(self.level),
             sums: vec![],
         })
     }
 
-    /// An estimate of the bytes that the machine takes: its instructions, constants, and the workspaces of earlier runs.
+    /// Estimates the memory of the machine in bytes: instructions, constants and released workspaces.
     pub fn bytes(&self) -> usize {
-        let constant = |known: &Known<T>| match known {
-            Known::Real(numbers) => size_of_val(&numbers[..]),
-            Known::Whole(numbers) => size_of_val(&numbers[..]),
+        let constant = |known: &ConstantData<T>| match known {
+            ConstantData::Real(numbers) => size_of_val(&numbers[..]),
+            ConstantData::Integer(numbers) => size_of_val(&numbers[..]),
         };
         let constants: usize = self.plan.constants.iter().map(constant).sum();
         let instructions = self.plan.instructions.len() * 2 * size_of::<Instruction<T>>();
@@ -109,12 +109,12 @@ impl<T: Number> Machine<T> {
         instructions + constants + idle.iter().map(Workspace::bytes).sum::<usize>()
     }
 
-    /// Gives memory back for later runs.
+    /// Releases a workspace for later runs.
     pub fn keep(&self, workspace: Workspace<T>) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
-    /// Makes what can be made of the fixed inputs, or of those that `which` names alone; what is `known` is taken over.
+    /// Packs the fixed inputs that `which` selects. Packs of inputs that are already in `known` are reused.
     pub fn pack(
         &self,
         inputs: &[Operand<'_, T>],
@@ -129,7 +129,7 @@ impl<T: Number> Machine<T> {
                     Buffer::Input(position) if !which(position) => return None,
                     Buffer::Input(position) => match inputs[position] {
                         Operand::Real(numbers) => numbers,
-                        Operand::Whole(_) => panic!("integers are not packed"),
+                        Operand::Integer(_) => panic!("bug: integers are not packed"),
                     },
                     Buffer::Constant(constant) => self.constant(constant),
                     Buffer::Packed(other) if packed.made[other].is_none() => return None,
@@ -144,15 +144,15 @@ impl<T: Number> Machine<T> {
 
     pub(super) fn constant(&self, constant: usize) -> &[T] {
         match &self.plan.constants[constant] {
-            Known::Real(numbers) => numbers,
-            Known::Whole(_) => panic!("constant {constant} holds integers"),
+            ConstantData::Real(numbers) => numbers,
+            ConstantData::Integer(_) => panic!("bug: constant {constant} holds integers"),
         }
     }
 
-    /// Makes a pack of the numbers of its operand.
-    pub(super) fn make(&self, pack: &Pack, numbers: &[T]) -> Made<T> {
+    /// Packs the elements of an operand.
+    pub(super) fn make(&self, pack: &Pack, numbers: &[T]) -> PackedOperand<T> {
         match pack {
-            Pack::Matrix(matrix) => Made::Matrix(Panels::pack(
+            Pack::Matrix(matrix) => PackedOperand::Matrix(Panels::pack(
                 self.level,
                 Matrix {
                     data: &numbers[matrix.start.offset..],
@@ -169,12 +169,12 @@ impl<T: Number> Machine<T> {
                     && convolution.output().iter().all(|count| *count >= pixels);
                 let method = if large { self.method } else { ConvolutionMethod::Direct };
                 let pack = if *transposed { Taps::pack_transposed } else { Taps::pack };
-                Made::Weights(pack(self.level, *convolution, method, weights, *strides))
+                PackedOperand::Weights(pack(self.level, *convolution, method, weights, *strides))
             }
-            Pack::Numbers { view, order } => {
+            Pack::Elements { view, order } => {
                 let mut laid_out = vec![T::ZERO; view.len()];
                 copy(view, numbers, &View::ordered(view.buffer, &view.shape, order), &mut laid_out);
-                Made::Numbers(laid_out)
+                PackedOperand::Elements(laid_out)
             }
         }
     }

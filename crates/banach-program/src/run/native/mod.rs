@@ -1,14 +1,15 @@
-//! How does a program run fast on a CPU? As a machine: a plan made once for its shapes, run many times.
+//! The native CPU engine: programs compiled once for their shapes and run many times.
 //!
-//! Memory is planned ahead, elementwise lines are fused, products and convolutions are followed by such chains while
-//! their result is in the cache, and what is made of operands that do not change (packed weights, other layouts) is made
-//! once. Where a program holds something a machine cannot do, [`Unsuitable`](crate::Unsuitable) says what; [`evaluate`](crate::evaluate())
-//! runs every program.
+//! Memory is planned ahead, elementwise equations are fused into chains, and a chain runs as the epilogue of
+//! a product or convolution while the result is in cache. Operands that do not change are packed once. For
+//! operations that the engine does not support, [`Unsuitable`](crate::Unsuitable) names the reason;
+//! [`evaluate`](crate::evaluate()) runs every program.
 
 mod execute;
 mod fuse;
 mod index;
 mod instruction;
+mod integer;
 mod loops;
 mod machine;
 mod memory;
@@ -16,7 +17,6 @@ mod packed;
 mod plan;
 mod run;
 mod view;
-mod whole;
 mod workspace;
 
 pub use banach_kernels::ConvolutionMethod;

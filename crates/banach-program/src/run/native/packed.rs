@@ -5,29 +5,30 @@ use super::view::Buffer;
 use banach_kernels::{Panels, Taps};
 use std::sync::Arc;
 
-/// Something made of an operand.
+/// An operand packed for its kernel.
 #[derive(Debug)]
-pub(super) enum Made<T> {
+pub(super) enum PackedOperand<T> {
     Matrix(Panels<T>),
     Weights(Taps<T>),
-    Numbers(Vec<T>),
+    Elements(Vec<T>),
 }
 
-/// What a machine has made of inputs that stay the same over many runs.
+/// The packed form of inputs that stay fixed over many runs.
 #[derive(Clone, Debug)]
 pub struct Packed<T> {
     pub(super) packs: Vec<Pack>,
-    pub(super) made: Vec<Option<Arc<Made<T>>>>,
+    pub(super) made: Vec<Option<Arc<PackedOperand<T>>>>,
 }
 
 impl<T> Packed<T> {
-    /// Nothing is made yet.
+    /// Returns an empty set of packs.
     pub fn nothing() -> Self {
         Packed { packs: vec![], made: vec![] }
     }
 
-    /// The same pack of an input, which machines for other numbers of rows have under other numbers.
-    pub(super) fn of_input(&self, pack: &Pack) -> Option<Arc<Made<T>>> {
+    /// Returns an existing pack of an input; its position differs between machines for different numbers of
+    /// rows.
+    pub(super) fn of_input(&self, pack: &Pack) -> Option<Arc<PackedOperand<T>>> {
         let input = matches!(pack.buffer(), Buffer::Input(_));
         let at = self.packs.iter().position(|known| input && known == pack)?;
         self.made[at].clone()
@@ -35,8 +36,10 @@ impl<T> Packed<T> {
 
     pub(super) fn numbers(&self, pack: usize) -> &[T] {
         match self.made[pack].as_deref() {
-            Some(Made::Numbers(numbers)) => numbers,
-            Some(Made::Matrix(_) | Made::Weights(_)) | None => panic!("pack {pack} holds no numbers"),
+            Some(PackedOperand::Elements(numbers)) => numbers,
+            Some(PackedOperand::Matrix(_) | PackedOperand::Weights(_)) | None => {
+                panic!("bug: pack {pack} holds no numbers")
+            }
         }
     }
 }

@@ -16,10 +16,10 @@ impl<T: Number> Machine<T> {
     /// Runs the program.
     ///
     /// # Errors
-    /// [`Error::Failed`] where a primitive defined elsewhere has no result.
+    /// [`Error::Failed`] if a custom primitive fails.
     ///
     /// # Panics
-    /// Where operands, memory or targets are those of another machine.
+    /// If operands, workspace or targets belong to another machine.
     pub fn run(
         &self,
         workspace: &mut Workspace<T>,
@@ -41,14 +41,14 @@ impl<T: Number> Machine<T> {
     /// Runs the program once on tensors.
     ///
     /// # Errors
-    /// [`Error::Native`] for tensors elsewhere or of another precision, [`Error::Failed`] as [`run`](Self::run).
+    /// [`Error::Native`] for tensors on another device or of another precision, [`Error::Failed`] as [`run`](Self::run).
     pub fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
         check_types(&self.inputs, &inputs)?;
         let hosts = inputs.iter().cloned().map(Host::new).collect::<Result<Vec<Host<T>>, _>>()?;
         let operands: Vec<Operand<'_, T>> = hosts.iter().map(Host::operand).collect();
-        let whole = |ty: &Type| matches!(ty.kind, Kind::Int(_));
+        let is_integer = |ty: &Type| matches!(ty.kind, Kind::Int(_));
         let result = |ty: &Type| {
-            let [real, integers] = if whole(ty) { [0, ty.len()] } else { [ty.len(), 0] };
+            let [real, integers] = if is_integer(ty) { [0, ty.len()] } else { [ty.len(), 0] };
             Ok::<_, Error>((zeros(real, T::ZERO)?, zeros(integers, 0)?))
         };
         let mut results: Vec<(Vec<T>, Vec<i64>)> =
@@ -58,7 +58,7 @@ impl<T: Number> Machine<T> {
             .zip(&self.outputs)
             .map(
                 |((real, integers), ty)| {
-                    if whole(ty) { Target::Whole(integers) } else { Target::Real(real) }
+                    if is_integer(ty) { Target::Integer(integers) } else { Target::Real(real) }
                 },
             )
             .collect();
@@ -75,8 +75,8 @@ impl<T: Number> Machine<T> {
         })?;
         self.keep(workspace);
         let values = results.into_iter().zip(&self.outputs).map(|((real, integers), ty)| match ty.kind {
-            Kind::Int(_) => Value::of_whole(&integers, ty),
-            Kind::Bool => Value::of_real(&real, ty),
+            Kind::Int(_) => Value::from_integers(&integers, ty),
+            Kind::Bool => Value::from_reals(&real, ty),
             Kind::Float(_) => Value::from_numbers(real, &ty.shape),
         });
         Ok(values.collect())

@@ -5,18 +5,18 @@ use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{FloatDType, TensorData};
 
-/// Numbers of a precision that the native engine has: `f32` and `f64`.
+/// A precision of the native engine: `f32` or `f64`.
 pub trait Number: Real {
-    /// The numbers of a tensor without gaps.
+    /// Returns the elements of a contiguous tensor.
     #[doc(hidden)]
     fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]>;
-    /// The numbers of a tensor without gaps, to be changed; they are copied if the tensor has clones.
+    /// Returns the elements of a contiguous tensor for modification; copies them if the tensor has clones.
     #[doc(hidden)]
     fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self];
-    /// The nearest number to an integer.
+    /// Returns the nearest number to an integer.
     #[doc(hidden)]
-    fn of_whole(x: i64) -> Self;
-    /// A tensor's data.
+    fn from_integer(x: i64) -> Self;
+    /// Wraps numbers as tensor data.
     #[doc(hidden)]
     fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData;
 }
@@ -32,7 +32,7 @@ macro_rules! number {
                 tensor.storage_mut()
             }
 
-            fn of_whole(x: i64) -> Self {
+            fn from_integer(x: i64) -> Self {
                 x as $real
             }
 

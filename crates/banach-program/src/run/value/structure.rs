@@ -1,4 +1,4 @@
-//! How are primitives computed that move, copy, add up or choose elements?
+//! Values of primitives that move, copy, sum or select elements.
 
 use crate::error::Error;
 use crate::language::geometry::{Pool, Span};
@@ -111,13 +111,14 @@ impl Value {
         })
     }
 
-    /// Zeros of the same kind on the same device.
+    /// Returns zeros of the kind and on the device of this tensor.
     pub(super) fn zeros(&self, shape: &[usize]) -> Self {
         let ty = Type::new(shape, self.ty().kind);
         Value::constant(&Constant { ty, literal: Literal::Full(0.0) }, &self.device())
     }
 
-    /// Refuses positions outside the axis they choose from, where they can be read without waiting for a device.
+    /// Refuses positions outside the axis they choose from, where they can be read without waiting for a
+    /// device.
     ///
     /// # Errors
     /// [`Error::Index`] names the first.

@@ -1,4 +1,4 @@
-//! What does Burn's attention mean?
+//! Lowering of Burn's attention.
 
 use super::{Lowered, Lowering, number};
 use crate::language::primitive::{Comparison, Logic, Primitive, Unary};

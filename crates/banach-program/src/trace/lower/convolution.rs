@@ -1,4 +1,4 @@
-//! What do Burn's convolutions mean?
+//! Lowering of Burn's convolutions.
 
 use super::{Lowered, Lowering};
 use crate::language::geometry::{Span, Window};

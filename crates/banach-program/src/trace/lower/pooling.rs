@@ -1,4 +1,4 @@
-//! What do Burn's pooling operations mean?
+//! Lowering of Burn's pooling operations.
 
 use super::{Lowered, Lowering};
 use crate::language::geometry::{Pool, Window};

@@ -1,4 +1,4 @@
-//! What do Burn's shaping, indexing and masking operations mean?
+//! Lowering of Burn's shape, index and mask operations.
 
 use super::{Lowered, Lowering, number};
 use crate::language::geometry::Span;
