@@ -71,9 +71,9 @@ impl Run {
         if self.single { f64::from(x as f32) } else { x }
     }
 
-    /// A value with the tangent of one of its operands. What does not move has tangent zero, whatever the slope; a slope
-    /// that is zero ends an infinite tangent only where a function has saturated. Tangents that cancel before an infinite
-    /// slope have no product by the chain rule.
+    /// A value with the tangent of one of its operands. What does not move has tangent zero, whatever the
+    /// slope; a slope that is zero ends an infinite tangent only where a function has saturated. Tangents
+    /// that cancel before an infinite slope have no product by the chain rule.
     fn product(&mut self, value: f64, slope: f64, of: Dual, saturated: bool) -> Dual {
         let moves = of.moves && slope != 0.0;
         let tangent = match (moves, of.moves) {

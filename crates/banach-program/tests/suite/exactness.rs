@@ -1,4 +1,5 @@
-//! Simplification changes no bit: what a traced program computes is what Burn computes, signs of zeros included.
+//! Simplification changes no bit: what a traced program computes is what Burn computes, signs of zeros
+//! included.
 
 use crate::harness::numbers;
 use banach_program::{Machine, Type, Value, evaluate, hoist, trace};

@@ -1,4 +1,5 @@
-//! Values and slopes stay in the range of the precision: activations, squares and attention at extreme inputs.
+//! Values and slopes stay in the range of the precision: activations, squares and attention at extreme
+//! inputs.
 
 use crate::branches::{Function, single, slopes, traced};
 use crate::harness::{evaluate, numbers, value};
@@ -82,7 +83,8 @@ fn hypotenuse_angle_and_inverse_hyperbolic_functions_stay_in_range() {
     }
 }
 
-/// Keys that a bias of -∞ hides have no weight; where all are hidden the result is 0, and every gradient is finite.
+/// Keys that a bias of -∞ hides have no weight; where all are hidden the result is 0, and every gradient is
+/// finite.
 #[test]
 fn attention_whose_keys_are_all_hidden_is_zero() {
     let infinite = f64::NEG_INFINITY;

@@ -32,8 +32,8 @@ use crate::settings::report::{AdjointReport, Report};
 use crate::tracing::cache::Bytes;
 use crate::tracing::lost::{StandIns, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
-    linearize, simplify,
+    Builder, Custom, CustomOp, Hoisted, Primitive, Program, TangentBuilder, Type, Unary, Value, Var,
+    evaluate, hoist, linearize, simplify,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -133,7 +133,7 @@ impl Fix {
             let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
             (bare, [&operands[..1], &prologue].concat())
         };
-        let x = builder.push(Primitive::Custom(Door(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
+        let x = builder.push(Primitive::Custom(CustomOp(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
         let Gradient::Unrolled { steps } = self.config.gradient else { return x };
         inner[0] = builder.push(Primitive::Unary(Unary::Detach), &[x]);
         for _ in 0..steps {
@@ -208,7 +208,7 @@ impl Custom for Fix {
         Ok(x.into())
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
         let at: Vec<Var> = std::iter::once(result).chain(operands[1..].iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();

@@ -1,4 +1,5 @@
-//! Burn's operations traced: what Burn computes eagerly of special values is what the program computes, on both engines.
+//! Burn's operations traced: what Burn computes eagerly of special values is what the program computes, on
+//! both engines.
 
 use super::{Differences, Nearness, PRECISIONS, difference, numbers, special, tensor};
 use crate::networks::{average, largest};

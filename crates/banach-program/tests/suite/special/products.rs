@@ -1,4 +1,5 @@
-//! Products and convolutions, forward, transposed and for weights: one special value at a time in either operand.
+//! Products and convolutions, forward, transposed and for weights: one special value at a time in either
+//! operand.
 
 use super::{Differences, Nearness, PRECISIONS, difference, numbers, program, special, tensor};
 use banach_program::{Bilinear, ConvolutionMethod, Machine, Primitive, Type, Value, Window, evaluate};
@@ -118,8 +119,8 @@ impl Definition {
     }
 }
 
-/// Holds the native engine against the definition for special values in either operand, and Burn where the operand that
-/// meets the padding is finite: Burn multiplies zeros outside the image.
+/// Holds the native engine against the definition for special values in either operand, and Burn where the
+/// operand that meets the padding is finite: Burn multiplies zeros outside the image.
 fn check_convolution(
     differences: &mut Differences,
     form: Bilinear,
