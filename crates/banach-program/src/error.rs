@@ -1,6 +1,6 @@
-//! What can be asked of this crate that is impossible, and what should the user do instead?
+//! Errors of impossible requests, with the found value, the expected value and the remedy.
 
-/// An impossible request, with what was found and what to write instead.
+/// An impossible request.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -9,18 +9,18 @@ pub enum Error {
     Unsupported {
         /// The operation, in Burn's name for it.
         operation: String,
-        /// Where it stands among the recorded operations, from 0.
+        /// Its position among the recorded operations, from 0.
         position: usize,
-        /// What to write instead.
+        /// The remedy.
         hint: String,
     },
-    /// The traced code read a tensor's numbers, which do not exist while it is traced.
+    /// The traced code read the elements of a tensor, which do not exist during a trace.
     #[error(
-        "the traced code reads a tensor's value ({found}); while it is traced there are no values: replace \
+        "the traced code reads a tensor's value ({found}); there are no values during a trace: replace \
          `into_data`, `into_scalar` and `if` on numbers by tensor operations such as `mask_where`"
     )]
     HostRead {
-        /// What the read said.
+        /// Burn's message.
         found: String,
     },
     /// An operation of the traced code has operands that do not fit it.
@@ -31,11 +31,11 @@ pub enum Error {
     Operands {
         /// The operation, in Burn's name for it.
         operation: String,
-        /// Where it stands among the recorded operations, from 0; none where Burn refused to record it.
+        /// Its position among the recorded operations, from 0; none if Burn refused to record it.
         position: Option<usize>,
-        /// The types of its operands, or what Burn said of them.
+        /// The types of its operands, or Burn's message.
         found: String,
-        /// What it takes.
+        /// The operands that the operation takes.
         expected: String,
     },
     /// An index points outside the axis it selects from.
@@ -52,19 +52,19 @@ pub enum Error {
         /// The message of the panic.
         message: String,
     },
-    /// A tensor reached the trace that does not live on the tracing device.
+    /// The traced code used a tensor that is not on the recording device.
     #[error(
         "the traced code mixes in a tensor from another device ({found}): pass it as an input; where a closure captures a \
          module, pass the module in, whose parameters become inputs (`Function::of_module`, `Objective`, a layer's update)"
     )]
     ForeignTensor {
-        /// What Burn said.
+        /// Burn's message.
         found: String,
     },
     /// A trace could not be finished.
     #[error("the trace could not be finished: {found}")]
     Trace {
-        /// What Burn said.
+        /// Burn's message.
         found: String,
     },
     /// The wrong number of tensors was given.
@@ -87,7 +87,7 @@ pub enum Error {
         /// The type that was expected.
         expected: String,
     },
-    /// Tensors that meet in one program stand on different devices.
+    /// Inputs of one program are on different devices.
     #[error("tensor {position} is on {found}, expected {expected} like the first; move it with `to_device`")]
     Devices {
         /// Which tensor, from 0.
@@ -97,37 +97,50 @@ pub enum Error {
         /// The device of the first.
         expected: String,
     },
-    /// A primitive defined elsewhere has no result.
+    /// A custom primitive failed.
     #[error("{primitive}: {found}")]
     Failed {
-        /// Which primitive.
+        /// The primitive.
         primitive: String,
-        /// What went wrong.
+        /// The cause.
         found: String,
     },
-    /// A primitive defined elsewhere has one precision alone.
-    #[error("{primitive} cannot be had in {expected}; run the program in the precision it was traced in")]
+    /// A custom primitive has one fixed precision.
+    #[error("{primitive} is not available in {expected}: run the program in the precision it was traced in")]
     Precision {
-        /// Which primitive.
+        /// The primitive.
         primitive: String,
-        /// The precision that was asked for.
+        /// The requested precision.
         expected: String,
     },
-    /// There is not enough memory.
-    #[error("{bytes} bytes of memory for one tensor of a program are not to be had: use smaller batches")]
+    /// An allocation failed.
+    #[error("{bytes} bytes for one tensor of a program could not be allocated: use smaller batches")]
     Memory {
-        /// What was asked for.
+        /// The size of the allocation.
         bytes: usize,
     },
     /// A program or a tensor is not for the native engine.
     #[error(transparent)]
-    Native(#[from] crate::run::native::Unsuitable),
-    /// A program is not well formed: a bug in whatever built it.
+    Native(#[from] Unsuitable),
+    /// A program is not well formed, which is a bug of its builder.
     #[error("malformed program at {place}: {found}")]
     Malformed {
-        /// Which equation or boundary.
+        /// The equation or boundary.
         place: String,
-        /// What is wrong there.
+        /// The defect.
         found: String,
     },
+}
+
+/// The reason why the native engine cannot run a program or read a tensor.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not for the native engine: {reason}")]
+pub struct Unsuitable {
+    reason: String,
+}
+
+impl Unsuitable {
+    pub(crate) fn new(reason: impl Into<String>) -> Self {
+        Unsuitable { reason: reason.into() }
+    }
 }

@@ -1,8 +1,8 @@
-//! A tensor program as data: trace it, print it, linearize it, transpose it, run it.
+//! Tensor programs as data: traced, printed, linearized, transposed and run.
 //!
 //! A fixed-point layer applies the same map and the same derivative many times at one point. A tape that is
-//! consumed by one backward pass cannot do that, so the map is traced **once** into a [`Program`], a short list
-//! of equations over a closed set of [`Primitive`]s, and everything else is done to the program:
+//! consumed by one backward pass cannot do that, so the map is traced **once** into a [`Program`], a short
+//! list of equations over a closed set of [`Primitive`]s, and everything else is done to the program:
 //!
 //! - [`trace()`] records a closure over ordinary Burn tensors;
 //! - [`linearize()`] gives the value and the derivative `J` as a [`LinearProgram`];
@@ -35,26 +35,32 @@ mod rewrite;
 mod run;
 mod trace;
 
-pub use derive::linearize::{Linearization, Linearizer, jvp, linearize, vjp};
+pub use derive::linearize::{Linearization, linearize};
+pub use derive::modes::{jvp, vjp};
 pub use derive::transpose::transpose;
-pub use error::Error;
-pub use language::custom::{Custom, CustomLinear, Door};
+pub use error::{Error, Unsuitable};
+pub use language::builder::Builder;
+pub use language::custom::{Custom, CustomLinear, CustomOp, TangentBuilder};
+pub use language::geometry::{Pool, Span, Window};
 pub use language::linear::{LinearEquation, LinearProgram};
 pub use language::primitive::{
-    Bilinear, Binary, Comparison, Constant, Index, Kind, Linear, Literal, Logic, Pool, Primitive, Side, Span,
-    Structure, Type, Unary, Window,
+    Bilinear, Binary, Comparison, Index, Linear, Logic, Primitive, Side, Structure, Unary,
 };
-pub use language::program::{Builder, Equation, Program, Var};
+pub use language::program::{Equation, Program, Var};
+pub use language::tensor_type::{Constant, Kind, Literal, Type};
+pub use language::value::Value;
 pub use language::verify::verify;
-pub use panics::guarded;
+pub use panics::panics_as_errors;
 pub use rewrite::hoist::{Hoisted, hoist};
 pub use rewrite::operations::{operations, operations_of};
 pub use rewrite::precision::in_precision;
 pub use rewrite::resize::with_rows;
-pub use rewrite::rows::{Rows, rows};
+pub use rewrite::rows::{RowDependence, row_dependence};
 pub use rewrite::simplify::simplify;
 pub use run::evaluate::{evaluate, evaluate_on};
-pub use run::native::{ConvolutionMethod, Machine, Operand, Packed, Target, Unsuitable, Workspace};
-pub use run::value::{Host, Number, Owned, Value};
+pub use run::native::{ConvolutionMethod, Machine, Packed, Workspace};
+pub use run::operand::{Operand, Target};
+pub use run::value::host::{Host, Owned};
+pub use run::value::number::Number;
 pub use trace::record::{record, trace};
 pub use trace::tensors::Tensors;

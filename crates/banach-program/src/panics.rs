@@ -1,7 +1,7 @@
-//! Panics of traced code as typed errors, which name the operation where it can be found out.
+//! Conversion of panics in traced code to typed errors that name the operation where a backtrace tells it.
 
 use crate::error::Error;
-use crate::language::primitive::{Kind, Type};
+use crate::language::tensor_type::{Kind, Type};
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
@@ -14,8 +14,8 @@ thread_local! {
     static OPERATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Runs a closure whose panics become values; while it runs they are not printed.
-pub(crate) fn quietly<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> {
+/// Runs a closure and returns its panic as a value, without printing the panic.
+pub(crate) fn catch_silently<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
@@ -35,22 +35,23 @@ pub(crate) fn quietly<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> 
     result
 }
 
-/// Runs tensor code on inputs of these types; a panic in it is an error, in one line.
+/// Runs tensor code on inputs of the given types, and converts a panic to an error of one line.
 ///
 /// # Errors
 /// [`Error::Operands`] for operands that an operation refuses, [`Error::Panicked`] for other panics, as for traced code.
-pub fn guarded<T>(inputs: &[Type], code: impl FnOnce() -> T) -> Result<T, Error> {
-    quietly(code).map_err(|payload| explained(payload, inputs))
+pub fn panics_as_errors<T>(inputs: &[Type], code: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_silently(code).map_err(|payload| error_of_panic(payload, inputs))
 }
 
-/// The innermost tensor operation of Burn in a backtrace: its checks do not name it. None where the binary has no symbols.
+/// Finds the innermost tensor operation of Burn in a backtrace, since Burn's checks do not name it. `None` in
+/// a binary without symbols.
 fn operation_of(backtrace: &str) -> Option<String> {
     let rooms = ["burn_router::ops", "burn_dispatch::ops", "burn_tensor::tensor"];
     let frames = backtrace.lines().filter(|frame| rooms.iter().any(|room| frame.contains(room)));
     let names = frames.map(|frame| {
         // `12: burn_router::ops::tensor::<impl burn_backend::.. for burn_router::..>::float_matmul`
         let parts = frame.trim().rsplit("::");
-        parts.skip_while(|part| part.starts_with('h') && part.len() == 17).next().unwrap_or_default()
+        { parts }.find(|part| !(part.starts_with('h') && part.len() == 17)).unwrap_or_default()
     });
     let plain = |name: &&str| {
         let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -64,19 +65,20 @@ fn operation_of(backtrace: &str) -> Option<String> {
     Some(name.strip_suffix("_impl").unwrap_or(name).to_owned())
 }
 
-/// A text in one line.
+/// Joins the words of a text to one line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The message of a panic, in one line.
+/// Returns the message of a panic in one line.
 pub(crate) fn message_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     one_line(text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message"))
 }
 
-/// What a panic of code traced for inputs of these types means; a panic with an [`Error`] is that error.
-pub(crate) fn explained(payload: Box<dyn Any + Send>, inputs: &[Type]) -> Error {
+/// Converts a panic of code traced for inputs of the given types to an error. A panic with an [`Error`] is
+/// that error.
+pub(crate) fn error_of_panic(payload: Box<dyn Any + Send>, inputs: &[Type]) -> Error {
     let payload = match payload.downcast::<Error>() {
         Ok(error) => return *error,
         Err(payload) => payload,
@@ -100,7 +102,7 @@ pub(crate) fn explained(payload: Box<dyn Any + Send>, inputs: &[Type]) -> Error 
         return Error::Operands {
             operation: operation.unwrap_or_else(|| "an operation of two tensors".into()),
             position: None,
-            found: format!("tensors of two dtypes, in code traced for {}", listed(inputs)),
+            found: format!("tensors of two dtypes, in code traced for {}", list_types(inputs)),
             expected: "one dtype: cast one of them".into(),
         };
     }
@@ -110,21 +112,21 @@ pub(crate) fn explained(payload: Box<dyn Any + Send>, inputs: &[Type]) -> Error 
     }
     match operation {
         Some(operation) => {
-            let found = format!("{message} (in code traced for {})", listed(inputs));
+            let found = format!("{message} (in code traced for {})", list_types(inputs));
             Error::Operands { operation, position: None, found, expected: "operands that fit".into() }
         }
         None => Error::Panicked { message },
     }
 }
 
-/// Types side by side, those of floats in their precision.
-pub(crate) fn listed(types: &[Type]) -> String {
+/// Lists types, separated by commas.
+pub(crate) fn list_types(types: &[Type]) -> String {
     let names: Vec<String> = types.iter().map(Type::to_string).collect();
     names.join(", ")
 }
 
-/// Whether floats of two precisions are among these types.
-pub(crate) fn mixed(types: &[Type]) -> bool {
+/// Returns whether the types include floats of two precisions.
+pub(crate) fn has_mixed_floats(types: &[Type]) -> bool {
     let mut floats = types.iter().map(|ty| ty.kind).filter(|kind: &Kind| kind.is_float());
     floats.next().is_some_and(|first| floats.any(|kind| kind != first))
 }

@@ -13,7 +13,7 @@ pub(crate) enum Step<M, I> {
     /// Recorded by Burn anew in every step.
     Tape(Loss<M, I>),
     /// Compiled in the first step.
-    Compiled(Objective<M, I>),
+    Compiled(Box<Objective<M, I>>),
 }
 
 /// One number for a batch.
@@ -24,7 +24,7 @@ impl<M: Module + ModuleDisplay + 'static, I: Tensors + 'static> Step<M, I> {
     pub(crate) fn new(road: RoadName, engine: EngineName, loss: Loss<M, I>) -> Self {
         match road {
             RoadName::Tape => Self::Tape(loss),
-            RoadName::Compiled => Self::Compiled(Objective::new(loss).with_engine(engine.engine())),
+            RoadName::Compiled => Self::Compiled(Box::new(Objective::new(loss).with_engine(engine.engine()))),
         }
     }
 
@@ -33,7 +33,7 @@ impl<M: Module + ModuleDisplay + 'static, I: Tensors + 'static> Step<M, I> {
         match self {
             Self::Tape(loss) => Self::Tape(loss),
             Self::Compiled(objective) => {
-                Self::Compiled(objective.with_convolution(convolution.convolution()))
+                Self::Compiled(Box::new(objective.with_convolution(convolution.convolution())))
             }
         }
     }

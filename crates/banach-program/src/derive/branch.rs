@@ -1,12 +1,13 @@
-//! Lines whose slope needs a product in which zero absorbs: behind a branch, and beside a slope that may be infinite.
+//! Products in which zero absorbs: behind a branch, and beside a slope that may be infinite.
 
 use crate::language::linear::LinearProgram;
 use crate::language::primitive::{Bilinear, Index, Linear, Primitive, Structure};
 use crate::language::program::Program;
 
-/// For every variable, whether a line that depends on it takes elements by a mask, a position or a comparison.
+/// Returns, for every variable, whether an equation that depends on it selects elements by a mask, a position
+/// or a comparison.
 ///
-/// The elements that are not taken may be infinite or NaN though everything that was taken is finite.
+/// Elements that are not selected may be infinite or NaN although all selected elements are finite.
 pub(crate) fn behind_branches(program: &Program) -> Vec<bool> {
     let mut behind = vec![false; program.variables()];
     for equation in program.equations().iter().rev() {
@@ -18,7 +19,7 @@ pub(crate) fn behind_branches(program: &Program) -> Vec<bool> {
     behind
 }
 
-/// Whether a line may leave elements of its operand at a position untaken.
+/// Returns whether an equation may ignore elements of its operand at a position.
 fn takes_some(primitive: &Primitive, position: usize) -> bool {
     match primitive {
         Primitive::Choose | Primitive::Erase => position > 0,
@@ -48,9 +49,9 @@ fn takes_some(primitive: &Primitive, position: usize) -> bool {
 
 /// Makes every product absorbing that meets another absorbing product on some path through a linear program.
 ///
-/// A slope that may be infinite gives tangents after it, and cotangents before it, that may be infinite. Products with
-/// other slopes on the path must then take 0 · ∞ for 0, as a saturated function of an exponential does in forward mode
-/// and a factor of zero under a root in reverse mode.
+/// A slope that may be infinite gives tangents after it, and cotangents before it, that may be infinite.
+/// Products with other slopes on the path must then take 0 · ∞ for 0, as a saturated function of an
+/// exponential does in forward mode and a factor of zero under a root in reverse mode.
 pub(crate) fn absorb_along_paths(program: &mut LinearProgram) {
     let absorbing = |operation: &Linear| matches!(operation, Linear::Partial(Bilinear::AbsorbingProduct, _));
     let mut after = vec![false; program.types.len()];

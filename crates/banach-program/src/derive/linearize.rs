@@ -1,33 +1,32 @@
-//! What tangent comes out? The third of the four tables.
+//! Linearization: the table of tangents, third of the four tables over primitives.
 //!
-//! `linearize` splits a program at a point into the primal program, which also gives the residuals, and the
-//! derivative `J` as a linear program whose coefficients are those residuals. Reverse mode is not a table of its
-//! own: it is `transpose` of what comes out here.
+//! `linearize` splits a program into the primal program, which also returns the residuals, and the derivative
+//! `J` as a linear program whose coefficients are the residuals. Reverse mode needs no table of its own: it
+//! is the transpose of the linear program.
 
 mod binary;
+mod rules;
 
 use crate::derive::branch::{absorb_along_paths, behind_branches};
 use crate::derive::range::Ranges;
-use crate::derive::slope::slope;
-use crate::derive::transpose::transpose;
-use crate::language::custom::{CustomLinear, Door};
+use crate::language::builder::Builder;
+use crate::language::custom::{CustomLinear, CustomOp, TangentBuilder};
 use crate::language::linear::{LinearBuilder, LinearProgram, as_linear};
-use crate::language::primitive::{Bilinear, Comparison, Index, Linear, Primitive, Side, Unary};
-use crate::language::program::{Builder, Equation, Program, Var};
-use crate::rewrite::simplify::simplify;
+use crate::language::primitive::{Bilinear, Index, Linear, Primitive, Side};
+use crate::language::program::{Equation, Program, Var};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A program and its derivative at the point where the primal is evaluated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Linearization {
-    /// Gives the outputs, then the residuals.
+    /// Computes the outputs, then the residuals.
     pub primal: Program,
     /// The derivative: tangents of the chosen inputs to tangents of the outputs.
     pub tangent: LinearProgram,
 }
 
-/// The derivative of all outputs with respect to the inputs at the positions given.
+/// Linearizes all outputs with respect to the inputs at the given positions.
 pub fn linearize(program: &Program, inputs: &[usize]) -> Linearization {
     let mut state = Linearizer::new(program);
     for &position in inputs {
@@ -52,46 +51,21 @@ pub fn linearize(program: &Program, inputs: &[usize]) -> Linearization {
     state.finish(program)
 }
 
-/// Forward mode: inputs, then tangents of the chosen inputs, to outputs, then their tangents `J t`.
-pub fn jvp(program: &Program, inputs: &[usize]) -> Program {
-    let parts = linearize(program, inputs);
-    compose(program, &parts.primal, &parts.tangent)
-}
-
-/// Reverse mode: inputs, then cotangents of the outputs, to outputs, then the cotangents `Jᵀ v` of the chosen inputs.
-pub fn vjp(program: &Program, inputs: &[usize]) -> Program {
-    let parts = linearize(program, inputs);
-    compose(program, &parts.primal, &transpose(&parts.tangent))
-}
-
-fn compose(program: &Program, primal: &Program, linear: &LinearProgram) -> Program {
-    let mut builder = Builder::new();
-    let inputs: Vec<Var> = program.input_types().map(|ty| builder.input(ty.clone())).collect();
-    let directions: Vec<Var> = linear.input_types().map(|ty| builder.input(ty.clone())).collect();
-    let mut outputs = builder.inline(primal, &inputs);
-    let residuals = outputs.split_off(program.outputs().len());
-    let operands: Vec<Var> = residuals.into_iter().chain(directions).collect();
-    outputs.extend(builder.inline(&linear.into_program(), &operands));
-    simplify(&builder.finish(outputs))
-}
-
-/// A program under differentiation: its primal so far, and its tangent.
-///
-/// A [`Custom`](crate::Custom) primitive writes its tangent with it; its variables are those of the original program.
+/// A linearization under way: the primal and the tangent program written so far.
 #[derive(Debug)]
-pub struct Linearizer {
+struct Linearizer {
     primal: Builder,
     tangent: LinearBuilder,
-    /// Where each variable of the original program stands in the primal.
+    /// The primal variable of each variable of the original program.
     values: Vec<Var>,
     /// The tangent of each variable of the original program that has one.
     tangents: HashMap<Var, Var>,
-    /// Primal variables the tangent reads, and their names there.
+    /// The residual of each primal variable that the tangent program reads.
     residuals: HashMap<Var, Var>,
     order: Vec<Var>,
     /// Bounds of the primal's values.
     ranges: Ranges,
-    /// Whether the line under differentiation has a result of which a later line takes a part.
+    /// Whether a later equation selects part of the result of the current equation.
     behind_branch: bool,
 }
 
@@ -126,50 +100,7 @@ impl Linearizer {
         Linearization { primal: self.primal.finish(outputs), tangent }
     }
 
-    /// The tangent of a program applied to variables of which some have tangents: its derivative at `at`, the values
-    /// of all its inputs, in the direction of `tangents`.
-    pub fn derivative(
-        &mut self,
-        program: &Program,
-        at: &[Var],
-        tangents: &[Option<Var>],
-    ) -> Vec<Option<Var>> {
-        let which: Vec<usize> = (0..tangents.len()).filter(|&input| tangents[input].is_some()).collect();
-        let parts = linearize(program, &which);
-        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
-        let residuals = self.primal.inline(&parts.primal, &point).split_off(program.outputs().len());
-        let residuals: Vec<Var> = residuals.into_iter().map(|var| self.residual(var)).collect();
-        let inputs: Vec<Option<Var>> = which.iter().map(|&input| tangents[input]).collect();
-        self.tangent.inline(&parts.tangent, &residuals, &inputs)
-    }
-
-    /// A linear map defined elsewhere applied to a tangent, with values of the original program as coefficients.
-    pub fn custom(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, coefficients: &[Var]) -> Var {
-        let coefficients: Vec<Var> = coefficients.iter().map(|&var| self.value(var)).collect();
-        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
-        self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
-    }
-
-    /// [`custom`](Self::custom) with the outputs of a program as coefficients, whose inputs are the values of `at`.
-    pub fn custom_of(
-        &mut self,
-        map: Arc<dyn CustomLinear>,
-        tangent: Var,
-        program: &Program,
-        at: &[Var],
-    ) -> Var {
-        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
-        let coefficients = self.primal.inline(program, &point);
-        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
-        self.tangent.push(Linear::Custom(Door(map)), &[tangent], &residuals)
-    }
-
-    /// The sum of two tangents.
-    pub fn sum(&mut self, a: Option<Var>, b: Option<Var>) -> Option<Var> {
-        self.tangent.add(a, b)
-    }
-
-    /// The name in the tangent program of a primal variable.
+    /// Returns the residual of a primal variable in the tangent program.
     fn residual(&mut self, primal: Var) -> Var {
         if let Some(&known) = self.residuals.get(&primal) {
             return known;
@@ -184,11 +115,6 @@ impl Linearizer {
         self.values[var.0]
     }
 
-    /// The tangent of a variable of the original program, if it has one.
-    pub fn tangent(&self, var: Var) -> Option<Var> {
-        self.tangents.get(&var).copied()
-    }
-
     fn times(&mut self, tangent: Option<Var>, coefficient: Var) -> Option<Var> {
         let tangent = tangent?;
         let form = self.product(coefficient);
@@ -196,14 +122,14 @@ impl Linearizer {
         Some(self.tangent.push(Linear::Partial(form, Side::Left), &[tangent], &[coefficient]))
     }
 
-    /// The product with a slope: zero absorbs where the slope may not be finite, and behind a branch, where a tangent or
-    /// cotangent may be zero because the value, finite or not, was not taken.
+    /// Returns the product for a slope. Zero absorbs if the slope may not be finite, and behind a branch,
+    /// where a tangent or cotangent may be zero because the value, finite or not, was not selected.
     fn product(&mut self, slope: Var) -> Bilinear {
         let finite = !self.behind_branch && self.ranges.is_finite(&self.primal.program, slope);
         if finite { Bilinear::Multiply } else { Bilinear::AbsorbingProduct }
     }
 
-    /// The table: one exhaustive match.
+    /// The table of tangents: one exhaustive match.
     fn tangent_of(&mut self, equation: &Equation) -> Option<Var> {
         let operands = &equation.operands;
         if operands.iter().all(|var| self.tangent(*var).is_none()) {
@@ -260,63 +186,37 @@ impl Linearizer {
             }
         }
     }
+}
 
-    fn erase(&mut self, tangent: Option<Var>, mask: Var) -> Option<Var> {
-        let tangent = tangent?;
-        let mask = self.residual(mask);
-        Some(self.tangent.push(Linear::Erase, &[tangent], &[mask]))
+impl TangentBuilder for Linearizer {
+    fn tangent(&self, var: Var) -> Option<Var> {
+        self.tangents.get(&var).copied()
     }
 
-    fn choose(&mut self, operands: &[Var]) -> Option<Var> {
-        let mask = self.value(operands[0]);
-        let no = self.erase(self.tangent(operands[2]), mask);
-        let yes = self.tangent(operands[1]);
-        let yes = if yes.is_some() {
-            let other = self.primal.push(Primitive::Not, &[mask]);
-            self.erase(yes, other)
-        } else {
-            None
-        };
-        self.tangent.add(yes, no)
+    fn derivative(&mut self, program: &Program, at: &[Var], tangents: &[Option<Var>]) -> Vec<Option<Var>> {
+        let which: Vec<usize> = (0..tangents.len()).filter(|&input| tangents[input].is_some()).collect();
+        let parts = linearize(program, &which);
+        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
+        let residuals = self.primal.inline(&parts.primal, &point).split_off(program.outputs().len());
+        let residuals: Vec<Var> = residuals.into_iter().map(|var| self.residual(var)).collect();
+        let inputs: Vec<Option<Var>> = which.iter().map(|&input| tangents[input]).collect();
+        self.tangent.inline(&parts.tangent, &residuals, &inputs)
     }
 
-    fn concat(&mut self, axis: usize, operands: &[Var]) -> Option<Var> {
-        let tangents: Vec<Option<Var>> = operands.iter().map(|&var| self.tangent(var)).collect();
-        if let Some(all) = tangents.iter().copied().collect::<Option<Vec<Var>>>() {
-            return Some(self.tangent.push(Linear::Concat(axis), &all, &[]));
-        }
-        let sizes: Vec<usize> =
-            operands.iter().map(|&var| self.primal.type_of(self.value(var)).shape[axis]).collect();
-        let mut sum = None;
-        for (position, tangent) in tangents.into_iter().enumerate() {
-            let Some(tangent) = tangent else { continue };
-            let placed = self.tangent.placed(axis, &sizes, position, tangent);
-            sum = self.tangent.add(sum, Some(placed));
-        }
-        sum
+    fn custom(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, coefficients: &[Var]) -> Var {
+        let coefficients: Vec<Var> = coefficients.iter().map(|&var| self.value(var)).collect();
+        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
+        self.tangent.push(Linear::Custom(CustomOp(map)), &[tangent], &residuals)
     }
 
-    fn bilinear(&mut self, form: Bilinear, a: Var, b: Var) -> Option<Var> {
-        let mut side = |side, varying: Var, fixed: Var| {
-            let tangent = self.tangent(varying)?;
-            let fixed = self.value(fixed);
-            let form = if form == Bilinear::Multiply { self.product(fixed) } else { form };
-            let fixed = self.residual(fixed);
-            Some(self.tangent.push(Linear::Partial(form, side), &[tangent], &[fixed]))
-        };
-        let left = side(Side::Left, a, b);
-        let right = side(Side::Right, b, a);
-        self.tangent.add(left, right)
+    fn custom_of(&mut self, map: Arc<dyn CustomLinear>, tangent: Var, program: &Program, at: &[Var]) -> Var {
+        let point: Vec<Var> = at.iter().map(|&var| self.value(var)).collect();
+        let coefficients = self.primal.inline(program, &point);
+        let residuals: Vec<Var> = coefficients.into_iter().map(|var| self.residual(var)).collect();
+        self.tangent.push(Linear::Custom(CustomOp(map)), &[tangent], &residuals)
     }
 
-    fn unary(&mut self, function: Unary, operand: Var, result: Var) -> Option<Var> {
-        let (x, y) = (self.value(operand), self.value(result));
-        let tangent = self.tangent(operand);
-        if function == Unary::Relu {
-            let mask = self.primal.compare(Comparison::LessEqual, x, 0.0);
-            return self.erase(tangent, mask);
-        }
-        let slope = slope(&mut self.primal, function, x, y)?;
-        self.times(tangent, slope)
+    fn sum(&mut self, a: Option<Var>, b: Option<Var>) -> Option<Var> {
+        self.tangent.add(a, b)
     }
 }

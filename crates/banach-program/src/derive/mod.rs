@@ -1,7 +1,8 @@
-//! Tangents and cotangents of programs.
+//! Differentiation of programs: tangents and cotangents.
 
 pub(crate) mod branch;
 pub(crate) mod linearize;
+pub(crate) mod modes;
 pub(crate) mod range;
 pub(crate) mod slope;
 pub(crate) mod transpose;

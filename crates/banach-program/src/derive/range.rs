@@ -1,13 +1,12 @@
-//! Bounds of the values in a program, from which some slopes are known to be finite.
+//! Range analysis: bounds of values, which show that some slopes are finite.
 //!
-//! The analysis assumes that inputs are finite and that sums and products of matrices do not overflow. It assumes nothing
-//! of functions that leave the finite numbers at ordinary arguments: exponentials, logarithms, roots, quotients, powers
-//! and products of two unbounded numbers.
+//! The analysis assumes that inputs are finite and that sums and products of matrices do not overflow. It
+//! assumes nothing of functions that leave the finite numbers at ordinary arguments: exponentials,
+//! logarithms, roots, quotients, powers and products of two unbounded numbers.
 
-use crate::language::primitive::{
-    Bilinear, Binary, Constant, Index, Kind, Literal, Primitive, Structure, Type, Unary,
-};
+use crate::language::primitive::{Bilinear, Binary, Index, Primitive, Structure, Unary};
 use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::tensor::FloatDType;
 use std::f64::consts::{FRAC_PI_2, PI};
 

@@ -1,9 +1,10 @@
-//! What is the slope of a function of one number?
+//! Derivatives of unary functions.
 
+use crate::language::builder::Builder;
 use crate::language::primitive::Unary;
-use crate::language::program::{Builder, Var};
+use crate::language::program::Var;
 
-/// The derivative of a function of one number at x, where its value is y; none where it is zero everywhere.
+/// Appends the derivative of a unary function at x, where its value is y; `None` if it is zero everywhere.
 #[allow(clippy::too_many_lines, reason = "one exhaustive table of short lines")]
 pub(crate) fn slope(b: &mut Builder, function: Unary, x: Var, y: Var) -> Option<Var> {
     Some(match function {

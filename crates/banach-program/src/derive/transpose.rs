@@ -1,14 +1,17 @@
-//! What cotangent goes back? The fourth of the four tables.
+//! Transposition: the table of cotangents, fourth of the four tables.
 //!
-//! Every line `y = A x` of a linear program becomes `x̄ += Aᵀ ȳ`, in reverse order. The table is total: a program
-//! that is linear by type can always be transposed.
+//! Every equation `y = A x` of a linear program becomes `x̄ += Aᵀ ȳ`, in reverse order. The table is total: a
+//! program that is linear by type can always be transposed.
 
-use crate::language::custom::Door;
+use crate::language::custom::CustomOp;
+use crate::language::geometry::Span;
 use crate::language::linear::{LinearBuilder, LinearEquation, LinearProgram};
-use crate::language::primitive::{Bilinear, Index, Kind, Linear, Side, Span, Structure, Type};
+use crate::language::primitive::{Bilinear, Index, Linear, Side, Structure};
 use crate::language::program::Var;
+use crate::language::tensor_type::{Kind, Type};
 
-/// The transposed linear map: cotangents of the outputs to cotangents of the inputs, with the same residuals.
+/// Returns the transposed linear map, from cotangents of the outputs to cotangents of the inputs. Residuals
+/// are those of `program`.
 pub fn transpose(program: &LinearProgram) -> LinearProgram {
     let mut builder = LinearBuilder::new();
     let mut residuals = vec![Var(usize::MAX); program.types.len()];
@@ -36,7 +39,7 @@ pub fn transpose(program: &LinearProgram) -> LinearProgram {
     builder.program
 }
 
-/// The table: the cotangent of each operand, given the cotangent of the result.
+/// The table of cotangents: the cotangent of each operand, given the cotangent of the result.
 fn pull_back(
     b: &mut LinearBuilder,
     equation: &LinearEquation,
@@ -65,14 +68,14 @@ fn pull_back(
             let whole = b.type_of(cotangent).shape.clone();
             let part = |ty: &&Type| {
                 let size = ty.shape[*axis];
-                let spans = spans_along(&whole, *axis, start, size);
+                let spans = Span::along(&whole, *axis, start, size);
                 start += size;
                 b.structure(Structure::Slice(spans), cotangent)
             };
             operands.iter().map(part).collect()
         }
         Linear::Custom(map) => {
-            vec![b.push(Linear::Custom(Door(map.0.transposed())), &[cotangent], residuals)]
+            vec![b.push(Linear::Custom(CustomOp(map.0.transposed())), &[cotangent], residuals)]
         }
         Linear::Partial(form, side) => {
             vec![transposed_partial(b, *form, *side, &operands[0].shape, residuals[0], cotangent)]
@@ -153,12 +156,4 @@ fn transposed_product([left, right]: [bool; 2], side: Side) -> (Bilinear, Side) 
         (Side::Right, other, false) => (Bilinear::Matmul([!other, false]), Side::Right),
         (Side::Right, other, true) => (Bilinear::Matmul([true, other]), Side::Left),
     }
-}
-
-/// Everything along every axis but one.
-pub(crate) fn spans_along(shape: &[usize], axis: usize, start: usize, size: usize) -> Vec<Span> {
-    let whole = shape.iter().map(|&end| Span { start: 0, end, step: 1 });
-    let mut spans: Vec<Span> = whole.collect();
-    spans[axis] = Span { start, end: start + size, step: 1 };
-    spans
 }

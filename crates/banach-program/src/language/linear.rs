@@ -1,22 +1,26 @@
-//! How is a linear program written down? As a program, with the point of linearization held in residuals.
+//! Linear programs, whose coefficients at the point of linearization are residuals.
 
-use crate::language::primitive::{Linear, Primitive, Structure, Type};
-use crate::language::program::{Builder, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Linear, Primitive, Structure};
+use crate::language::program::{Program, Var};
+use crate::language::shape::result_type;
+use crate::language::tensor_type::{Kind, Type};
 
-/// One line of a linear program: linear in its operands, with coefficients from its residuals.
+/// An equation of a linear program: linear in its operands, with its residuals as coefficients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearEquation {
-    /// What is computed.
+    /// The operation that is applied.
     pub operation: Linear,
-    /// The operands that vary.
+    /// The operands in which the equation is linear.
     pub operands: Vec<Var>,
     /// The coefficients.
     pub residuals: Vec<Var>,
-    /// The variable given here.
+    /// The variable that this equation defines.
     pub result: Var,
 }
 
-/// A linear map as data: outputs are linear in the inputs, residuals are its coefficients.
+/// A linear map as data: outputs are linear in the inputs, and residuals are the coefficients.
 ///
 /// Only a linear program can be transposed; the types say so.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,12 +34,12 @@ pub struct LinearProgram {
 }
 
 impl LinearProgram {
-    /// The lines, in order.
+    /// Returns the equations, in order of execution.
     pub fn equations(&self) -> &[LinearEquation] {
         &self.equations
     }
 
-    /// How many coefficients the map has.
+    /// Returns the number of coefficients of the map.
     pub fn residual_count(&self) -> usize {
         self.residuals.len()
     }
@@ -50,7 +54,7 @@ impl LinearProgram {
         self.output_types.iter()
     }
 
-    /// The same map as an ordinary program: inputs are the residuals, then the inputs.
+    /// Converts the map to an ordinary program whose inputs are the residuals, then the inputs of the map.
     pub fn into_program(&self) -> Program {
         let mut builder = Builder::new();
         let mut here = vec![Var(usize::MAX); self.types.len()];
@@ -72,7 +76,7 @@ impl LinearProgram {
     }
 }
 
-/// Writes a linear program line by line. `None` stands for a zero, which costs nothing.
+/// Builder of a linear program. `None` is a structural zero, which needs no equation.
 #[derive(Debug)]
 pub(crate) struct LinearBuilder {
     pub(crate) program: LinearProgram,
@@ -108,11 +112,11 @@ impl LinearBuilder {
         &self.program.types[var.0]
     }
 
-    /// A new line.
+    /// Appends an equation and returns its result.
     pub(crate) fn push(&mut self, operation: Linear, operands: &[Var], residuals: &[Var]) -> Var {
         let (primitive, all) = operation.primitive(operands, residuals);
         let types: Vec<&Type> = all.iter().map(|&var| self.type_of(var)).collect();
-        let ty = crate::language::shape::result_type(&primitive, &types)
+        let ty = result_type(&primitive, &types)
             .unwrap_or_else(|found| panic!("building a linear program: {primitive:?} of {types:?}: {found}"));
         let result = self.variable(ty);
         let (operands, residuals) = (operands.to_vec(), residuals.to_vec());
@@ -120,7 +124,7 @@ impl LinearBuilder {
         result
     }
 
-    /// All lines of another linear program; `None` for inputs and outputs that are zero.
+    /// Appends the equations of another linear program. `None` marks inputs and outputs that are zero.
     pub(crate) fn inline(
         &mut self,
         program: &LinearProgram,
@@ -143,7 +147,7 @@ impl LinearBuilder {
         program.outputs.iter().map(|output| output.and_then(|var| here[var.0])).collect()
     }
 
-    /// A line some of whose operands may be zero.
+    /// Appends an equation some of whose operands may be structural zeros.
     fn line(
         &mut self,
         operation: &Linear,
@@ -178,12 +182,12 @@ impl LinearBuilder {
         }
     }
 
-    /// One part of a concatenation among zeros.
+    /// Places one part of a concatenation among zeros.
     pub(crate) fn placed(&mut self, axis: usize, sizes: &[usize], position: usize, part: Var) -> Var {
         let mut shape = self.type_of(part).shape.clone();
         shape[axis] = sizes.iter().sum();
         let start = sizes[..position].iter().sum();
-        let spans = crate::derive::transpose::spans_along(&shape, axis, start, sizes[position]);
+        let spans = Span::along(&shape, axis, start, sizes[position]);
         self.structure(Structure::Place(shape, spans), part)
     }
 
@@ -208,13 +212,13 @@ impl LinearBuilder {
     }
 }
 
-/// Whether the primitive is one line of a linear program already, whatever its point.
+/// Returns the linear operation of a primitive that is linear at every point.
 pub(crate) fn as_linear(primitive: &Primitive) -> Option<Linear> {
     match primitive {
         Primitive::Scale(factor) => Some(Linear::Scale(*factor)),
         Primitive::Structure(structure) => Some(Linear::Structure(structure.clone())),
         Primitive::Index(index) => Some(Linear::Index(index.clone())),
-        Primitive::Cast(crate::language::primitive::Kind::Float(dtype)) => Some(Linear::Cast(*dtype)),
+        Primitive::Cast(Kind::Float(dtype)) => Some(Linear::Cast(*dtype)),
         Primitive::Constant(_)
         | Primitive::Unary(_)
         | Primitive::Binary(_)

@@ -1,105 +1,12 @@
-//! What can a program say? The closed vocabulary of primitives.
+//! The closed set of primitives.
 //!
-//! The set is closed under differentiation: the tangent and the cotangent of every primitive are written in
-//! primitives again, so a derivative can be differentiated like any other program.
+//! The set is closed under differentiation: tangents and cotangents of primitives consist of primitives, so
+//! derivatives are differentiated like any other program.
 
-use crate::language::custom::{Custom, CustomLinear, Door};
-use burn::tensor::{DType, FloatDType, IntDType, TensorData};
-use std::sync::Arc;
-
-/// The kind of number a tensor holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Floating point: the only kind that has derivatives.
-    Float(FloatDType),
-    /// Integers: positions and counts.
-    Int(IntDType),
-    /// Truth values: masks.
-    Bool,
-}
-
-impl Kind {
-    /// Whether tensors of this kind have derivatives.
-    pub fn is_float(self) -> bool {
-        matches!(self, Kind::Float(_))
-    }
-
-    /// Floats of the precision given for floats, the same kind for others.
-    pub(crate) fn in_precision(self, precision: FloatDType) -> Self {
-        if self.is_float() { Kind::Float(precision) } else { self }
-    }
-}
-
-impl From<DType> for Kind {
-    fn from(dtype: DType) -> Self {
-        if dtype.is_float() {
-            Kind::Float(dtype.into())
-        } else if dtype.is_bool() {
-            Kind::Bool
-        } else {
-            Kind::Int(dtype.into())
-        }
-    }
-}
-
-/// The shape and kind of a tensor.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Type {
-    /// The size along every axis.
-    pub shape: Vec<usize>,
-    /// The kind of number.
-    pub kind: Kind,
-}
-
-impl Type {
-    /// A type from its parts.
-    pub fn new(shape: impl Into<Vec<usize>>, kind: Kind) -> Self {
-        Type { shape: shape.into(), kind }
-    }
-
-    /// Single precision of the given shape.
-    pub fn f32(shape: impl Into<Vec<usize>>) -> Self {
-        Type::new(shape, Kind::Float(FloatDType::F32))
-    }
-
-    /// Double precision of the given shape.
-    pub fn f64(shape: impl Into<Vec<usize>>) -> Self {
-        Type::new(shape, Kind::Float(FloatDType::F64))
-    }
-
-    /// The number of elements.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// Whether there are no elements.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The same kind in another shape.
-    pub(crate) fn with_shape(&self, shape: impl Into<Vec<usize>>) -> Self {
-        Type::new(shape, self.kind)
-    }
-}
-
-/// A value known when the program is built.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Literal {
-    /// The same number everywhere; booleans are 0 and 1.
-    Full(f64),
-    /// Given numbers.
-    Data(Arc<TensorData>),
-}
-
-/// A constant tensor.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Constant {
-    /// Its shape and kind.
-    pub ty: Type,
-    /// Its numbers.
-    pub literal: Literal,
-}
+use crate::language::custom::{Custom, CustomLinear, CustomOp};
+use crate::language::geometry::{Pool, Span, Window};
+use crate::language::tensor_type::{Constant, Kind};
+use burn::tensor::FloatDType;
 
 /// Functions of one number, applied to every element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,33 +81,21 @@ pub enum Logic {
     Xor,
 }
 
-/// How a two-dimensional convolution slides: `x [b, i, h, w]`, `weight [o, i / groups, kh, kw]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Window {
-    /// Steps between outputs.
-    pub stride: [usize; 2],
-    /// Zeros on both sides.
-    pub padding: [usize; 2],
-    /// Steps between taps.
-    pub dilation: [usize; 2],
-    /// Independent groups of channels.
-    pub groups: usize,
-}
-
 /// Functions linear in each of two operands. Convolution, its input gradient and its weight gradient are one
 /// trilinear form seen from three sides, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bilinear {
     /// Element by element.
     Multiply,
-    /// Element by element with zero absorbing: 0 where either operand is 0, also where the other is infinite or NaN.
+    /// Element by element with zero absorbing: 0 where either operand is 0, also where the other is infinite
+    /// or NaN.
     ///
-    /// Derivatives multiply by slopes that may not be finite with this product. A tangent or cotangent that is exactly
-    /// zero, as behind a branch that was not taken, stays zero. The product is associative for infinite factors too, so
-    /// that forward and reverse mode agree on every path.
+    /// Derivatives multiply by slopes that may not be finite with this product. A tangent or cotangent that
+    /// is exactly zero, as behind a branch that was not taken, stays zero. The product is associative for
+    /// infinite factors too, so that forward and reverse mode agree on every path.
     AbsorbingProduct,
-    /// `[.., m, k] [.., k, n] -> [.., m, n]`, the leading axes equal, after turning (exchanging the last two axes
-    /// of) the operands marked.
+    /// `[.., m, k] [.., k, n] -> [.., m, n]`, the leading axes equal, after turning (exchanging the last two
+    /// axes of) the operands marked.
     Matmul([bool; 2]),
     /// `(x, weight) -> y`.
     Convolution(Window),
@@ -208,37 +103,6 @@ pub enum Bilinear {
     ConvolutionInput(Window, [usize; 2]),
     /// `(x, y) -> weight`, of the spatial size given.
     ConvolutionWeight(Window, [usize; 2]),
-}
-
-/// One axis of a slice: `start, start + step, ..` below `end`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Span {
-    /// First position.
-    pub start: usize,
-    /// One past the last possible position.
-    pub end: usize,
-    /// Distance between positions, at least 1.
-    pub step: usize,
-}
-
-/// As Burn writes slices: `0..6`, or `0..6;2` with steps.
-impl std::fmt::Debug for Span {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}..{}", self.start, self.end)?;
-        if self.step == 1 { Ok(()) } else { write!(f, ";{}", self.step) }
-    }
-}
-
-impl Span {
-    /// How many positions the span has.
-    pub fn len(&self) -> usize {
-        self.end.saturating_sub(self.start).div_ceil(self.step)
-    }
-
-    /// Whether the span has no positions.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 /// Linear maps that only move, copy or add elements.
@@ -273,25 +137,10 @@ pub enum Index {
     SelectTransposed(usize, Vec<usize>),
 }
 
-/// How a two-dimensional maximum slides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Pool {
-    /// Size of the window.
-    pub kernel: [usize; 2],
-    /// Steps between outputs.
-    pub stride: [usize; 2],
-    /// Padding on both sides, never chosen.
-    pub padding: [usize; 2],
-    /// Steps between taps.
-    pub dilation: [usize; 2],
-    /// Whether the last window may hang over the edge.
-    pub ceil: bool,
-}
-
-/// Everything an equation can compute.
+/// An operation of an equation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Primitive {
-    /// A known tensor.
+    /// A constant tensor.
     Constant(Constant),
     /// A function of every element.
     Unary(Unary),
@@ -311,13 +160,13 @@ pub enum Primitive {
     CompareScalar(Comparison, f64),
     /// A function of two masks.
     Logic(Logic),
-    /// The other truth value.
+    /// Negation of a mask.
     Not,
     /// `(mask, yes, no)`.
     Choose,
     /// `(mask, x)`: x with zeros where the mask is true.
     Erase,
-    /// Another kind of number.
+    /// Conversion to another kind of number.
     Cast(Kind),
     /// Moves, copies or adds elements.
     Structure(Structure),
@@ -341,12 +190,12 @@ pub enum Primitive {
     },
     /// `[b, c, h, w] -> [b, c, h', w']`: the position in `h w` of each window's largest element.
     MaxPoolIndices(Pool),
-    /// A primitive defined elsewhere.
-    Custom(Door<dyn Custom>),
+    /// A primitive defined by another crate.
+    Custom(CustomOp<dyn Custom>),
 }
 
 impl Primitive {
-    /// Whether every element of the result is a function of the operands' elements at its place.
+    /// Returns whether every element of the result depends only on the operands' elements at its position.
     pub(crate) fn is_elementwise(&self) -> bool {
         match self {
             Primitive::Unary(_)
@@ -384,7 +233,7 @@ pub enum Side {
     Right,
 }
 
-/// Everything an equation of a linear program can compute. Residuals are values of the primal program.
+/// An operation of a linear equation. Residuals are values of the primal program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Linear {
     /// The sum of two operands.
@@ -403,12 +252,12 @@ pub enum Linear {
     Concat(usize),
     /// A bilinear function whose other operand is the residual.
     Partial(Bilinear, Side),
-    /// A linear map defined elsewhere.
-    Custom(Door<dyn CustomLinear>),
+    /// A linear map defined by another crate.
+    Custom(CustomOp<dyn CustomLinear>),
 }
 
 impl Linear {
-    /// The same computation as a primitive, and its operands in the primitive's order.
+    /// Returns the operation as a primitive, with operands and residuals in the order of the primitive.
     pub(crate) fn primitive<V: Copy>(&self, operands: &[V], residuals: &[V]) -> (Primitive, Vec<V>) {
         let together = |first: &[V], second: &[V]| first.iter().chain(second).copied().collect();
         match self {
@@ -420,7 +269,7 @@ impl Linear {
             Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
             Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),
             Linear::Custom(map) => {
-                (Primitive::Custom(Door(map.0.primitive())), together(operands, residuals))
+                (Primitive::Custom(CustomOp(map.0.primitive())), together(operands, residuals))
             }
             Linear::Partial(form, Side::Left) => (Primitive::Bilinear(*form), together(operands, residuals)),
             Linear::Partial(form, Side::Right) => (Primitive::Bilinear(*form), together(residuals, operands)),

@@ -1,8 +1,9 @@
-//! How does a person read a program?
+//! Printed form of programs, types and primitives.
 
 use crate::language::linear::LinearProgram;
-use crate::language::primitive::{Constant, Kind, Literal, Primitive, Type};
+use crate::language::primitive::Primitive;
 use crate::language::program::{Program, Var};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use std::fmt::{Debug, Display, Formatter, Result};
 
 impl Display for Kind {

@@ -1,33 +1,31 @@
-//! How is a program written down? Inputs, equations, outputs; every variable is given once.
+//! Programs: inputs, equations and outputs in static single assignment form.
 
-use crate::language::primitive::{
-    Bilinear, Binary, Comparison, Constant, Kind, Literal, Logic, Primitive, Structure, Type, Unary,
-};
-use crate::language::shape::result_type;
+use crate::language::primitive::Primitive;
+use crate::language::tensor_type::{Constant, Literal, Type};
 
 /// A variable of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Var(pub(crate) usize);
 
 impl Var {
-    /// Its position among the program's variables.
+    /// Returns the position among the program's variables.
     pub fn index(self) -> usize {
         self.0
     }
 }
 
-/// One line of a program: `result = primitive(operands)`.
+/// An equation of a program: `result = primitive(operands)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Equation {
-    /// What is computed.
+    /// The primitive that is applied.
     pub primitive: Primitive,
-    /// From what.
+    /// The operands, in the order of the primitive.
     pub operands: Vec<Var>,
-    /// The variable given here.
+    /// The variable that this equation defines.
     pub result: Var,
 }
 
-/// Straight-line tensor code as data.
+/// Straight-line tensor code in static single assignment form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
     pub(crate) types: Vec<Type>,
@@ -37,17 +35,17 @@ pub struct Program {
 }
 
 impl Program {
-    /// The variables the caller gives.
+    /// Returns the input variables.
     pub fn inputs(&self) -> &[Var] {
         &self.inputs
     }
 
-    /// The lines, in order.
+    /// Returns the equations, in order of execution.
     pub fn equations(&self) -> &[Equation] {
         &self.equations
     }
 
-    /// The variables the caller gets.
+    /// Returns the output variables.
     pub fn outputs(&self) -> &[Var] {
         &self.outputs
     }
@@ -67,12 +65,12 @@ impl Program {
         self.outputs.iter().map(|&var| self.type_of(var))
     }
 
-    /// How many variables there are.
+    /// Returns the number of variables.
     pub fn variables(&self) -> usize {
         self.types.len()
     }
 
-    /// An estimate of the bytes that the program takes, its constants included.
+    /// Estimates the memory of the program in bytes, including its constants.
     pub fn bytes(&self) -> usize {
         let constant = |equation: &Equation| {
             let Primitive::Constant(Constant { literal: Literal::Data(data), .. }) = &equation.primitive
@@ -85,202 +83,9 @@ impl Program {
         lines + self.equations.iter().map(constant).sum::<usize>()
     }
 
-    /// The same program with only the outputs at the positions given.
+    /// Returns the program with only the outputs at the given positions.
     pub fn with_outputs(mut self, positions: &[usize]) -> Program {
         self.outputs = positions.iter().map(|&position| self.outputs[position]).collect();
         self
-    }
-}
-
-/// Writes a program line by line; every line's type follows from its operands.
-#[derive(Clone, Debug)]
-pub struct Builder {
-    pub(crate) program: Program,
-}
-
-impl Default for Builder {
-    fn default() -> Self {
-        Builder::new()
-    }
-}
-
-impl Builder {
-    /// An empty program.
-    pub fn new() -> Self {
-        Builder { program: Program { types: vec![], inputs: vec![], equations: vec![], outputs: vec![] } }
-    }
-
-    /// A new input.
-    pub fn input(&mut self, ty: Type) -> Var {
-        let var = self.variable(ty);
-        self.program.inputs.push(var);
-        var
-    }
-
-    /// A new line.
-    ///
-    /// # Panics
-    /// Where the operands do not fit the primitive, which is a bug of the caller.
-    pub fn push(&mut self, primitive: Primitive, operands: &[Var]) -> Var {
-        let types: Vec<&Type> = operands.iter().map(|&var| self.type_of(var)).collect();
-        let ty = result_type(&primitive, &types)
-            .unwrap_or_else(|found| panic!("building a program: {primitive:?} of {types:?}: {found}"));
-        let result = self.variable(ty);
-        self.program.equations.push(Equation { primitive, operands: operands.to_vec(), result });
-        result
-    }
-
-    /// The type of a variable.
-    pub fn type_of(&self, var: Var) -> &Type {
-        self.program.type_of(var)
-    }
-
-    /// The shape of a variable.
-    pub fn shape(&self, var: Var) -> Vec<usize> {
-        self.type_of(var).shape.clone()
-    }
-
-    /// All lines of another program on the given variables; its outputs' variables come back.
-    pub fn inline(&mut self, program: &Program, inputs: &[Var]) -> Vec<Var> {
-        let mut here = vec![Var(usize::MAX); program.variables()];
-        for (&input, &var) in program.inputs.iter().zip(inputs) {
-            here[input.0] = var;
-        }
-        for equation in &program.equations {
-            let operands: Vec<Var> = equation.operands.iter().map(|var| here[var.0]).collect();
-            here[equation.result.0] = self.push(equation.primitive.clone(), &operands);
-        }
-        program.outputs.iter().map(|var| here[var.0]).collect()
-    }
-
-    /// The finished program.
-    pub fn finish(mut self, outputs: Vec<Var>) -> Program {
-        self.program.outputs = outputs;
-        if cfg!(debug_assertions)
-            && let Err(error) = crate::verify(&self.program)
-        {
-            panic!("{error}");
-        }
-        self.program
-    }
-
-    fn variable(&mut self, ty: Type) -> Var {
-        self.program.types.push(ty);
-        Var(self.program.types.len() - 1)
-    }
-}
-
-/// The lines that derivatives and lowering write most.
-impl Builder {
-    /// The same number everywhere.
-    pub fn full(&mut self, ty: Type, number: f64) -> Var {
-        self.push(Primitive::Constant(Constant { ty, literal: Literal::Full(number) }), &[])
-    }
-
-    /// A function of every element.
-    pub fn unary(&mut self, function: Unary, x: Var) -> Var {
-        self.push(Primitive::Unary(function), &[x])
-    }
-
-    /// a + b
-    pub fn add(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Binary(Binary::Add), &[a, b])
-    }
-
-    /// a - b
-    pub fn subtract(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Binary(Binary::Subtract), &[a, b])
-    }
-
-    /// a b
-    pub fn multiply(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Bilinear(Bilinear::Multiply), &[a, b])
-    }
-
-    /// a / b
-    pub fn divide(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Binary(Binary::Divide), &[a, b])
-    }
-
-    /// factor x
-    pub fn scale(&mut self, x: Var, factor: f64) -> Var {
-        self.push(Primitive::Scale(factor), &[x])
-    }
-
-    /// x + number
-    pub fn offset(&mut self, x: Var, number: f64) -> Var {
-        self.push(Primitive::Offset(number), &[x])
-    }
-
-    /// The truth of `x comparison number`.
-    pub fn compare(&mut self, comparison: Comparison, x: Var, number: f64) -> Var {
-        self.push(Primitive::CompareScalar(comparison, number), &[x])
-    }
-
-    /// `yes` where the mask is true, `no` elsewhere.
-    pub fn choose(&mut self, mask: Var, yes: Var, no: Var) -> Var {
-        self.push(Primitive::Choose, &[mask, yes, no])
-    }
-
-    /// Another kind of number.
-    pub fn cast(&mut self, x: Var, kind: Kind) -> Var {
-        if self.type_of(x).kind == kind { x } else { self.push(Primitive::Cast(kind), &[x]) }
-    }
-
-    /// Moves, copies or adds elements.
-    pub fn structure(&mut self, structure: Structure, x: Var) -> Var {
-        self.push(Primitive::Structure(structure), &[x])
-    }
-
-    /// The same elements in another shape.
-    pub fn reshape(&mut self, x: Var, shape: &[usize]) -> Var {
-        if self.type_of(x).shape == shape { x } else { self.structure(Structure::Reshape(shape.into()), x) }
-    }
-
-    /// The larger of |a| and |b|, as a scale for both: 1 where that is 0 or infinite, with derivative zero. Squares of
-    /// numbers divided by this scale neither overflow nor vanish together.
-    pub(crate) fn magnitude(&mut self, a: Var, b: Var) -> Var {
-        let (a, b) = (self.unary(Unary::Abs, a), self.unary(Unary::Abs, b));
-        let less = self.push(Primitive::Compare(Comparison::Less), &[a, b]);
-        let larger = self.choose(less, b, a);
-        let zero = self.compare(Comparison::Equal, larger, 0.0);
-        let infinite = self.compare(Comparison::Equal, larger, f64::INFINITY);
-        let useless = self.push(Primitive::Logic(Logic::Or), &[zero, infinite]);
-        let ty = self.type_of(larger).clone();
-        let one = self.full(ty, 1.0);
-        let scale = self.choose(useless, one, larger);
-        self.unary(Unary::Detach, scale)
-    }
-
-    /// Axes of size 1 repeated, after leading axes of size 1 were added.
-    pub fn broadcast(&mut self, x: Var, shape: &[usize]) -> Var {
-        let mut padded = self.shape(x);
-        while padded.len() < shape.len() {
-            padded.insert(0, 1);
-        }
-        let x = self.reshape(x, &padded);
-        if padded == shape { x } else { self.structure(Structure::Broadcast(shape.into()), x) }
-    }
-
-    /// Sums over axes, which stay with size 1.
-    pub fn sum(&mut self, x: Var, axes: &[usize]) -> Var {
-        self.structure(Structure::Sum(axes.into()), x)
-    }
-
-    /// Axes in another order.
-    pub fn permute(&mut self, x: Var, axes: &[usize]) -> Var {
-        self.structure(Structure::Permute(axes.into()), x)
-    }
-
-    /// Two axes exchanged.
-    pub fn swap(&mut self, x: Var, first: usize, second: usize) -> Var {
-        let mut axes: Vec<usize> = (0..self.type_of(x).shape.len()).collect();
-        axes.swap(first, second);
-        self.permute(x, &axes)
-    }
-
-    /// The product of two batches of matrices.
-    pub fn matmul(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Bilinear(Bilinear::Matmul([false, false])), &[a, b])
     }
 }

@@ -1,8 +1,8 @@
-//! What shape comes out? The first of the four tables.
+//! Shape inference: the table of result types, first of the four tables over primitives.
 
-use crate::language::primitive::{
-    Bilinear, Index, Kind, Pool, Primitive, Span, Structure, Type, Unary, Window,
-};
+use crate::language::geometry::{Pool, Span, Window};
+use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Unary};
+use crate::language::tensor_type::{Kind, Type};
 use burn::tensor::IntDType;
 
 type Answer<T> = Result<T, String>;

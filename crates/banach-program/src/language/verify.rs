@@ -1,10 +1,11 @@
-//! Is this program well formed? Run after every transform in debug builds and in tests.
+//! Verification that a program is well formed, run after every transform in debug builds and in tests.
 
 use crate::error::Error;
 use crate::language::program::Program;
 use crate::language::shape::result_type;
 
-/// Checks that every variable is given once and before it is used, and that every type follows from its operands.
+/// Checks that every variable is defined once, before its first use, and that every type follows from the
+/// operands.
 ///
 /// # Errors
 /// [`Error::Malformed`] names the first equation or boundary that is wrong.

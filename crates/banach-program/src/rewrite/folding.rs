@@ -1,13 +1,14 @@
-//! Lines whose operands are known numbers.
+//! Constant folding of equations whose operands are uniform constants.
 //!
-//! A number is folded only where the run would find the same number: every step is rounded to the precision of its line.
-//! Sums, products, quotients and roots of two numbers of single precision, computed in double precision and rounded, are
-//! those of single precision (S. A. Figueroa, When is double rounding innocuous?, 1995). Functions that devices round
-//! differently are not folded.
+//! A number is folded only where the run would find the same number: every step is rounded to the precision
+//! of its line. Sums, products, quotients and roots of two numbers of single precision, computed in double
+//! precision and rounded, are those of single precision (S. A. Figueroa, When is double rounding innocuous?,
+//! 1995). Functions that devices round differently are not folded.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not folded stays a line")]
 
-use crate::language::primitive::{Bilinear, Binary, Comparison, Kind, Primitive, Structure, Type, Unary};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Primitive, Structure, Unary};
+use crate::language::tensor_type::{Kind, Type};
 use burn::tensor::FloatDType;
 
 /// The type and number of a line whose operands, the first of the type given, hold one number everywhere.
@@ -60,8 +61,8 @@ fn rounded(kind: Kind, number: f64) -> Option<f64> {
     }
 }
 
-/// The sum of equal numbers, if no order of summation rounds: all partial sums are multiples of the number's last bit
-/// that the precision holds.
+/// The sum of equal numbers, if no order of summation rounds: all partial sums are multiples of the number's
+/// last bit that the precision holds.
 fn repeated(kind: Kind, number: f64, count: usize) -> Option<f64> {
     let digits = match kind {
         Kind::Float(FloatDType::F32) => 24,

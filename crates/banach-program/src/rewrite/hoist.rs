@@ -1,20 +1,23 @@
-//! What does a loop compute only once? Everything that does not depend on the inputs that change.
+//! Hoisting: the part of a program that does not depend on the changing inputs moves out of the loop.
 
-use crate::derive::transpose::spans_along;
-use crate::language::primitive::{Bilinear, Binary, Constant, Literal, Primitive, Structure};
-use crate::language::program::{Builder, Equation, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Binary, Primitive, Structure};
+use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Literal};
 use crate::rewrite::simplify::simplify;
 
-/// A program split for a loop.
+/// A program split into a prologue and the body of a loop.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hoisted {
     /// Runs once: the fixed inputs (in their order) to the values the body needs.
     pub prologue: Program,
-    /// Runs every time: the changing inputs (in their order), then the prologue's outputs, to the program's outputs.
+    /// Runs every time: the changing inputs (in their order), then the prologue's outputs, to the program's
+    /// outputs.
     pub body: Program,
 }
 
-/// Splits a program whose inputs at the positions given change from one run to the next.
+/// Splits a program whose inputs at the given positions change from one run to the next.
 ///
 /// A product or convolution of a concatenation of changing and fixed parts is split first, so that
 /// `linear(cat([z, x]))` pays for `z` once.
@@ -103,8 +106,8 @@ fn without_unread(mut program: Program, first: usize) -> (Program, Vec<bool>) {
 
 /// `(v + f₁) + f₂ = v + (f₁ + f₂)` where v changes and f₁, f₂ do not: one sum less in the loop.
 ///
-/// Only sums that hold a product of matrices or a convolution are regrouped, whose order of summation is the engine's
-/// anyway. Other sums are rounded as they were written.
+/// Only sums that hold a product of matrices or a convolution are regrouped, whose order of summation is the
+/// engine's anyway. Other sums are rounded as they were written.
 fn regrouped(program: &Program, varies: &[bool]) -> Program {
     let mut builder = Builder::new();
     let mut here = vec![Var(usize::MAX); program.variables()];
@@ -230,7 +233,7 @@ fn split(
     let mut sum = None;
     for &part in parts {
         let size = builder.type_of(part).shape[axis];
-        let spans = spans_along(&builder.shape(weight), weight_axis, start, size);
+        let spans = Span::along(&builder.shape(weight), weight_axis, start, size);
         let own = builder.structure(Structure::Slice(spans), weight);
         let product = builder.push(primitive.clone(), &[part, own]);
         sum = Some(sum.map_or(product, |sum| builder.add(sum, product)));

@@ -1,4 +1,4 @@
-//! Programs from programs.
+//! Program transformations.
 
 pub(crate) mod folding;
 pub(crate) mod hoist;

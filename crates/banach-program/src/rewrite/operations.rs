@@ -1,24 +1,25 @@
-//! How much arithmetic does a program do? Floating-point operations, counted from shapes alone.
+//! Counts of floating-point operations, from shapes alone.
 
-use crate::language::primitive::{Bilinear, Index, Pool, Primitive, Structure, Unary};
+use crate::language::geometry::Pool;
+use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Unary};
 use crate::language::program::{Equation, Program, Var};
 
-/// The floating-point operations of a program: the sum over its lines of [`operations_of`].
+/// Counts the floating-point operations of a program: the sum of [`operations_of`] over its equations.
 pub fn operations(program: &Program) -> u64 {
     program.equations().iter().map(|equation| operations_of(program, equation)).sum()
 }
 
-/// The floating-point operations of one line of a program.
+/// Counts the floating-point operations of one equation of a program.
 ///
-/// | line | operations |
+/// | equation | operations |
 /// | :-- | :-- |
 /// | product of `[m, k]` and `[k, n]` | `2 m k n` for each product of the batch |
 /// | convolution, and its gradients of input and weight | 2 for each output of the forward convolution, tap and input channel of a group |
 /// | sum, extreme, adding to given positions | 1 for each element read |
 /// | largest element of windows | 1 for each element of each window |
 /// | constant, structure, moving elements, detaching, integers and masks among themselves | 0 |
-/// | anything else, a function that is dear included | 1 for each element of the result |
-/// | a primitive defined elsewhere | 0, since what it does is not known here |
+/// | any other, expensive functions included | 1 for each element of the result |
+/// | custom primitive | 0, since its cost is unknown here |
 pub fn operations_of(program: &Program, equation: &Equation) -> u64 {
     let shape = |var: Var| program.type_of(var).shape.as_slice();
     let read = |operand: usize| elements(shape(equation.operands[operand]));
@@ -71,7 +72,8 @@ fn bilinear(form: &Bilinear, left: &[usize], right: &[usize], result: &[usize]) 
     }
 }
 
-/// Of the three tensors of a convolution, the outputs and the weight `[out, in of a group, height, width]` say it all.
+/// Of the three tensors of a convolution, the outputs and the weight `[out, in of a group, height, width]`
+/// say it all.
 fn convolution(outputs: &[usize], weight: &[usize]) -> u64 {
     2 * elements(outputs) * elements(&weight[1..])
 }

@@ -1,15 +1,17 @@
-//! How does the same program run in another precision?
+//! Programs in another floating-point precision.
 
 use crate::error::Error;
-use crate::language::primitive::{Constant, Kind, Literal, Primitive, Type};
-use crate::language::program::{Builder, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::primitive::Primitive;
+use crate::language::program::{Program, Var};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::tensor::{DType, FloatDType};
 use std::sync::Arc;
 
-/// The same program with all floats in the precision given: inputs, constants and whatever is cast to floats.
+/// Returns the program with all floats in the given precision: inputs, constants and casts to floats.
 ///
-/// Casts from one precision to another are left out, as there is one precision only. Constants are rounded, and those too
-/// large for the precision become infinite.
+/// Casts between precisions are removed. Constants are rounded, and constants too large for the precision
+/// become infinite.
 ///
 /// ```
 /// use banach_program::{Type, in_precision, trace};
@@ -25,7 +27,7 @@ use std::sync::Arc;
 /// ```
 ///
 /// # Errors
-/// [`Error::Precision`] for a program with a primitive that is defined elsewhere.
+/// [`Error::Precision`] for a program with a custom primitive.
 pub fn in_precision(program: &Program, precision: FloatDType) -> Result<Program, Error> {
     let ty = |ty: &Type| Type::new(ty.shape.clone(), ty.kind.in_precision(precision));
     let mut builder = Builder::new();

@@ -1,14 +1,17 @@
-//! How does a program read for fewer or more rows? The same lines with other sizes, without tracing again.
+//! Programs for another number of rows, without a new trace.
 
-use crate::language::primitive::{Bilinear, Constant, Index, Literal, Primitive, Span, Structure, Type};
-use crate::language::program::{Builder, Equation, Program, Var};
-use crate::rewrite::rows::{Along, Followed, Place};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Index, Primitive, Structure};
+use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Literal, Type};
+use crate::rewrite::rows::{RowAnalysis, RowAxis, RowPlacement};
 use std::collections::HashMap;
 
-/// The same program for another number of rows, where the rows of the inputs at the positions given are independent of
-/// one another and nothing else in the program depends on how many they are.
+/// The same program for another number of rows, where the rows of the inputs at the positions given are
+/// independent of one another and nothing else in the program depends on how many they are.
 pub fn with_rows(program: &Program, changing: &[usize], rows: usize) -> Option<Program> {
-    let Followed { count, places } = Followed::new(program, changing)?;
+    let RowAnalysis { count, places } = RowAnalysis::new(program, changing)?;
     if count == rows {
         return Some(program.clone());
     }
@@ -32,7 +35,7 @@ pub fn with_rows(program: &Program, changing: &[usize], rows: usize) -> Option<P
 /// A program while it is written again for another number of rows.
 struct Resized<'p> {
     program: &'p Program,
-    places: Vec<Place>,
+    places: Vec<RowPlacement>,
     rows: usize,
     source: HashMap<Var, &'p Equation>,
     builder: Builder,
@@ -42,7 +45,7 @@ struct Resized<'p> {
 impl Resized<'_> {
     fn ty(&self, var: Var) -> Type {
         let mut ty = self.program.type_of(var).clone();
-        if let Place::Rows(Along { axis, each }) = self.places[var.0] {
+        if let RowPlacement::Rows(RowAxis { axis, each }) = self.places[var.0] {
             ty.shape[axis] = self.rows * each;
         }
         ty
@@ -51,14 +54,14 @@ impl Resized<'_> {
     fn line(&mut self, equation: &Equation) -> Option<()> {
         let result = equation.result;
         let mut operands: Vec<Var> = equation.operands.iter().map(|operand| self.here[operand]).collect();
-        if let Place::Rows(_) = self.places[result.0] {
+        if let RowPlacement::Rows(_) = self.places[result.0] {
             let beside = equation.operands.iter().find_map(|operand| match self.places[operand.0] {
-                Place::Rows(along) => Some(along),
-                Place::Fixed | Place::Mixed => None,
+                RowPlacement::Rows(along) => Some(along),
+                RowPlacement::Fixed | RowPlacement::Mixed => None,
             })?;
             let meeting = meeting(&equation.primitive, self.program.type_of(result).shape.len(), beside.axis);
             for (at, &operand) in equation.operands.iter().enumerate() {
-                if meeting && self.places[operand.0] == Place::Fixed {
+                if meeting && self.places[operand.0] == RowPlacement::Fixed {
                     operands[at] = self.spread(operand, beside.axis, self.rows * beside.each)?;
                 }
             }
@@ -74,7 +77,7 @@ impl Resized<'_> {
         let shape = || self.ty(equation.result).shape;
         let spans = |spans: &[Span], full: Var| {
             let mut spans = spans.to_vec();
-            if let Place::Rows(Along { axis, each }) = self.places[full.0] {
+            if let RowPlacement::Rows(RowAxis { axis, each }) = self.places[full.0] {
                 spans[axis] = Span { start: 0, end: self.rows * each, step: 1 };
             }
             spans

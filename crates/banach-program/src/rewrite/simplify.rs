@@ -1,9 +1,9 @@
-//! Which lines can be left out? Equal lines are written once, known numbers are folded, dead lines dropped.
+//! Simplification: common subexpressions, constant folding and dead-code elimination.
 //!
-//! Every rule gives the numbers that the lines would give, NaN, infinities, roundings and signs of zeros included:
-//! `x + 0` turns -0 into 0, `(x + a) + b` rounds twice, `x / 3` is not `x (1/3)`. A product with zero stays, because
-//! `0 · NaN` is NaN: zeros that are certain never reach a program, derivatives leave them out by construction. One rule
-//! is exact up to the sign of a zero: parts of a whole that are added become a concatenation.
+//! Every rule preserves the value of every element, including NaN, infinities, roundings and signs of zeros.
+//! So `x + 0`, which turns -0 into 0, `(x + a) + b`, which rounds twice, and `x / 3`, which is not `x (1/3)`,
+//! are kept. A product with zero is kept because `0 · NaN` is NaN; derivatives omit structural zeros by
+//! construction. One rule is exact up to the sign of a zero: a sum of disjoint parts becomes a concatenation.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -12,15 +12,16 @@
 
 mod blocks;
 
-use crate::language::primitive::{
-    Bilinear, Binary, Constant, Literal, Primitive, Span, Structure, Type, Unary,
-};
-use crate::language::program::{Builder, Equation, Program, Var};
+use crate::language::builder::Builder;
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Binary, Primitive, Structure, Unary};
+use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::{Constant, Literal, Type};
 use crate::rewrite::folding::folded;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The same program in fewer lines.
+/// Returns an equivalent program with fewer equations.
 pub fn simplify(program: &Program) -> Program {
     let mut program = live(program);
     for _ in 0..4 {
@@ -34,7 +35,7 @@ pub fn simplify(program: &Program) -> Program {
     program
 }
 
-/// Only the lines that an output depends on. Inputs stay.
+/// Removes the equations on which no output depends. Inputs stay.
 fn live(program: &Program) -> Program {
     let mut needed = vec![false; program.variables()];
     for output in program.outputs() {
@@ -82,7 +83,7 @@ fn rewritten(program: &Program) -> Program {
 
 struct Rewriter {
     builder: Builder,
-    /// The line that gives each variable.
+    /// The equation that defines each variable.
     source: HashMap<Var, Equation>,
     /// Lines already written.
     seen: HashMap<(String, Vec<Var>), Var>,
@@ -214,7 +215,8 @@ impl Rewriter {
                 let inverse = self.line(&Primitive::Unary(Unary::Reciprocal), &[b], false);
                 Some(self.line(&Primitive::Scale(number), &[inverse], false))
             }
-            // Powers with whole exponents are repeated products, which round otherwise than the function of two tensors.
+            // Powers with whole exponents are repeated products, which round otherwise than the function of
+            // two tensors.
             (Binary::Power, _, Some(number))
                 if number.fract() != 0.0 || [0.0, 1.0, 2.0].contains(&number) =>
             {

@@ -1,14 +1,15 @@
-//! What value comes out? The second of the four tables.
+//! Evaluation of programs on any Burn device: the table of values, second of the four tables over primitives.
 
 use crate::error::Error;
-use crate::language::primitive::{Constant, Primitive, Type};
+use crate::language::primitive::Primitive;
 use crate::language::program::{Program, Var};
-use crate::panics::{listed, message_of, quietly};
-use crate::run::value::Value;
+use crate::language::tensor_type::{Constant, Type};
+use crate::language::value::Value;
+use crate::panics::{catch_silently, list_types, message_of};
 use burn::tensor::Device;
 use std::any::Any;
 
-/// Runs a program on the device of its inputs. A value is dropped after its last use.
+/// Evaluates a program on the device of its inputs. A value is dropped after its last use.
 ///
 /// # Errors
 /// [`Error::Count`] and [`Error::Mismatch`] where the inputs are not what the program was traced for.
@@ -17,7 +18,7 @@ pub fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Err
     evaluate_on(program, inputs, &device)
 }
 
-/// Runs a program on a device, which a program without inputs cannot tell.
+/// Evaluates a program on the given device, as programs without inputs need.
 ///
 /// # Errors
 /// As [`evaluate`].
@@ -33,19 +34,20 @@ pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Re
             let again = equation.operands[position + 1..].contains(&var);
             let value =
                 if last_use[var.0] == line && !again { values[var.0].take() } else { values[var.0].clone() };
-            value.unwrap_or_else(|| panic!("{var} has no value at line {line}"))
+            value.unwrap_or_else(|| panic!("bug: {var} has no value at line {line}"))
         };
         let operands = equation.operands.iter().enumerate();
         let operands: Vec<Value> = operands.map(|(at, &var)| operand(&mut values, at, var)).collect();
-        let computed = quietly(|| compute(&equation.primitive, operands, device));
+        let computed = catch_silently(|| compute(&equation.primitive, operands, device));
         let computed = computed.unwrap_or_else(|payload| Err(refused(program, line, payload.as_ref())));
         values[equation.result.0] = Some(computed?);
     }
-    let output = |var: &Var| values[var.0].clone().unwrap_or_else(|| panic!("output {var} has no value"));
+    let output =
+        |var: &Var| values[var.0].clone().unwrap_or_else(|| panic!("bug: output {var} has no value"));
     Ok(program.outputs().iter().map(output).collect())
 }
 
-/// A line that the device refuses to compute, by a panic.
+/// Returns the error for an equation at which the device panicked.
 fn refused(program: &Program, line: usize, payload: &(dyn Any + Send)) -> Error {
     if let Some(error) = payload.downcast_ref::<Error>() {
         return error.clone();
@@ -55,7 +57,7 @@ fn refused(program: &Program, line: usize, payload: &(dyn Any + Send)) -> Error 
     Error::Operands {
         operation: equation.primitive.to_string(),
         position: Some(line),
-        found: listed(&types),
+        found: list_types(&types),
         expected: format!("operands that the device takes ({})", message_of(payload)),
     }
 }
@@ -81,7 +83,7 @@ pub(crate) fn check_types(types: &[Type], inputs: &[Value]) -> Result<(), Error>
     Ok(())
 }
 
-/// The line after which each variable is not read any more; outputs are read after the end.
+/// Returns the position of the last equation that reads each variable; outputs are read after the end.
 fn last_uses(program: &Program) -> Vec<usize> {
     let mut last = vec![0; program.variables()];
     for (line, equation) in program.equations().iter().enumerate() {
@@ -95,13 +97,13 @@ fn last_uses(program: &Program) -> Vec<usize> {
     last
 }
 
-/// The table: one exhaustive match.
+/// The table of values: one exhaustive match.
 fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Result<Value, Error> {
     if let Primitive::Custom(custom) = primitive {
         return custom.0.evaluate(operands);
     }
     let mut operands = operands.into_iter();
-    let mut next = || operands.next().unwrap_or_else(|| panic!("{primitive} lacks an operand"));
+    let mut next = || operands.next().unwrap_or_else(|| panic!("bug: {primitive} lacks an operand"));
     Ok(match primitive {
         Primitive::Constant(Constant { ty, literal }) => {
             Value::constant(&Constant { ty: ty.clone(), literal: literal.clone() }, device)

@@ -2,4 +2,5 @@
 
 pub(crate) mod evaluate;
 pub(crate) mod native;
+pub(crate) mod operand;
 pub(crate) mod value;

@@ -1,4 +1,4 @@
-//! From Burn code to programs.
+//! Tracing: from Burn code to programs.
 
 pub(crate) mod lower;
 pub(crate) mod record;

@@ -1,25 +1,26 @@
-//! How does a closure become a program? It runs once on a device that records instead of computing.
+//! Traces of closures, recorded on a device that stores operations instead of computing them.
 
 use crate::error::Error;
-use crate::language::primitive::Type;
 use crate::language::program::Program;
-use crate::panics::{explained, quietly};
+use crate::language::tensor_type::Type;
+use crate::language::value::Value;
+use crate::panics::{catch_silently, error_of_panic};
 use crate::rewrite::simplify::simplify;
-use crate::run::value::Value;
-use crate::trace::lower::lower;
+use crate::trace::lower::{RecordedCall, lower};
 use burn::backend::ir::TensorId;
 use burn::tensor::Device;
 use std::cell::RefCell;
 use std::sync::Mutex;
 
-/// Records what a closure does with tensors of the given types.
+/// Traces a closure on tensors of the given types.
 ///
-/// The closure gets placeholders on the recording device; modules used inside must have their parameters there too
-/// (take `value.device()`), which is what makes them inputs. `like` is the device the program is meant for: the
-/// recording device takes over its default dtypes.
+/// The closure receives placeholders on the recording device. Parameters of modules used inside must be on
+/// this device too (`value.device()`); they become inputs. The recording device has the default dtypes of
+/// `like`, the device for which the program is meant.
 ///
 /// # Errors
-/// Typed errors for operations outside the primitives, reads of values, foreign tensors and panics of the closure.
+/// Typed errors for operations outside the primitives, reads of values, foreign tensors and panics of the
+/// closure.
 pub fn trace(
     like: &Device,
     inputs: &[Type],
@@ -30,7 +31,7 @@ pub fn trace(
     RECORDING.with_borrow_mut(|stack| {
         stack.push(Recording { device: recorder.device.clone(), calls: vec![] });
     });
-    let captured = quietly(|| {
+    let captured = catch_silently(|| {
         recorder.device.capture_scope(|scope| {
             let placeholders: Vec<Value> =
                 inputs.iter().map(|ty| Value::full(ty, 0.0, &recorder.device)).collect();
@@ -44,7 +45,7 @@ pub fn trace(
     });
     let recording = RECORDING.with_borrow_mut(Vec::pop);
     let captured = captured
-        .map_err(|payload| explained(payload, inputs))?
+        .map_err(|payload| error_of_panic(payload, inputs))?
         .map_err(|found| Error::Trace { found: found.to_string() })?;
     let (ids, outputs) = boundary?;
     let inputs: Vec<(TensorId, Type)> = ids.into_iter().zip(inputs.iter().cloned()).collect();
@@ -52,8 +53,8 @@ pub fn trace(
     lower(&captured.graph, captured.values, &inputs, &outputs, calls).map(|program| simplify(&program))
 }
 
-/// Records a call of a program on tensors of the trace under way: the program becomes part of the traced one, and
-/// nothing is executed.
+/// Records a call of a program on placeholders of the trace under way. The program is inlined into the traced
+/// one, and nothing is executed.
 ///
 /// # Errors
 /// [`Error::Count`] and [`Error::Mismatch`] for inputs that do not fit, [`Error::ForeignTensor`] for tensors that do
@@ -75,15 +76,7 @@ pub fn record(program: &Program, inputs: &[Value]) -> Result<Vec<Value>, Error> 
     Ok(outputs)
 }
 
-/// A program called inside a trace.
-#[derive(Debug)]
-pub(crate) struct RecordedCall {
-    pub(crate) program: Program,
-    pub(crate) inputs: Vec<TensorId>,
-    pub(crate) outputs: Vec<TensorId>,
-}
-
-/// What a trace under way has recorded beside Burn's operations.
+/// The recording device and the recorded program calls of a trace under way.
 struct Recording {
     device: Device,
     calls: Vec<RecordedCall>,
@@ -94,7 +87,7 @@ thread_local! {
     static RECORDING: RefCell<Vec<Recording>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A recording device; they are reused, because their number is limited.
+/// A recording device. Devices are reused because their number is limited.
 struct Recorder {
     device: Device,
 }

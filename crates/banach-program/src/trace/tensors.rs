@@ -1,25 +1,27 @@
-//! Bundles of tensors, with or without plain numbers: the states and inputs of traced code.
+//! Bundles of tensors, with or without plain numbers: states and inputs of traced code.
 
 use crate::error::Error;
-use crate::run::value::Value;
+use crate::language::value::Value;
 use burn::tensor::{Bool, Int, Tensor};
 
-/// One or several tensors that travel together: a tensor of any rank and kind, a tuple, an array or a `Vec` of them.
+/// One or several tensors that travel together: a tensor of any rank and kind, a tuple, an array or a `Vec`
+/// of them.
 ///
-/// An `f32` or `f64` in a bundle is no tensor but a constant of the traced code: every value of it is traced anew, and it has
-/// no gradient. A number that changes often, or needs a gradient, is a tensor of shape `[1]`.
+/// An `f32` or `f64` in a bundle is a constant of the traced code, not a tensor: every value needs a new
+/// trace, and it has no gradient. Use a tensor of shape `[1]` for a number that changes often or needs a
+/// gradient.
 pub trait Tensors: Clone {
-    /// The tensors, in order.
+    /// Returns the tensors, in order.
     fn into_values(self) -> Vec<Value>;
 
-    /// The same bundle with other tensors of the same ranks, taken in order.
+    /// Returns the bundle with other tensors of equal ranks, taken in order.
     ///
     /// # Errors
     /// [`Error::Mismatch`] where a rank or kind is another, [`Error::Count`] where there are too few.
     fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error>;
 
-    /// The bits of the plain numbers in the bundle, in order. A type of your own that holds some must give them here: traces
-    /// are told apart by them.
+    /// Returns the bits of the plain numbers in the bundle, in order. They are part of the key of a trace, so
+    /// a custom bundle must return all of its plain numbers here.
     fn numbers(&self) -> Vec<u64> {
         vec![]
     }

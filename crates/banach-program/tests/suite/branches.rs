@@ -203,7 +203,8 @@ fn second_derivatives_behind_branches_are_finite() {
     }
 }
 
-/// Cells whose slopes are finite multiply by them plainly: on a device an absorbing product is five operations.
+/// Cells whose slopes are finite multiply by them plainly: on a device an absorbing product is five
+/// operations.
 #[test]
 fn bounded_slopes_are_plain_products() {
     let functions: &[(&str, Function)] = &[

@@ -1,7 +1,8 @@
-//! Corners: integers and masks as inputs, empty tensors, mixed dtypes, several threads; right, or refused by name.
+//! Corners: integers and masks as inputs, empty tensors, mixed dtypes, several threads; right, or refused by
+//! name.
 
 use crate::harness::{assert_close, check, evaluate, numbers, one, value};
-use banach_program::{Error, Rows, Type, Value, rows, trace, verify, vjp};
+use banach_program::{Error, RowDependence, Type, Value, row_dependence, trace, verify, vjp};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, DType, Device, Int, Slice, Tensor, TensorData, s};
@@ -186,7 +187,7 @@ fn an_empty_batch_is_traced_differentiated_and_judged() {
         Ok(vec![x.matmul(w).reshape([0, 1, 3]).tanh().reshape([0, 3]).into()])
     });
     let program = program.unwrap();
-    assert_eq!(rows(&program, &[0]), Rows::Independent);
+    assert_eq!(row_dependence(&program, &[0]), RowDependence::Independent);
     let w = value(vec![0.1; 9], &[3, 3]);
     let found = evaluate(&program, vec![value(vec![], &[0, 3]), w]).unwrap();
     assert_eq!(found[0].ty().shape, [0, 3]);

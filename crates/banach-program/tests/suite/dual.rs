@@ -71,9 +71,9 @@ impl Run {
         if self.single { f64::from(x as f32) } else { x }
     }
 
-    /// A value with the tangent of one of its operands. What does not move has tangent zero, whatever the slope; a slope
-    /// that is zero ends an infinite tangent only where a function has saturated. Tangents that cancel before an infinite
-    /// slope have no product by the chain rule.
+    /// A value with the tangent of one of its operands. What does not move has tangent zero, whatever the
+    /// slope; a slope that is zero ends an infinite tangent only where a function has saturated. Tangents
+    /// that cancel before an infinite slope have no product by the chain rule.
     fn product(&mut self, value: f64, slope: f64, of: Dual, saturated: bool) -> Dual {
         let moves = of.moves && slope != 0.0;
         let tangent = match (moves, of.moves) {
@@ -96,6 +96,7 @@ impl Function {
         matches!(self, Tanh | Sigmoid | Erf | Clamp | HardSigmoid)
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn value_and_slope(self, x: f64, single: bool) -> (f64, f64) {
         let sigmoid = |x: f64| if x < 0.0 { x.exp() / (1.0 + x.exp()) } else { 1.0 / (1.0 + (-x).exp()) };
         match self {

@@ -1,4 +1,5 @@
-//! Simplification changes no bit: what a traced program computes is what Burn computes, signs of zeros included.
+//! Simplification changes no bit: what a traced program computes is what Burn computes, signs of zeros
+//! included.
 
 use crate::harness::numbers;
 use banach_program::{Machine, Type, Value, evaluate, hoist, trace};
@@ -17,6 +18,7 @@ fn same(a: f64, b: f64) -> bool {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn known_numbers_are_folded_only_where_nothing_rounds() {
     let x =
         [0.4, -0.4, 0.0, -0.0, 49.0, 1e-30, 3e38, -1e-45, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 7.0];

@@ -1,5 +1,5 @@
-//! Random programs with branches, powers, roots, norms and activations at extreme inputs: no derivative is NaN where the
-//! true one is finite, and the engines agree.
+//! Random programs with branches, powers, roots, norms and activations at extreme inputs: no derivative is
+//! NaN where the true one is finite, and the engines agree.
 
 use crate::dual::{Dual, Run};
 use crate::expression::{COLUMNS, Expression, below};
@@ -80,7 +80,8 @@ impl Case {
         &self.inputs[input][row * COLUMNS..][..COLUMNS]
     }
 
-    /// The derivatives of a row's outputs in the direction of some elements of its inputs, and the largest number met.
+    /// The derivatives of a row's outputs in the direction of some elements of its inputs, and the largest
+    /// number met.
     fn truth(&self, row: usize, moving: impl Fn(usize, usize) -> bool) -> ([Dual; COLUMNS], f64) {
         let of = |input: usize| {
             std::array::from_fn(|at| Dual {

@@ -66,7 +66,8 @@ pub(crate) fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Valu
     Ok(expected)
 }
 
-/// With nothing fixed, with all but the first input fixed, spread over cores, and with Winograd's convolutions.
+/// With nothing fixed, with all but the first input fixed, spread over cores, and with Winograd's
+/// convolutions.
 fn natively<T: Number>(program: &Program, inputs: &[Value], expected: &[Value], tolerance: f64) {
     let fixed: Vec<usize> = (1..inputs.len()).collect();
     use ConvolutionMethod::{Direct, Winograd};
@@ -101,7 +102,8 @@ fn natively<T: Number>(program: &Program, inputs: &[Value], expected: &[Value], 
     }
 }
 
-/// Traces the closure, then holds its program against the closure itself and its derivatives against two roads.
+/// Traces the closure, then holds its program against the closure itself and its derivatives against two
+/// roads.
 pub(crate) fn check(name: &str, shapes: &[&[usize]], closure: impl Fn(&[Value]) -> Vec<Value>) -> Program {
     check_from(name, shapes, 0.0, closure)
 }
@@ -145,7 +147,8 @@ fn value_plus(value_: &Value, number: f64, ty: &Type) -> Value {
     value(numbers(value_).iter().map(|x| x + number).collect(), &ty.shape)
 }
 
-/// J t against a central difference, ⟨v, J t⟩ against ⟨Jᵀ v, t⟩, and the derivative of J t against its difference.
+/// J t against a central difference, ⟨v, J t⟩ against ⟨Jᵀ v, t⟩, and the derivative of J t against its
+/// difference.
 pub(crate) fn derivatives(name: &str, program: &Program, inputs: &[Value], stream: &mut Numbers) {
     let which: Vec<usize> = (0..inputs.len()).collect();
     let types: Vec<Type> = program.input_types().cloned().collect();

@@ -2,7 +2,7 @@
 
 use crate::networks::{average, largest};
 use banach_program::{
-    Error, Kind, Machine, Program, Type, Value, evaluate, hoist, jvp, rows, trace, vjp, with_rows,
+    Error, Kind, Machine, Program, Type, Value, evaluate, hoist, jvp, row_dependence, trace, vjp, with_rows,
 };
 use burn::tensor::ops::{AttentionModuleOptions, ConvOptions, ConvTransposeOptions};
 use burn::tensor::{
@@ -75,6 +75,7 @@ macro_rules! at_rank {
 }
 
 /// One operation on tensors of the pool, whether they fit or not.
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn step(choices: &mut Choices, pool: &[Value]) -> Result<Value, Error> {
     let a = choices.pick(pool);
     let rank = a.ty().shape.len();
@@ -209,7 +210,7 @@ fn exercise(program: &Program) {
         let _ = Machine::<f32>::new(program, fixed).map(|machine| machine.call(given(&types, 0.7)));
         let _ = Machine::<f64>::new(program, fixed).map(|machine| machine.call(given(&types, 0.7)));
     }
-    rows(program, &[0]);
+    row_dependence(program, &[0]);
     hoist(program, &[0]);
     let _ = [0, 1, 2].map(|rows| with_rows(program, &[0], rows));
     if found.is_err() || floats.is_empty() || !program.output_types().all(|ty| ty.kind.is_float()) {

@@ -1,4 +1,5 @@
-//! The native engine against the device where the shared harness does not reach: precisions, levels, shapes, packs, rows.
+//! The native engine against the device where the shared harness does not reach: precisions, levels, shapes,
+//! packs, rows.
 
 use crate::harness::{Numbers, assert_close, numbers, value};
 use banach_program::{

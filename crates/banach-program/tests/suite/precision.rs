@@ -2,7 +2,7 @@
 
 use crate::harness::{assert_close, numbers, value};
 use banach_program::{
-    Builder, Custom, Door, Error, Kind, Linearizer, Primitive, Program, Type, Value, Var, evaluate,
+    Builder, Custom, CustomOp, Error, Kind, Primitive, Program, TangentBuilder, Type, Value, Var, evaluate,
     in_precision, trace, verify,
 };
 use burn::tensor::{DType, Device, FloatDType, Tensor};
@@ -79,7 +79,7 @@ impl Custom for Same {
         Ok(operands.remove(0))
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], _: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], _: Var) -> Option<Var> {
         point.tangent(operands[0])
     }
 
@@ -92,7 +92,7 @@ impl Custom for Same {
 fn what_is_defined_elsewhere_has_one_precision() {
     let mut builder = Builder::new();
     let x = builder.input(Type::f64([2]));
-    let same = builder.push(Primitive::Custom(Door(Arc::new(Same))), &[x]);
+    let same = builder.push(Primitive::Custom(CustomOp(Arc::new(Same))), &[x]);
     let error = in_precision(&builder.finish(vec![same]), FloatDType::F32).unwrap_err();
     let expected = Kind::Float(FloatDType::F32).to_string();
     assert_eq!(error, Error::Precision { primitive: "same".into(), expected });

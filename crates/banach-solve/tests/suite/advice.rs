@@ -41,7 +41,7 @@ fn own_name(solver: SolverKind) -> Option<&'static str> {
         SolverKind::Dense => Some("Dense"),
         SolverKind::Truncated => Some("Truncated"),
         SolverKind::Identity => Some("Identity"),
-        _ => None,
+        SolverKind::Other | _ => None,
     }
 }
 

@@ -52,7 +52,7 @@ fn dense() -> Settings {
 
 fn solved<F: Fn(&Tensor<2>) -> Tensor<2>>(map: F, x0: &Tensor<2>, settings: Settings) -> Solution<Tensor<2>> {
     let settings = settings.with_tolerance(Tolerance::both(1e-7)).with_budget(Budget::steps(400));
-    fixed_point_smooth(&Differences(map), x0, &settings).unwrap()
+    fixed_point_smooth(&Differences(map), x0, &settings).expect("the settings are valid")
 }
 
 /// That the solution is one, and the switches of its only row.
@@ -68,12 +68,11 @@ fn the_heat_equation_is_solved_by_newton_and_by_auto() {
     let x0 = tensor(1, &[1.0; 100]);
     for settings in plain_solvers() {
         let solution = fixed_point(&heat(2.0), &x0, &settings.with_budget(Budget::steps(400))).unwrap();
-        println!("heat {}", solution.explain());
+        assert!(!solution.converged(), "{}", solution.explain());
     }
     for settings in [newton(), dense(), auto()] {
         let name = settings.solver.to_string();
         let solution = solved(heat(2.0), &x0, settings);
-        println!("heat {name} {}", solution.explain());
         assert_solved(&name, heat(2.0), &solution);
     }
 }
@@ -84,17 +83,13 @@ fn the_trigonometric_root_is_found_where_gmres_does_not_suffice() {
     for settings in [dense(), newton(), auto()] {
         let name = settings.solver.to_string();
         let solution = solved(trigonometric, &x0, settings);
-        println!("trigonometric {name} {}", solution.explain());
         assert_solved(&name, trigonometric, &solution);
     }
 }
 
 #[test]
-fn beales_function_is_minimized_from_where_broyden_runs_away() {
+fn beales_function_is_minimized_by_auto() {
     let x0 = tensor(1, &[1.0, 1.0]);
-    for settings in plain_solvers().into_iter().chain([newton(), dense()]) {
-        println!("beale {} {}", settings.solver, solved(beale, &x0, settings.clone()).explain());
-    }
     let solution = solved(beale, &x0, auto());
     assert_solved("auto", beale, &solution);
 }

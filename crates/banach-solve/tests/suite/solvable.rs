@@ -241,9 +241,6 @@ fn converged<T: Real>(maps: &[Affine], answer: bool, mistakes: &mut Vec<String>)
             let settings = settings.with_tolerance(tolerance);
             let solution = fixed_point_smooth(&g, &x0, &settings).expect("the settings are valid");
             if !solution.converged() {
-                if answer && map.kind == "regular" && solver > 4 {
-                    println!("{} {k} of {}: {}", settings.solver, map.n, solution.explain());
-                }
                 continue;
             }
             let (residual, size) = map.residual(&solution.value.numbers());
@@ -290,7 +287,6 @@ fn maps_with_a_fixed_point_are_solved_as_often_as_ever() {
     let maps: Vec<Affine> = (0..cases()).map(|_| with_answer(&mut random)).collect();
     let mut mistakes = Vec::new();
     let found = [converged::<f32>(&maps, true, &mut mistakes), converged::<f64>(&maps, true, &mut mistakes)];
-    println!("{} maps: {found:?}", maps.len());
     assert!(mistakes.is_empty(), "{} of {}: {}", mistakes.len(), cases(), mistakes.join("\n"));
     if cases() == 200 {
         for (found, before) in found.iter().zip(FOUND) {
@@ -323,10 +319,8 @@ fn linear<T: Real>(k: usize, map: &Affine, mistakes: &mut Vec<String>) {
         if matches!(solver, LinearSolver::Truncated(_) | LinearSolver::Identity) {
             continue;
         }
-        let solver = match solver {
-            LinearSolver::Dense(_) => LinearSolver::Dense(Dense::default()),
-            other => other,
-        };
+        let dense = matches!(solver, LinearSolver::Dense(_));
+        let solver = if dense { LinearSolver::Dense(Dense::default()) } else { solver };
         let tolerance = Tolerance { absolute: 0.0, ..tolerances::<T>()[k % 2] };
         let settings = Settings::new(solver).with_tolerance(tolerance);
         let v = Matrix::new(1, map.n, v.clone());

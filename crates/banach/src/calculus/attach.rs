@@ -2,6 +2,7 @@
 //! autodiff.
 
 use crate::settings::report::locked;
+use crate::tracing::release::Release;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
@@ -33,6 +34,15 @@ pub(crate) fn join(
             share,
         ))
     })
+}
+
+/// `x` as a node on the graph of an anchor too, whose cotangent is zero: nodes that nothing references are freed with it.
+pub(crate) fn anchored(x: Tensor<2>, release: &Release) -> Tensor<2> {
+    if !x.is_tracked() {
+        return x;
+    }
+    let anchor = release.anchor(&x.device());
+    join(x, vec![anchor], |v, _| vec![Some(Tensor::zeros([1, 1], (&v.device(), v.dtype())))])
 }
 
 /// The cotangents of all inputs, and what to do for them.

@@ -18,59 +18,49 @@
 //! same theorem is a node for every input: the incoming cotangent v becomes the adjoint c, and c the inputs' cotangents.
 
 use crate::calculus::backward::Backward;
-use crate::calculus::pullback::join_inputs;
-use crate::calculus::resolvent::{Handle, LoopBody, Resolvent, fits, rows_apart};
+use crate::calculus::known_rows::KnownRows;
+use crate::calculus::resolvent::{Handle, Resolvent, fits, rows_apart};
 use crate::calculus::substitution::{Substitution, Substitutions, count_lost_rows, leaves_out_rows};
 use crate::engine::native::{NativeLoop, NativeSmooth};
-use crate::engine::runner::on_host;
-use crate::engine::smooth::{Derivative, Slopes, SmoothLoop};
+use crate::engine::smooth::{Derivative, Slopes};
 use crate::error::Error;
-use crate::layer::warm::Visit;
-use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
-use crate::settings::gradient::{Gradient, Inverse};
+use crate::settings::configuration::{FixedPointConfig, OnFailure};
+use crate::settings::gradient::Gradient;
 use crate::settings::journal::Journal;
-use crate::settings::precision::{Precision, Single, all_lowered, in_both, lowered, single};
+use crate::settings::precision::Single;
 use crate::settings::report::{AdjointReport, Report};
 use crate::tracing::cache::Bytes;
-use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
+use crate::tracing::lost::{StandIns, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, Door, Hoisted, Linearizer, Primitive, Program, Type, Unary, Value, Var, evaluate, hoist,
-    linearize, simplify, vjp,
+    Builder, Custom, CustomOp, Hoisted, Primitive, Program, TangentBuilder, Type, Unary, Value, Var,
+    evaluate, hoist, linearize, simplify, vjp,
 };
-use banach_solve::{
-    FixedPointSolver, Handover, Outcome, Progress, Settings, Solution, Unobserved, fixed_point,
-    fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
-};
-use burn::tensor::Tensor;
-use std::cell::RefCell;
-use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
 #[derive(Debug)]
 pub(crate) struct Fix {
     pub(crate) g: Program,
-    forward: Hoisted,
+    pub(super) forward: Hoisted,
     /// Where g is a gradient step: the energy of every row, a column, whole and split for a loop.
-    energy: Option<(Program, Hoisted)>,
-    config: FixedPointConfig,
-    native: OnceLock<NativeLoop>,
-    native_smooth: OnceLock<NativeSmooth>,
+    pub(super) energy: Option<(Program, Hoisted)>,
+    pub(super) config: FixedPointConfig,
+    pub(super) native: OnceLock<NativeLoop>,
+    pub(super) native_smooth: OnceLock<NativeSmooth>,
     derivative: OnceLock<Derivative>,
     /// The energy and its derivatives.
     slopes: OnceLock<Option<Slopes>>,
     /// The loop alone, for programs in which what it computes once stands outside.
     bare: OnceLock<Arc<Fix>>,
-    single: Single<Fix>,
-    backward: Arc<Backward>,
+    pub(super) single: Single<Fix>,
+    pub(super) backward: Arc<Backward>,
     /// Whether its derivatives leave out rows without a finite one.
     leaving_out: bool,
     /// The fixed point whose derivatives do, for programs that ask for it.
     careful: OnceLock<Arc<Fix>>,
     substitutions: Substitutions,
     /// Where solves inside programs are counted and logged: they have no report.
-    journal: Arc<Journal>,
+    pub(super) journal: Arc<Journal>,
 }
 
 impl Bytes for Fix {
@@ -146,7 +136,7 @@ impl Fix {
             let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
             (bare, [&operands[..1], &prologue].concat())
         };
-        let x = builder.push(Primitive::Custom(Door(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
+        let x = builder.push(Primitive::Custom(CustomOp(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
         let Gradient::Unrolled { steps } = self.config.gradient else { return x };
         inner[0] = builder.push(Primitive::Unary(Unary::Detach), &[x]);
         for _ in 0..steps {
@@ -155,123 +145,13 @@ impl Fix {
         inner[0]
     }
 
-    /// [`solve`](Self::solve), and what SHINE needs of the way.
-    pub(crate) fn solve_remembered(
-        &self,
-        x0: &Tensor<2>,
-        q: &[Value],
-    ) -> Result<(Solution<Tensor<2>>, Option<Inverse>), Error> {
-        let (Gradient::Shine { refinement, limit }, FixedPointSolver::Broyden(broyden)) =
-            (self.config.gradient, &self.config.forward.solver)
-        else {
-            return Ok((self.solve(x0, q)?, None));
-        };
-        let body = LoopBody::new(&self.forward, q, &x0.device())?;
-        let map = |x: &Tensor<2>| body.apply(x);
-        let (solution, memory) =
-            fixed_point_remembered(&map, x0, broyden, &self.config.forward, &mut Unobserved)?;
-        let solution = body.failed.checked(solution)?;
-        Ok((solution, Some(Inverse { memory, refinement, limit })))
-    }
-
-    /// Solves `x = g(x, q)` from `x0`.
-    pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
-        let settings = &self.config.forward;
-        let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
-        let roughly = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
-        in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
-    }
-
-    /// [`solve`](Self::solve) on the device of the tensors, where an observer sees the point at which g was evaluated in
-    /// every step. Solvers without a line search evaluate g at their iterates alone.
-    pub(crate) fn solve_observed(
-        &self,
-        x0: &Tensor<2>,
-        q: &[Value],
-        observer: &mut dyn FnMut(&Tensor<2>, &Progress<'_>) -> ControlFlow<()>,
-    ) -> Result<Solution<Tensor<2>>, Error> {
-        let body = LoopBody::new(&self.forward, q, &x0.device())?;
-        let iterate = RefCell::new(x0.clone());
-        let map = |x: &Tensor<2>| {
-            iterate.replace(x.clone());
-            body.apply(x)
-        };
-        let mut seen = |progress: &Progress<'_>| observer(&iterate.borrow(), progress);
-        body.failed.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
-    }
-
-    /// The same in single precision, if solves begin there.
-    fn single(&self) -> Result<Option<&Fix>, Error> {
-        self.single.get(self.config.precision, &self.g, |g| {
-            let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
-            let energy = self.energy.as_ref().map(|(energy, _)| single(energy)).transpose()?;
-            Ok(Fix::new(g, config, Arc::clone(&self.journal)).with_energy(energy))
-        })
-    }
-
-    /// The same in one precision, by these settings. Only rows that [`Auto`](banach_solve::Auto) does not solve without a derivative
-    /// cost one: it is compiled when the first of them comes.
-    fn solve_by(
-        &self,
-        x0: &Tensor<2>,
-        q: &[Value],
-        settings: &Settings<FixedPointSolver>,
-    ) -> Result<Solution<Tensor<2>>, Error> {
-        let started = Instant::now();
-        let first = self.solve_once(x0, q, settings)?;
-        let Some(handover) = Handover::new(&first, settings, started) else { return Ok(first) };
-        let second = self.solve_once(x0, q, handover.settings())?;
-        Ok(handover.joined(first, second))
-    }
-
-    /// The same without a handover: the derivative is used by Newton's method alone.
-    fn solve_once(
-        &self,
-        x0: &Tensor<2>,
-        q: &[Value],
-        settings: &Settings<FixedPointSolver>,
-    ) -> Result<Solution<Tensor<2>>, Error> {
-        let native = self.config.engine == Engine::Native && on_host(x0, q);
-        let smooth = matches!(settings.solver, FixedPointSolver::Newton(_)) || self.energy.is_some();
-        let convolution = self.config.convolution;
-        let solution = if native && smooth {
-            let new = || NativeSmooth::new(&self.g, self.slopes(), self.derivative(), convolution);
-            self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
-        } else if native {
-            self.native
-                .get_or_init(|| NativeLoop::new(&self.forward, convolution))
-                .fixed_point(x0, q, settings)?
-        } else {
-            None
-        };
-        if let Some(solution) = solution {
-            return Ok(solution);
-        }
-        let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
-        let body = loop_body(&self.forward)?;
-        if !smooth {
-            return body.failed.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
-        }
-        let energy = match (&self.energy, self.slopes()) {
-            (Some((_, parts)), Some(slopes)) => {
-                let (mut value, mut gradient) = (loop_body(parts)?, loop_body(&slopes.gradient)?);
-                value.failed = body.failed.clone();
-                gradient.failed = body.failed.clone();
-                Some((value, gradient, slopes))
-            }
-            (_, _) => None,
-        };
-        let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
-        map.body.failed.checked(fixed_point_smooth(&map, x0, settings)?)
-    }
-
     /// J at a point `(x, q..)`.
-    fn derivative(&self) -> &Derivative {
+    pub(super) fn derivative(&self) -> &Derivative {
         self.derivative.get_or_init(|| self.derivative_of(&apart(&self.g, &self.forward)))
     }
 
     /// The energy that g descends, with its derivatives.
-    fn slopes(&self) -> Option<&Slopes> {
+    pub(super) fn slopes(&self) -> Option<&Slopes> {
         let new = || {
             let (whole, parts) = self.energy.as_ref()?;
             let energy = apart(whole, parts);
@@ -307,65 +187,6 @@ impl Fix {
         let Derivative { coefficients, resolvent } = self.derivative();
         Ok((Arc::clone(resolvent), evaluate(coefficients, point.to_vec())?))
     }
-
-    /// The adjoint of the cotangent v and the cotangents of inputs, as [`Backward::cotangents`] gives them.
-    pub(crate) fn cotangents(
-        &self,
-        v: &Tensor<2>,
-        point: &[Value],
-        positions: &[usize],
-    ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        self.backward
-            .cotangents(point, positions, |adjoint, q| adjoint.solve(v, None, q, &self.config.adjoint))
-    }
-
-    /// The adjoint c of a cotangent v at a point `(x, q..)`.
-    pub(crate) fn adjoint(&self, v: &Tensor<2>, point: &[Value]) -> Result<Tensor<2>, Error> {
-        let (resolvent, coefficients) = self.resolvent_at(point)?;
-        Ok(resolvent.transposed().solve(v, None, &coefficients, &self.config.adjoint)?.0)
-    }
-
-    /// `x` as it depends on `q`, which is on the tape: v becomes the adjoint c on its way back. The derivatives are taken
-    /// at `point`, which is `(x, q..)` off the tape, and lost rows have none. Where the samples are known, c is solved for
-    /// from what is remembered of them.
-    pub(crate) fn on_tape(
-        &self,
-        x: Tensor<2>,
-        q: Vec<Value>,
-        point: Vec<Value>,
-        KnownRows { lost, visit, reached, inverse }: KnownRows,
-        report: impl Fn(AdjointReport) + Send + Sync + 'static,
-    ) -> Result<Tensor<2>, Error> {
-        self.config.validate_adjoint_width(x.dims()[1])?;
-        let (backward, config) = (Arc::clone(&self.backward), self.config.clone());
-        let settings = reached.map_or_else(
-            || config.adjoint.clone(),
-            |(outcomes, relative)| config.coupled(&outcomes, &relative),
-        );
-        join_inputs(x, q, None, move |v, positions| {
-            let v = match &lost {
-                Some(lost) => chosen(lost, v.zeros_like(), v),
-                None => v,
-            };
-            let guess = visit.as_ref().map_or(Ok(None), |visit| visit.guess(&v))?;
-            let solve = |adjoint: &Resolvent, q: &[Value]| {
-                let (mut c, report) = match &inverse {
-                    Some(inverse) => inverse.adjoint(&v, adjoint, q, &config)?,
-                    None => adjoint.solve(&v, guess.as_ref(), q, &settings)?,
-                };
-                if let Some(visit) = &visit {
-                    visit.remember_adjoints(&c, &report)?;
-                }
-                if config.on_failure == OnFailure::Skip {
-                    c = chosen(&report.failed(), c.zeros_like(), c);
-                }
-                Ok((c, report))
-            };
-            let (c, cotangents, found) = backward.cotangents(&point, positions, solve)?;
-            report(found);
-            Ok((c, cotangents))
-        })
-    }
 }
 
 /// A program as it runs in a loop, where x is not joined with what stays the same.
@@ -375,19 +196,6 @@ fn apart(program: &Program, parts: &Hoisted) -> Program {
     let carried = builder.inline(&parts.prologue, &point[1..]);
     let results = builder.inline(&parts.body, &[&point[..1], &carried].concat());
     builder.finish(results)
-}
-
-/// What is known of the rows of a solution.
-#[derive(Debug, Default)]
-pub(crate) struct KnownRows {
-    /// Which of them have no finite residual, if there are any.
-    pub(crate) lost: Option<Vec<bool>>,
-    /// Which samples they are, if these are remembered.
-    pub(crate) visit: Option<Visit>,
-    /// How they ended, and with which relative residuals.
-    pub(crate) reached: Option<(Vec<Outcome>, Vec<f64>)>,
-    /// What the forward solve has learnt of the derivative, if that shall do for the adjoint.
-    pub(crate) inverse: Option<Inverse>,
 }
 
 impl Custom for Fix {
@@ -428,7 +236,7 @@ impl Custom for Fix {
         Ok(x.into())
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
         let at: Vec<Var> = std::iter::once(result).chain(operands[1..].iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();

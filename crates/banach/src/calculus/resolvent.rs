@@ -16,8 +16,8 @@ use crate::tracing::cache::Bytes;
 use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{chosen, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, CustomLinear, Hoisted, Linearizer, Program, Rows, Type, Value, Var, evaluate_on, hoist,
-    linearize, rows, simplify, transpose,
+    Builder, Custom, CustomLinear, Hoisted, Program, RowDependence, TangentBuilder, Type, Value, Var,
+    evaluate_on, hoist, linearize, row_dependence, simplify, transpose,
 };
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
@@ -216,7 +216,7 @@ impl Custom for Handle {
         Ok(join_inputs(c, q, Some(direct), back).map_err(failed)?.into())
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], result: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
         let q = &operands[1..];
         let at: Vec<Var> = std::iter::once(result).chain(q.iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
@@ -279,7 +279,7 @@ fn other(solver: &LinearSolver) -> LinearSolver {
 /// Whether the rows of a state that a program maps to itself are apart, where these inputs have rows too.
 pub(crate) fn rows_apart(program: &Program, has_rows: &[bool]) -> bool {
     let with: Vec<usize> = (0..has_rows.len()).filter(|&at| at == 0 || has_rows[at]).collect();
-    rows(program, &with) == Rows::Independent
+    row_dependence(program, &with) == RowDependence::Independent
 }
 
 /// The type of a state that a program maps to itself, if the operands are the program's inputs.

@@ -14,8 +14,8 @@ use crate::settings::journal::Journal;
 use crate::settings::report::locked;
 use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
 use banach_program::{
-    Builder, Comparison, Custom, Door, Index, Kind, Linearizer, Primitive, Program, Span, Structure, Type,
-    Value, Var,
+    Builder, Comparison, Custom, CustomOp, Index, Kind, Primitive, Program, Span, Structure, TangentBuilder,
+    Type, Value, Var,
 };
 use banach_solve::Rows as _;
 use burn::tensor::{DType, FloatDType, IntDType, Tensor, TensorData};
@@ -78,6 +78,9 @@ impl Substitutions {
     }
 }
 
+/// Writes the results of a program from its inputs `(x̂, q..)` and the choice of rows.
+type Body<'a> = dyn Fn(&mut Builder, &[Var], Var) -> Vec<Var> + 'a;
+
 /// The programs of `(x̂, q..)` that a derivative is written from.
 #[derive(Debug)]
 pub(crate) struct Substitution {
@@ -112,10 +115,10 @@ impl Substitution {
             Arc::new(PlacedRows { ty: input.clone(), choice: ty.clone() })
         };
         let placed: Vec<Arc<dyn Custom>> = g.input_types().map(placed).collect();
-        let written = |body: &dyn Fn(&mut Builder, &[Var], Var) -> Vec<Var>| {
+        let written = |body: &Body<'_>| {
             let mut builder = Builder::new();
             let point: Vec<Var> = g.input_types().map(|ty| builder.input(ty.clone())).collect();
-            let choice = builder.push(Primitive::Custom(Door(Arc::clone(&choice))), &point);
+            let choice = builder.push(Primitive::Custom(CustomOp(Arc::clone(&choice))), &point);
             let results = body(&mut builder, &point, choice);
             builder.finish(results)
         };
@@ -124,7 +127,7 @@ impl Substitution {
                 let inputs = (0..point.len()).map(|at| match per_row[at] {
                     false => point[at],
                     true if builder.type_of(point[at]).kind.is_float() => {
-                        let placed = Primitive::Custom(Door(Arc::clone(&placed[at])));
+                        let placed = Primitive::Custom(CustomOp(Arc::clone(&placed[at])));
                         builder.push(placed, &[point[at], choice])
                     }
                     true => selected(builder, point[at], choice),
@@ -272,7 +275,7 @@ impl Custom for RowChoice {
         Ok(Tensor::<2>::from_data(data, (&point[0].device(), dtype)).into())
     }
 
-    fn tangent(&self, _: &mut Linearizer, _: &[Var], _: Var) -> Option<Var> {
+    fn tangent(&self, _: &mut dyn TangentBuilder, _: &[Var], _: Var) -> Option<Var> {
         None
     }
 
@@ -317,7 +320,7 @@ impl Custom for PlacedRows {
         }
     }
 
-    fn tangent(&self, point: &mut Linearizer, operands: &[Var], _: Var) -> Option<Var> {
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], _: Var) -> Option<Var> {
         let tangent = point.tangent(operands[0])?;
         let mut builder = Builder::new();
         let value = builder.input(self.ty.clone());

@@ -7,8 +7,8 @@ use crate::error::Error;
 use crate::settings::configuration::TRACE_MEMORY;
 use crate::tracing::cache::{Bytes, Cache};
 use banach_program::{
-    ConvolutionMethod, Hoisted, Host, Kind, Machine, Operand, Packed, Program, Rows, Target, Type,
-    Unsuitable, operations, rows, with_rows,
+    ConvolutionMethod, Hoisted, Host, Kind, Machine, Operand, Packed, Program, RowDependence, Target, Type,
+    Unsuitable, operations, row_dependence, with_rows,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -58,7 +58,9 @@ impl<T: Number> CompiledBody<T> {
         for position in 1..program.inputs().len() {
             let ty = program.type_of(program.inputs()[position]);
             let with = [per_row.as_slice(), &[position]].concat();
-            if ty.shape.first() == state.shape.first() && rows(&program, &with) == Rows::Independent {
+            if ty.shape.first() == state.shape.first()
+                && row_dependence(&program, &with) == RowDependence::Independent
+            {
                 per_row = with;
             }
         }
@@ -170,14 +172,14 @@ impl<T: Number> Numbers<T> {
     pub(crate) fn target(&mut self) -> Target<'_, T> {
         match self {
             Numbers::Real(numbers) => Target::Real(numbers),
-            Numbers::Whole(numbers) => Target::Whole(numbers),
+            Numbers::Whole(numbers) => Target::Integer(numbers),
         }
     }
 
     pub(crate) fn operand(&self) -> Operand<'_, T> {
         match self {
             Numbers::Real(numbers) => Operand::Real(numbers),
-            Numbers::Whole(numbers) => Operand::Whole(numbers),
+            Numbers::Whole(numbers) => Operand::Integer(numbers),
         }
     }
 }

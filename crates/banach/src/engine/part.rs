@@ -44,7 +44,7 @@ impl<'b, T: Number> Part<'b, T> {
             let rows = if bound.body.is_per_row(position) { &rows } else { &all };
             match bound.operand(position) {
                 Operand::Real(numbers) => piece(numbers, &all, rows, Numbers::Real),
-                Operand::Whole(numbers) => piece(numbers, &all, rows, Numbers::Whole),
+                Operand::Integer(numbers) => piece(numbers, &all, rows, Numbers::Whole),
             }
         };
         let carried = (1..=bound.carried.len()).map(piece).collect();
@@ -64,7 +64,7 @@ impl<'b, T: Number> Part<'b, T> {
     pub(crate) fn operand(&self, position: usize) -> Operand<'_, T> {
         match (&self.carried[position - 1], self.bound.operand(position)) {
             (Piece::Run(run), Operand::Real(numbers)) => Operand::Real(&numbers[run.clone()]),
-            (Piece::Run(run), Operand::Whole(numbers)) => Operand::Whole(&numbers[run.clone()]),
+            (Piece::Run(run), Operand::Integer(numbers)) => Operand::Integer(&numbers[run.clone()]),
             (Piece::Picked(numbers), _) => numbers.operand(),
         }
     }
@@ -84,7 +84,7 @@ impl<'b, T: Number> Part<'b, T> {
             for result in results {
                 match result {
                     Target::Real(numbers) => numbers.fill(T::from_f64(f64::NAN)),
-                    Target::Whole(numbers) => numbers.fill(0),
+                    Target::Integer(numbers) => numbers.fill(0),
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! What do I put into my network? A Burn module whose forward is the fixed point of another module.
 
-use crate::calculus::implicit::KnownRows;
+use crate::calculus::attach::anchored;
+use crate::calculus::known_rows::KnownRows;
 use crate::engine::failure::Failure;
 use crate::error::Error;
 use crate::layer::observed::{Observer, Step};
@@ -160,9 +161,9 @@ impl<M: Module + Update> FixedPoint<M> {
                 solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!()),
             ));
         }
-        let flat = if let Some(tape) = &call.tape {
-            self.shared.release.count(tape);
-            self.on_tape(&call, solution.value, &report, (visit, inverse))?
+        let flat = if call.tape.is_some() {
+            let x = self.on_tape(&call, solution.value, &report, (visit, inverse))?;
+            anchored(x, &self.shared.release)
         } else {
             solution.value
         };

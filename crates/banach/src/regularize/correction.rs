@@ -1,6 +1,6 @@
 //! How does the way to the solution get a gradient too? States of the iteration, each with a gradient of its own.
 
-use crate::calculus::implicit::KnownRows;
+use crate::calculus::known_rows::KnownRows;
 use crate::error::Error;
 use crate::layer::fixed_point::{Call, FixedPoint};
 use crate::settings::strict::strict_config;

@@ -11,7 +11,7 @@
 
 use crate::error::Error;
 use crate::settings::trial::trial;
-use banach_program::{Kind, Primitive, Program, Type, Value, evaluate, guarded, vjp};
+use banach_program::{Kind, Primitive, Program, Type, Value, evaluate, panics_as_errors, vjp};
 use burn::tensor::{FloatDType, Gradients, Tensor, TensorData};
 
 /// A trace and the code it was traced from.
@@ -105,7 +105,7 @@ impl Comparison<'_> {
 
     /// The first difference at a point; none where nothing can be said.
     fn difference(&self, point: &[Value], code: &Code<'_>) -> Result<Option<Difference>, Error> {
-        let (ran, record) = trial(|| guarded(&types(point), || self.by_code(point, code)));
+        let (ran, record) = trial(|| panics_as_errors(&types(point), || self.by_code(point, code)));
         if let Some(error) = record.error {
             return Err(error);
         }
@@ -143,7 +143,7 @@ impl Comparison<'_> {
     }
 
     fn by_program(&self, point: &[Value]) -> Option<Numbers> {
-        let run = |program: &Program, inputs| guarded(&[], || evaluate(program, inputs)).ok()?.ok();
+        let run = |program: &Program, inputs| panics_as_errors(&[], || evaluate(program, inputs)).ok()?.ok();
         let Some(tracked) = self.differentiated() else {
             let values = run(self.program, point.to_vec())?;
             return Some(Numbers { values: values.iter().map(numbers).collect(), cotangents: vec![] });
@@ -210,7 +210,7 @@ impl Comparison<'_> {
 
     /// The error of a difference, with its likely cause.
     fn explained(&self, difference: &Difference, point: &[Value], code: &Code<'_>) -> Error {
-        let again = || trial(|| guarded(&types(point), || self.by_code(point, code))).0.ok()?.ok();
+        let again = || trial(|| panics_as_errors(&types(point), || self.by_code(point, code))).0.ok()?.ok();
         let same = |a: &Numbers, b: &Numbers| {
             let bits = |numbers: &Numbers| -> Vec<u64> {
                 numbers

@@ -2,7 +2,9 @@
 
 use crate::error::Error;
 use crate::settings::configuration::Engine;
-use banach_program::{Bilinear, Builder, Primitive, Program, Rows, Span, Structure, Type, Value, Var, rows};
+use banach_program::{
+    Bilinear, Builder, Primitive, Program, RowDependence, Span, Structure, Type, Value, Var, row_dependence,
+};
 
 /// How the states of an update lie side by side in one matrix.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,8 @@ impl Layout {
         }
         let batch = states[0].shape.first().copied().unwrap_or(1);
         let changing: Vec<usize> = (0..count).collect();
-        let independent = rows(program, &changing) == Rows::Independent && !states[0].shape.is_empty();
+        let independent =
+            row_dependence(program, &changing) == RowDependence::Independent && !states[0].shape.is_empty();
         let channels_last = engine == Engine::Native && convolves(program);
         Ok(Layout { states, rows: if independent { batch } else { 1 }, channels_last })
     }

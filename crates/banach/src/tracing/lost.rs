@@ -5,7 +5,9 @@
 
 use crate::error::Error;
 use crate::tracing::flatten::run_single;
-use banach_program::{Builder, Constant, Index, Kind, Literal, Primitive, Program, Rows, Type, Value, rows};
+use banach_program::{
+    Builder, Constant, Index, Kind, Literal, Primitive, Program, RowDependence, Type, Value, row_dependence,
+};
 use burn::tensor::{Bool, IntDType, Tensor, TensorData};
 use std::sync::Arc;
 
@@ -53,7 +55,7 @@ impl StandIns {
 
 /// Which inputs of `g(x, q..)` hold one row for each row of the state x.
 pub(crate) fn rows_of_inputs(g: &Program) -> Vec<bool> {
-    (0..g.inputs().len()).map(|at| rows(g, &[0, at]) == Rows::Independent).collect()
+    (0..g.inputs().len()).map(|at| row_dependence(g, &[0, at]) == RowDependence::Independent).collect()
 }
 
 /// Rows of `yes` where the mask is true, of `no` elsewhere.

@@ -1,7 +1,7 @@
 //! What does a user write? The update `g(x, z)` and where the iteration starts.
 
 use crate::error::Error;
-use banach_program::{Tensors, Type, Value, guarded};
+use banach_program::{Tensors, Type, Value, panics_as_errors};
 use burn::tensor::Tensor;
 
 /// An update `g(x, z; θ)` whose fixed point `x = g(x, z; θ)` is wanted. Implement it for a Burn module; its
@@ -37,5 +37,5 @@ pub trait Update {
 pub(crate) fn start_of<U: Update>(update: &U, z: &U::Input) -> Result<U::State, Error> {
     let values = z.clone().into_values();
     let types: Vec<Type> = values.iter().filter(|value| !value.is_quantized()).map(Value::ty).collect();
-    Ok(guarded(&types, || update.start(z))?)
+    Ok(panics_as_errors(&types, || update.start(z))?)
 }

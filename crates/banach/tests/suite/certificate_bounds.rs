@@ -70,7 +70,7 @@ fn case(number: usize) -> Case {
         }
     }
     let z = (0..ROWS * n).map(|_| amplitude * random()).collect();
-    let dtype = if number % 2 == 0 { DType::F32 } else { DType::F64 };
+    let dtype = if number.is_multiple_of(2) { DType::F32 } else { DType::F64 };
     let relative =
         of(if dtype == DType::F32 { &[1e-3, 1e-5, 1e-6] } else { &[1e-3, 1e-6, 1e-9] }, &mut random);
     let solver = match number / 2 % 3 {
@@ -155,7 +155,7 @@ fn what_is_certified_is_a_bound_of_the_true_error() {
         }
     }
     let (states, gradients) = (median(of_states), median(of_gradients));
-    println!(
+    eprintln!(
         "{trusted} of {cases} cases trusted; bound / error: {states:.2} of states, {gradients:.2} of gradients"
     );
     assert!(wrong.is_empty(), "{} of {trusted} trusted cases:\n{}", wrong.len(), wrong.join("\n"));

@@ -54,9 +54,8 @@ fn reachability(files: usize, imports: &[Import]) -> Vec<Vec<bool>> {
     for between in 0..files {
         for from in 0..files {
             if reaches[from][between] {
-                for to in 0..files {
-                    reaches[from][to] |= reaches[between][to];
-                }
+                let through = reaches[between].clone();
+                reaches[from].iter_mut().zip(through).for_each(|(reaches, further)| *reaches |= further);
             }
         }
     }

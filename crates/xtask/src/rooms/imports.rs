@@ -13,6 +13,7 @@ struct Reserved {
 }
 
 const VALUE: &str = "crates/banach-program/src/run/value";
+const VALUE_TYPE: &str = "crates/banach-program/src/language/value";
 const TRACE: &str = "crates/banach-program/src/trace/record";
 const LOWER: &str = "crates/banach-program/src/trace/lower";
 const ATTACH: &str = "crates/banach/src/calculus/attach";
@@ -21,7 +22,7 @@ const RESERVED: [Reserved; 2] = [
     Reserved {
         words: &["Dispatch", "DispatchTensor", "into_dispatch", "from_dispatch", "as_dispatch"],
         what: "Burn's dispatch layer",
-        rooms: &[VALUE, ATTACH],
+        rooms: &[VALUE, VALUE_TYPE, ATTACH],
     },
     Reserved { words: &["Autodiff"], what: "Burn's autodiff", rooms: &[ATTACH] },
 ];

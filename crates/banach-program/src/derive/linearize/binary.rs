@@ -1,6 +1,7 @@
 //! Tangents of functions of two numbers.
 
 use super::Linearizer;
+use crate::language::custom::TangentBuilder;
 use crate::language::primitive::{Binary, Comparison, Primitive, Unary};
 use crate::language::program::Var;
 
@@ -34,7 +35,8 @@ impl Linearizer {
                 self.tangent.add(da, right)
             }
             Binary::Atan2 => {
-                // (y, -x) / (x² + y²), divided by the larger of |x| and |y| so that the squares stay in range.
+                // (y, -x) / (x² + y²), divided by the larger of |x| and |y| so that the squares stay in
+                // range.
                 let scale = self.primal.magnitude(x, y);
                 let (x, y) = (self.primal.divide(x, scale), self.primal.divide(y, scale));
                 let (xx, yy) = (self.primal.multiply(x, x), self.primal.multiply(y, y));

@@ -1,7 +1,8 @@
-//! How are blocks of one result put together? By a concatenation in place of a sum, and inside a product.
+//! Assembly of a result from blocks: concatenation in place of a sum, and inside a product.
 
 use super::Rewriter;
-use crate::language::primitive::{Bilinear, Primitive, Span, Structure};
+use crate::language::geometry::Span;
+use crate::language::primitive::{Bilinear, Primitive, Structure};
 use crate::language::program::Var;
 
 impl Rewriter {

@@ -1,61 +1,70 @@
-//! How is one instruction carried out? The target is taken out of memory, everything else is read.
+//! Execution of one instruction: its target is taken out of the workspace, and all other buffers are read.
 
 mod elementwise;
 mod products;
 mod sums;
 
 use super::index;
-use super::instruction::{Instruction, Start, Work};
+use super::instruction::{BufferOffset, Instruction, Work};
+use super::integer;
 use super::loops::{copy, extremes};
-use super::machine::{Machine, Made, Operand, Packed, Target, Workspace};
+use super::machine::Machine;
 use super::memory::Slot;
-use super::plan::Known;
+use super::packed::{Packed, PackedOperand};
+use super::plan::ConstantData;
 use super::view::Buffer;
-use super::whole;
+use super::workspace::Workspace;
 use crate::error::Error;
 use crate::language::custom::Custom;
-use crate::language::primitive::{Comparison, Index, Kind, Type};
-use crate::run::value::{Number, Value};
+use crate::language::primitive::{Comparison, Index};
+use crate::language::tensor_type::{Kind, Type};
+use crate::language::value::Value;
+use crate::run::operand::{Operand, Target};
+use crate::run::value::number::Number;
 
-/// A run of a machine.
+/// The state of one run of a machine.
 pub(super) struct Run<'r, 'i, 'o, T> {
     pub(super) machine: &'r Machine<T>,
     pub(super) workspace: &'r mut Workspace<T>,
     pub(super) packed: &'r Packed<T>,
     pub(super) inputs: &'r [Operand<'i, T>],
-    /// The inputs as tensors, where they were given as such.
+    /// The inputs as tensors, if the caller passed tensors.
     pub(super) values: &'r [Value],
     pub(super) outputs: &'r mut [Target<'o, T>],
 }
 
-/// The memory of a target, taken out while it is written.
-enum Taken<'a, T> {
+/// The memory of a target, moved out of the workspace while it is written.
+enum TargetMemory<'a, T> {
     Real(Vec<T>),
-    Whole(Vec<i64>),
+    Integer(Vec<i64>),
     RealOutput(&'a mut [T]),
-    WholeOutput(&'a mut [i64]),
+    IntegerOutput(&'a mut [i64]),
 }
 
-impl<T> Taken<'_, T> {
+impl<T> TargetMemory<'_, T> {
     fn real(&mut self, len: usize) -> &mut [T] {
         match self {
-            Taken::Real(numbers) => &mut numbers[..len],
-            Taken::RealOutput(numbers) => {
+            TargetMemory::Real(numbers) => &mut numbers[..len],
+            TargetMemory::RealOutput(numbers) => {
                 assert_eq!(numbers.len(), len, "numbers of an output");
                 numbers
             }
-            Taken::Whole(_) | Taken::WholeOutput(_) => panic!("real numbers written to memory of integers"),
+            TargetMemory::Integer(_) | TargetMemory::IntegerOutput(_) => {
+                panic!("bug: real numbers written to memory of integers")
+            }
         }
     }
 
-    fn whole(&mut self, len: usize) -> &mut [i64] {
+    fn integers(&mut self, len: usize) -> &mut [i64] {
         match self {
-            Taken::Whole(numbers) => &mut numbers[..len],
-            Taken::WholeOutput(numbers) => {
+            TargetMemory::Integer(numbers) => &mut numbers[..len],
+            TargetMemory::IntegerOutput(numbers) => {
                 assert_eq!(numbers.len(), len, "numbers of an output");
                 numbers
             }
-            Taken::Real(_) | Taken::RealOutput(_) => panic!("integers written to memory of real numbers"),
+            TargetMemory::Real(_) | TargetMemory::RealOutput(_) => {
+                panic!("bug: integers written to memory of real numbers")
+            }
         }
     }
 }
@@ -80,30 +89,32 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         done
     }
 
-    fn take(&mut self, temporary: usize) -> Taken<'o, T> {
-        let whole = self.machine.plan.temporaries[temporary].whole;
-        match (self.machine.slot(temporary), whole) {
-            (Slot::Own(slot), false) => Taken::Real(std::mem::take(&mut self.workspace.real[slot])),
-            (Slot::Own(slot), true) => Taken::Whole(std::mem::take(&mut self.workspace.whole[slot])),
+    fn take(&mut self, temporary: usize) -> TargetMemory<'o, T> {
+        let integers = self.machine.plan.temporaries[temporary].integers;
+        match (self.machine.slot(temporary), integers) {
+            (Slot::Own(slot), false) => TargetMemory::Real(std::mem::take(&mut self.workspace.real[slot])),
+            (Slot::Own(slot), true) => {
+                TargetMemory::Integer(std::mem::take(&mut self.workspace.integers[slot]))
+            }
             (Slot::Output(output), _) => match &mut self.outputs[output] {
-                Target::Real(numbers) => Taken::RealOutput(std::mem::take(numbers)),
-                Target::Whole(numbers) => Taken::WholeOutput(std::mem::take(numbers)),
+                Target::Real(numbers) => TargetMemory::RealOutput(std::mem::take(numbers)),
+                Target::Integer(numbers) => TargetMemory::IntegerOutput(std::mem::take(numbers)),
             },
-            (Slot::Nowhere, _) => panic!("temporary {temporary} has no memory"),
+            (Slot::Unused, _) => panic!("bug: temporary {temporary} has no memory"),
         }
     }
 
-    fn put_back(&mut self, temporary: usize, taken: Taken<'o, T>) {
+    fn put_back(&mut self, temporary: usize, taken: TargetMemory<'o, T>) {
         match (self.machine.slot(temporary), taken) {
-            (Slot::Own(slot), Taken::Real(numbers)) => self.workspace.real[slot] = numbers,
-            (Slot::Own(slot), Taken::Whole(numbers)) => self.workspace.whole[slot] = numbers,
-            (Slot::Output(output), Taken::RealOutput(numbers)) => {
+            (Slot::Own(slot), TargetMemory::Real(numbers)) => self.workspace.real[slot] = numbers,
+            (Slot::Own(slot), TargetMemory::Integer(numbers)) => self.workspace.integers[slot] = numbers,
+            (Slot::Output(output), TargetMemory::RealOutput(numbers)) => {
                 self.outputs[output] = Target::Real(numbers)
             }
-            (Slot::Output(output), Taken::WholeOutput(numbers)) => {
-                self.outputs[output] = Target::Whole(numbers)
+            (Slot::Output(output), TargetMemory::IntegerOutput(numbers)) => {
+                self.outputs[output] = Target::Integer(numbers)
             }
-            (_, _) => panic!("temporary {temporary} moved"),
+            (_, _) => panic!("bug: temporary {temporary} changed its slot"),
         }
     }
 
@@ -112,63 +123,67 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         match buffer {
             Buffer::Input(input) => match self.inputs[input] {
                 Operand::Real(numbers) => numbers,
-                Operand::Whole(_) => panic!("input {input} holds integers"),
+                Operand::Integer(_) => panic!("bug: input {input} holds integers"),
             },
             Buffer::Constant(constant) => self.machine.constant(constant),
             Buffer::Packed(pack) => match &self.workspace.made[pack] {
-                Some(Made::Numbers(numbers)) => numbers,
-                Some(Made::Matrix(_) | Made::Weights(_)) | None => self.packed.numbers(pack),
+                Some(PackedOperand::Elements(numbers)) => numbers,
+                Some(PackedOperand::Matrix(_) | PackedOperand::Weights(_)) | None => {
+                    self.packed.numbers(pack)
+                }
             },
             Buffer::Temporary(temporary) => match self.machine.slot(temporary) {
                 Slot::Own(slot) => &self.workspace.real[slot],
                 Slot::Output(output) => match &self.outputs[output] {
                     Target::Real(numbers) => numbers,
-                    Target::Whole(_) => panic!("output {output} holds integers"),
+                    Target::Integer(_) => panic!("bug: output {output} holds integers"),
                 },
-                Slot::Nowhere => panic!("temporary {temporary} was never written"),
+                Slot::Unused => panic!("bug: temporary {temporary} was never written"),
             },
         }
     }
 
-    /// What is made of an operand: in this run, or beforehand.
-    pub(super) fn made(&self, pack: usize) -> &Made<T> {
+    /// Returns a packed operand, of this run or packed beforehand.
+    pub(super) fn made(&self, pack: usize) -> &PackedOperand<T> {
         let beforehand = || self.packed.made[pack].as_deref();
         let made = self.workspace.made[pack].as_ref().or_else(beforehand);
-        made.unwrap_or_else(|| panic!("pack {pack} was not made"))
+        made.unwrap_or_else(|| panic!("bug: pack {pack} was not made"))
     }
 
-    pub(super) fn from(&self, start: Start) -> &[T] {
+    pub(super) fn from(&self, start: BufferOffset) -> &[T] {
         &self.real(start.buffer)[start.offset..]
     }
 
-    fn whole(&self, buffer: Buffer) -> &[i64] {
+    fn integers(&self, buffer: Buffer) -> &[i64] {
         match buffer {
             Buffer::Input(input) => match self.inputs[input] {
-                Operand::Whole(numbers) => numbers,
-                Operand::Real(_) => panic!("input {input} holds real numbers"),
+                Operand::Integer(numbers) => numbers,
+                Operand::Real(_) => panic!("bug: input {input} holds real numbers"),
             },
             Buffer::Constant(constant) => match &self.machine.plan.constants[constant] {
-                Known::Whole(numbers) => numbers,
-                Known::Real(_) => panic!("constant {constant} holds real numbers"),
+                ConstantData::Integer(numbers) => numbers,
+                ConstantData::Real(_) => panic!("bug: constant {constant} holds real numbers"),
             },
-            Buffer::Packed(pack) => panic!("pack {pack} holds real numbers"),
+            Buffer::Packed(pack) => panic!("bug: pack {pack} holds real numbers"),
             Buffer::Temporary(temporary) => match self.machine.slot(temporary) {
-                Slot::Own(slot) => &self.workspace.whole[slot],
+                Slot::Own(slot) => &self.workspace.integers[slot],
                 Slot::Output(output) => match &self.outputs[output] {
-                    Target::Whole(numbers) => numbers,
-                    Target::Real(_) => panic!("output {output} holds real numbers"),
+                    Target::Integer(numbers) => numbers,
+                    Target::Real(_) => panic!("bug: output {output} holds real numbers"),
                 },
-                Slot::Nowhere => panic!("temporary {temporary} was never written"),
+                Slot::Unused => panic!("bug: temporary {temporary} was never written"),
             },
         }
     }
 
-    fn is_whole(&self, buffer: Buffer) -> bool {
+    fn is_integer(&self, buffer: Buffer) -> bool {
         match buffer {
-            Buffer::Input(input) => matches!(self.inputs[input], Operand::Whole(_)),
-            Buffer::Constant(constant) => matches!(self.machine.plan.constants[constant], Known::Whole(_)),
+            Buffer::Input(input) => matches!(self.inputs[input], Operand::Integer(_)),
+            Buffer::Constant(constant) => {
+                matches!(self.machine.plan.constants[constant], ConstantData::Integer(_))
+            }
             Buffer::Packed(_) => false,
-            Buffer::Temporary(temporary) => self.machine.plan.temporaries[temporary].whole,
+            Buffer::Temporary(temporary) => self.machine.plan.temporaries[temporary].integers,
         }
     }
 
@@ -176,7 +191,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         &self,
         instruction: &Instruction<T>,
         temporary: usize,
-        taken: &mut Taken<'_, T>,
+        taken: &mut TargetMemory<'_, T>,
         (scratch, sums): (&mut banach_kernels::Panels<T>, &mut Vec<f64>),
     ) -> Result<(), Error> {
         let len = self.machine.plan.temporaries[temporary].len;
@@ -187,12 +202,12 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
             Work::WeightGradient { convolution, images, x, y } => {
                 self.weight_gradient(convolution, *images, [*x, *y], taken.real(len), scratch);
             }
-            Work::Copy { source, target } if self.is_whole(source.buffer) => {
-                copy(source, self.whole(source.buffer), target, taken.whole(len));
+            Work::Copy { source, target } if self.is_integer(source.buffer) => {
+                copy(source, self.integers(source.buffer), target, taken.integers(len));
             }
             Work::Copy { source, target } => self.copy(source, target, taken.real(len)),
-            Work::Fill(number) => match self.machine.plan.temporaries[temporary].whole {
-                true => taken.whole(len).fill(*number as i64),
+            Work::Fill(number) => match self.machine.plan.temporaries[temporary].integers {
+                true => taken.integers(len).fill(*number as i64),
                 false => taken.real(len).fill(T::from_f64(*number)),
             },
             Work::Sum { source, target } => self.sum(source, target, taken.real(len), sums),
@@ -201,7 +216,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
                 extremes(self.from(*source), *sizes, *largest, |at, _, number| target[at] = number);
             }
             Work::Extreme { source, sizes, largest, position: true } => {
-                let target = taken.whole(len);
+                let target = taken.integers(len);
                 extremes(self.from(*source), *sizes, *largest, |at, position, _| {
                     target[at] = position as i64
                 });
@@ -210,24 +225,24 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
                 self.index(index, (*source, *positions), shapes, taken, len)?;
             }
             Work::MaxPoolIndices { pool, source, shape, result } => {
-                index::max_pool(pool, self.from(*source), *shape, *result, taken.whole(len));
+                index::max_pool(pool, self.from(*source), *shape, *result, taken.integers(len));
             }
-            Work::CompareWhole { comparison, left, right } => {
+            Work::CompareIntegers { comparison, left, right } => {
                 self.compare(*comparison, *left, *right, taken.real(len));
             }
-            Work::WholeToReal(source) => {
-                let source = &self.whole(source.buffer)[source.offset..];
-                taken.real(len).iter_mut().zip(source).for_each(|(out, x)| *out = T::of_whole(*x));
+            Work::IntegerToReal(source) => {
+                let source = &self.integers(source.buffer)[source.offset..];
+                taken.real(len).iter_mut().zip(source).for_each(|(out, x)| *out = T::from_integer(*x));
             }
-            Work::RealToWhole(source, width) => {
+            Work::RealToInteger(source, width) => {
                 let source = self.from(*source);
-                let numbers = taken.whole(len).iter_mut().zip(source);
-                numbers.for_each(|(out, x)| *out = whole::from_real(x.to_f64(), *width));
+                let numbers = taken.integers(len).iter_mut().zip(source);
+                numbers.for_each(|(out, x)| *out = integer::from_real(x.to_f64(), *width));
             }
             Work::Narrow(source, width) => {
-                let source = &self.whole(source.buffer)[source.offset..];
-                let numbers = taken.whole(len).iter_mut().zip(source);
-                numbers.for_each(|(out, x)| *out = whole::narrowed(*x, *width));
+                let source = &self.integers(source.buffer)[source.offset..];
+                let numbers = taken.integers(len).iter_mut().zip(source);
+                numbers.for_each(|(out, x)| *out = integer::narrowed(*x, *width));
             }
             Work::Custom { primitive, operands } => {
                 self.custom(primitive.0.as_ref(), operands, taken.real(len))?;
@@ -240,25 +255,31 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
     fn index(
         &self,
         index: &Index,
-        (source, positions): (Start, Start),
+        (source, positions): (BufferOffset, BufferOffset),
         shapes: &[Vec<usize>; 2],
-        taken: &mut Taken<'_, T>,
+        taken: &mut TargetMemory<'_, T>,
         len: usize,
     ) -> Result<(), Error> {
-        let positions = &self.whole(positions.buffer)[positions.offset..];
-        if self.is_whole(source.buffer) {
-            let source = &self.whole(source.buffer)[source.offset..];
+        let positions = &self.integers(positions.buffer)[positions.offset..];
+        if self.is_integer(source.buffer) {
+            let source = &self.integers(source.buffer)[source.offset..];
             let add = |a: i64, b: i64| a.wrapping_add(b);
-            index::apply(index, source, positions, shapes, taken.whole(len), (add, 0))
+            index::apply(index, source, positions, shapes, taken.integers(len), (add, 0))
         } else {
             let add = |a: T, b: T| T::from_f64(a.to_f64() + b.to_f64());
             index::apply(index, self.from(source), positions, shapes, taken.real(len), (add, T::ZERO))
         }
     }
 
-    fn compare(&self, comparison: Comparison, left: Start, right: Result<Start, f64>, target: &mut [T]) {
-        let left = &self.whole(left.buffer)[left.offset..];
-        let right = right.map(|right| &self.whole(right.buffer)[right.offset..]);
+    fn compare(
+        &self,
+        comparison: Comparison,
+        left: BufferOffset,
+        right: Result<BufferOffset, f64>,
+        target: &mut [T],
+    ) {
+        let left = &self.integers(left.buffer)[left.offset..];
+        let right = right.map(|right| &self.integers(right.buffer)[right.offset..]);
         for (at, out) in target.iter_mut().enumerate() {
             let a = left[at];
             let b = right.map_or_else(|number| number as i64, |right| right[at]);
@@ -274,27 +295,29 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         }
     }
 
-    /// The tensor that was given as an input, if it is one as a whole.
-    fn given(&self, start: Start, ty: &Type) -> Option<Value> {
+    /// Returns the input tensor at a position, if the operand is the whole input.
+    fn given(&self, start: BufferOffset, ty: &Type) -> Option<Value> {
         match start {
-            Start { buffer: Buffer::Input(input), offset: 0 } => {
+            BufferOffset { buffer: Buffer::Input(input), offset: 0 } => {
                 self.values.get(input).filter(|value| value.ty() == *ty).cloned()
             }
-            Start { .. } => None,
+            BufferOffset { .. } => None,
         }
     }
 
-    /// A primitive defined elsewhere, on tensors.
+    /// Evaluates a custom primitive on tensors.
     fn custom(
         &self,
         primitive: &dyn Custom,
-        operands: &[(Start, Type)],
+        operands: &[(BufferOffset, Type)],
         target: &mut [T],
     ) -> Result<(), Error> {
         let values = operands.iter().map(|(start, ty)| {
             self.given(*start, ty).unwrap_or_else(|| match ty.kind {
-                Kind::Int(_) => Value::of_whole(&self.whole(start.buffer)[start.offset..][..ty.len()], ty),
-                Kind::Float(_) | Kind::Bool => Value::of_real(&self.from(*start)[..ty.len()], ty),
+                Kind::Int(_) => {
+                    Value::from_integers(&self.integers(start.buffer)[start.offset..][..ty.len()], ty)
+                }
+                Kind::Float(_) | Kind::Bool => Value::from_reals(&self.from(*start)[..ty.len()], ty),
             })
         });
         let result = primitive.evaluate(values.collect())?;

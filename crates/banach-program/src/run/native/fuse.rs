@@ -1,12 +1,13 @@
-//! Which elementwise lines are computed together? Those whose results nobody else reads.
+//! Fusion of elementwise equations whose results only the next equation of the chain reads.
 
-use crate::language::primitive::Kind;
 use crate::language::program::{Equation, Program, Var};
+use crate::language::tensor_type::Kind;
 
 /// Lines of a chain, so that what lies between them stays in the fastest cache.
 const LONGEST: usize = 64;
 
-/// For every variable, the line of whose chain it is a part: elementwise lines run with the last of their chain.
+/// For every variable, the line of whose chain it is a part: elementwise lines run with the last of their
+/// chain.
 #[derive(Debug)]
 pub(crate) struct Fusion {
     chains: Vec<Option<Var>>,

@@ -1,7 +1,8 @@
-//! How are numbers moved to positions that are numbers themselves?
+//! Gather, select, their transposes and max-pooling positions on slices.
 
 use crate::error::Error;
-use crate::language::primitive::{Index, Pool};
+use crate::language::geometry::Pool;
+use crate::language::primitive::Index;
 
 /// `[before, size, after]` around an axis.
 fn around(shape: &[usize], axis: usize) -> [usize; 3] {
@@ -70,8 +71,8 @@ pub(super) fn apply<E: Copy>(
     Ok(())
 }
 
-/// Where element `at` of the positions stands before and after the axis in the other tensor, whose other axes may be
-/// longer.
+/// Where element `at` of the positions stands before and after the axis in the other tensor, whose other axes
+/// may be longer.
 fn coordinates(
     at: usize,
     count: usize,
@@ -94,8 +95,8 @@ fn coordinates(
     [other(&mut outer, 0..axis), other(&mut inner, axis + 1..shape.len())]
 }
 
-/// The position of the largest element of every window: the first of equal ones, and NaN, the last of several, before
-/// all numbers, as in Burn.
+/// The position of the largest element of every window: the first of equal ones, and NaN, the last of
+/// several, before all numbers, as in Burn.
 pub(super) fn max_pool<T: Copy + PartialOrd>(
     pool: &Pool,
     x: &[T],

@@ -1,38 +1,41 @@
-//! What does a machine do, one thing after another? Kernels on views, each writing one buffer.
+//! Instructions of a machine: kernels on views, each of which writes one buffer.
 
 use super::view::{Buffer, Loop, View};
-use crate::language::custom::{Custom, Door};
-use crate::language::primitive::{Comparison, Index, Pool, Type};
+use crate::language::custom::{Custom, CustomOp};
+use crate::language::geometry::Pool;
+use crate::language::primitive::{Comparison, Index};
+use crate::language::tensor_type::Type;
 use banach_kernels::{Chain, Convolution};
 use burn::tensor::IntDType;
 
-/// Numbers to read: where they start in a buffer.
+/// The position in a buffer at which an operand starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Start {
+pub(crate) struct BufferOffset {
     pub(crate) buffer: Buffer,
     pub(crate) offset: usize,
 }
 
-impl From<&View> for Start {
+impl From<&View> for BufferOffset {
     fn from(view: &View) -> Self {
-        Start { buffer: view.buffer, offset: view.offset }
+        BufferOffset { buffer: view.buffer, offset: view.offset }
     }
 }
 
-/// A matrix to read, of any layout.
+/// A strided matrix in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct MatrixAt {
-    pub(crate) start: Start,
+pub(crate) struct MatrixView {
+    pub(crate) start: BufferOffset,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
     pub(crate) strides: [usize; 2],
 }
 
-/// An elementwise chain: nested loops around rows and columns; strides are those of the target, then of the sources.
+/// An elementwise chain: nested loops around rows and columns; strides are those of the target, then of the
+/// sources.
 #[derive(Clone, Debug)]
 pub(crate) struct Elementwise<T> {
     pub(crate) chain: Chain<T>,
-    pub(crate) sources: Vec<Start>,
+    pub(crate) sources: Vec<BufferOffset>,
     pub(crate) outer: Vec<Loop>,
     pub(crate) rows: Loop,
     pub(crate) columns: Loop,
@@ -43,24 +46,25 @@ pub(crate) struct Elementwise<T> {
 pub(crate) struct Epilogue<T> {
     pub(crate) chain: Chain<T>,
     /// The other inputs with their row and column strides.
-    pub(crate) sources: Vec<(Start, [usize; 2])>,
+    pub(crate) sources: Vec<(BufferOffset, [usize; 2])>,
 }
 
 /// The right operand of a product.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Right {
-    /// Packed beforehand: which pack.
+pub(crate) enum RightOperand {
+    /// A packed matrix, by pack.
     Packed(usize),
-    /// As it lies.
-    AsItLies(MatrixAt),
+    /// A matrix in its own layout.
+    Strided(MatrixView),
 }
 
-/// A product of matrices, or a batch of them: strides are those of the target, the left and the right operand.
+/// A product of matrices, or a batch of them: strides are those of the target, the left and the right
+/// operand.
 #[derive(Clone, Debug)]
 pub(crate) struct Product<T> {
     pub(crate) batch: Vec<Loop>,
-    pub(crate) left: MatrixAt,
-    pub(crate) right: Right,
+    pub(crate) left: MatrixView,
+    pub(crate) right: RightOperand,
     pub(crate) columns: usize,
     pub(crate) epilogue: Option<Epilogue<T>>,
 }
@@ -71,34 +75,34 @@ pub(crate) struct Convolve<T> {
     pub(crate) images: usize,
     pub(crate) convolution: Convolution,
     pub(crate) transposed: bool,
-    pub(crate) source: Start,
+    pub(crate) source: BufferOffset,
     pub(crate) taps: usize,
     pub(crate) epilogue: Option<Epilogue<T>>,
 }
 
-/// What is made of operands that stay the same over many runs, or of others in every run.
+/// A packing job: done once for operands that stay fixed over many runs, and in every run for others.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Pack {
     /// The right operand of products.
-    Matrix(MatrixAt),
+    Matrix(MatrixView),
     /// Weights of a convolution `[out, in of a group, height, width]`, strides in this order.
-    Weights { convolution: Convolution, transposed: bool, start: Start, strides: [usize; 4] },
+    Weights { convolution: Convolution, transposed: bool, start: BufferOffset, strides: [usize; 4] },
     /// The numbers of a view without gaps, in the order of these loops.
-    Numbers { view: View, order: Vec<usize> },
+    Elements { view: View, order: Vec<usize> },
 }
 
 impl Pack {
-    /// What it is made of.
+    /// The buffer that is packed.
     pub(crate) fn buffer(&self) -> Buffer {
         match self {
             Pack::Matrix(matrix) => matrix.start.buffer,
             Pack::Weights { start, .. } => start.buffer,
-            Pack::Numbers { view, .. } => view.buffer,
+            Pack::Elements { view, .. } => view.buffer,
         }
     }
 }
 
-/// One thing to do.
+/// The operation of an instruction.
 #[derive(Clone, Debug)]
 pub(crate) enum Work<T> {
     Elementwise(Elementwise<T>),
@@ -108,8 +112,8 @@ pub(crate) enum Work<T> {
     WeightGradient {
         convolution: Convolution,
         images: usize,
-        x: Start,
-        y: Start,
+        x: BufferOffset,
+        y: BufferOffset,
     },
     /// Numbers of a view to a view of the target.
     Copy {
@@ -124,7 +128,7 @@ pub(crate) enum Work<T> {
     },
     /// Along the middle of `[before, size, after]`.
     Extreme {
-        source: Start,
+        source: BufferOffset,
         sizes: [usize; 3],
         largest: bool,
         position: bool,
@@ -132,37 +136,37 @@ pub(crate) enum Work<T> {
     /// Operands and positions are dense; `shapes` are those of the operand and of the positions.
     Index {
         index: Index,
-        source: Start,
-        positions: Start,
+        source: BufferOffset,
+        positions: BufferOffset,
         shapes: [Vec<usize>; 2],
     },
     MaxPoolIndices {
         pool: Pool,
-        source: Start,
+        source: BufferOffset,
         shape: [usize; 4],
         result: [usize; 2],
     },
     /// Integers compared with integers, or with a number.
-    CompareWhole {
+    CompareIntegers {
         comparison: Comparison,
-        left: Start,
-        right: Result<Start, f64>,
+        left: BufferOffset,
+        right: Result<BufferOffset, f64>,
     },
-    WholeToReal(Start),
+    IntegerToReal(BufferOffset),
     /// Real numbers to integers of a width.
-    RealToWhole(Start, IntDType),
+    RealToInteger(BufferOffset, IntDType),
     /// Integers to integers of a width.
-    Narrow(Start, IntDType),
+    Narrow(BufferOffset, IntDType),
     /// Dense operands of the types given.
     Custom {
-        primitive: Door<dyn Custom>,
-        operands: Vec<(Start, Type)>,
+        primitive: CustomOp<dyn Custom>,
+        operands: Vec<(BufferOffset, Type)>,
     },
-    /// Makes a pack that cannot be made beforehand; writes no buffer.
+    /// Packs an operand that is not fixed; writes no buffer.
     Pack(usize),
 }
 
-/// Something to do and the temporary buffer it writes.
+/// An operation and the temporary buffer that it writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Instruction<T> {
     pub(crate) work: Work<T>,
@@ -180,7 +184,7 @@ impl<T> Instruction<T> {
             Work::Product(product) => {
                 let mut buffers = epilogue(&product.epilogue);
                 buffers.push(product.left.start.buffer);
-                if let Right::AsItLies(matrix) = product.right {
+                if let RightOperand::Strided(matrix) = product.right {
                     buffers.push(matrix.start.buffer);
                 }
                 buffers
@@ -195,11 +199,11 @@ impl<T> Instruction<T> {
             Work::Fill(_) => vec![],
             Work::Extreme { source, .. }
             | Work::MaxPoolIndices { source, .. }
-            | Work::WholeToReal(source)
-            | Work::RealToWhole(source, _)
+            | Work::IntegerToReal(source)
+            | Work::RealToInteger(source, _)
             | Work::Narrow(source, _) => vec![source.buffer],
             Work::Index { source, positions, .. } => vec![source.buffer, positions.buffer],
-            Work::CompareWhole { left, right, .. } => {
+            Work::CompareIntegers { left, right, .. } => {
                 std::iter::once(left.buffer).chain(right.iter().map(|right| right.buffer)).collect()
             }
             Work::Custom { operands, .. } => operands.iter().map(|(start, _)| start.buffer).collect(),

@@ -1,4 +1,4 @@
-//! How are the numbers of views visited that no kernel takes? Nested loops over strides.
+//! Nested loops over strided views, for operations without a kernel.
 
 use super::view::{Loop, View, loops};
 
@@ -79,8 +79,8 @@ fn turn<E: Copy>(
     });
 }
 
-/// The position of the largest or smallest number along the middle of `[before, size, after]`, or that number; the
-/// first of equal ones, and the first that is not a number before all others.
+/// The position of the largest or smallest number along the middle of `[before, size, after]`, or that
+/// number; the first of equal ones, and the first that is not a number before all others.
 pub(crate) fn extremes<T: Copy + PartialOrd>(
     x: &[T],
     [before, size, after]: [usize; 3],

@@ -1,16 +1,16 @@
-//! How little memory suffices? Temporaries that are never needed at the same time share a slot.
+//! Memory planning: temporaries whose lifetimes do not overlap share a slot.
 
 use super::instruction::Instruction;
 use super::plan::{Plan, Temporary};
 use super::view::Buffer;
 
-/// Where a temporary lies when the machine runs.
+/// The memory of a temporary at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
     Own(usize),
     Output(usize),
-    /// Nothing is ever written to it.
-    Nowhere,
+    /// The temporary is never written.
+    Unused,
 }
 
 /// The slots of all temporaries, and what every slot holds.
@@ -18,13 +18,13 @@ pub(crate) enum Slot {
 pub(crate) struct Layout {
     pub(crate) slots: Vec<Slot>,
     pub(crate) real: Vec<usize>,
-    pub(crate) whole: Vec<usize>,
+    pub(crate) integers: Vec<usize>,
 }
 
 impl Layout {
     pub(crate) fn new<T>(plan: &Plan<T>) -> Self {
         let lives = lives(plan);
-        let mut layout = Layout { slots: vec![Slot::Nowhere; lives.len()], real: vec![], whole: vec![] };
+        let mut layout = Layout { slots: vec![Slot::Unused; lives.len()], real: vec![], integers: vec![] };
         for (output, &temporary) in plan.outputs.iter().enumerate() {
             layout.slots[temporary] = Slot::Output(output);
         }
@@ -34,12 +34,15 @@ impl Layout {
             (0..lives.len()).filter(|&temporary| lives[temporary].is_some()).collect();
         order.sort_by_key(|&temporary| lives[temporary].map(|(first, _)| first));
         for temporary in order {
-            let (Some((first, last)), Slot::Nowhere) = (lives[temporary], layout.slots[temporary]) else {
+            let (Some((first, last)), Slot::Unused) = (lives[temporary], layout.slots[temporary]) else {
                 continue;
             };
-            let Temporary { len, whole } = plan.temporaries[temporary];
-            let (sizes, free) =
-                if whole { (&mut layout.whole, &mut free[1]) } else { (&mut layout.real, &mut free[0]) };
+            let Temporary { len, integers } = plan.temporaries[temporary];
+            let (sizes, free) = if integers {
+                (&mut layout.integers, &mut free[1])
+            } else {
+                (&mut layout.real, &mut free[0])
+            };
             let slot = best(sizes, free, first, len);
             if slot == sizes.len() {
                 sizes.push(0);
@@ -53,7 +56,7 @@ impl Layout {
     }
 }
 
-/// The free slot that wastes least, or a new one.
+/// Selects the free slot of the closest size, or a new one.
 fn best(sizes: &[usize], free: &[usize], first: usize, len: usize) -> usize {
     let candidates = (0..sizes.len()).filter(|&slot| free[slot] <= first);
     candidates.min_by_key(|&slot| sizes[slot].abs_diff(len)).unwrap_or(sizes.len())

@@ -1,4 +1,4 @@
-//! How does a program become instructions? One walk over its lines; what only renames positions becomes a view.
+//! Compilation of a program to instructions in one pass. Equations that only rename positions become views.
 
 mod chains;
 mod moves;
@@ -7,18 +7,19 @@ mod products;
 use super::fuse::Fusion;
 use super::instruction::{Instruction, Pack, Work};
 use super::view::{Buffer, View};
-use super::{Unsuitable, precision};
-use crate::language::primitive::{Bilinear, Constant, Kind, Literal, Primitive, Structure, Type};
+use crate::error::Unsuitable;
+use crate::language::primitive::{Bilinear, Primitive, Structure};
 use crate::language::program::{Equation, Program, Var};
-use crate::run::value::Number;
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::run::value::number::{Number, precision};
 use burn::tensor::IntDType;
 use std::collections::HashMap;
 
-/// A tensor known when the machine is built.
+/// The elements of a constant.
 #[derive(Clone, Debug)]
-pub(crate) enum Known<T> {
+pub(crate) enum ConstantData<T> {
     Real(Vec<T>),
-    Whole(Vec<i64>),
+    Integer(Vec<i64>),
 }
 
 /// A block of memory.
@@ -26,25 +27,25 @@ pub(crate) enum Known<T> {
 pub(crate) struct Temporary {
     pub(crate) len: usize,
     /// Whether it holds integers.
-    pub(crate) whole: bool,
+    pub(crate) integers: bool,
 }
 
-/// Everything a machine has to know.
+/// The compiled form of a program.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan<T> {
     pub(crate) instructions: Vec<Instruction<T>>,
     pub(crate) packs: Vec<Pack>,
-    pub(crate) constants: Vec<Known<T>>,
+    pub(crate) constants: Vec<ConstantData<T>>,
     pub(crate) temporaries: Vec<Temporary>,
     /// The temporary that is each output.
     pub(crate) outputs: Vec<usize>,
 }
 
-/// Where a variable is while the plan is made.
+/// The location of a variable during planning.
 #[derive(Clone, Debug)]
-enum Place {
-    /// Nowhere yet: a part of a chain or a product that runs with a later line.
-    Later,
+enum Location {
+    /// Not computed yet: part of a chain or product that runs with a later equation.
+    Deferred,
     Number(f64),
     At(View),
 }
@@ -52,17 +53,17 @@ enum Place {
 pub(crate) struct Planner<'p, T> {
     program: &'p Program,
     fusion: Fusion,
-    /// The lines of every chain, by the variable of the last.
+    /// The equations of every chain, by the variable of the last.
     members: HashMap<Var, Vec<&'p Equation>>,
-    /// The line that gives each variable.
+    /// The equation that defines each variable.
     source: Vec<Option<&'p Equation>>,
-    places: Vec<Place>,
-    /// Inputs that stay the same over many runs.
+    places: Vec<Location>,
+    /// Inputs that stay fixed over many runs.
     fixed: Vec<bool>,
     plan: Plan<T>,
 }
 
-/// The plan of a program whose `fixed` inputs stay the same over many runs.
+/// Plans a program whose `fixed` inputs do not change between runs.
 pub(crate) fn plan<T: Number>(program: &Program, fixed: &[usize]) -> Result<Plan<T>, Unsuitable> {
     let mut planner = Planner::<T>::new(program, fixed)?;
     for equation in program.equations() {
@@ -82,10 +83,11 @@ impl<'p, T: Number> Planner<'p, T> {
             }
             source[equation.result.0] = Some(equation);
         }
-        let mut places = vec![Place::Later; program.variables()];
+        let mut places = vec![Location::Deferred; program.variables()];
         for (position, &input) in program.inputs().iter().enumerate() {
             suitable::<T>(program.type_of(input))?;
-            places[input.0] = Place::At(View::dense(Buffer::Input(position), &program.type_of(input).shape));
+            places[input.0] =
+                Location::At(View::dense(Buffer::Input(position), &program.type_of(input).shape));
         }
         let fixed = (0..program.inputs().len()).map(|position| fixed.contains(&position)).collect();
         let plan = Plan {
@@ -112,14 +114,14 @@ impl<'p, T: Number> Planner<'p, T> {
             Primitive::Structure(structure) => self.structure(structure, operands[0])?,
             Primitive::Bilinear(
                 Bilinear::Matmul(_) | Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..),
-            ) if self.fusion.only_reader(self.program, result).is_some() => Place::Later,
+            ) if self.fusion.only_reader(self.program, result).is_some() => Location::Deferred,
             Primitive::Bilinear(Bilinear::Multiply | Bilinear::AbsorbingProduct) => {
                 self.of_integers(equation)?
             }
-            Primitive::Bilinear(form) => Place::At(self.bilinear(form, equation, None)),
+            Primitive::Bilinear(form) => Location::At(self.bilinear(form, equation, None)),
             Primitive::Index(index) => self.index(index, operands, result),
             Primitive::Concat(axis) => self.concat(*axis, operands, result),
-            Primitive::Extreme { .. } | Primitive::ArgExtreme { .. } if self.is_whole(operands[0]) => {
+            Primitive::Extreme { .. } | Primitive::ArgExtreme { .. } if self.is_integer(operands[0]) => {
                 return Err(Unsuitable::new(format!("{} of integers", equation.primitive)));
             }
             Primitive::Extreme { axis, largest } => self.extreme(*axis, *largest, false, operands[0], result),
@@ -171,38 +173,38 @@ impl<'p, T: Number> Planner<'p, T> {
         Ok(self.plan)
     }
 
-    fn constant(&mut self, constant: &Constant) -> Place {
+    fn constant(&mut self, constant: &Constant) -> Location {
         let numbers = match &constant.literal {
             Literal::Full(number) if !matches!(constant.ty.kind, Kind::Int(_)) => {
-                return Place::Number(*number);
+                return Location::Number(*number);
             }
             Literal::Full(number) => {
-                let buffer = self.known(Known::Whole(vec![*number as i64]));
+                let buffer = self.known(ConstantData::Integer(vec![*number as i64]));
                 let view =
                     View { buffer, offset: 0, shape: vec![1; constant.ty.shape.len()], strides: vec![] };
                 let view = View { strides: vec![0; constant.ty.shape.len()], ..view };
-                return Place::At(view.broadcast(&constant.ty.shape));
+                return Location::At(view.broadcast(&constant.ty.shape));
             }
             Literal::Data(data) => match constant.ty.kind {
-                Kind::Float(_) => Known::Real(data.iter::<f64>().map(T::from_f64).collect()),
-                Kind::Bool => {
-                    Known::Real(data.iter::<bool>().map(|bit| if bit { T::ONE } else { T::ZERO }).collect())
-                }
-                Kind::Int(_) => Known::Whole(data.iter::<i64>().collect()),
+                Kind::Float(_) => ConstantData::Real(data.iter::<f64>().map(T::from_f64).collect()),
+                Kind::Bool => ConstantData::Real(
+                    data.iter::<bool>().map(|bit| if bit { T::ONE } else { T::ZERO }).collect(),
+                ),
+                Kind::Int(_) => ConstantData::Integer(data.iter::<i64>().collect()),
             },
         };
         let buffer = self.known(numbers);
-        Place::At(View::dense(buffer, &constant.ty.shape))
+        Location::At(View::dense(buffer, &constant.ty.shape))
     }
 
-    fn known(&mut self, numbers: Known<T>) -> Buffer {
+    fn known(&mut self, numbers: ConstantData<T>) -> Buffer {
         self.plan.constants.push(numbers);
         Buffer::Constant(self.plan.constants.len() - 1)
     }
 
     /// New memory for a tensor.
     fn temporary(&mut self, ty: &Type) -> usize {
-        self.plan.temporaries.push(Temporary { len: ty.len(), whole: matches!(ty.kind, Kind::Int(_)) });
+        self.plan.temporaries.push(Temporary { len: ty.len(), integers: matches!(ty.kind, Kind::Int(_)) });
         self.plan.temporaries.len() - 1
     }
 
@@ -211,44 +213,45 @@ impl<'p, T: Number> Planner<'p, T> {
     }
 
     /// Emits work that fills a dense tensor of a type.
-    fn dense_result(&mut self, work: Work<T>, ty: &Type) -> Place {
+    fn dense_result(&mut self, work: Work<T>, ty: &Type) -> Location {
         let temporary = self.temporary(ty);
         self.emit(work, temporary);
-        Place::At(View::dense(Buffer::Temporary(temporary), &ty.shape))
+        Location::At(View::dense(Buffer::Temporary(temporary), &ty.shape))
     }
 
-    /// Where a variable lies; what was put off is done now.
+    /// Returns the view of a variable, and emits deferred work.
     fn view(&mut self, var: Var) -> View {
         let view = match &self.places[var.0] {
-            Place::At(view) => return view.clone(),
-            Place::Number(number) => {
+            Location::At(view) => return view.clone(),
+            Location::Number(number) => {
                 let number = T::from_f64(*number);
                 let rank = self.program.type_of(var).shape.len();
-                let buffer = self.known(Known::Real(vec![number]));
+                let buffer = self.known(ConstantData::Real(vec![number]));
                 View { buffer, offset: 0, shape: vec![1; rank], strides: vec![0; rank] }
                     .broadcast(&self.program.type_of(var).shape)
             }
-            Place::Later => {
+            Location::Deferred => {
                 let source = self.source[var.0];
                 let Some((equation, Primitive::Bilinear(form))) =
                     source.map(|equation| (equation, &equation.primitive))
                 else {
-                    panic!("{var} is read before it is computed")
+                    panic!("bug: {var} is read before it is computed")
                 };
                 self.bilinear(form, equation, None)
             }
         };
-        self.places[var.0] = Place::At(view.clone());
+        self.places[var.0] = Location::At(view.clone());
         view
     }
 
-    /// The numbers of a view without gaps, the first axis of `order` outermost; beforehand, where they are fixed.
-    fn laid_out(&mut self, view: View, order: &[usize], whole: bool) -> View {
-        if self.is_fixed(view.buffer) && !whole {
-            let pack = self.pack(Pack::Numbers { view: view.clone(), order: order.to_vec() });
+    /// The numbers of a view without gaps, the first axis of `order` outermost; beforehand, where they are
+    /// fixed.
+    fn laid_out(&mut self, view: View, order: &[usize], integers: bool) -> View {
+        if self.is_fixed(view.buffer) && !integers {
+            let pack = self.pack(Pack::Elements { view: view.clone(), order: order.to_vec() });
             return View::ordered(Buffer::Packed(pack), &view.shape, order);
         }
-        self.plan.temporaries.push(Temporary { len: view.len(), whole });
+        self.plan.temporaries.push(Temporary { len: view.len(), integers });
         let temporary = self.plan.temporaries.len() - 1;
         let target = View::ordered(Buffer::Temporary(temporary), &view.shape, order);
         self.emit(Work::Copy { source: view, target: target.clone() }, temporary);
@@ -262,11 +265,11 @@ impl<'p, T: Number> Planner<'p, T> {
             return view;
         }
         let axes: Vec<usize> = (0..view.shape.len()).collect();
-        let whole = self.is_whole(var);
-        self.laid_out(view, &axes, whole)
+        let integers = self.is_integer(var);
+        self.laid_out(view, &axes, integers)
     }
 
-    fn is_whole(&self, var: Var) -> bool {
+    fn is_integer(&self, var: Var) -> bool {
         matches!(self.program.type_of(var).kind, Kind::Int(_))
     }
 
@@ -298,7 +301,7 @@ impl<'p, T: Number> Planner<'p, T> {
     }
 }
 
-/// Refuses types a machine of `T` has no memory for.
+/// Refuses types that a machine of `T` cannot store.
 fn suitable<T: Number>(ty: &Type) -> Result<(), Unsuitable> {
     match ty.kind {
         Kind::Float(found) if found != precision::<T>() => {

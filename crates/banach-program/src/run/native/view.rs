@@ -1,24 +1,23 @@
-//! Where do the numbers of a variable lie? In a buffer, `offset + Σ index · stride`.
+//! Strided views of buffers: an element lies at `offset + Σ index · stride`.
 //!
-//! What only renames positions (permutations, slices, repetitions, most reshapes) is a new view of the same buffer and
-//! costs nothing when the program runs.
+//! Permutations, slices, broadcasts and most reshapes are new views of a buffer and cost nothing at run time.
 
-use crate::language::primitive::Span;
+use crate::language::geometry::Span;
 
-/// A block of memory a machine knows.
+/// A block of memory that instructions read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Buffer {
     /// An input of the program, by position.
     Input(usize),
     /// A known tensor.
     Constant(usize),
-    /// Numbers laid out beforehand, by pack.
+    /// Elements of a packed operand, by pack.
     Packed(usize),
     /// Memory of the machine.
     Temporary(usize),
 }
 
-/// Some numbers of a buffer in an order of their own.
+/// A strided view of a buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct View {
     pub(crate) buffer: Buffer,
@@ -28,13 +27,13 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Row-major.
+    /// Creates a contiguous row-major view.
     pub(crate) fn dense(buffer: Buffer, shape: &[usize]) -> Self {
         let axes: Vec<usize> = (0..shape.len()).collect();
         View::ordered(buffer, shape, &axes)
     }
 
-    /// Without gaps, the first axis of `order` outermost.
+    /// Creates a contiguous view whose axes are ordered as in `order`, outermost first.
     pub(crate) fn ordered(buffer: Buffer, shape: &[usize], order: &[usize]) -> Self {
         let mut strides = vec![0; shape.len()];
         let mut stride = 1;

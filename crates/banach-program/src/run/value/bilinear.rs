@@ -1,8 +1,9 @@
-//! How are products and convolutions computed?
+//! Values of products and convolutions.
 
-use super::Value;
 use super::structure::slices;
-use crate::language::primitive::{Bilinear, Comparison, Logic, Span, Window};
+use crate::language::geometry::{Span, Window};
+use crate::language::primitive::{Bilinear, Comparison, Logic};
+use crate::language::value::Value;
 use burn::backend::Dispatch;
 use burn::backend::TensorMetadata;
 use burn::backend::ops::{FloatTensorOps, IntTensorOps, ModuleOps};
@@ -41,8 +42,8 @@ impl Value {
         if turn { Value(Dispatch::float_swap_dims(self.0, rank - 2, rank - 1)) } else { self }
     }
 
-    /// The transposed convolution. Burn pads its result at the end only; what a stride skipped is padded, and what
-    /// lies beyond the size asked for is cut.
+    /// The transposed convolution. Burn pads its result at the end only; what a stride skipped is padded, and
+    /// what lies beyond the size asked for is cut.
     fn convolution_input(self, window: &Window, size: [usize; 2], weight: Value) -> Self {
         let (y, kernel) = (self.ty().shape, weight.ty().shape);
         let natural = [0, 1].map(|axis| {

@@ -1,7 +1,8 @@
-//! How are element-by-element primitives computed?
+//! Values of elementwise primitives.
 
-use super::Value;
-use crate::language::primitive::{Binary, Comparison, Constant, Kind, Literal, Logic, Unary};
+use crate::language::primitive::{Binary, Comparison, Logic, Unary};
+use crate::language::tensor_type::{Constant, Kind, Literal};
+use crate::language::value::Value;
 use burn::backend::ops::{ActivationOps, BoolTensorOps, FloatTensorOps, IntTensorOps};
 use burn::backend::{Dispatch, Scalar};
 use burn::tensor::FloatDType;
@@ -78,10 +79,10 @@ impl Value {
     }
 
     pub(crate) fn power(self, exponent: f64) -> Self {
-        let whole = exponent.fract() == 0.0 && exponent.abs() < 64.0;
+        let integers = exponent.fract() == 0.0 && exponent.abs() < 64.0;
         Value(if !self.ty().kind.is_float() {
             Dispatch::int_powi_scalar(self.0, Scalar::Int(exponent as i64))
-        } else if whole {
+        } else if integers {
             Dispatch::float_powi_scalar(self.0, Scalar::Int(exponent as i64))
         } else {
             Dispatch::float_powf_scalar(self.0, Scalar::Float(exponent))
@@ -157,7 +158,7 @@ impl Value {
         })
     }
 
-    /// The same numbers in another precision; integers and truth values as they are.
+    /// Converts floats to another precision; integers and truth values are unchanged.
     #[must_use]
     pub fn in_precision(self, precision: FloatDType) -> Self {
         let kind = self.ty().kind.in_precision(precision);

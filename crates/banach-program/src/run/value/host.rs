@@ -1,56 +1,16 @@
-//! How do tensors in the memory of this machine meet kernels? Their numbers are read where they lie.
+//! Tensors in host memory as slices of numbers, without copies where the layout allows it.
 
-use super::Value;
-use crate::language::primitive::{Kind, Type};
-use crate::run::native::{Operand, Unsuitable, precision};
-use banach_kernels::Real;
+use super::number::{Number, precision};
+use crate::error::Unsuitable;
+use crate::language::tensor_type::{Kind, Type};
+use crate::language::value::Value;
+use crate::run::operand::Operand;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{DispatchDevice, Flex, TensorMetadata};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use std::marker::PhantomData;
 
-/// Numbers of a precision that the native engine has: `f32` and `f64`.
-pub trait Number: Real {
-    /// The numbers of a tensor without gaps.
-    #[doc(hidden)]
-    fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]>;
-    /// The numbers of a tensor without gaps, to be changed; they are copied if the tensor has clones.
-    #[doc(hidden)]
-    fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self];
-    /// The nearest number to an integer.
-    #[doc(hidden)]
-    fn of_whole(x: i64) -> Self;
-    /// A tensor's data.
-    #[doc(hidden)]
-    fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData;
-}
-
-macro_rules! number {
-    ($real:ty) => {
-        impl Number for $real {
-            fn read(tensor: &FloatTensor<Flex>) -> Option<&[Self]> {
-                tensor.as_slice()
-            }
-
-            fn write(tensor: &mut FloatTensor<Flex>) -> &mut [Self] {
-                tensor.storage_mut()
-            }
-
-            fn of_whole(x: i64) -> Self {
-                x as $real
-            }
-
-            fn data(numbers: Vec<Self>, shape: &[usize]) -> TensorData {
-                TensorData::new(numbers, shape.to_vec())
-            }
-        }
-    };
-}
-
-number!(f32);
-number!(f64);
-
-/// The numbers of a tensor in the memory of this machine, in row-major order.
+/// The elements of a tensor in host memory, in row-major order.
 #[derive(Debug)]
 pub struct Host<T>(Numbers<T>);
 
@@ -58,14 +18,14 @@ pub struct Host<T>(Numbers<T>);
 enum Numbers<T> {
     Tensor(FloatTensor<Flex>),
     Real(Vec<T>),
-    Whole(Vec<i64>),
+    Integer(Vec<i64>),
 }
 
 impl<T: Number> Host<T> {
-    /// The numbers of a tensor off the tape.
+    /// Borrows or copies the elements of a tensor off the tape.
     ///
     /// # Errors
-    /// Where the tensor is elsewhere, or of another precision.
+    /// [`Unsuitable`] if the tensor is on another device or has another precision.
     pub fn new(value: Value) -> Result<Self, Unsuitable> {
         if !value.is_on_host() {
             return Err(Unsuitable::new(format!("a tensor on {:?}", value.device())));
@@ -80,7 +40,7 @@ impl<T: Number> Host<T> {
                 let dense = tensor.is_contiguous();
                 Numbers::Tensor(if dense { tensor } else { tensor.to_contiguous() })
             }
-            Kind::Int(_) => Numbers::Whole(value.into_data().iter::<i64>().collect()),
+            Kind::Int(_) => Numbers::Integer(value.into_data().iter::<i64>().collect()),
             Kind::Bool => {
                 let bits = value.into_data();
                 Numbers::Real(bits.iter::<bool>().map(|bit| if bit { T::ONE } else { T::ZERO }).collect())
@@ -88,22 +48,19 @@ impl<T: Number> Host<T> {
         }))
     }
 
-    /// As an operand of a machine.
-    ///
-    /// # Panics
-    /// Never: the precision was checked.
+    /// Returns the elements as an operand of a machine.
     pub fn operand(&self) -> Operand<'_, T> {
         match &self.0 {
             Numbers::Tensor(tensor) => {
-                Operand::Real(T::read(tensor).unwrap_or_else(|| panic!("a tensor of another precision")))
+                Operand::Real(T::read(tensor).unwrap_or_else(|| panic!("bug: a tensor of another precision")))
             }
             Numbers::Real(numbers) => Operand::Real(numbers),
-            Numbers::Whole(numbers) => Operand::Whole(numbers),
+            Numbers::Integer(numbers) => Operand::Integer(numbers),
         }
     }
 }
 
-/// A float tensor in the memory of this machine whose numbers are changed where they lie.
+/// A float tensor in host memory that is modified in place.
 #[derive(Debug)]
 pub struct Owned<T> {
     tensor: FloatTensor<Flex>,
@@ -111,10 +68,10 @@ pub struct Owned<T> {
 }
 
 impl<T: Number> Owned<T> {
-    /// The numbers of a tensor off the tape; copied if it has clones, or gaps.
+    /// Takes a tensor off the tape; copies it if it has clones or is not contiguous.
     ///
     /// # Errors
-    /// Where the tensor is elsewhere, or of another kind or precision.
+    /// [`Unsuitable`] if the tensor is on another device or has another kind or precision.
     pub fn new(value: Value) -> Result<Self, Unsuitable> {
         let kind = value.ty().kind;
         if !value.is_on_host() || kind != Kind::Float(precision::<T>()) {
@@ -129,24 +86,24 @@ impl<T: Number> Owned<T> {
         Ok(Owned { tensor, number: PhantomData })
     }
 
-    /// The numbers, in row-major order.
+    /// Returns the elements, in row-major order.
     pub fn numbers(&mut self) -> &mut [T] {
         T::write(&mut self.tensor)
     }
 
-    /// The tensor again.
+    /// Returns the tensor.
     pub fn into_value(self) -> Value {
         Tensor::<1>::from_primitive::<Flex>(self.tensor).into()
     }
 }
 
 impl Value {
-    /// Whether its numbers lie in the memory of this machine, off the tape.
+    /// Returns whether the tensor is in host memory and off the tape.
     pub fn is_on_host(&self) -> bool {
         matches!(self.0.device(), DispatchDevice::Flex(_))
     }
 
-    /// A tensor in the memory of this machine.
+    /// Creates a tensor in host memory.
     pub fn from_numbers<T: Number>(numbers: Vec<T>, shape: &[usize]) -> Self {
         let count = numbers.len();
         let dtype = burn::tensor::DType::from(precision::<T>());
@@ -154,8 +111,8 @@ impl Value {
             .reshaped(shape)
     }
 
-    /// A tensor of real numbers, or of truth values given as 0 and 1.
-    pub(crate) fn of_real<T: Number>(numbers: &[T], ty: &Type) -> Self {
+    /// Creates a tensor of real numbers, or of truth values encoded as 0 and 1.
+    pub(crate) fn from_reals<T: Number>(numbers: &[T], ty: &Type) -> Self {
         if ty.kind != Kind::Bool {
             return Value::from_numbers(numbers.to_vec(), &ty.shape);
         }
@@ -164,18 +121,18 @@ impl Value {
         Value::from(Tensor::<1, Bool>::from_data(data, &Device::flex())).reshaped(&ty.shape)
     }
 
-    /// A tensor of integers.
-    pub(crate) fn of_whole(numbers: &[i64], ty: &Type) -> Self {
+    /// Creates a tensor of integers.
+    pub(crate) fn from_integers(numbers: &[i64], ty: &Type) -> Self {
         let data = TensorData::new(numbers.to_vec(), [ty.len()]);
         let tensor = Tensor::<1, Int>::from_data(data, (&Device::flex(), DType::I64));
         Value::from(tensor).cast(ty.kind).reshaped(&ty.shape)
     }
 
-    /// Writes its real numbers.
+    /// Copies the real elements to `target`.
     pub(crate) fn read_real<T: Number>(self, target: &mut [T]) {
         match Host::new(self.detached()).map(|host: Host<T>| match host.operand() {
             Operand::Real(numbers) => target.copy_from_slice(numbers),
-            Operand::Whole(_) => panic!("integers where real numbers are written"),
+            Operand::Integer(_) => panic!("bug: integers where real numbers are written"),
         }) {
             Ok(()) => {}
             Err(error) => panic!("{error}"),

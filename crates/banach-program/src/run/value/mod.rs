@@ -1,22 +1,20 @@
-//! What is a tensor whose rank and kind are known only at run time? The only room that knows Burn's dispatch layer.
+//! Operations on tensors of run-time rank and kind. Only this folder and the type `Value` name Burn's
+//! dispatch layer.
 
 mod bilinear;
 mod elementwise;
-mod host;
+pub(crate) mod host;
+pub(crate) mod number;
 mod structure;
 
-pub use host::{Host, Number, Owned};
-
 use crate::error::Error;
-use crate::language::primitive::{Constant, Kind, Literal, Structure, Type};
+use crate::language::primitive::Structure;
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::language::value::Value;
 use burn::backend::ir::TensorId;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps};
-use burn::backend::{Capture, Dispatch, DispatchDevice, DispatchTensor, Scalar, TensorMetadata};
+use burn::backend::{Capture, Dispatch, DispatchDevice, Scalar, TensorMetadata};
 use burn::tensor::{Bool, DType, Device, Gradients, Int, Shape, Tensor, TensorData};
-
-/// A tensor of any rank and kind on any device.
-#[derive(Clone, Debug)]
-pub struct Value(DispatchTensor);
 
 impl<const D: usize> From<Tensor<D>> for Value {
     fn from(tensor: Tensor<D>) -> Self {
@@ -40,7 +38,7 @@ impl<const D: usize> From<Tensor<D, Bool>> for Value {
 
 macro_rules! try_into_tensor {
     ($name:ident, $tensor:ty, $what:literal, $kind:pat) => {
-        #[doc = concat!("The same tensor as ", $what, " of rank `D`.")]
+        #[doc = concat!("Converts to ", $what, " of rank `D`.")]
         ///
         /// # Errors
         /// [`Error::Mismatch`] where the rank or the kind is another.
@@ -62,20 +60,20 @@ impl Value {
     try_into_tensor!(try_into_int, Tensor<D, Int>, "an integer tensor", Kind::Int(_));
     try_into_tensor!(try_into_bool, Tensor<D, Bool>, "a boolean tensor", Kind::Bool);
 
-    /// Its shape and kind.
+    /// Returns the shape and kind.
     pub fn ty(&self) -> Type {
         Type::new(self.0.shape().to_vec(), Kind::from(self.0.dtype()))
     }
 
-    /// Its device.
+    /// Returns the device.
     pub fn device(&self) -> Device {
         Device::new(self.0.device())
     }
 
-    /// Checks that all of these stand on one device, on the tape or off it.
+    /// Checks that all values are on one device, on or off the tape.
     ///
     /// # Errors
-    /// [`Error::Devices`] names the first that stands elsewhere.
+    /// [`Error::Devices`] names the first value on another device.
     pub fn on_one_device(values: &[Value]) -> Result<(), Error> {
         let devices: Vec<Device> = values.iter().map(|value| value.device().without_autodiff()).collect();
         match devices.iter().position(|device| *device != devices[0]) {
@@ -87,17 +85,17 @@ impl Value {
         }
     }
 
-    /// Whether its numbers are quantized; no other question about its type may be asked then.
+    /// Returns whether the tensor is quantized. Quantized tensors have no [`ty`](Self::ty).
     pub fn is_quantized(&self) -> bool {
         matches!(self.0.dtype(), DType::QFloat(_))
     }
 
-    /// Whether it stands for a tensor of a program that is being traced, and has no numbers.
+    /// Returns whether the tensor is a placeholder of a trace under way, without elements.
     pub fn is_placeholder(&self) -> bool {
         matches!(self.0.device(), DispatchDevice::Capture(_))
     }
 
-    /// The same numbers off the tape.
+    /// Detaches the tensor from Burn's tape.
     #[must_use]
     pub fn detached(self) -> Self {
         match self.ty().kind {
@@ -107,7 +105,7 @@ impl Value {
         }
     }
 
-    /// The same numbers as a leaf of Burn's tape, which backward gives a gradient if the leaf is tracked.
+    /// Returns the tensor as a leaf of Burn's tape. A tracked leaf receives a gradient.
     #[must_use]
     pub fn leaf(self, tracked: bool) -> Self {
         let value = self.detached();
@@ -121,24 +119,24 @@ impl Value {
         }
     }
 
-    /// Whether it is a tracked leaf of Burn's tape, as trained parameters are.
+    /// Returns whether the tensor is a tracked leaf of Burn's tape, as trained parameters are.
     pub fn is_tracked_leaf(&self) -> bool {
         let float = matches!(self.ty().kind, Kind::Float(_)) && self.device().is_autodiff();
         float && Tensor::<1>::from_dispatch(self.0.clone()).is_require_grad()
     }
 
-    /// The gradient of a tracked float tensor, off the tape; none where backward did not reach it.
+    /// Returns the gradient of a tracked float tensor, off the tape; `None` where backward did not reach it.
     pub fn gradient(&self, gradients: &Gradients) -> Option<Self> {
         let float = self.ty().kind.is_float();
         float.then(|| Tensor::<1>::from_dispatch(self.0.clone()).grad(gradients))?.map(Value::from)
     }
 
-    /// The same numbers in another shape, `[rows, n]` for a state.
+    /// Reshapes the tensor, for a state to `[rows, n]`.
     pub fn reshaped(self, shape: &[usize]) -> Self {
         self.structure(&Structure::Reshape(shape.to_vec()))
     }
 
-    /// All numbers, on the host.
+    /// Copies all elements to the host.
     pub fn into_data(self) -> TensorData {
         match self.ty().kind {
             Kind::Float(_) => Tensor::<1>::from_dispatch(self.0).into_data(),
@@ -147,7 +145,7 @@ impl Value {
         }
     }
 
-    /// The name of the tensor in the recording it belongs to.
+    /// Returns the identifier of the tensor in its recording.
     pub(crate) fn recorded_id(&self) -> Result<TensorId, String> {
         let tensor = self.0.clone();
         let found = |error| format!("{error:?}");
@@ -167,12 +165,12 @@ impl Value {
         }
     }
 
-    /// The same number everywhere.
+    /// A tensor filled with one number.
     pub fn full(ty: &Type, number: f64, device: &Device) -> Self {
         Value::constant(&Constant { ty: ty.clone(), literal: Literal::Full(number) }, device)
     }
 
-    /// A known tensor on a device.
+    /// Creates a constant tensor on a device.
     pub(crate) fn constant(constant: &Constant, device: &Device) -> Self {
         let place = device.as_dispatch();
         let shape = Shape::from(constant.ty.shape.clone());

@@ -1,8 +1,10 @@
-//! How are primitives computed that move, copy, add up or choose elements?
+//! Values of primitives that move, copy, sum or select elements.
 
-use super::Value;
 use crate::error::Error;
-use crate::language::primitive::{Constant, Index, Kind, Literal, Pool, Span, Structure, Type};
+use crate::language::geometry::{Pool, Span};
+use crate::language::primitive::{Index, Structure};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::language::value::Value;
 use burn::backend::Dispatch;
 use burn::backend::ops::{BoolTensorOps, FloatTensorOps, IntTensorOps, ModuleOps};
 use burn::tensor::{IndexingUpdateOp, IntDType, Shape, Slice};
@@ -109,13 +111,14 @@ impl Value {
         })
     }
 
-    /// Zeros of the same kind on the same device.
+    /// Returns zeros of the kind and on the device of this tensor.
     pub(super) fn zeros(&self, shape: &[usize]) -> Self {
         let ty = Type::new(shape, self.ty().kind);
         Value::constant(&Constant { ty, literal: Literal::Full(0.0) }, &self.device())
     }
 
-    /// Refuses positions outside the axis they choose from, where they can be read without waiting for a device.
+    /// Refuses positions outside the axis they choose from, where they can be read without waiting for a
+    /// device.
     ///
     /// # Errors
     /// [`Error::Index`] names the first.

@@ -1,8 +1,9 @@
-//! What does Burn's attention mean?
+//! Lowering of Burn's attention.
 
 use super::{Lowered, Lowering, number};
-use crate::language::primitive::{Comparison, Kind, Logic, Primitive, Unary};
+use crate::language::primitive::{Comparison, Logic, Primitive, Unary};
 use crate::language::program::Var;
+use crate::language::tensor_type::Kind;
 use burn::backend::ir::AttentionOpIr;
 use burn::tensor::FloatDType;
 

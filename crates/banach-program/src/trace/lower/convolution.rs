@@ -1,7 +1,8 @@
-//! What do Burn's convolutions mean?
+//! Lowering of Burn's convolutions.
 
 use super::{Lowered, Lowering};
-use crate::language::primitive::{Bilinear, Primitive, Span, Structure, Window};
+use crate::language::geometry::{Span, Window};
+use crate::language::primitive::{Bilinear, Primitive, Structure};
 use crate::language::program::Var;
 use burn::backend::ir::{ConvTranspose2dOpIr, ModuleOperationIr, TensorIr};
 

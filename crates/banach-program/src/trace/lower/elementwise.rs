@@ -1,4 +1,4 @@
-//! What do Burn's element-by-element operations and activations mean?
+//! Lowering of Burn's elementwise operations and activations.
 
 use super::{Lowered, Lowering, number};
 use crate::language::primitive::{Binary, Comparison, Primitive, Unary};

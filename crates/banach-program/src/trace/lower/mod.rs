@@ -1,4 +1,4 @@
-//! Which primitives does a recorded Burn operation mean? The only room that knows Burn's graph representation.
+//! Lowering of recorded Burn operations to primitives. Only this folder names Burn's graph representation.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -15,10 +15,11 @@ mod resample;
 mod structure;
 
 use crate::error::Error;
-use crate::language::primitive::{Constant, Kind, Literal, Primitive, Type};
-use crate::language::program::{Builder, Program, Var};
-use crate::panics::{listed, message_of, mixed, quietly};
-use crate::trace::record::RecordedCall;
+use crate::language::builder::Builder;
+use crate::language::primitive::Primitive;
+use crate::language::program::{Program, Var};
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
+use crate::panics::{catch_silently, has_mixed_floats, list_types, message_of};
 use burn::backend::ir::{
     BoolOperationIr, GraphIr, IntOperationIr, OperationIr, ScalarIr, TensorId, TensorIr,
 };
@@ -28,7 +29,15 @@ use std::sync::Arc;
 
 type Lowered<T = ()> = Result<T, Error>;
 
-/// The program of a recorded graph, whose inputs are the tensors given.
+/// A program call inside a trace, which lowering inlines.
+#[derive(Debug)]
+pub(crate) struct RecordedCall {
+    pub(crate) program: Program,
+    pub(crate) inputs: Vec<TensorId>,
+    pub(crate) outputs: Vec<TensorId>,
+}
+
+/// Lowers a recorded graph to a program with the given input tensors.
 pub(crate) fn lower(
     graph: &GraphIr,
     values: BTreeMap<TensorId, TensorData>,
@@ -50,7 +59,7 @@ pub(crate) fn lower(
     Ok(lowering.builder.finish(outputs))
 }
 
-/// The state of lowering: the program so far and where each recorded tensor stands in it.
+/// The state of lowering: the program so far and the variable of each recorded tensor.
 pub(crate) struct Lowering {
     builder: Builder,
     known: HashMap<TensorId, Var>,
@@ -69,16 +78,16 @@ impl Lowering {
             found,
             expected,
         };
-        if mixed(&types()) {
-            return Err(misfit(listed(&types()), "floats of one dtype: cast some of them".into()));
+        if has_mixed_floats(&types()) {
+            return Err(misfit(list_types(&types()), "floats of one dtype: cast some of them".into()));
         }
         let position = self.position;
-        quietly(|| self.operation(operation)).unwrap_or_else(|payload| {
+        catch_silently(|| self.operation(operation)).unwrap_or_else(|payload| {
             if let Some(error) = payload.downcast_ref::<Error>() {
                 return Err(error.clone());
             }
             let reason = message_of(payload.as_ref());
-            let (operation, found) = (name_of(operation), listed(&types()));
+            let (operation, found) = (name_of(operation), list_types(&types()));
             let expected = format!("operands that fit ({reason})");
             Err(Error::Operands { operation, position: Some(position), found, expected })
         })

@@ -1,4 +1,4 @@
-//! What do Burn's network operations (linear maps, norms, embeddings) mean?
+//! Lowering of Burn's network operations: linear maps, norms and embeddings.
 
 use super::{Lowered, Lowering, number};
 use crate::language::primitive::{Index, Primitive, Unary};
@@ -35,7 +35,8 @@ impl Lowering {
         self.define(&op.out, result)
     }
 
-    /// A product of any batch rank; leading axes broadcast, and a plain matrix on the right takes all rows at once.
+    /// A product of any batch rank; leading axes broadcast, and a plain matrix on the right takes all rows at
+    /// once.
     pub(super) fn product(&mut self, a: Var, b: Var) -> Var {
         let (left, right) = (self.builder.shape(a), self.builder.shape(b));
         let (rank, other) = (left.len(), right.len());

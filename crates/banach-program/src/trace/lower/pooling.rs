@@ -1,7 +1,9 @@
-//! What do Burn's pooling operations mean?
+//! Lowering of Burn's pooling operations.
 
 use super::{Lowered, Lowering};
-use crate::language::primitive::{Bilinear, Index, Kind, Pool, Primitive, Type, Window};
+use crate::language::geometry::{Pool, Window};
+use crate::language::primitive::{Bilinear, Index, Primitive};
+use crate::language::tensor_type::{Kind, Type};
 use burn::backend::ir::{ModuleOperationIr, TensorIr};
 
 impl Lowering {

@@ -1,8 +1,9 @@
-//! What do Burn's reductions mean?
+//! Lowering of Burn's reductions.
 
 use super::{Lowered, Lowering};
-use crate::language::primitive::{Index, Kind, Primitive, Unary};
+use crate::language::primitive::{Index, Primitive, Unary};
 use crate::language::program::Var;
+use crate::language::tensor_type::Kind;
 use burn::backend::ir::{NumericOperationIr, ReduceDimOpIr, ReduceDimWithIndicesOpIr, ReduceOpIr, TensorIr};
 
 impl Lowering {
@@ -130,8 +131,8 @@ impl Lowering {
         self.define(&op.out, position)
     }
 
-    /// exp(sign x) over its sum along the axis, or its logarithm; shifted by the largest element, which changes
-    /// neither the value nor any derivative, so the shift is detached.
+    /// exp(sign x) over its sum along the axis, or its logarithm; shifted by the largest element, which
+    /// changes neither the value nor any derivative, so the shift is detached.
     pub(super) fn normalised(
         &mut self,
         input: &TensorIr,

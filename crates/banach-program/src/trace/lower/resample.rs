@@ -1,4 +1,4 @@
-//! What do interpolation and adaptive pooling mean? Products with known matrices along each axis.
+//! Lowering of interpolation and adaptive pooling to products with constant matrices along each axis.
 
 use super::{Lowered, Lowering};
 use crate::language::program::Var;

@@ -1,10 +1,10 @@
-//! What do Burn's shaping, indexing and masking operations mean?
+//! Lowering of Burn's shape, index and mask operations.
 
 use super::{Lowered, Lowering, number};
-use crate::language::primitive::{
-    Comparison, Constant, Index, Kind, Literal, Primitive, Span, Structure, Type,
-};
+use crate::language::geometry::Span;
+use crate::language::primitive::{Comparison, Index, Primitive, Structure};
 use crate::language::program::Var;
+use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::backend::ir::{
     BaseOperationIr, CatOpIr, PadModeIr, PadOpIr, RepeatDimOpIr, SliceAssignOpIr, TensorIr,
 };

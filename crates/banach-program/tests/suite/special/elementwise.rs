@@ -86,7 +86,13 @@ fn functions_of_one_number() {
     for precision in PRECISIONS {
         let values: Vec<f64> = special(precision).repeat(3);
         for (function, nearness) in functions {
-            compare(&mut differences, &Primitive::Unary(function), &[values.clone()], precision, nearness);
+            compare(
+                &mut differences,
+                &Primitive::Unary(function),
+                std::slice::from_ref(&values),
+                precision,
+                nearness,
+            );
         }
     }
     differences.none();
@@ -98,7 +104,7 @@ fn numbers_as_parameters() {
     for precision in PRECISIONS {
         let values: Vec<f64> = special(precision).repeat(3);
         let mut check = |primitive: Primitive, nearness: Nearness| {
-            compare(&mut differences, &primitive, &[values.clone()], precision, nearness);
+            compare(&mut differences, &primitive, std::slice::from_ref(&values), precision, nearness);
         };
         let parameters = [0.0, -0.0, 1.0, -1.0, 0.1, -2.5, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
         for parameter in parameters {
@@ -203,7 +209,7 @@ fn casts_between_kinds() {
                 let truth = builder.cast(whole, Kind::Bool);
                 vec![whole, above, back, truth]
             });
-            differences.native(&format!("cast to {to:?}"), &cast, &[x.clone()], Nearness::Exact);
+            differences.native(&format!("cast to {to:?}"), &cast, std::slice::from_ref(&x), Nearness::Exact);
             for (from, dtype) in widths {
                 let wide = [0, 1, 100, 127].map(|x: i64| x);
                 let given = [x.clone(), integers(&wide, &[4], dtype)];

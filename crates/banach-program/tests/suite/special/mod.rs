@@ -1,5 +1,5 @@
-//! NaN, infinities, signed zeros, ties and extreme magnitudes: every primitive on the native engine, at every level of
-//! instructions, against Burn.
+//! NaN, infinities, signed zeros, ties and extreme magnitudes: every primitive on the native engine, at every
+//! level of instructions, against Burn.
 
 mod elementwise;
 mod meaning;

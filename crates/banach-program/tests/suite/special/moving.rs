@@ -81,7 +81,8 @@ fn the_largest_of_every_window() {
 
 #[test]
 fn sums_in_single_precision_overflow_only_where_the_sum_does() {
-    // Burn adds up in single precision, the native engine in double: its sums are those of exact arithmetic, rounded.
+    // Burn adds up in single precision, the native engine in double: its sums are those of exact arithmetic,
+    // rounded.
     let largest = f64::from(f32::MAX);
     let x = tensor(&[largest, largest, -largest, -largest], &[1, 4], FloatDType::F32);
     let summed = program(&[x.ty()], |builder, inputs| vec![builder.sum(inputs[0], &[1])]);

@@ -1,4 +1,5 @@
-//! Products and convolutions, forward, transposed and for weights: one special value at a time in either operand.
+//! Products and convolutions, forward, transposed and for weights: one special value at a time in either
+//! operand.
 
 use super::{Differences, Nearness, PRECISIONS, difference, numbers, program, special, tensor};
 use banach_program::{Bilinear, ConvolutionMethod, Machine, Primitive, Type, Value, Window, evaluate};
@@ -47,8 +48,10 @@ fn products_of_matrices() {
     differences.none();
 }
 
-/// Windows with the sizes of an image, the kernel and the channels.
-fn windows() -> Vec<(Window, [usize; 2], [usize; 2], [usize; 2])> {
+/// A window with the sizes of an image, the kernel and the channels.
+type Sized = (Window, [usize; 2], [usize; 2], [usize; 2]);
+
+fn windows() -> Vec<Sized> {
     let window = |stride: usize, padding: usize, dilation: usize, groups: usize| Window {
         stride: [stride; 2],
         padding: [padding; 2],
@@ -116,8 +119,8 @@ impl Definition {
     }
 }
 
-/// Holds the native engine against the definition for special values in either operand, and Burn where the operand that
-/// meets the padding is finite: Burn multiplies zeros outside the image.
+/// Holds the native engine against the definition for special values in either operand, and Burn where the
+/// operand that meets the padding is finite: Burn multiplies zeros outside the image.
 fn check_convolution(
     differences: &mut Differences,
     form: Bilinear,
@@ -144,7 +147,7 @@ fn check_convolution(
                 &case,
                 &convolved,
                 &operands,
-                &[expected.clone()],
+                std::slice::from_ref(&expected),
                 Nearness::Sum(64.0),
             );
             let scatters = matches!(form, Bilinear::ConvolutionInput(..));

@@ -1,11 +1,11 @@
-//! How does a chain visit its matrices? Row by row of the target, large ones in parts on several cores.
+//! Execution of elementwise chains row by row of the target, with large targets split across cores.
 
 use super::Run;
-use crate::language::primitive::Span;
+use crate::language::geometry::Span;
 use crate::run::native::instruction::{Elementwise, Epilogue};
 use crate::run::native::loops::copy;
 use crate::run::native::view::View;
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::{Input, Output};
 use rayon::prelude::*;
 use smallvec::SmallVec;
@@ -40,9 +40,9 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let from = self.real(source.buffer);
         let outer = target.order().into_iter().find(|&axis| target.shape[axis] > 1);
         let part = outer.map_or(0, |axis| target.strides[axis].unsigned_abs());
-        let whole =
+        let integers =
             outer.is_some_and(|axis| part * target.shape[axis] == out.len() && target.len() == out.len());
-        let Some(axis) = outer.filter(|_| self.machine.spread && whole && out.len() >= 2 * WORTH) else {
+        let Some(axis) = outer.filter(|_| self.machine.spread && integers && out.len() >= 2 * WORTH) else {
             return copy(source, from, target, out);
         };
         let one = |view: &View, at: usize| {

@@ -1,10 +1,11 @@
-//! How do products and convolutions use the cache and the cores? In blocks of rows, each followed by its chain.
+//! Execution of products and convolutions in blocks of rows, each followed by its epilogue while it is in
+//! cache.
 
 use super::Run;
-use crate::run::native::instruction::{Convolve, MatrixAt, Product, Right, Start};
-use crate::run::native::machine::Made;
+use crate::run::native::instruction::{BufferOffset, Convolve, MatrixView, Product, RightOperand};
+use crate::run::native::packed::PackedOperand;
 use crate::run::native::view::Loop;
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::{
     Convolution, Matrix, Panels, Part, Taps, convolve, convolve_transposed, product, product_unpacked,
     weight_gradient, write_weights,
@@ -29,11 +30,13 @@ impl<T: Number> Run<'_, '_, '_, T> {
     pub(super) fn product(&self, work: &Product<T>, target: &mut [T], scratch: &mut Panels<T>) {
         let left = self.matrix(&work.left);
         match work.right {
-            Right::Packed(pack) => match self.made(pack) {
-                Made::Matrix(panels) => self.packed_product(work, left, panels, target),
-                Made::Weights(_) | Made::Numbers(_) => panic!("pack {pack} is no matrix"),
+            RightOperand::Packed(pack) => match self.made(pack) {
+                PackedOperand::Matrix(panels) => self.packed_product(work, left, panels, target),
+                PackedOperand::Weights(_) | PackedOperand::Elements(_) => {
+                    panic!("bug: pack {pack} is not a matrix")
+                }
             },
-            Right::AsItLies(right) if work.batch.is_empty() => {
+            RightOperand::Strided(right) if work.batch.is_empty() => {
                 let right = self.matrix(&right);
                 if left.rows < MANY && right.columns > COLUMNS {
                     self.by_columns(work, left, right, target, scratch);
@@ -42,7 +45,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
                     self.packed_product(work, left, scratch, target);
                 }
             }
-            Right::AsItLies(right) => {
+            RightOperand::Strided(right) => {
                 let right = self.matrix(&right);
                 let size = left.rows * work.columns;
                 each(&work.batch, [0; 3], &mut |[out, a, b]| {
@@ -90,7 +93,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         }
     }
 
-    fn matrix(&self, at: &MatrixAt) -> Matrix<'_, T> {
+    fn matrix(&self, at: &MatrixView) -> Matrix<'_, T> {
         Matrix {
             data: self.from(at.start),
             rows: at.rows,
@@ -130,7 +133,9 @@ impl<T: Number> Run<'_, '_, '_, T> {
     }
 
     pub(super) fn convolve(&self, work: &Convolve<T>, target: &mut [T]) {
-        let Made::Weights(taps) = self.made(work.taps) else { panic!("pack {} is no weights", work.taps) };
+        let PackedOperand::Weights(taps) = self.made(work.taps) else {
+            panic!("bug: pack {} is not a weight", work.taps)
+        };
         let convolution = &work.convolution;
         let (mut from, mut to) = (convolution.input, convolution.output());
         let mut channels = convolution.channels;
@@ -175,7 +180,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         &self,
         convolution: &Convolution,
         images: usize,
-        [x, y]: [Start; 2],
+        [x, y]: [BufferOffset; 2],
         target: &mut [T],
         scratch: &mut Panels<T>,
     ) {
@@ -202,7 +207,8 @@ impl<T: Number> Run<'_, '_, '_, T> {
     }
 }
 
-/// Parts of the weights for several cores: channels where there are many, for every part packs all images anew.
+/// Parts of the weights for several cores: channels where there are many, for every part packs all images
+/// anew.
 fn divided(convolution: &Convolution) -> Vec<Part> {
     let (channels, taps) = (convolution.group_channels()[0], convolution.taps());
     if channels < 2 * CHANNELS {

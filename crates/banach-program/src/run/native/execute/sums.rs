@@ -1,9 +1,9 @@
-//! How are many numbers added up? In double precision, in an order that depends on their layout alone.
+//! Sums in double precision, in an order that depends only on the layout of the elements.
 
 use super::Run;
 use crate::run::native::loops::runs;
 use crate::run::native::view::View;
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 
 /// Sums that are kept apart while a line of numbers is added up.
 const LANES: usize = 8;
@@ -34,8 +34,8 @@ impl<T: Number> Run<'_, '_, '_, T> {
 
 fn line<T: Number>(numbers: &[T]) -> f64 {
     let mut lanes = [0.0; LANES];
-    let (whole, rest) = numbers.as_chunks::<LANES>();
-    for chunk in whole {
+    let (integers, rest) = numbers.as_chunks::<LANES>();
+    for chunk in integers {
         lanes.iter_mut().zip(chunk).for_each(|(sum, x)| *sum += x.to_f64());
     }
     lanes.iter().sum::<f64>() + rest.iter().map(|x| x.to_f64()).sum::<f64>()

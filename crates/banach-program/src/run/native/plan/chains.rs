@@ -1,11 +1,12 @@
-//! Which loops compute a chain of elementwise lines, and can they follow right behind a product?
+//! Planning of elementwise chains: their loops, and their fusion into the epilogue of a product.
 
-use super::{Place, Planner};
-use crate::language::primitive::{Bilinear, Binary, Comparison, Kind, Logic, Primitive, Unary};
+use super::{Location, Planner};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Logic, Primitive, Unary};
 use crate::language::program::{Equation, Var};
-use crate::run::native::instruction::{Elementwise, Epilogue, Start, Work};
+use crate::language::tensor_type::Kind;
+use crate::run::native::instruction::{BufferOffset, Elementwise, Epilogue, Work};
 use crate::run::native::view::{Buffer, Loop, View, loops};
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::{self as kernels, Chain, Operation, Step};
 
 /// A chain as steps over registers: the first registers are the inputs.
@@ -17,13 +18,13 @@ struct Steps {
 
 impl<T: Number> Planner<'_, T> {
     /// Computes the chain that ends with `last`.
-    pub(super) fn chain(&mut self, last: Var) -> Place {
+    pub(super) fn chain(&mut self, last: Var) -> Location {
         let steps = self.steps(last);
         if steps.steps.is_empty() {
             // Nothing but other names.
             return match steps.inputs.first() {
-                Some(&input) => Place::At(self.view(input)),
-                None => Place::Number(self.number_of(last)),
+                Some(&input) => Location::At(self.view(input)),
+                None => Location::Number(self.number_of(last)),
             };
         }
         let put_off: Vec<usize> =
@@ -31,23 +32,25 @@ impl<T: Number> Planner<'_, T> {
         if let Some((&first, others)) = put_off.split_first() {
             others.iter().for_each(|&at| drop(self.view(steps.inputs[at])));
             if let Some(view) = self.behind(steps.inputs[first], &steps) {
-                return Place::At(view);
+                return Location::At(view);
             }
         }
-        Place::At(self.alone(&steps, last))
+        Location::At(self.alone(&steps, last))
     }
 
     fn is_put_off(&self, var: Var) -> bool {
-        matches!(self.places[var.0], Place::Later)
+        matches!(self.places[var.0], Location::Deferred)
     }
 
     /// The number a chain of other names for a number stands for.
     fn number_of(&self, mut var: Var) -> f64 {
         loop {
             match (&self.places[var.0], self.source[var.0]) {
-                (Place::Number(number), _) => return *number,
-                (Place::Later | Place::At(_), Some(equation)) => var = equation.operands[0],
-                (Place::Later | Place::At(_), None) => panic!("{var} is no number"),
+                (Location::Number(number), _) => return *number,
+                (Location::Deferred | Location::At(_), Some(equation)) => var = equation.operands[0],
+                (Location::Deferred | Location::At(_), None) => {
+                    panic!("bug: variable {var} has no scalar value")
+                }
             }
         }
     }
@@ -57,7 +60,7 @@ impl<T: Number> Planner<'_, T> {
         let inside = |var: Var| members.iter().any(|member| member.result == var);
         let mut inputs: Vec<Var> = vec![];
         for operand in members.iter().flat_map(|member| &member.operands) {
-            let outside = !inside(*operand) && !matches!(self.places[operand.0], Place::Number(_));
+            let outside = !inside(*operand) && !matches!(self.places[operand.0], Location::Number(_));
             if outside && !inputs.contains(operand) {
                 inputs.push(*operand);
             }
@@ -141,7 +144,7 @@ impl<T: Number> Planner<'_, T> {
 
     fn compiled(&self, steps: &Steps) -> Chain<T> {
         Chain::new(steps.inputs.len(), &steps.steps, &[steps.output])
-            .unwrap_or_else(|error| panic!("a chain of lines: {error:?}"))
+            .unwrap_or_else(|error| panic!("bug: a chain of lines: {error:?}"))
     }
 
     /// The chain in loops of its own.
@@ -176,12 +179,13 @@ impl<T: Number> Planner<'_, T> {
         let columns = outer.pop().unwrap_or_else(unit);
         let rows = outer.pop().unwrap_or_else(unit);
         let chain = self.compiled(steps);
-        let sources = sources.iter().map(Start::from).collect();
+        let sources = sources.iter().map(BufferOffset::from).collect();
         self.emit(Work::Elementwise(Elementwise { chain, sources, outer, rows, columns }), temporary);
         target
     }
 
-    /// The chain right behind the product that is its first input, if the other inputs can be read row by row of that.
+    /// The chain right behind the product that is its first input, if the other inputs can be read row by row
+    /// of that.
     fn behind(&mut self, product: Var, steps: &Steps) -> Option<View> {
         let equation = self.source[product.0]?;
         let Primitive::Bilinear(form) = &equation.primitive else { return None };
@@ -201,7 +205,7 @@ impl<T: Number> Planner<'_, T> {
                     row_by_row(&view, &order)?
                 }
             };
-            sources.push((Start::from(&view), strides));
+            sources.push((BufferOffset::from(&view), strides));
         }
         let chain = self.compiled(steps);
         Some(self.bilinear(form, equation, Some(Epilogue { chain, sources })))

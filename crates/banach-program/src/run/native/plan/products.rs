@@ -1,11 +1,14 @@
-//! How do products and convolutions find their operands, and where do they leave their result?
+//! Planning of products and convolutions: layouts of operands and results.
 
 use super::Planner;
-use crate::language::primitive::{Bilinear, Window};
+use crate::language::geometry::Window;
+use crate::language::primitive::Bilinear;
 use crate::language::program::{Equation, Var};
-use crate::run::native::instruction::{Convolve, Epilogue, MatrixAt, Pack, Product, Right, Start, Work};
+use crate::run::native::instruction::{
+    BufferOffset, Convolve, Epilogue, MatrixView, Pack, Product, RightOperand, Work,
+};
 use crate::run::native::view::{Buffer, Loop, View, loops};
-use crate::run::value::Number;
+use crate::run::value::number::Number;
 use banach_kernels::Convolution;
 
 /// Channels last.
@@ -79,8 +82,8 @@ impl<T: Number> Planner<'_, T> {
         let whole_rows = folded(&left, &right);
         let temporary = self.new_temporary(shape);
         let target = View::dense(Buffer::Temporary(temporary), shape);
-        let matrix = |view: &View| MatrixAt {
-            start: Start::from(view),
+        let matrix = |view: &View| MatrixView {
+            start: BufferOffset::from(view),
             rows: view.shape[rank - 2],
             columns: view.shape[rank - 1],
             strides: [view.strides[rank - 2].unsigned_abs(), view.strides[rank - 1].unsigned_abs()],
@@ -96,9 +99,9 @@ impl<T: Number> Planner<'_, T> {
         };
         let shared = whole_rows.is_some();
         let right = if shared && self.is_fixed(b.start.buffer) {
-            Right::Packed(self.pack(Pack::Matrix(b)))
+            RightOperand::Packed(self.pack(Pack::Matrix(b)))
         } else {
-            Right::AsItLies(b)
+            RightOperand::Strided(b)
         };
         let columns = b.columns;
         self.emit(Work::Product(Product { batch, left: a, right, columns, epilogue }), temporary);
@@ -107,7 +110,7 @@ impl<T: Number> Planner<'_, T> {
 
     fn new_temporary(&mut self, shape: &[usize]) -> usize {
         let len = shape.iter().product();
-        self.plan.temporaries.push(super::Temporary { len, whole: false });
+        self.plan.temporaries.push(super::Temporary { len, integers: false });
         self.plan.temporaries.len() - 1
     }
 
@@ -125,13 +128,13 @@ impl<T: Number> Planner<'_, T> {
         shape: &[usize],
         epilogue: Option<Epilogue<T>>,
     ) -> View {
-        let source = Start::from(&self.images(operands[0]));
+        let source = BufferOffset::from(&self.images(operands[0]));
         let mut weights = self.view(operands[1]);
         if weights.strides.iter().any(|stride| *stride < 0) {
             weights = self.dense(operands[1]);
         }
         let strides = [0, 1, 2, 3].map(|axis| weights.strides[axis].unsigned_abs());
-        let start = Start::from(&weights);
+        let start = BufferOffset::from(&weights);
         let taps = self.packed(Pack::Weights { convolution, transposed, start, strides });
         let temporary = self.new_temporary(shape);
         let images = shape[0];
@@ -143,7 +146,7 @@ impl<T: Number> Planner<'_, T> {
     fn weight_gradient(&mut self, window: &Window, operands: [Var; 2], shape: &[usize]) -> View {
         let input = self.program.type_of(operands[0]).shape.clone();
         let convolution = convolution(window, &input, shape);
-        let [x, y] = operands.map(|operand| Start::from(&self.images(operand)));
+        let [x, y] = operands.map(|operand| BufferOffset::from(&self.images(operand)));
         let temporary = self.new_temporary(shape);
         self.emit(Work::WeightGradient { convolution, images: input[0], x, y }, temporary);
         View::dense(Buffer::Temporary(temporary), shape)
@@ -163,7 +166,8 @@ fn convolution(window: &Window, input: &[usize], kernel: &[usize]) -> Convolutio
     }
 }
 
-/// All rows of a batch of products as one loop over the left operand, if the right one is the same for all of them.
+/// All rows of a batch of products as one loop over the left operand, if the right one is the same for all of
+/// them.
 fn folded(left: &View, right: &View) -> Option<Loop> {
     let rank = left.shape.len();
     let same = (0..rank - 2).all(|axis| right.shape[axis] == 1 || right.strides[axis] == 0);

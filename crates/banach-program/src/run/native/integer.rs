@@ -1,4 +1,4 @@
-//! Integers of every width, held in 64 bits.
+//! Conversions between integers of every width, held in 64 bits, and real numbers.
 
 use burn::tensor::IntDType;
 
@@ -16,7 +16,8 @@ macro_rules! through {
     };
 }
 
-/// The integer of a width that a real number becomes: truncated, the nearest limit beyond the limits, 0 for NaN.
+/// The integer of a width that a real number becomes: truncated, the nearest limit beyond the limits, 0 for
+/// NaN.
 pub(super) fn from_real(x: f64, width: IntDType) -> i64 {
     through!(x, width)
 }

@@ -1,0 +1,37 @@
+//! Workspaces: the memory of a machine between its inputs and its outputs.
+
+use super::packed::PackedOperand;
+use crate::error::Error;
+use banach_kernels::Panels;
+use std::fmt::{Debug, Formatter};
+
+/// The memory of a machine between its inputs and its outputs, reused by every run.
+pub struct Workspace<T> {
+    pub(super) real: Vec<Vec<T>>,
+    pub(super) integers: Vec<Vec<i64>>,
+    pub(super) made: Vec<Option<PackedOperand<T>>>,
+    pub(super) scratch: Panels<T>,
+    pub(super) sums: Vec<f64>,
+}
+
+impl<T> Debug for Workspace<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Workspace of {} numbers", self.real.iter().map(Vec::len).sum::<usize>())
+    }
+}
+
+impl<T> Workspace<T> {
+    pub(super) fn bytes(&self) -> usize {
+        let real: usize = self.real.iter().map(Vec::len).sum();
+        real * size_of::<T>() + self.integers.iter().map(Vec::len).sum::<usize>() * size_of::<i64>()
+    }
+}
+
+/// Allocates a buffer of `len` copies of `zero`.
+pub(super) fn zeros<E: Clone>(len: usize, zero: E) -> Result<Vec<E>, Error> {
+    let mut numbers = vec![];
+    let bytes = len.saturating_mul(size_of::<E>());
+    numbers.try_reserve_exact(len).map_err(|_| Error::Memory { bytes })?;
+    numbers.resize(len, zero);
+    Ok(numbers)
+}
