@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::memory::Slot;
 use super::packed::{Packed, PackedOperand};
 use super::plan::ConstantData;
-use super::view::Buffer;
+use super::view::{Buffer, tail};
 use super::workspace::Workspace;
 use crate::error::Error;
 use crate::language::custom::Custom;
@@ -151,7 +151,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
     }
 
     pub(super) fn from(&self, start: BufferOffset) -> &[T] {
-        &self.real(start.buffer)[start.offset..]
+        tail(self.real(start.buffer), start.offset)
     }
 
     fn integers(&self, buffer: Buffer) -> &[i64] {
@@ -231,7 +231,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
                 self.compare(*comparison, *left, *right, taken.real(len));
             }
             Work::IntegerToReal(source) => {
-                let source = &self.integers(source.buffer)[source.offset..];
+                let source = tail(self.integers(source.buffer), source.offset);
                 taken.real(len).iter_mut().zip(source).for_each(|(out, x)| *out = T::from_integer(*x));
             }
             Work::RealToInteger(source, width) => {
@@ -240,7 +240,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
                 numbers.for_each(|(out, x)| *out = integer::from_real(x.to_f64(), *width));
             }
             Work::Narrow(source, width) => {
-                let source = &self.integers(source.buffer)[source.offset..];
+                let source = tail(self.integers(source.buffer), source.offset);
                 let numbers = taken.integers(len).iter_mut().zip(source);
                 numbers.for_each(|(out, x)| *out = integer::narrowed(*x, *width));
             }
@@ -260,9 +260,9 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         taken: &mut TargetMemory<'_, T>,
         len: usize,
     ) -> Result<(), Error> {
-        let positions = &self.integers(positions.buffer)[positions.offset..];
+        let positions = tail(self.integers(positions.buffer), positions.offset);
         if self.is_integer(source.buffer) {
-            let source = &self.integers(source.buffer)[source.offset..];
+            let source = tail(self.integers(source.buffer), source.offset);
             let add = |a: i64, b: i64| a.wrapping_add(b);
             index::apply(index, source, positions, shapes, taken.integers(len), (add, 0))
         } else {
@@ -278,8 +278,8 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         right: Result<BufferOffset, f64>,
         target: &mut [T],
     ) {
-        let left = &self.integers(left.buffer)[left.offset..];
-        let right = right.map(|right| &self.integers(right.buffer)[right.offset..]);
+        let left = tail(self.integers(left.buffer), left.offset);
+        let right = right.map(|right| tail(self.integers(right.buffer), right.offset));
         for (at, out) in target.iter_mut().enumerate() {
             let a = left[at];
             let b = right.map_or_else(|number| number as i64, |right| right[at]);
@@ -315,7 +315,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         let values = operands.iter().map(|(start, ty)| {
             self.given(*start, ty).unwrap_or_else(|| match ty.kind {
                 Kind::Int(_) => {
-                    Value::from_integers(&self.integers(start.buffer)[start.offset..][..ty.len()], ty)
+                    Value::from_integers(&tail(self.integers(start.buffer), start.offset)[..ty.len()], ty)
                 }
                 Kind::Float(_) | Kind::Bool => Value::from_reals(&self.from(*start)[..ty.len()], ty),
             })

@@ -5,7 +5,7 @@ use super::loops::copy;
 use super::memory::{Layout, Slot};
 use super::packed::{Packed, PackedOperand};
 use super::plan::{ConstantData, Plan, plan};
-use super::view::{Buffer, View};
+use super::view::{Buffer, View, tail};
 use super::workspace::{Workspace, zeros};
 use crate::error::{Error, Unsuitable};
 use crate::language::program::Program;
@@ -155,7 +155,7 @@ impl<T: Number> Machine<T> {
             Pack::Matrix(matrix) => PackedOperand::Matrix(Panels::pack(
                 self.level,
                 Matrix {
-                    data: &numbers[matrix.start.offset..],
+                    data: tail(numbers, matrix.start.offset),
                     rows: matrix.rows,
                     columns: matrix.columns,
                     row_stride: matrix.strides[0],
@@ -163,7 +163,7 @@ impl<T: Number> Machine<T> {
                 },
             )),
             Pack::Weights { convolution, transposed, start, strides } => {
-                let weights = &numbers[start.offset..];
+                let weights = tail(numbers, start.offset);
                 let [channels, pixels] = WINOGRAD;
                 let large = convolution.channels.iter().all(|count| *count >= channels)
                     && convolution.output().iter().all(|count| *count >= pixels);

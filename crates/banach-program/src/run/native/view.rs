@@ -173,6 +173,11 @@ pub(crate) fn loops(views: &[&View], order: &[usize]) -> Vec<Loop> {
     loops
 }
 
+/// The elements of a buffer from an offset on; a view without elements may start beyond its buffer.
+pub(crate) fn tail<E>(elements: &[E], offset: usize) -> &[E] {
+    elements.get(offset..).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
