@@ -82,8 +82,6 @@ pub fn advice(solver: SolverKind, outcome: Outcome, course: Course) -> &'static 
             "the recurrences divide by zero: use GMRES, or Dense for a small state; more `restarts` may help."
         }
         (Outcome::Breakdown, _) => "the recurrences of the solver divide by zero: use another one.",
-        (Outcome::Saddle, _) => saddle(solver),
-        (Outcome::Plateau, _) => plateau(solver),
         (Outcome::Stopped, _) => "the observer ended it; let it continue for longer if that was too early.",
     }
 }
@@ -169,31 +167,6 @@ fn flat(solver: SolverKind) -> &'static str {
         }
         SolverKind::Other => Outcome::Stalled.advice(),
     }
-}
-
-/// A gradient that meets the tolerance where the energy curves down.
-fn saddle(solver: SolverKind) -> &'static str {
-    if follows_curvature(solver) {
-        "the energy has no minimum here, it curves down in some direction, but falls along it by no more than its rounding: use f64, \
-         or start elsewhere; the derivative of a saddle is not that of a minimiser."
-    } else {
-        Outcome::Saddle.advice()
-    }
-}
-
-/// A gradient that meets the tolerance because the energy is flat.
-fn plateau(solver: SolverKind) -> &'static str {
-    if follows_curvature(solver) {
-        "the energy is flat here (saturated units) and lower elsewhere: use f64, start nearer to the minimum, or add a small \
-         quadratic term to the energy; almost nothing flows back through a plateau."
-    } else {
-        Outcome::Plateau.advice()
-    }
-}
-
-/// Whether a solver goes on from saddles and plateaus by negative curvature.
-fn follows_curvature(solver: SolverKind) -> bool {
-    matches!(solver, SolverKind::Newton | SolverKind::NewtonDense | SolverKind::Auto)
 }
 
 /// A residual that grew beyond all bounds.

@@ -55,7 +55,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
 
 /// The rows that the solver moves. Rows that were set back to their best points wait there for one evaluation: nothing of the point
 /// that they leave, which may not be finite, reaches the memory of the solver, which forgets them.
-pub(crate) fn set_back<R: Rows, S: Solver<R>>(
+fn set_back<R: Rows, S: Solver<R>>(
     solver: &S,
     memory: &mut S::Memory,
     ledger: &Ledger<R>,

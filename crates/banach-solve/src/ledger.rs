@@ -1,9 +1,6 @@
 //! What is known about every row so far, and which rows have ended?
 
-mod budget;
-
 use crate::advice::Course;
-use crate::fall::{Descended, Fall};
 use crate::growth::Growth;
 use crate::rate::Recent;
 use crate::settings::Rules;
@@ -45,8 +42,6 @@ pub(crate) struct Ledger<R> {
     back: Vec<bool>,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
-    /// How far the energy of every row has fallen.
-    falls: Vec<Fall>,
     /// The last residuals.
     recent: Vec<Recent>,
     /// The residuals that were last reported.
@@ -87,7 +82,6 @@ impl<R: Rows> Ledger<R> {
             setbacks: vec![0; rows],
             back: vec![false; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
-            falls: vec![Fall::default(); rows],
             recent: vec![Recent::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
@@ -124,18 +118,6 @@ impl<R: Rows> Ledger<R> {
 
     /// Takes note of the point `x` that rows have reached after so many steps each, and ends those that are done.
     pub(crate) fn visit(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
-        self.visit_descended(steps, x, (residuals, sizes), None);
-    }
-
-    /// As [`visit`](Self::visit); where energies are known, a row whose energy falls makes progress whatever its residual
-    /// does, and its last iterate, the lowest, is its best.
-    pub(crate) fn visit_descended(
-        &mut self,
-        steps: impl Fn(usize) -> usize,
-        x: &R,
-        (residuals, sizes): (&[f64], &[f64]),
-        descended: Option<&[Descended]>,
-    ) {
         // Rows that have ended are frozen at their best points: `x` is as good there.
         self.back.fill(false);
         let mut worse = Vec::new();
@@ -147,15 +129,13 @@ impl<R: Rows> Ledger<R> {
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
             self.recent[row].note(self.steps[row], residual);
-            let descended = descended.map(|descended| descended[position]);
-            let outcome = self.judge(row, residual, size, descended);
-            let lowest = descended.is_some_and(|descended| !descended.energy.is_nan());
+            let outcome = self.judge(row, residual, size);
             self.back[position] = self.strayed[row] && self.lost(row, outcome, size);
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite) && !self.back[position];
             let converged = outcome == Some(Outcome::Converged);
             let bound = self.growth[row].bound(residual, size);
-            if finite && (first || bound < self.bounds[row] || converged || lowest) {
+            if finite && (first || bound < self.bounds[row] || converged) {
                 (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
                 (self.strayed[row], self.setbacks[row]) = (false, 0);
             } else {
@@ -178,40 +158,28 @@ impl<R: Rows> Ledger<R> {
     }
 
     /// How the row ends with this residual, if it does.
-    fn judge(
-        &mut self,
-        row: usize,
-        residual: f64,
-        size: f64,
-        descended: Option<Descended>,
-    ) -> Option<Outcome> {
+    fn judge(&mut self, row: usize, residual: f64, size: f64) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
             self.given[row] &= size.is_finite() || !self.residuals[row].is_nan();
             return Some(Outcome::NonFinite);
         }
         self.growth[row].begin(residual, size);
-        let met = self.growth[row].met(&self.rules.tolerance, residual, size);
-        if met && descended.is_none_or(|descended| descended.settled) {
+        if self.growth[row].met(&self.rules.tolerance, residual, size) {
             return Some(Outcome::Converged);
         }
         if self.ceilings[row].is_nan() {
-            // A saddle at zero has neither residual nor size.
-            let reach = if descended.is_some() { residual.max(size).max(1.0) } else { residual.max(size) };
-            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * reach;
+            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * residual.max(size);
         }
         if residual > self.ceilings[row] {
             return Some(Outcome::Diverged);
         }
         let patience = self.rules.patience?;
         let (milestone, reached) = self.milestones[row];
-        let (fall, precision) = (&mut self.falls[row], self.precision);
-        let falls = descended.is_some_and(|at| fall.improves(at.energy, patience.improvement, precision));
-        if residual < milestone * (1.0 - patience.improvement) || falls {
-            self.milestones[row] = (residual.min(milestone), self.steps[row]);
+        if residual < milestone * (1.0 - patience.improvement) {
+            self.milestones[row] = (residual, self.steps[row]);
             return None;
         }
-        let stuck = descended.filter(|_| met).map_or(Outcome::Stalled, |descended| descended.stuck);
-        (self.steps[row] - reached >= patience.steps).then_some(stuck)
+        (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
     }
 
     /// Whether the row is at a point from which nothing good comes: not finite, exploded, or so far away that no residual can be
@@ -264,6 +232,48 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
+    /// Ends rows for reasons that are not numerical: an observer, or a budget that is spent.
+    pub(crate) fn enforce(&mut self) {
+        let budget = self.rules.budget;
+        let (late, spent) = (self.late(), self.remaining() == 0);
+        for position in 0..self.batch.len() {
+            if self.stopped {
+                self.end(position, Outcome::Stopped);
+            } else if self.steps[self.batch[position]] >= budget.steps {
+                self.end(position, Outcome::StepLimit);
+            } else if late {
+                self.end(position, Outcome::TimeLimit);
+            } else if spent {
+                self.end(position, Outcome::EvaluationLimit);
+            }
+        }
+    }
+
+    /// The time that is left, if there is a limit.
+    pub(crate) fn seconds_left(&self) -> Option<f64> {
+        self.rules.budget.seconds.map(|limit| limit - self.started.elapsed().as_secs_f64())
+    }
+
+    /// Whether the time is over.
+    fn late(&self) -> bool {
+        self.seconds_left().is_some_and(|seconds| seconds <= 0.0)
+    }
+
+    /// How many evaluations of any kind are left; none when the time is over.
+    pub(crate) fn remaining(&self) -> usize {
+        if self.late() {
+            return 0;
+        }
+        let spent = self.evaluations + self.derivative_applications + self.energy_evaluations;
+        self.rules.budget.evaluations.map_or(usize::MAX, |limit| limit.saturating_sub(spent))
+    }
+
+    /// Ends every row still under way, because what is left of the budget does not suffice for one more step.
+    pub(crate) fn exhaust(&mut self) {
+        let outcome = if self.late() { Outcome::TimeLimit } else { Outcome::EvaluationLimit };
+        (0..self.batch.len()).for_each(|position| self.end(position, outcome));
+    }
+
     /// Tells the trace and the observer; whether the observer asked to stop.
     pub(crate) fn report(&mut self, step: usize, residuals: &[f64], observer: &mut dyn Observe) -> bool {
         for (position, row) in self.batch.iter().enumerate() {
@@ -307,24 +317,6 @@ impl<R: Rows> Ledger<R> {
         self.batch = picked(&self.batch, keep);
         self.active = picked(&self.active, keep);
         self.back = picked(&self.back, keep);
-    }
-
-    /// Which rows of all have converged so far.
-    pub(crate) fn converged(&self) -> Vec<bool> {
-        self.outcomes.iter().map(|outcome| *outcome == Some(Outcome::Converged)).collect()
-    }
-
-    /// The best points of all rows so far.
-    pub(crate) fn all(&self) -> R {
-        let Some(left) = &self.left else { return self.best.clone() };
-        let mut all = left.clone();
-        all.put(&self.batch, &self.best);
-        all
-    }
-
-    /// Takes back that a row has converged.
-    pub(crate) fn retract(&mut self, row: usize, outcome: Outcome) {
-        self.outcomes[row] = Some(outcome);
     }
 
     /// The result, when every row has ended.

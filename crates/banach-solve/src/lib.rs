@@ -32,7 +32,7 @@
 //! | Who watches? | [`Observe`] in `observe` |
 //! | How is that said in words? | [`Solution::explain`] in `explain`, with [`advice`] from a table of solvers and outcomes |
 //! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
-//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`, and by that in `descend` where there is an energy; `growth` where states grow |
+//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`; `growth` where states grow |
 //! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point`; [`Handover`] from one to the other |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
@@ -41,14 +41,11 @@
 
 mod advice;
 mod continued;
-mod descend;
 mod error;
 mod explain;
-mod fall;
 mod fixed_point;
 mod growth;
 mod iterate;
-mod landscape;
 mod ledger;
 mod linear;
 mod map;
@@ -56,7 +53,6 @@ mod matrix;
 mod observe;
 mod present;
 mod rate;
-mod region;
 mod rows;
 mod settings;
 mod solution;
@@ -80,7 +76,7 @@ pub use linear::{
     Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
     solve_linear_from, solve_linear_observed,
 };
-pub use map::{Descent, Map, Smooth};
+pub use map::{Map, Smooth};
 pub use matrix::Matrix;
 pub use observe::{Observe, Progress, Unobserved};
 pub use rows::Rows;

@@ -41,32 +41,12 @@ pub trait Smooth<R>: Map<R> {
 
     /// Where the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`: `f` of every row. `None` where it is not.
     ///
-    /// The answer is some for every `x` or for none: it is asked for once before the first step, and not counted. With it goes the promise that `J` is symmetric.
+    /// The answer is some for every `x` or for none. With it goes the promise that `J` is symmetric.
     fn energy(&self, x: &R) -> Option<Vec<f64>>;
-
-    /// The energy with its first two derivatives, where they are known more exactly than `x - g(x)` and `t - J t` tell
-    /// them: what is small beside x is lost there. None where it is not, as by default.
-    fn descent(&self) -> Option<&dyn Descent<R>> {
-        None
-    }
-
-    /// `g(x)` with the energy at `x`, for maps that compute both in one pass.
-    fn apply_with_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
-        (self.apply(x), self.energy(x))
-    }
 
     /// As [`narrowed`](Map::narrowed), with derivative and energy. None if it cannot, as by default.
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
         let _ = rows;
         None
     }
-}
-
-/// The energy `f` that a gradient step descends, with its first two derivatives; rows are independent.
-pub trait Descent<R> {
-    /// `f` of every row, and `∇f`, `[rows, n]`.
-    fn value_and_gradient(&self, x: &R) -> (Vec<f64>, R);
-
-    /// The Hessian at `x`: the linear map `t -> ∇²f(x) t`.
-    fn hessian<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a>;
 }

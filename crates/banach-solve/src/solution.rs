@@ -34,10 +34,6 @@ pub enum Outcome {
     Singular,
     /// The recurrences of the solver divide by zero, wherever they start again.
     Breakdown,
-    /// The gradient of an energy meets the tolerance where the energy curves down: no minimum.
-    Saddle,
-    /// The gradient of an energy meets the tolerance only because the energy is flat there: no minimum.
-    Plateau,
     /// An observer asked to stop.
     Stopped,
 }
@@ -100,14 +96,6 @@ impl Outcome {
                 "the recurrences of BiCGStab divide by zero: use GMRES, or Dense for a small state; more `restarts` may \
                  help."
             }
-            Self::Saddle => {
-                "the energy has no minimum here, it curves down in some direction: use Newton, which follows that \
-                 direction, or start elsewhere; the derivative of a saddle is not that of a minimiser."
-            }
-            Self::Plateau => {
-                "the energy is flat here (saturated units) and lower elsewhere: use Newton, start nearer to the minimum, \
-                 or add a small quadratic term to the energy; almost nothing flows back through a plateau."
-            }
             Self::Stopped => "the observer ended it; let it continue for longer if that was too early.",
         }
     }
@@ -128,8 +116,6 @@ impl fmt::Display for Outcome {
             Self::Indefinite => "indefinite",
             Self::Singular => "singular",
             Self::Breakdown => "breakdown",
-            Self::Saddle => "saddle",
-            Self::Plateau => "plateau",
             Self::Stopped => "stopped",
         })
     }

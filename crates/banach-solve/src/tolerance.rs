@@ -9,8 +9,7 @@ use std::time::Duration;
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
 /// state has grown to more than twice its first size, any residual becomes small beside it; then the residual, with the rounding
 /// of the state added to it, must also be within `absolute` or down to 1/128 of the first residual:
-/// from zero `x = x + 1` never converges. For a gradient step of a known energy the residual is `‖∇f‖ / ‖H‖`, whatever the
-/// length of the step ([`fixed_point_smooth`](crate::fixed_point_smooth)). For `(I - A) c = v` the residual is
+/// from zero `x = x + 1` never converges. For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |
@@ -61,22 +60,6 @@ impl Norm {
                 (largest.swap_remove(0), sizes)
             }
         }
-    }
-}
-
-impl Norm {
-    /// `‖step‖` and `‖x‖` of every row.
-    pub(crate) fn of_step<R: Rows>(self, step: &R, x: &R) -> (Vec<f64>, Vec<f64>) {
-        let mut norms = match self {
-            Self::Euclidean | Self::RootMeanSquare => R::norms(&[step, x]),
-            Self::Maximum => R::largest(&[step, x]),
-        };
-        if self == Self::RootMeanSquare {
-            let part = (x.width() as f64).sqrt().recip();
-            norms.iter_mut().flatten().for_each(|norm| *norm *= part);
-        }
-        let sizes = norms.pop().unwrap_or_default();
-        (norms.pop().unwrap_or_default(), sizes)
     }
 }
 
@@ -168,8 +151,7 @@ impl Budget {
     }
 }
 
-/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled). Where the energy of a gradient
-/// step is known, nor may the energy have fallen, by this part of its whole descent.
+/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled).
 ///
 /// The defaults let a contraction of rate 0.9999 pass, and end a rotation after 50 steps.
 ///

@@ -26,9 +26,7 @@ impl Handover {
         started: Instant,
     ) -> Option<Self> {
         let FixedPointSolver::Auto(auto) = &settings.solver else { return None };
-        // A row that has not moved may stand on a saddle; one that is not finite there has no other start.
-        let moved = |row: usize| first.statistics.steps[row] > 0 || first.outcomes[row] != Outcome::NonFinite;
-        let open = |row: usize| reason(first.outcomes[row]).is_some() && moved(row);
+        let open = |row: usize| reason(first.outcomes[row]).is_some() && first.statistics.steps[row] > 0;
         let rows: Vec<bool> = (0..first.outcomes.len()).map(open).collect();
         let spent = first.statistics.calls();
         let evaluations = settings.budget.evaluations.map(|limit| limit.saturating_sub(spent));
@@ -76,7 +74,7 @@ impl Handover {
 fn reason(outcome: Outcome) -> Option<Reason> {
     match outcome {
         Outcome::StepLimit => Some(Reason::Slow),
-        Outcome::Stalled | Outcome::Saddle | Outcome::Plateau => Some(Reason::Stagnant),
+        Outcome::Stalled => Some(Reason::Stagnant),
         Outcome::Diverged => Some(Reason::Growing),
         Outcome::NonFinite => Some(Reason::NonFinite),
         Outcome::Converged | Outcome::Approximate | Outcome::EvaluationLimit | Outcome::TimeLimit => None,

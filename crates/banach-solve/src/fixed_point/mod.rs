@@ -13,15 +13,13 @@ pub use auto::{Auto, AutoMemory};
 pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
 pub use handover::Handover;
 pub use newton::forcing::Forcing;
-pub(crate) use newton::minimise;
 pub use newton::{Newton, NewtonInner};
 pub use picard::{Picard, PicardMemory};
 pub use squarem::{Squarem, SquaremMemory};
 
-use crate::descend::descend;
 use crate::iterate::iterate;
 use crate::{
-    Descent, Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, SolverKind, Switch, Unobserved,
+    Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, SolverKind, Switch, Unobserved,
 };
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -191,20 +189,6 @@ pub fn fixed_point_observed<R: Rows>(
 
 /// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map that knows its derivative.
 ///
-/// Where the map is a gradient step of an energy that it knows ([`Smooth::energy`]), all solvers look for a minimiser, and no
-/// answer depends on the length γ of the step:
-///
-/// - The residual is the natural one, `‖∇f‖ / ‖H‖` with the largest curvature `‖H‖` met on the way: the length of the
-///   gradient step that `f` itself asks for. The tolerance means the same for γ = 1 and γ = 300.
-/// - A row whose energy still falls is not stalled, whatever its residual does.
-/// - A step that raises the energy is taken back: the row goes on by a plain step, halved until the energy does not rise, and
-///   the solver's memory of the row starts again.
-/// - [`Auto`] hands saddles and plateaus to Newton, as all rows that it does not solve.
-/// - A row that meets the tolerance where the energy curves down ends as [`Saddle`](crate::Outcome::Saddle), or as
-///   [`Plateau`](crate::Outcome::Plateau) where all curvature has nearly vanished, or where the energy is flat and lower on
-///   the way from the start. Newton goes on from there as long as the energy falls. A few Hessian products look for
-///   negative curvature, so that one that is small beside the largest curvature may be missed.
-///
 /// # Errors
 ///
 /// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row,
@@ -224,41 +208,21 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     settings: &Settings<FixedPointSolver>,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
+    let kind = SolverKind::from(&settings.solver);
+    if let FixedPointSolver::Newton(newton) = &settings.solver {
+        settings.validate()?;
+        return Ok(newton.solve(&Borrowed(map), x0, settings.rules(), observer)?.by(kind));
+    }
     let started = Instant::now();
-    let first = smooth_once(map, x0, settings, observer)?;
+    let first = fixed_point_observed(map, x0, settings, observer)?;
     let Some(handover) = Handover::new(&first, settings, started) else { return Ok(first) };
     let (steps, evaluations) = (first.statistics.steps.iter().max().copied(), first.statistics.evaluations);
     let mut later = |progress: &Progress<'_>| {
         let step = steps.unwrap_or(0) + progress.step;
         observer.observe(&Progress { step, evaluations: evaluations + progress.evaluations, ..*progress })
     };
-    let second = smooth_once(map, x0, handover.settings(), &mut later)?;
+    let second = fixed_point_smooth_observed(map, x0, handover.settings(), &mut later)?;
     Ok(handover.joined(first, second))
-}
-
-/// The solve by one solver, without a handover.
-fn smooth_once<R: Rows>(
-    map: &(impl Smooth<R> + ?Sized),
-    x0: &R,
-    settings: &Settings<FixedPointSolver>,
-    observer: &mut dyn Observe,
-) -> Result<Solution<R>, Error> {
-    settings.validate()?;
-    let rules = settings.rules();
-    let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
-    if !newton && map.descent().is_none() && map.energy(x0).is_none() {
-        return fixed_point_observed(map, x0, settings, observer);
-    }
-    let map = &Borrowed(map);
-    let solution = match &settings.solver {
-        FixedPointSolver::Picard(picard) => descend(map, x0, picard, rules, observer),
-        FixedPointSolver::Anderson(anderson) => descend(map, x0, anderson, rules, observer),
-        FixedPointSolver::Broyden(broyden) => descend(map, x0, broyden, rules, observer),
-        FixedPointSolver::Squarem(squarem) => descend(map, x0, squarem, rules, observer),
-        FixedPointSolver::Auto(auto) => descend(map, x0, auto, rules, observer),
-        FixedPointSolver::Newton(newton) => newton.solve(map, x0, rules, observer),
-    };
-    Ok(solution?.by(SolverKind::from(&settings.solver)))
 }
 
 /// A smooth map of any size as one of a known size.
@@ -277,14 +241,6 @@ impl<R, M: Smooth<R> + ?Sized> Smooth<R> for Borrowed<'_, M> {
 
     fn energy(&self, x: &R) -> Option<Vec<f64>> {
         self.0.energy(x)
-    }
-
-    fn descent(&self) -> Option<&dyn Descent<R>> {
-        self.0.descent()
-    }
-
-    fn apply_with_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
-        self.0.apply_with_energy(x)
     }
 
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {

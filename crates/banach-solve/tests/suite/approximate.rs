@@ -84,8 +84,6 @@ fn approximate_is_neither_converged_nor_failed() {
         Indefinite,
         Singular,
         Breakdown,
-        Saddle,
-        Plateau,
         Stopped,
     ] {
         assert!(failure.is_failure() && !failure.is_converged(), "{failure}");

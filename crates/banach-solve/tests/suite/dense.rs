@@ -1,6 +1,6 @@
 //! Does Newton's method with all of `J` written down go straight to the answer, and say where there is no way?
 
-use crate::energy::{Bowl, Differences, Quadratic, Silent};
+use crate::energy::{Bowl, Differences, Quadratic};
 use crate::state::{On, State};
 use crate::{newton, posed, tensor, tensor_in, tight, values};
 use banach_solve::{
@@ -40,9 +40,8 @@ fn every_problem_with_a_derivative_takes_a_few_steps() {
 #[test]
 fn a_condition_of_a_million_is_one_step() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    // With its energy, the map is minimised by conjugate gradients, and no column is written down.
     let settings = dense().with_tolerance(Tolerance::both(1e-12));
-    let solution = fixed_point_smooth(&Silent(&map), &x0, &settings).unwrap();
+    let solution = fixed_point_smooth(&map, &x0, &settings).unwrap();
     assert_eq!((solution.converged(), solution.statistics.steps[0]), (true, 1), "{}", solution.explain());
 }
 
@@ -125,11 +124,11 @@ fn a_budget_that_does_not_allow_all_columns_is_kept() {
         let map = Quadratic::new(2, 30);
         let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
         let solution =
-            fixed_point_smooth(&Silent(&map), &tensor(2, &[0.0; 60]), &dense().with_budget(budget)).unwrap();
+            fixed_point_smooth(&map, &tensor(2, &[0.0; 60]), &dense().with_budget(budget)).unwrap();
         let found = &solution.statistics;
         let spent = found.evaluations + found.derivative_applications + found.energy_evaluations;
         assert!(spent <= limit, "{limit}: {}", solution.explain());
-        assert_eq!(solution.converged(), limit >= 34, "{limit}: {}", solution.explain());
+        assert_eq!(solution.converged(), limit >= 37, "{limit}: {}", solution.explain());
     }
 }
 

@@ -34,25 +34,6 @@ impl<F: Fn(&Tensor<2>) -> Tensor<2>> Smooth<Tensor<2>> for Differences<F> {
     }
 }
 
-/// A map with its derivative, whose energy is not told.
-pub(crate) struct Silent<'m, M>(pub(crate) &'m M);
-
-impl<M: Map<Tensor<2>>> Map<Tensor<2>> for Silent<'_, M> {
-    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        self.0.apply(x)
-    }
-}
-
-impl<M: Smooth<Tensor<2>>> Smooth<Tensor<2>> for Silent<'_, M> {
-    fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
-        self.0.derivative(x)
-    }
-
-    fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-        None
-    }
-}
-
 /// Descent on `½ ⟨x - a, H (x - a)⟩ - ½ ⟨a, H a⟩` with eigenvalues of `H` from 1 to 1e6, and steps of length 1e-6.
 pub(crate) struct Quadratic {
     pub(crate) answer: Tensor<2>,

@@ -11,7 +11,6 @@ mod guesses;
 mod hard;
 mod joined;
 mod linear;
-mod minima;
 mod narrowing;
 mod newton;
 mod outcomes;

@@ -1,6 +1,6 @@
 //! Does Newton's method reach minima that plain steps do not, and does every row fend for itself?
 
-use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, Silent, scattered};
+use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, scattered};
 use crate::{anderson, newton, picard, plain_solvers, tensor, tensor_in, tight, values};
 use banach_solve::{
     Budget, Error, FixedPointSolver, Map, Newton, NewtonInner, Outcome, Progress, Settings, Smooth, Solution,
@@ -23,7 +23,7 @@ fn patient(settings: Settings, tolerance: f64) -> Settings {
 #[test]
 fn a_condition_of_a_million_is_no_obstacle() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    for (applications, expected) in [(50, [25, 1104, 27]), (200, [9, 563, 11])] {
+    for (applications, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
         let inner = NewtonInner::Krylov { applications };
         let newton = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
         let solution =
@@ -34,11 +34,10 @@ fn a_condition_of_a_million_is_no_obstacle() {
         assert!(off.iter().all(|off| off.abs() < 1e-5), "{off:?}");
         assert_eq!(work(&solution), expected);
     }
-    // Anderson, which never goes uphill, needs thousands; plain steps do not arrive.
-    let solution = fixed_point_smooth(&map, &x0, &patient(anderson(), 1e-12)).unwrap();
-    assert!(work(&solution)[0] > 1000, "{}", solution.explain());
-    let solution = fixed_point_smooth(&map, &x0, &patient(picard(), 1e-12)).unwrap();
-    assert_eq!(solution.count(Outcome::StepLimit), 2, "{}", solution.explain());
+    for settings in [picard(), anderson()] {
+        let solution = fixed_point_smooth(&map, &x0, &patient(settings, 1e-12)).unwrap();
+        assert_eq!(solution.count(Outcome::StepLimit), 2, "{}", solution.explain());
+    }
 }
 
 #[test]
@@ -48,12 +47,14 @@ fn flat_directions_and_kinks_are_no_obstacle() {
     let by_newton = newton().with_tolerance(Tolerance::both(1e-8));
     let solution = fixed_point_smooth(&map, &x0, &by_newton).unwrap();
     assert!(solution.converged(), "{}", solution.explain());
-    assert_eq!(work(&solution), [40, 635, 42]);
-    // Plain steps need more than 20000, Anderson, which never goes uphill, thousands, and neither gets lower.
-    for (settings, all) in [(picard(), false), (anderson(), true)] {
+    assert_eq!(work(&solution), [33, 439, 36]);
+    // Plain steps need more than 20000, Anderson 1359, and neither gets lower.
+    for (settings, expected) in [(picard(), 20_001), (anderson(), 1_359)] {
         let other = fixed_point_smooth(&map, &x0, &patient(settings, 1e-8)).unwrap();
-        assert!(work(&other)[0] > 10 * work(&solution)[0], "{}", other.explain());
-        assert!(all || other.count(Outcome::StepLimit) > 0, "{}", other.explain());
+        assert_eq!(
+            (other.count(Outcome::StepLimit), work(&other)[0]),
+            (if expected > 20_000 { 3 } else { 0 }, expected)
+        );
         let (low, lowest) = (map.energy(&solution.value).unwrap(), map.energy(&other.value).unwrap());
         assert!(low.iter().zip(&lowest).all(|(low, lowest)| *low < lowest + 1e-13), "{low:?} {lowest:?}");
     }
@@ -81,8 +82,6 @@ fn a_saddle_is_left_downhill() {
 fn every_solver_solves_a_map_with_a_derivative() {
     let (map, x0) = (Quadratic::new(2, 3), tensor(2, &[0.1; 6]));
     for settings in plain_solvers() {
-        // Where the energy is known, all solvers descend it.
-        let map = Silent(&map);
         let [with, without] = [fixed_point_smooth(&map, &x0, &settings), fixed_point(&map, &x0, &settings)];
         assert_eq!(with.unwrap().statistics, without.unwrap().statistics);
     }
@@ -127,7 +126,7 @@ fn a_row_does_not_depend_on_its_neighbours() {
 fn a_budget_of_evaluations_covers_all_three_kinds() {
     for with_energy in [true, false] {
         let mut ends = Vec::new();
-        for limit in 1..100 {
+        for limit in 1..80 {
             let bowl = Bowl::new(DType::F64, &[1, 2, 3], with_energy);
             let budget = Budget { steps: 100, evaluations: Some(limit), ..Budget::default() };
             let solution =
@@ -135,7 +134,7 @@ fn a_budget_of_evaluations_covers_all_three_kinds() {
             assert!(work(&solution).iter().sum::<usize>() <= limit, "{limit}: {:?}", work(&solution));
             ends.push(solution.outcomes[0]);
         }
-        assert_eq!((ends[0], ends[98]), (Outcome::EvaluationLimit, Outcome::Converged));
+        assert_eq!((ends[0], ends[78]), (Outcome::EvaluationLimit, Outcome::Converged));
     }
 }
 
@@ -162,8 +161,8 @@ impl Smooth<Tensor<2>> for Onward {
 
 #[test]
 fn where_there_is_no_answer_a_row_stalls() {
-    // Without an energy, with one that rises, with one that is no number.
-    for energy in [None, Some(1.0), Some(f64::NAN)] {
+    // Without an energy, with the right one, with one that rises, with one that is no number.
+    for energy in [None, Some(-1.0), Some(1.0), Some(f64::NAN)] {
         let solution = fixed_point_smooth(&Onward { energy }, &tensor(1, &[5.0]), &newton()).unwrap();
         assert_eq!(solution.outcomes, [Outcome::Stalled], "{energy:?}");
         assert_eq!((solution.statistics.steps[0], solution.statistics.residuals[0]), (50, 1.0), "{energy:?}");
@@ -221,11 +220,7 @@ fn nothing_to_solve_is_solved_and_the_answer_is_seen_at_once() {
         assert!(solution.converged() && solution.outcomes.len() == shape[0]);
     }
     let solution = fixed_point_smooth(&Landscape, &tensor(1, &[1.0]), &newton()).unwrap();
-    // One look at the gradient, and products that find no direction down.
-    assert_eq!(
-        (solution.converged(), solution.statistics.evaluations, solution.statistics.steps[0]),
-        (true, 1, 0)
-    );
+    assert_eq!((work(&solution), solution.statistics.steps[0]), ([1, 0, 0], 0));
 }
 
 #[test]

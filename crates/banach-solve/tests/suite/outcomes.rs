@@ -161,8 +161,6 @@ fn advice_names_real_settings_only() {
         Outcome::Indefinite,
         Outcome::Singular,
         Outcome::Breakdown,
-        Outcome::Saddle,
-        Outcome::Plateau,
         Outcome::Stopped,
     ];
     let known =

@@ -98,10 +98,11 @@ impl Fix {
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         let native = self.config.engine == Engine::Native && on_host(x0, q);
-        let smooth = matches!(settings.solver, FixedPointSolver::Newton(_)) || self.energy.is_some();
+        let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
         let convolution = self.config.convolution;
-        let solution = if native && smooth {
-            let new = || NativeSmooth::new(&self.g, self.slopes(), self.derivative(), convolution);
+        let solution = if native && newton {
+            let energy = self.energy.as_ref().map(|(energy, _)| energy);
+            let new = || NativeSmooth::new(&self.g, energy, self.derivative(), convolution);
             self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
         } else if native {
             self.native
@@ -115,18 +116,11 @@ impl Fix {
         }
         let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
         let body = loop_body(&self.forward)?;
-        if !smooth {
+        if !newton {
             return body.failed.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
         }
-        let energy = match (&self.energy, self.slopes()) {
-            (Some((_, parts)), Some(slopes)) => {
-                let (mut value, mut gradient) = (loop_body(parts)?, loop_body(&slopes.gradient)?);
-                value.failed = body.failed.clone();
-                gradient.failed = body.failed.clone();
-                Some((value, gradient, slopes))
-            }
-            (_, _) => None,
-        };
+        let mut energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
+        energy.iter_mut().for_each(|energy| energy.failed = body.failed.clone());
         let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
         map.body.failed.checked(fixed_point_smooth(&map, x0, settings)?)
     }

@@ -22,7 +22,7 @@ use crate::calculus::known_rows::KnownRows;
 use crate::calculus::resolvent::{Handle, Resolvent, fits, rows_apart};
 use crate::calculus::substitution::{Substitution, Substitutions, count_lost_rows, leaves_out_rows};
 use crate::engine::native::{NativeLoop, NativeSmooth};
-use crate::engine::smooth::{Derivative, Slopes};
+use crate::engine::smooth::Derivative;
 use crate::error::Error;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::Gradient;
@@ -33,7 +33,7 @@ use crate::tracing::cache::Bytes;
 use crate::tracing::lost::{StandIns, rows_of_inputs};
 use banach_program::{
     Builder, Custom, CustomOp, Hoisted, Primitive, Program, TangentBuilder, Type, Unary, Value, Var,
-    evaluate, hoist, linearize, simplify, vjp,
+    evaluate, hoist, linearize, simplify,
 };
 use std::sync::{Arc, OnceLock};
 
@@ -48,8 +48,6 @@ pub(crate) struct Fix {
     pub(super) native: OnceLock<NativeLoop>,
     pub(super) native_smooth: OnceLock<NativeSmooth>,
     derivative: OnceLock<Derivative>,
-    /// The energy and its derivatives.
-    slopes: OnceLock<Option<Slopes>>,
     /// The loop alone, for programs in which what it computes once stands outside.
     bare: OnceLock<Arc<Fix>>,
     pub(super) single: Single<Fix>,
@@ -91,7 +89,6 @@ impl Fix {
             native: OnceLock::new(),
             native_smooth: OnceLock::new(),
             derivative: OnceLock::new(),
-            slopes: OnceLock::new(),
             bare: OnceLock::new(),
             single: Single::new(),
             backward,
@@ -147,39 +144,23 @@ impl Fix {
 
     /// J at a point `(x, q..)`.
     pub(super) fn derivative(&self) -> &Derivative {
-        self.derivative.get_or_init(|| self.derivative_of(&apart(&self.g, &self.forward)))
-    }
-
-    /// The energy that g descends, with its derivatives.
-    pub(super) fn slopes(&self) -> Option<&Slopes> {
-        let new = || {
-            let (whole, parts) = self.energy.as_ref()?;
-            let energy = apart(whole, parts);
+        self.derivative.get_or_init(|| {
+            // As it runs in the loop, where x is not joined with what stays the same.
             let mut builder = Builder::new();
-            let point: Vec<Var> = energy.input_types().map(|ty| builder.input(ty.clone())).collect();
-            let column = energy.output_types().next().cloned()?;
-            let ones = builder.full(column, 1.0);
-            let pulled = builder.inline(&vjp(&energy, &[0]), &[point, vec![ones]].concat());
-            let whole = simplify(&builder.finish(vec![pulled[1]]));
-            let gradient = hoist(&whole, &[0]);
-            let hessian = self.derivative_of(&apart(&whole, &gradient));
-            Some(Slopes { energy, gradient, whole, hessian })
-        };
-        self.slopes.get_or_init(new).as_ref()
-    }
-
-    /// The derivative of a program `(x, q..) -> state` with respect to x.
-    fn derivative_of(&self, program: &Program) -> Derivative {
-        let parts = linearize(program, &[0]);
-        let mut builder = Builder::new();
-        let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());
-        let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
-        let mut operands = builder.inline(&parts.primal, &point).split_off(1);
-        operands.push(t);
-        let pushed = builder.inline(&parts.tangent.into_program(), &operands);
-        let parts = hoist(&simplify(&builder.finish(pushed)), &[0]);
-        let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.journal));
-        Derivative { coefficients: parts.prologue, resolvent: Arc::new(resolvent) }
+            let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+            let carried = builder.inline(&self.forward.prologue, &point[1..]);
+            let results = builder.inline(&self.forward.body, &[&point[..1], &carried].concat());
+            let parts = linearize(&builder.finish(results), &[0]);
+            let mut builder = Builder::new();
+            let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());
+            let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+            let mut operands = builder.inline(&parts.primal, &point).split_off(1);
+            operands.push(t);
+            let pushed = builder.inline(&parts.tangent.into_program(), &operands);
+            let parts = hoist(&simplify(&builder.finish(pushed)), &[0]);
+            let resolvent = Resolvent::new(parts.body, self.config.clone(), Arc::clone(&self.journal));
+            Derivative { coefficients: parts.prologue, resolvent: Arc::new(resolvent) }
+        })
     }
 
     /// `(I - J)⁻¹` at a point `(x, q..)`, which also applies J, with the coefficients it takes.
@@ -187,15 +168,6 @@ impl Fix {
         let Derivative { coefficients, resolvent } = self.derivative();
         Ok((Arc::clone(resolvent), evaluate(coefficients, point.to_vec())?))
     }
-}
-
-/// A program as it runs in a loop, where x is not joined with what stays the same.
-fn apart(program: &Program, parts: &Hoisted) -> Program {
-    let mut builder = Builder::new();
-    let point: Vec<Var> = program.input_types().map(|ty| builder.input(ty.clone())).collect();
-    let carried = builder.inline(&parts.prologue, &point[1..]);
-    let results = builder.inline(&parts.body, &[&point[..1], &carried].concat());
-    builder.finish(results)
 }
 
 impl Custom for Fix {

@@ -1,9 +1,8 @@
 //! How is a batch solved in the memory of this machine, on several cores?
 
 use crate::engine::compiled::{CompiledLoop, Number};
-use crate::engine::compiled_smooth::CompiledSmooth;
 use crate::engine::part::Part;
-use crate::engine::smooth::{Derivative, Slopes};
+use crate::engine::smooth::{CompiledSmooth, Derivative};
 use crate::error::Error;
 use crate::settings::configuration::Convolution;
 use crate::tracing::cache::Bytes;
@@ -104,7 +103,7 @@ impl NativeLoop {
 impl NativeSmooth {
     pub(crate) fn new(
         g: &Program,
-        energy: Option<&Slopes>,
+        energy: Option<&Program>,
         derivative: &Derivative,
         convolution: Convolution,
     ) -> Self {
@@ -116,7 +115,7 @@ impl NativeSmooth {
         )
     }
 
-    /// Solves `x = g(x, q)` by a solver that needs derivatives or the energy, if this engine can.
+    /// Solves `x = g(x, q)` by Newton's method, if this engine can.
     pub(crate) fn fixed_point(
         &self,
         x0: &Tensor<2>,

@@ -26,8 +26,8 @@ pub trait Update {
     /// One application of g.
     fn update(&self, x: Self::State, z: Self::Input) -> Self::State;
 
-    /// Where g is a gradient step `x - γ ∇f(x)` on an energy f: the energy of every row, `[batch]`. Solvers then look for its
-    /// minimum, and never go uphill. None where it is not.
+    /// Where g is a gradient step on an energy: the energy of every row, `[batch]`, which Newton's line search watches.
+    /// None where it is not.
     fn descended(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
         None
     }

@@ -2,13 +2,12 @@
 
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
-use banach::solve::{Auto, FixedPointSolver, Newton, Picard, Tolerance};
+use banach::solve::{FixedPointSolver, Newton, Picard, Tolerance};
 use banach::{
-    Energy, Engine, Error, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Projection,
-    check,
+    Energy, Error, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Projection, check,
 };
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Tensor, TensorData, activation};
 
 fn tensor<const D: usize>(numbers: Vec<f64>, shape: [usize; D]) -> Tensor<D> {
     let (device, dtype) = double();
@@ -247,71 +246,4 @@ fn newton_takes_few_steps_where_plain_descent_takes_hundreds() {
     assert!(fast.report().steps.iter().all(|&steps| steps < 60), "{:?}", fast.report().steps);
     let found = check::gradients(&layer, z).unwrap();
     assert!(found.finite_difference < 1e-5, "{found:?}");
-}
-
-/// f(x, z) = the mean of relu(W [z, σ(x)] + b)², in single precision: saturated wherever a label is certain.
-#[derive(Module, Debug)]
-struct Saturating {
-    w: Param<Tensor<2>>,
-    b: Param<Tensor<1>>,
-}
-
-impl Energy for Saturating {
-    type State = Tensor<2>;
-    type Input = Tensor<2>;
-
-    fn start(&self, z: &Tensor<2>) -> Tensor<2> {
-        Tensor::zeros([z.dims()[0], 8], &z.device().inner())
-    }
-
-    fn energy(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<1> {
-        let read = Tensor::cat(vec![z, activation::sigmoid(x)], 1).matmul(self.w.val());
-        let units = activation::relu(read + self.b.val().unsqueeze::<2>());
-        (units.clone() * units).mean_dim(1).squeeze_dim(1)
-    }
-}
-
-#[test]
-fn the_length_of_the_step_moves_neither_the_minimiser_nor_what_counts_as_converged() {
-    let device = Device::flex();
-    let scattered = |k: usize| (12.9898 * (k as f32 + 1.0)).sin() * 2.0;
-    let numbers = |first: usize, count: usize| (first..first + count).map(scattered).collect::<Vec<_>>();
-    let w = Tensor::<1>::from_data(numbers(0, 11 * 40).as_slice(), &device).reshape([11, 40]);
-    let b = Tensor::<1>::from_data(numbers(900, 40).as_slice(), &device);
-    let z = Tensor::<1>::from_data(numbers(2000, 36).as_slice(), &device).reshape([12, 3]);
-    let energy = Saturating { w: Param::from_tensor(w), b: Param::from_tensor(b) };
-    for engine in [Engine::Native, Engine::Device] {
-        let solved = [1e-2, 1.0, 300.0].map(|rate| {
-            let step = GradientDescentConfig::new(rate).init(energy.clone()).unwrap();
-            let newton = FixedPointSolver::Newton(Newton::default());
-            let layer = FixedPointConfig::new().with_solver(newton).with_engine(engine).init(step).unwrap();
-            let solution = layer.solve(z.clone()).unwrap();
-            assert!(solution.report().converged(), "γ = {rate}: {}", solution.report().explain());
-            let lowest = layer.update().energy().energy(solution.value().clone(), z.clone());
-            (numbers_of(&lowest), solution.report().steps.clone())
-        });
-        let start = numbers_of(&energy.energy(Tensor::zeros([12, 8], &device), z.clone()));
-        for (found, steps) in &solved {
-            // Gradients and Hessians are those of the energy: γ appears nowhere.
-            assert_eq!((found, steps), (&solved[0].0, &solved[0].1));
-            assert!(found.iter().zip(&start).all(|(found, start)| found < start), "{found:?}");
-        }
-        let sum: f64 = solved[0].0.iter().sum();
-        for solver in [FixedPointSolver::default(), FixedPointSolver::Auto(Auto::default())] {
-            let step = GradientDescentConfig::new(1.0).init(energy.clone()).unwrap();
-            let layer = FixedPointConfig::new().with_solver(solver).with_engine(engine).init(step).unwrap();
-            let solution = layer.solve(z.clone()).unwrap();
-            let found = numbers_of(&energy.energy(solution.value().clone(), z.clone()));
-            let green = solution.report().outcomes.iter().map(|outcome| outcome.is_converged());
-            for ((row, green), least) in green.enumerate().zip(&solved[0].0) {
-                let near = found[row] - least < 1e-2 * (start[row] - least);
-                assert!(!green || near, "row {row} is green at {}, {least} is lower", found[row]);
-            }
-            assert!(found.iter().sum::<f64>() > sum - 1e-3);
-        }
-    }
-}
-
-fn numbers_of(x: &Tensor<1>) -> Vec<f64> {
-    x.clone().into_data().iter::<f64>().collect()
 }

@@ -1,8 +1,7 @@
-//! Newton's method.
+//! How does a derivative lead straight to the fixed point?
 
 mod direction;
 pub(crate) mod forcing;
-pub(crate) mod minimise;
 mod search;
 
 use super::Visit;
@@ -11,10 +10,9 @@ use crate::present::{PresentSmooth, same_shape};
 use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
-use direction::{Effort, onward, straight, straight_in};
+use direction::{Effort, downhill, onward, straight, straight_in};
 use forcing::{Aim, Forcing};
-use minimise::minimise;
-use search::{Found, search_residuals};
+use search::{Energies, Found, search_residuals};
 use serde::{Deserialize, Serialize};
 
 /// The widest rows that go on with elimination where GMRES does not suffice: `n` applications a step, and `⅔ n³` operations.
@@ -23,43 +21,37 @@ const WRITTEN: usize = 256;
 /// The part of a step that says that inexact directions have led a row astray.
 const MISLED: f64 = 1.0 / 64.0;
 
-/// What a step may need beside its search: a plain step and the next visit.
-const RESERVE: usize = 2;
+/// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
+const RESERVE: usize = 5;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
 /// **When.** Plain steps need thousands, as on energies with flat directions, and the derivative can be had. **Cost.** A
-/// step is one evaluation, with an energy of its value and gradient, and up to `inner` applications of the derivative, with eight
+/// step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
 /// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
 /// [`fixed_point_smooth`](crate::fixed_point_smooth); kinks in `g` are survived where there is an energy.
 ///
 /// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
 /// answer.
 ///
-/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)`, each row minimises the model
-///   `f + ⟨∇f, d⟩ + ½ ⟨d, H d⟩` within a trust region, by conjugate gradients that follow negative curvature to its boundary
-///   (algorithms 4.1 and 7.2 of the reference). A step is accepted if `f` falls by a part of what the model
-///   promises; the first radius is ten gradient steps of the natural length `‖∇f‖ / ‖H‖`, and no radius grows
-///   beyond the size of the state. Nothing depends on γ. A row converges where its natural residual meets the
-///   tolerance, the promised decrease is at most a tenth of `tolerance.relative` of the whole descent, and
-///   ten products with `H` find no negative curvature; where they do, the row follows it. A row whose state
-///   grows to `divergence` times its first size (at least 1) ends as [`Diverged`](crate::Outcome::Diverged):
-///   its energy has no minimum.
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
+///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
+///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
 ///   step is cut to a part of 1/64 or less starts again with elimination, as with [`Dense`](NewtonInner::Dense), as far as `I - J`
 ///   is regular: directions that are not exact have led it to where none helps.
-/// - With [`Dense`](NewtonInner::Dense), exactly: with an energy by up to `2 n` conjugate gradients, without by `n` applications
-///   to the unit vectors and elimination in double precision on the host. A row in which `I - J` is singular ends as
+/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
+///   double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with the best point so far.
 ///
-/// Without an energy, a row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
+/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
 /// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | how the equation of a step is solved |
 /// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | how closely, unless it is dense |
-/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most, where there is no energy |
+/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most |
 ///
 /// ```
 /// use banach_solve::{FixedPointSolver, Map, Newton, Settings, Smooth, fixed_point_smooth};
@@ -92,7 +84,7 @@ const RESERVE: usize = 2;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 4.1, 7.1 and 11.2.
+/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 7.1 and 11.2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Newton {
@@ -157,9 +149,6 @@ impl Newton {
             }
             NewtonInner::Dense { .. } => x0.width(),
         };
-        if map.descent().is_some() || map.energy(x0).is_some() {
-            return minimise(self, map, x0, rules, observer);
-        }
         let mut ledger = Ledger::new(x0, rules);
         let mut present = PresentSmooth::new(map);
         let mut x = x0.clone();
@@ -210,11 +199,16 @@ impl Newton {
         (rules, ledger): (Rules, &mut Ledger<R>),
     ) -> Result<Found<R>, Error> {
         let room = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { start, aims, dense } = memory.get_or_insert_with(|| {
-            let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
-            let written = matches!(self.inner, NewtonInner::Dense { .. });
-            Memory { start: visit.x.clone(), aims, dense: vec![written; visit.active.len()] }
-        });
+        let Memory { start, aims, energies, dense } = match memory {
+            Some(memory) => memory,
+            None => {
+                let energies = Energies::at(map, visit, ledger)?;
+                let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
+                let written = matches!(self.inner, NewtonInner::Dense { .. });
+                let (start, dense) = (visit.x.clone(), vec![written; visit.active.len()]);
+                memory.insert(Memory { start, aims, energies, dense })
+            }
+        };
         let derivative = map.derivative(visit.x);
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
@@ -222,20 +216,25 @@ impl Newton {
                 let aims = aims.iter_mut().zip(visit.residuals);
                 let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
                 let effort = Effort { parts, inner: applications.min(room / 2) };
-                let by = |written: bool| -> Vec<bool> {
-                    let rows = dense.iter().zip(visit.active);
-                    rows.map(|(dense, active)| *active && *dense == written).collect()
-                };
-                let (iterated, written) = (by(false), by(true));
-                let mut direction = visit.difference().clone();
-                if iterated.contains(&true) {
-                    direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
+                match energies {
+                    Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
+                    None => {
+                        let by = |written: bool| -> Vec<bool> {
+                            let rows = dense.iter().zip(visit.active);
+                            rows.map(|(dense, active)| *active && *dense == written).collect()
+                        };
+                        let (iterated, written) = (by(false), by(true));
+                        let mut direction = visit.difference().clone();
+                        if iterated.contains(&true) {
+                            direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
+                        }
+                        if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
+                            let given = (visit, &direction);
+                            direction = straight_in(&written, &*derivative, given, rules, ledger)?;
+                        }
+                        direction
+                    }
                 }
-                if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
-                    let given = (visit, &direction);
-                    direction = straight_in(&written, &*derivative, given, rules, ledger)?;
-                }
-                direction
             }
         };
         if ledger.finished() {
@@ -245,6 +244,9 @@ impl Newton {
         let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
+        if let Some(energies) = energies {
+            return energies.search(map, visit, &direction, trials, ledger);
+        }
         let (mut found, lengths) = search_residuals(map, visit, &direction, trials, ledger)?;
         // A row that inexact directions have misled stands where none helps: it starts again, with all of J.
         let mut again = vec![false; active.len()];
@@ -260,13 +262,15 @@ impl Newton {
     }
 }
 
-/// What [`Newton`] remembers where there is no energy.
+/// What [`Newton`] remembers.
 #[derive(Debug)]
 struct Memory<R> {
     /// The first point.
     start: R,
     /// What decides how closely the next equation of each row is solved.
     aims: Vec<Aim>,
+    /// The energies at the present point, if the map has any.
+    energies: Option<Energies>,
     /// Which rows go on with elimination.
     dense: Vec<bool>,
 }
@@ -274,7 +278,8 @@ struct Memory<R> {
 impl<R: Rows> Memory<R> {
     /// What is remembered of the rows at these positions.
     fn narrowed(self, keep: &[usize]) -> Self {
+        let energies = self.energies.map(|energies| energies.narrowed(keep));
         let (aims, dense) = (picked(&self.aims, keep), picked(&self.dense, keep));
-        Self { start: self.start.gather(keep), aims, dense }
+        Self { start: self.start.gather(keep), aims, energies, dense }
     }
 }
