@@ -12,7 +12,8 @@ use burn::tensor::Tensor;
 ///
 /// An update is a function: it must give the same result for the same arguments. Dropout and batch statistics inside
 /// it are refused; `if` on tensor values becomes `mask_where`. Tensors in fields that are no `Param` are constants.
-/// Burn's `detach` leaves no trace here: what must get no gradient is a parameter without `require_grad`.
+/// Burn's `detach` inside it is an error: write `banach::detached(x)`, which a trace records; a parameter without
+/// `require_grad` is frozen.
 pub trait Update {
     /// The state x: a tensor, or a tuple, array or `Vec` of tensors.
     type State: Tensors;
