@@ -1,4 +1,4 @@
-//! How are many small functions computed in one pass? Block by block, so that what lies between them stays in the
+//! Chains of elementwise functions in one pass: block by block, so that what lies between them stays in the
 //! fastest memory.
 
 mod apply;

@@ -1,4 +1,4 @@
-//! Which convolution is meant? Sizes, and the weights packed for it.
+//! Convolutions: sizes, and the weights packed for it.
 //!
 //! Images lie channels-last: `[height, width, channels]`.
 

@@ -1,4 +1,4 @@
-//! How do parameters move down their gradient? Adam's step, in one pass over memory.
+//! Adam's step, in one pass over memory.
 
 use crate::{Level, Real};
 use pulp::{Simd, WithSimd};

@@ -1,4 +1,4 @@
-//! Which functions can kernels apply to every number of a vector? Exponentials and logarithms; others lane by lane.
+//! Functions of all numbers of a vector: exponentials and logarithms; others lane by lane.
 
 mod exponential;
 mod lanes;

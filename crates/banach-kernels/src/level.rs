@@ -1,4 +1,4 @@
-//! Which instructions does this machine have? Asked once, at run time.
+//! Instruction sets of this machine, detected once, at run time.
 
 use pulp::{Simd, WithSimd};
 use std::fmt;

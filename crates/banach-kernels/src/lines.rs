@@ -1,4 +1,4 @@
-//! Where do numbers start? Where lines of the cache do: vectors that start there are read and written at once.
+//! Buffers aligned to cache lines, from which vectors are read and written at once.
 
 use crate::real::Real;
 

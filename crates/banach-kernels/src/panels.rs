@@ -1,4 +1,4 @@
-//! How does the right side of a product lie in memory? In panels as wide as a tile, each read from end to end.
+//! Packing of the right operand of a product: in panels as wide as a tile, each read from end to end.
 
 use crate::level::Level;
 use crate::lines::Lines;

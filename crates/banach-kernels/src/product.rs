@@ -1,4 +1,4 @@
-//! What is `A B`? Tiles of the result, each summed in registers against packed columns of `B`.
+//! Matrix products: tiles of the result, each summed in registers against packed columns of `B`.
 
 use crate::panels::{Matrix, Panels, lanes};
 use crate::real::Real;

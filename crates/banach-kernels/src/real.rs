@@ -1,4 +1,4 @@
-//! Which numbers do kernels know? Single and double precision, and vectors of them.
+//! Real numbers of the kernels: single and double precision, and vectors of them.
 
 use crate::functions::Functions;
 use pulp::Simd;

@@ -1,4 +1,4 @@
-//! What is computed while it stays in registers? A tile: a few rows of results, one or two vectors wide.
+//! The micro-kernel of products, on a tile of results in registers: a few rows, one or two vectors wide.
 //!
 //! Products, convolutions and their weight gradients are all sums of terms "a few rows times a panel", so that one loop
 //! serves them all. A row is summed in the same order whatever the height of its tile.

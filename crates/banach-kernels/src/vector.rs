@@ -1,4 +1,4 @@
-//! How do solvers compute with rows of numbers? In double precision, rounded once at the end, the same at every level.
+//! Vector arithmetic of solvers, in double precision, rounded once at the end, the same at every level.
 
 use crate::{Level, Real};
 use pulp::{Simd, WithSimd};

@@ -1,4 +1,4 @@
-//! What did it take together, where one solve goes on where another has ended?
+//! Two solves as one, where the second begins at the result of the first.
 
 use crate::{Record, Solution, Statistics, Switch};
 

@@ -1,4 +1,4 @@
-//! Which requests are impossible?
+//! Requests that are impossible.
 
 use crate::Outcome;
 

@@ -1,4 +1,4 @@
-//! What is there to say about a solution, in a few sentences?
+//! A solution explained in a few sentences.
 
 use crate::rate::steps_a_digit;
 use crate::switch;

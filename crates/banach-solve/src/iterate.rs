@@ -1,4 +1,4 @@
-//! How does an iteration run from its start to an outcome for every row?
+//! The iteration loop, from a start to an outcome for every row.
 
 use crate::ledger::{Ledger, picked};
 use crate::present::Present;

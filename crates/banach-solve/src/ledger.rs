@@ -1,4 +1,4 @@
-//! What is known about every row so far, and which rows have ended?
+//! The state of every row during a solve, and the rules that end rows.
 
 use crate::advice::Course;
 use crate::growth::Growth;

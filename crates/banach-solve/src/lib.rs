@@ -1,4 +1,4 @@
-//! How does an iteration end? Fixed points and linear systems on batched rows, with an outcome for every row.
+//! Solvers of fixed points and linear systems on batched rows, with an outcome for every row.
 //!
 //! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)` for a
 //! [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application. Nothing here

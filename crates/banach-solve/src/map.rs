@@ -1,4 +1,4 @@
-//! What is iterated, and what else may be known about it?
+//! Maps, and maps with a derivative or an energy.
 
 /// A function from rows to rows of the same shape, `[rows, n]`.
 ///

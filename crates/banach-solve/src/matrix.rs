@@ -1,4 +1,4 @@
-//! How do rows in memory do the arithmetic of solvers, with as few passes as possible?
+//! Rows in memory as solver states, with as few passes as possible.
 
 use crate::Rows;
 use crate::rows::scattered;

@@ -1,4 +1,4 @@
-//! Who watches an iteration, and may end it?
+//! Observers of an iteration, which may end it.
 
 use crate::Outcome;
 use std::ops::ControlFlow;

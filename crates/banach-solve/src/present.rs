@@ -1,4 +1,4 @@
-//! On which rows is the map still called?
+//! The map on the rows that are still active.
 
 use crate::ledger::{Ledger, picked};
 use crate::{Error, Map, Rows, Smooth};

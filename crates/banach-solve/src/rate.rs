@@ -1,4 +1,4 @@
-//! By what factor does the residual of a row fall in one step? Seen from the residuals alone, without an evaluation.
+//! The convergence rate of a row, seen from the residuals alone, without an evaluation.
 
 /// The residuals that are remembered of a row: enough to see through a few that swing.
 const REMEMBERED: usize = 8;

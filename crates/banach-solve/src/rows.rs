@@ -1,4 +1,4 @@
-//! What arithmetic does a solver need? All of it is here, and every row is treated alone.
+//! The row arithmetic of solvers, in which every row is treated alone.
 
 /// A matrix `[rows, n]` whose rows are independent vectors: a [`Tensor<2>`](burn::tensor::Tensor) on any device, or a
 /// [`Matrix`](crate::Matrix) in memory.

@@ -1,4 +1,4 @@
-//! What can be set, and what is set if nothing is said?
+//! Settings of a solve and their defaults.
 
 use crate::{Budget, Error, FixedPointSolver, LinearSolver, Norm, Patience, Tolerance};
 use serde::{Deserialize, Serialize};

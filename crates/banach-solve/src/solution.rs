@@ -1,4 +1,4 @@
-//! What came out, row by row, and what can be done about it?
+//! Solutions, outcomes and statistics, row by row.
 
 use crate::advice::{Course, advice};
 use crate::{Error, Rows, SolverKind, Switch};

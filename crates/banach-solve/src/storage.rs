@@ -1,4 +1,4 @@
-//! Where do the numbers of a matrix lie, and where do they go when nobody needs them?
+//! Buffers of matrices, reused when they are released.
 
 use banach_kernels::Real;
 use std::cell::RefCell;

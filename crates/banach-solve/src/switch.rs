@@ -1,4 +1,4 @@
-//! Which rows have changed their solver, and why?
+//! Rows that changed their solver, and the reasons.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

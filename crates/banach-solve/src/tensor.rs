@@ -1,4 +1,4 @@
-//! How do tensors, on whatever device they live, do the arithmetic of solvers?
+//! Tensors on any device as solver states.
 
 use crate::Rows;
 use crate::rows::scattered;

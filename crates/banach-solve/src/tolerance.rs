@@ -1,4 +1,4 @@
-//! When is a row converged, and when is enough enough?
+//! Tolerances, budgets and patience.
 
 use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How is the course of an iteration written down, for a table or a plot?
+//! Residuals of an iteration as CSV, for a table or a plot.
 
 use crate::Record;
 use std::fmt::Write;

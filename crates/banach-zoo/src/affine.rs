@@ -1,4 +1,4 @@
-//! Which problems are affine, `x = M x + b`, so that linear algebra knows the answer?
+//! Affine problems `x = M x + b`, whose answers linear algebra knows.
 
 use crate::scalar::column;
 use crate::{Problem, Table, exact};

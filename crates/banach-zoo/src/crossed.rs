@@ -1,4 +1,4 @@
-//! Which problems have their unknowns in one another's places?
+//! Problems whose unknowns stand in one another's places.
 
 use crate::scalar::column;
 use crate::{Problem, Table};

@@ -1,4 +1,4 @@
-//! How are answers found that have no closed form? By dense arithmetic in plain `f64`, without tensors.
+//! Answers without a closed form, by dense arithmetic in plain `f64`, without tensors.
 
 /// The solution of the `n` by `n` system whose entries are `matrix(row, column)`, by elimination with pivoting.
 pub(crate) fn linear(n: usize, matrix: impl Fn(usize, usize) -> f64, right: &[f64]) -> Vec<f64> {

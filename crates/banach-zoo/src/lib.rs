@@ -1,4 +1,4 @@
-//! Which fixed-point problems have answers we know?
+//! Fixed-point problems with known answers.
 //!
 //! Every [`Problem`] is a map `g(x, z)` on rows together with a start, an input `z`, and, where they exist, the fixed
 //! point `x̂` and the derivative of `sum(x̂)` in `z`. Some have no answer on purpose: they say what a solver must survive.

@@ -1,4 +1,4 @@
-//! Which problems are small networks?
+//! Problems that are small networks.
 
 use crate::affine::{identity, times_constant};
 use crate::{Problem, Table, exact};

@@ -1,4 +1,4 @@
-//! What belongs to one problem of the zoo?
+//! A problem of the zoo.
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 

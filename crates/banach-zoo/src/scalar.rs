@@ -1,4 +1,4 @@
-//! Which problems have one unknown a row?
+//! Problems with one unknown a row.
 
 use crate::{Problem, Table, exact};
 use burn::tensor::Tensor;

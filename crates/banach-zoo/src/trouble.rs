@@ -1,4 +1,4 @@
-//! Which problems break a careless solver?
+//! Problems that break a careless solver.
 
 use crate::affine::{identity, times_constant};
 use crate::scalar::column;

@@ -1,4 +1,4 @@
-//! What can be asked of a layer that is impossible?
+//! Requests to a layer that are impossible.
 
 use std::fmt::Display;
 

@@ -1,4 +1,4 @@
-//! Which checks does Cargo do for us? Format, clippy, documentation, and running every example.
+//! Checks by Cargo: format, clippy, documentation, and running every example.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -1,4 +1,4 @@
-//! Which checks are there, and in which order do they run? The cheapest first; the first failure ends the gate.
+//! The checks of the gate, in their order. The cheapest first; the first failure ends the gate.
 
 use crate::{book, checks, rooms};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Is the project in order? `cargo gate` runs every check, cheapest first; `cargo gate NAME ..` runs those named.
+//! The gate of the project. `cargo gate` runs every check, cheapest first; `cargo gate NAME ..` runs those named.
 #![allow(clippy::print_stdout, reason = "a command writes its results on the standard output")]
 
 mod book;

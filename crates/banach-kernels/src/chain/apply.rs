@@ -1,4 +1,4 @@
-//! How is one instruction computed on a block? One loop for every operation, chosen once a block.
+//! One instruction of a chain on a block: one loop for every operation, chosen once a block.
 
 use super::choose::{compare, unless};
 use super::map::{Block, Source, each, each_lane};

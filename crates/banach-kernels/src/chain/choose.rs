@@ -1,4 +1,4 @@
-//! How are truth values computed and used on a block? By selection, so that what is not chosen does not matter.
+//! Truth values on a block: comparisons, logic and choices, by selection, so that what is not chosen does not matter.
 
 use super::map::{Block, each};
 use super::operation::Comparison;

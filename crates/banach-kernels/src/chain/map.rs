@@ -1,4 +1,4 @@
-//! How does one operation pass over a block? Row by row, a vector at a time, the rest of a row in part of a vector.
+//! One operation over a block: row by row, a vector at a time, the rest of a row in part of a vector.
 
 use crate::Real;
 use pulp::Simd;

@@ -1,4 +1,4 @@
-//! What can one step of a chain compute? Functions of the numbers at one position.
+//! Operations of a chain: functions of the numbers at one position.
 
 /// Functions of one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

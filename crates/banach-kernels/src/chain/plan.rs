@@ -1,4 +1,4 @@
-//! Where does every value of a chain live? In an input, an output or a scratch slot that is free again after its last
+//! Storage of the values of a chain: in an input, an output or a scratch slot that is free again after its last
 //! use.
 
 use super::operation::{Binary, Operation, Step, Unary};

@@ -1,4 +1,4 @@
-//! Which pixels meet under a tap of the kernel? Arithmetic along one axis, in either direction.
+//! Pixels under a tap of the kernel: arithmetic along one axis, in either direction.
 
 /// One axis of a convolution, from the image that is read, the source, to the one that is written, the target.
 ///

@@ -1,4 +1,4 @@
-//! And if every channel is convolved by itself? Then vectors run along the channels.
+//! Convolutions of every channel by itself, with vectors along the channels.
 
 use super::vectors::{whole, write};
 use crate::panels::Panels;

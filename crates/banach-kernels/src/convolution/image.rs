@@ -1,4 +1,4 @@
-//! What is the convolution of an image? Rows of pixels, each tile of them summed in registers over all taps.
+//! The convolution of an image: rows of pixels, each tile of them summed in registers over all taps.
 //!
 //! No pixel is copied: tables point at the pixels of the source under every tap, and at zeros for those outside.
 

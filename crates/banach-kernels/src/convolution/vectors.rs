@@ -1,4 +1,4 @@
-//! And where fewer numbers are left than a vector holds? Then that part of it is read or written.
+//! Partial vectors, where fewer numbers are left than a vector holds.
 
 use crate::real::Real;
 use pulp::Simd;

@@ -1,4 +1,4 @@
-//! What is the gradient with respect to the weights? For every tap a product, summed over all pixels of all images.
+//! Weight gradients of convolutions: for every tap a product, summed over all pixels of all images.
 //!
 //! The images are taken in blocks of rows. How they fall into blocks depends on sizes alone, so that no sum depends on
 //! how the work is divided.

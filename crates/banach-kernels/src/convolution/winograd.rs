@@ -1,4 +1,4 @@
-//! How does a convolution by 3 by 3 weights do with fewer products? In the way of Winograd, tile by tile.
+//! Winograd's method for 3 by 3 convolutions, tile by tile.
 //!
 //! Four pixels d in a row and three weights g give two sums y = Aᵀ ((G g) ∘ (Bᵀ d)) with four products instead of six,
 //! and so along both axes: y = Aᵀ ((G g Gᵀ) ∘ (Bᵀ d B)) A for tiles of 2 by 2 pixels, with 16 products instead of 36

@@ -1,4 +1,4 @@
-//! How are exp, tanh, sigmoid and erf computed? From `exp(r) - 1` for small r, after taking out powers of two.
+//! exp, tanh, sigmoid and erf, from `exp(r) - 1` for small r, after taking out powers of two.
 //!
 //! The argument is reduced after W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980.
 

@@ -1,4 +1,4 @@
-//! What do functions need to know of a precision? Coefficients, and what the standard library computes one by one.
+//! What functions need of a precision: coefficients, and what the standard library computes one by one.
 
 /// Coefficients of the vector functions, and functions of one number.
 pub trait Functions: Sized + 'static {

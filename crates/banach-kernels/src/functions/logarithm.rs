@@ -1,4 +1,4 @@
-//! How are logarithms computed? As `e log 2 + 2 atanh(s)` after taking out a power of two.
+//! Logarithms, as `e log 2 + 2 atanh(s)` after taking out a power of two.
 //!
 //! The method is that of P. T. P. Tang, Table-driven implementation of the logarithm function in IEEE floating-point
 //! arithmetic, 1990, without tables: `log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2)))` with `s = f / (2 + f)`.

@@ -1,4 +1,4 @@
-//! Which solver suffices for each row?
+//! Automatic choice of the solver for each row.
 
 use super::{Anderson, AndersonMemory, Broyden, BroydenMemory, Newton, Solver, Visit};
 use crate::ledger::picked;

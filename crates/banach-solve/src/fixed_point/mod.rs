@@ -1,4 +1,4 @@
-//! How is `x = g(x)` solved? A solver is memory and a step; the loop does the rest.
+//! Solvers of `x = g(x)`. A solver is memory and a step; the loop does the rest.
 
 mod anderson;
 mod auto;

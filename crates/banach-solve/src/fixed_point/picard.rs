@@ -1,4 +1,4 @@
-//! How far does plain iteration go in one step?
+//! Plain (Picard) iteration with damping and momentum.
 
 use super::{Solver, Visit};
 use crate::ledger::picked;

@@ -1,4 +1,4 @@
-//! How far do two plain steps reach, taken together?
+//! Squared extrapolation (SQUAREM).
 
 use super::{Solver, Visit};
 use crate::ledger::picked;

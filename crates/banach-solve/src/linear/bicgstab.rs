@@ -1,4 +1,4 @@
-//! How is the system solved for any `A` in memory that does not grow with the steps?
+//! BiCGStab, for any `A`, in memory that does not grow with the steps.
 
 use super::normalized;
 use super::recurrence::{Recurrence, Run, Shifted};

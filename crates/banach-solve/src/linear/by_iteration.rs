@@ -1,4 +1,4 @@
-//! How does a solver of fixed points solve `(I - A) c = v`? As the fixed point `c = A c + v`.
+//! Linear systems `(I - A) c = v` by solvers of fixed points, as the fixed point `c = A c + v`.
 
 use super::start::guessed;
 use crate::iterate::iterate;

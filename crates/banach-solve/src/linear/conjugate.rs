@@ -1,4 +1,4 @@
-//! Which way does each row go next, so as not to spoil what it has gained?
+//! Conjugate directions of each row.
 
 use crate::Rows;
 use crate::ledger::picked;

@@ -1,4 +1,4 @@
-//! How is the system solved when `A` is symmetric and `I - A` positive definite?
+//! Conjugate gradients, for symmetric `A` and positive definite `I - A`.
 
 use super::recurrence::{Recurrence, Run, Shifted};
 use super::start::Start;

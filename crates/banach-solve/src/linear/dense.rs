@@ -1,4 +1,4 @@
-//! How is a small system solved at once, whatever `A` is?
+//! Dense elimination for small systems.
 
 use super::factors::Factors;
 use super::start::Start;

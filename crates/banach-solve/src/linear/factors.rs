@@ -1,4 +1,4 @@
-//! What is the solution of one system that is known number by number, and can it be trusted?
+//! The factors of one small system, with an estimate of its condition.
 
 /// The triangular factors of a matrix `[n, n]` with its rows exchanged.
 #[derive(Debug, Clone)]

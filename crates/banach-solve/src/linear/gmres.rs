@@ -1,4 +1,4 @@
-//! How small can the residual be made in a Krylov space?
+//! Restarted GMRES.
 
 use super::hessenberg::Hessenberg;
 use super::normalized;

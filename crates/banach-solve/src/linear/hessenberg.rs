@@ -1,4 +1,4 @@
-//! Which combination of Krylov vectors leaves the least residual in one row?
+//! The least-squares problem of GMRES, for one row.
 
 /// The least-squares problem of one row in one GMRES cycle, kept triangular by rotations.
 #[derive(Debug, Clone)]

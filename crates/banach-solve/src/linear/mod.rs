@@ -1,4 +1,4 @@
-//! How is `(I - A) c = v` solved, when `A` is known only by application?
+//! Solvers of `(I - A) c = v`, where `A` is known by application alone.
 
 mod bicgstab;
 mod by_iteration;

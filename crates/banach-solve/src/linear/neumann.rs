@@ -1,4 +1,4 @@
-//! How far does the series `v + A v + A² v + ...` go?
+//! The Neumann series `v + A v + A² v + ...`.
 
 use crate::{Error, Picard};
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! How do short recurrences run until every row has ended, and is what they claim true?
+//! The loop of short recurrences, with a check of the residual they claim.
 
 use super::normalized;
 use super::start::Start;

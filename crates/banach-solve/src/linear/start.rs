@@ -1,4 +1,4 @@
-//! Where does a linear solve begin, and what is left to do there?
+//! Starts of linear solves: the guess, its residual, and the rows already solved.
 
 use crate::ledger::Ledger;
 use crate::present::Present;

@@ -1,4 +1,4 @@
-//! What is the answer if only so many terms of the series are asked for?
+//! The truncated Neumann series, a phantom gradient.
 
 use super::start::Start;
 use crate::ledger::picked;

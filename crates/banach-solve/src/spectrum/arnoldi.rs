@@ -1,4 +1,4 @@
-//! Which eigenvalue of a linear map is the largest? Arnoldi's method, restarted with the space of the largest.
+//! The largest eigenvalue of a linear map. Arnoldi's method, restarted with the space of the largest.
 
 use super::Magnitude;
 use super::schur::{Schur, dot};

@@ -1,4 +1,4 @@
-//! How do complex numbers calculate, as far as eigenvalues need it?
+//! Complex arithmetic for eigenvalues.
 
 use std::ops::{Add, Mul, Sub};
 

@@ -1,4 +1,4 @@
-//! How large is a linear map that is known by application alone? The largest modulus of its eigenvalues, and its norm.
+//! The size of a linear map known by application alone: the largest modulus of its eigenvalues, and its norm.
 
 mod arnoldi;
 mod complex;

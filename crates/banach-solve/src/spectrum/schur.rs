@@ -1,4 +1,4 @@
-//! What are the eigenvalues of a small matrix? Those on the diagonal of its complex Schur form `A = Q T Qᴴ`.
+//! Eigenvalues of a small matrix: those on the diagonal of its complex Schur form `A = Q T Qᴴ`.
 //!
 //! The matrix is made Hessenberg and then triangular by rotations: QR steps with Wilkinson's shift (G. Golub and C. Van
 //! Loan, Matrix Computations, 7.4 and 7.5), and neighbours on the diagonal change places as in 7.6.2 there.

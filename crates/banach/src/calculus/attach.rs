@@ -1,4 +1,4 @@
-//! How does a solution stand on Burn's tape? As nodes whose backward calls a closure. The only file that knows Burn's
+//! Nodes on Burn's tape whose backward calls a closure. The only file that knows Burn's
 //! autodiff.
 
 use crate::settings::report::locked;

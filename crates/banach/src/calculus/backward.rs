@@ -1,4 +1,4 @@
-//! How does a cotangent go back through a fixed point? Everything is computed at the point once: what the adjoint solve needs
+//! The backward pass of a fixed point. Everything is computed at the point once: what the adjoint solve needs
 //! and what the inputs' cotangents need have most of it in common.
 
 use crate::calculus::resolvent::Resolvent;

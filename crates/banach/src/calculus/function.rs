@@ -1,4 +1,4 @@
-//! What is a derivative of a function? A function: traced code that can be called, differentiated and solved again.
+//! Functions: traced code that can be called, differentiated and solved again.
 //!
 //! | the paper | here |
 //! | :-- | :-- |

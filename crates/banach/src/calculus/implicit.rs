@@ -1,4 +1,4 @@
-//! What is the derivative of a fixed point? The implicit function theorem, written once, for every order and mode.
+//! The fixed point as a differentiable operation: the implicit function theorem, written once, for every order and mode.
 //!
 //! At `x̂ = g(x̂, q)` with `J = ∂g/∂x`, differentiating both sides gives `dx̂ = J dx̂ + ∂g/∂q dq`, hence
 //!

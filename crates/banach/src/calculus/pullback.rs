@@ -1,4 +1,4 @@
-//! What are the cotangents of the inputs of a program with one output? `(∂g/∂q)ᵀ c`, for the inputs that are asked for.
+//! The pullback of a program with one output: `(∂g/∂q)ᵀ c`, for the inputs that are asked for.
 
 use crate::calculus::attach::join;
 use crate::engine::runner::Runner;

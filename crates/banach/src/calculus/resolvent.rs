@@ -1,4 +1,4 @@
-//! How is `c = A(q) c + b` solved and differentiated, where `A` is a program? As a primitive: the resolvent `(I - A)⁻¹`.
+//! The linear solve `c = A(q) c + b` as a differentiable operation, the resolvent `(I - A)⁻¹` of a program `A`.
 //!
 //! What it is for, and its calculus, is said in `implicit.rs`.
 

@@ -1,4 +1,4 @@
-//! What is FPI_GD? The fixed point of a gradient step on a learnable energy: its minimiser.
+//! FPI_GD, the fixed point of a gradient step on a learnable energy: its minimiser.
 
 use crate::calculus::function::Function;
 use crate::energy::projection::Projection;

@@ -1,4 +1,4 @@
-//! Onto which set is a step projected? The box, the non-negative numbers, the simplex.
+//! Projections of a step: the box, the non-negative numbers, the simplex.
 
 use crate::error::Error;
 use banach_program::{Builder, Comparison, Constant, Kind, Literal, Primitive, Structure, Type, Unary, Var};

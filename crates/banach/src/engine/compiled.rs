@@ -1,4 +1,4 @@
-//! How does a loop run in the memory of this machine? Compiled once, for every number of rows that is asked for.
+//! Loops compiled for the CPU, once for every number of rows.
 
 use crate::engine::failure::Failure;
 use crate::engine::part::Part;

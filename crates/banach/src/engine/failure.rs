@@ -1,4 +1,4 @@
-//! What went wrong inside a loop, where nothing but numbers can be returned?
+//! The first error of a loop whose map can return only numbers.
 
 use crate::error::Error;
 use crate::settings::report::locked;

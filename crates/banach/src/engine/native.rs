@@ -1,4 +1,4 @@
-//! How is a batch solved in the memory of this machine, on several cores?
+//! Native CPU solves: batch slices, one per core, each iterated to its own convergence.
 
 use crate::engine::compiled::{CompiledLoop, Number};
 use crate::engine::part::Part;

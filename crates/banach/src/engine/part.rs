@@ -1,4 +1,4 @@
-//! How does a loop run on some rows of its batch?
+//! A compiled loop on a batch slice.
 
 use crate::engine::compiled::{Bound, Number, Numbers};
 use crate::error::Error;

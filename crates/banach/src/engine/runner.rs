@@ -1,4 +1,4 @@
-//! Where does a program run for one evaluation? On the engine where it can, else on the device of its inputs.
+//! Single evaluations of a program: on the engine where it can, else on the device of its inputs.
 
 use crate::engine::compiled::Number;
 use crate::error::Error;

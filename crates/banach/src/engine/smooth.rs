@@ -1,5 +1,4 @@
-//! What does Newton's method need of a loop? The loop, its derivative at a point, and the energy: on any device, and compiled for the
-//! memory of this machine.
+//! The map, Jacobian and energy of an update, compiled together for Newton's method, and their loop on any device.
 
 use crate::calculus::resolvent::{LoopBody, Resolvent};
 use crate::engine::compiled::{Bound, CompiledBody, CompiledLoop, Number, Numbers};

@@ -1,4 +1,4 @@
-//! What do I put into my network? A Burn module whose forward is the fixed point of another module.
+//! The fixed-point layer: a Burn module whose forward is the fixed point of another module.
 
 use crate::calculus::attach::anchored;
 use crate::calculus::known_rows::KnownRows;

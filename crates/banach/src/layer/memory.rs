@@ -1,4 +1,4 @@
-//! Which samples are remembered, and which are forgotten first? States and adjoints as bytes, under the samples' ids.
+//! Samples remembered for warm starts: states and adjoints as bytes, under the samples' ids.
 
 use banach_program::Type;
 use std::collections::{BTreeMap, HashMap};

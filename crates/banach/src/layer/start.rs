@@ -1,4 +1,4 @@
-//! How does a start learn where the solutions are? From the distance between them.
+//! The loss of a learned start, its distance from the solutions.
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;

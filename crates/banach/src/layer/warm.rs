@@ -1,4 +1,4 @@
-//! Where does a solve begin that is not a sample's first? At the state, and the adjoint, remembered under the sample's id.
+//! Warm starts: states and adjoints cached by sample id.
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;

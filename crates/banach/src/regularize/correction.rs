@@ -1,4 +1,4 @@
-//! How does the way to the solution get a gradient too? States of the iteration, each with a gradient of its own.
+//! Losses on the trajectory of an iteration: states of the iteration, each with a gradient of its own.
 
 use crate::calculus::known_rows::KnownRows;
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! How is a state dropped out without the update ceasing to be a function? The mask is drawn once a solve and is an input.
+//! Dropout of the state with one mask a solve, which is an input of the update.
 
 use crate::error::Error;
 use crate::settings::strict::strict_config;

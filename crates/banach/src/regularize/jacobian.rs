@@ -1,4 +1,4 @@
-//! How much does an update magnify, at a point? J and Jᵀ of the traced update, row by row.
+//! J and Jᵀ of a traced update at a point, row by row.
 
 use crate::calculus::function::Function;
 use crate::error::Error;

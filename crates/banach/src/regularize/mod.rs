@@ -1,4 +1,4 @@
-//! How does an update become a contraction? By construction or by penalty.
+//! Contraction of updates, by construction or by penalty.
 //!
 //! A map with `‖g(x, z) - g(y, z)‖ <= L ‖x - y‖` and `L < 1` has one fixed point, plain iteration reaches it from
 //! everywhere, and the error shrinks by L in each step (Banach, 1922). Bounds multiply: a chain of layers is bounded by the

@@ -1,4 +1,4 @@
-//! Which linear maps have a fixed point behind relu, however large they are? Those with `I - W` strongly monotone.
+//! Linear maps with a fixed point behind relu, however large they are: those with `I - W` strongly monotone.
 
 use crate::error::Error;
 use crate::regularize::MATRIX_STEPS;

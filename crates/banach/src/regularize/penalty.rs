@@ -1,4 +1,4 @@
-//! How is an update kept a contraction while it is trained? By a penalty on its Jacobian at the solution.
+//! Penalties on the Jacobian of an update at the solution.
 //!
 //! Both penalties are numbers on Burn's tape, to be added to the loss. Their gradients reach θ, z and, where x̂ is passed as it is
 //! and not detached, also x̂ and through it everything x̂ depends on: they are second derivatives of g, taken by running the traced

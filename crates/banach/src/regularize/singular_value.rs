@@ -1,4 +1,4 @@
-//! How large can a matrix or a convolution make something? Bounds of the largest singular value that are never too small.
+//! The gain of a matrix or a convolution: bounds of the largest singular value that are never too small.
 //!
 //! They consist of ordinary tensor operations: they can stand inside an update, where they are computed once a solve, and
 //! they have gradients.

@@ -1,4 +1,4 @@
-//! How does an update start as a contraction? Its weights are made smaller until its Jacobian is.
+//! Initialisation of an update as a contraction: its weights are made smaller until its Jacobian is.
 
 use crate::error::Error;
 use crate::layer::fixed_point::Call;

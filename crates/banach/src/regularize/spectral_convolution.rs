@@ -1,4 +1,4 @@
-//! What is a convolution that never expands by more than a chosen number? One divided by its largest singular value.
+//! A convolution of bounded gain, divided by its largest singular value.
 
 use crate::calculus::function::Function;
 use crate::error::Error;

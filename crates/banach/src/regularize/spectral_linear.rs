@@ -1,4 +1,4 @@
-//! What is a linear map that never expands by more than a chosen number? A matrix divided by its largest singular value.
+//! A linear map of bounded gain, divided by its largest singular value.
 
 use crate::error::Error;
 use crate::regularize::MATRIX_STEPS;

@@ -1,4 +1,4 @@
-//! What is a weight whose lengths and directions are learned apart? Weight normalisation.
+//! Weight normalisation: lengths and directions learned apart.
 
 use crate::regularize::singular_value::{convolution_bound, matrix_bound, on_host};
 use crate::regularize::spectral_convolution::with_weight;

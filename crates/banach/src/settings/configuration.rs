@@ -1,4 +1,4 @@
-//! What can be set for a layer, and what is set if nothing is said?
+//! The configuration of a layer and its defaults.
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;

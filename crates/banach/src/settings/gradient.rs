@@ -1,4 +1,4 @@
-//! Which gradient does a solution have? That of the implicit function theorem, or, by choice, one that costs less.
+//! The gradient of a solution: that of the implicit function theorem, or, by choice, one that costs less.
 
 use crate::calculus::resolvent::Resolvent;
 use crate::error::Error;

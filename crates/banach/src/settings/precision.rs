@@ -1,4 +1,4 @@
-//! How is a solve in double precision begun in single?
+//! Solves in double precision that begin in single.
 
 use crate::error::Error;
 use banach_program::{Error as ProgramError, Kind, Program, Value, in_precision};

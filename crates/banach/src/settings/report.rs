@@ -1,4 +1,4 @@
-//! Did it converge, and what did it take? For one solve, for its backward pass, and for a layer over time.
+//! Reports of solves: for one solve, for its backward pass, and for a layer over time.
 
 use crate::error::Error;
 use banach_solve::{LinearSolver, Outcome, Record};

@@ -1,4 +1,4 @@
-//! How do your tensors become one state `[rows, n]`, and back?
+//! The layout of tensors as one state `[rows, n]`.
 
 use crate::error::Error;
 use crate::settings::configuration::Engine;

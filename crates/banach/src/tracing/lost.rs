@@ -1,4 +1,4 @@
-//! What stands in for a row without any finite residual, so that it cannot spoil the gradient of the others?
+//! Substitution of rows that have no finite residual, so that they cannot contaminate batch gradients.
 //!
 //! Its cotangent is zero, but zero times a slope that is not a number is not a number, and the gradient of a parameter
 //! sums over rows. So where `g` is evaluated for the tape, a converged row takes the place of a lost one.

@@ -1,4 +1,4 @@
-//! What does a user write? The update `g(x, z)` and where the iteration starts.
+//! The trait of user code: the update `g(x, z)` and where the iteration starts.
 
 use crate::error::Error;
 use banach_program::{Tensors, Type, Value, panics_as_errors};

@@ -1,4 +1,4 @@
-//! How do parameters move down their gradient in one pass over memory? Adam, for Burn's optimizer.
+//! Adam in one pass over memory, for Burn's optimizer.
 
 use crate::error::Error;
 use crate::settings::strict::strict_config;

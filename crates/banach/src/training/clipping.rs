@@ -1,4 +1,4 @@
-//! How long may a gradient be? All parameters together, which Burn's clipping of one tensor at a time does not say.
+//! Clipping of a gradient by its norm: all parameters together, which Burn's clipping of one tensor at a time does not say.
 
 use crate::error::Error;
 use banach_kernels::{Level, careful_norm, square_sum};

@@ -1,4 +1,4 @@
-//! How does a whole training step run compiled? A loss is traced once for each set of shapes, with the fixed points in
+//! Compiled training steps. A loss is traced once for each set of shapes, with the fixed points in
 //! it, differentiated, and replayed.
 //!
 //! ```

@@ -1,4 +1,4 @@
-//! Are my gradients right? Independent roads to the derivative of a layer, for your own updates and tests.
+//! Gradient checks. Independent roads to the derivative of a layer, for your own updates and tests.
 //!
 //! ```
 //! use banach::{FixedPointConfig, Update, check, solve::Tolerance};

@@ -1,4 +1,4 @@
-//! Is the book whole? Every chapter is listed, what it includes and links to is there, and its Rust is quoted from examples.
+//! Rules of the book. Every chapter is listed, what it includes and links to is there, and its Rust is quoted from examples.
 
 use super::files::Folder;
 use super::violation::Violation;

@@ -1,4 +1,4 @@
-//! Which files do the rules read?
+//! The files that the rules read.
 
 use super::source::Source;
 use std::io;

@@ -1,4 +1,4 @@
-//! Who may touch what? Burn's internals live in few files, the tracer never iterates, the solver never differentiates.
+//! Import rules between crates and rooms. Burn's internals live in few files, the tracer never iterates, the solver never differentiates.
 
 use super::files::Folder;
 use super::paths::{CodePath, code_paths};

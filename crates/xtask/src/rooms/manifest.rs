@@ -1,4 +1,4 @@
-//! Who may depend on whom? Read from every crate's `Cargo.toml`.
+//! Dependency rules, read from every crate's `Cargo.toml`.
 
 use super::files::Folder;
 use super::violation::Violation;

@@ -1,4 +1,4 @@
-//! Does every line stand in its room? The project's laws, checked on the texts of its files.
+//! Rules of the rooms: the project's laws, checked on the texts of its files.
 
 mod book;
 mod circles;

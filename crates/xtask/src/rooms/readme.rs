@@ -1,4 +1,4 @@
-//! Does the README tell the truth? Its Rust stands word for word in examples that are compiled and run.
+//! Rules of the README: its Rust stands word for word in examples that are compiled and run.
 
 use super::files::Folder;
 use super::violation::Violation;

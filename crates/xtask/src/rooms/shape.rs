@@ -1,4 +1,4 @@
-//! Is every file one noun of readable size, that says what it answers and holds nothing forbidden?
+//! Rules of a file: one noun of readable size, a first line, and nothing forbidden.
 
 use super::files::Folder;
 use super::source::Source;
@@ -42,7 +42,10 @@ fn of_source(source: &Source) -> Vec<Violation> {
     let mut found = vec![];
     let mut say = |text: String| found.push(Violation::new(&source.path, text));
     if !source.text.starts_with("//!") {
-        say("the first line must be `//!` and say what question the file answers".into());
+        say("the first line must be `//!` and a noun phrase that names what the file holds".into());
+    }
+    if is_measured(source) && source.text.lines().next().is_some_and(|line| line.contains('?')) {
+        say("the first line asks a question, expected a noun phrase that names what the file holds".into());
     }
     if is_measured(source) && source.code_lines > LIMIT {
         say(format!("{} code lines, at most {LIMIT}: find the second noun in it", source.code_lines));
@@ -100,29 +103,30 @@ mod tests {
     }
 
     #[test]
-    fn a_file_says_first_what_it_answers() {
-        assert_eq!(texts("crates/a/src/b.rs", "//! What?\n"), Vec::<String>::new());
+    fn a_file_says_first_what_it_holds() {
+        assert_eq!(texts("crates/a/src/b.rs", "//! A noun.\n"), Vec::<String>::new());
         assert_eq!(texts("crates/a/src/b.rs", "use c::d;\n").len(), 1);
+        assert_eq!(texts("crates/a/src/b.rs", "//! What is a noun?\n").len(), 1);
     }
 
     #[test]
     fn sizes_and_names_are_limited() {
-        let long = |lines: usize| format!("//! What?\n{}", "f();\n".repeat(lines));
+        let long = |lines: usize| format!("//! A noun.\n{}", "f();\n".repeat(lines));
         assert!(texts("crates/a/src/b.rs", &long(LIMIT)).is_empty());
         assert_eq!(texts("crates/a/src/b.rs", &long(LIMIT + 1)).len(), 1);
         assert!(texts("crates/a/tests/suite/b.rs", &long(LIMIT + 1)).is_empty());
-        assert_eq!(texts("crates/a/src/utils.rs", "//! What?\n").len(), 1);
-        assert_eq!(texts("crates/a/src/common/b.rs", "//! What?\n").len(), 1);
-        assert!(texts("crates/a/src/basement.rs", "//! What?\n").is_empty());
+        assert_eq!(texts("crates/a/src/utils.rs", "//! A noun.\n").len(), 1);
+        assert_eq!(texts("crates/a/src/common/b.rs", "//! A noun.\n").len(), 1);
+        assert!(texts("crates/a/src/basement.rs", "//! A noun.\n").is_empty());
     }
 
     #[test]
     fn forbidden_words_are_found_in_code_only() {
-        let found = |line: &str| texts("crates/a/src/b.rs", &format!("//! What?\n{line}\n")).len();
+        let found = |line: &str| texts("crates/a/src/b.rs", &format!("//! A noun.\n{line}\n")).len();
         let unwritten = UNWRITTEN.map(|name| found(&format!("{name}!()")));
         assert_eq!(unwritten, [1, 1]);
         assert_eq!(found("unsafe { f() }"), 1);
-        assert!(texts("crates/banach-kernels/src/b.rs", "//! What?\nunsafe { f() }\n").is_empty());
+        assert!(texts("crates/banach-kernels/src/b.rs", "//! A noun.\nunsafe { f() }\n").is_empty());
         assert_eq!(found("// unsafe, todo!()"), 0);
         assert_eq!(found("#![forbid(unsafe_code)]"), 0);
         assert_eq!(found("let todo = 1;"), 0);

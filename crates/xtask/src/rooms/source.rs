@@ -1,4 +1,4 @@
-//! What in a Rust file is code? Comments and the contents of literals are told apart from it.
+//! The code of a Rust file: comments and the contents of literals are told apart from it.
 
 /// A Rust file.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! What are the four transforms of Winograd's method? Sums and differences along both axes, channel by channel.
+//! The four transforms of Winograd's method: sums and differences along both axes, channel by channel.
 
 use super::{PRODUCTS, SIDE, line};
 use crate::convolution::axis::Axis;

@@ -1,4 +1,4 @@
-//! Which mixture of past changes cancels the residual of one row?
+//! The least-squares problem of Anderson acceleration, for one row.
 
 /// The inner products of one row: of past changes of the residual, and of these with the residual itself.
 #[derive(Debug, Default)]

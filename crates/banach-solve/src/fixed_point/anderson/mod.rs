@@ -1,4 +1,4 @@
-//! How do the last few residuals jump ahead of plain iteration?
+//! Anderson acceleration.
 
 mod mixture;
 

@@ -1,4 +1,4 @@
-//! What do the steps of a row say about the inverse of its derivative?
+//! The inverse Jacobian of Broyden's method, as updates of each row.
 
 use crate::Rows;
 use crate::ledger::picked;

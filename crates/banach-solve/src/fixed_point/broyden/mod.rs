@@ -1,4 +1,4 @@
-//! How do past steps stand in for the derivative?
+//! Limited-memory Broyden's method.
 
 mod inverse;
 

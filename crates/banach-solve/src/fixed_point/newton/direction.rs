@@ -1,4 +1,4 @@
-//! Which way does a Newton step go in each row?
+//! Directions of Newton steps, by inner linear solves.
 
 use crate::Visit;
 use crate::ledger::{Ledger, picked};

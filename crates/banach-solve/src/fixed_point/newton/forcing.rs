@@ -1,4 +1,4 @@
-//! How closely is the equation of a Newton step solved?
+//! Forcing terms: the tolerance of the inner solve of a Newton step.
 
 use crate::Error;
 use serde::{Deserialize, Serialize};

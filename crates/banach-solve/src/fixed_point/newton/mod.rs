@@ -1,4 +1,4 @@
-//! How does a derivative lead straight to the fixed point?
+//! Newton's method.
 
 mod direction;
 pub(crate) mod forcing;

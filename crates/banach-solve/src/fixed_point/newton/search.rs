@@ -1,4 +1,4 @@
-//! How far does a Newton step go in each row?
+//! Line searches of Newton's method.
 
 use crate::Visit;
 use crate::ledger::{Ledger, picked};

@@ -1,4 +1,4 @@
-//! What is measured for a certificate, in which order?
+//! The measurements of a certificate, in their order.
 
 use super::{Certificate, Road, RowCertificate};
 use crate::calculus::implicit::Fix;

@@ -1,4 +1,4 @@
-//! How good are a solution and its gradient? In numbers, with what they rest on, and in words with advice.
+//! Certificates of a solution and its gradient: in numbers, with what they rest on, and in words with advice.
 //!
 //! Let x̂ be what the solver returned, `r = g(x̂) - x̂` its residual, x* the fixed point near it, `J = ∂g/∂x` and
 //! `B = ∂g/∂(z, θ)` at x̂, v the cotangent of the state, ĉ the adjoint the solver returned and

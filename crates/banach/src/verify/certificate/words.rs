@@ -1,4 +1,4 @@
-//! What does a certificate say in words, and what does it advise?
+//! A certificate in words, with advice.
 
 use super::{Certificate, Road, RowCertificate};
 use banach_solve::Outcome;
