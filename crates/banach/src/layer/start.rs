@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
 use crate::layer::warm::named;
 use crate::settings::report::Solution;
-use crate::tracing::traced::types_of;
+use crate::tracing::flatten::types_of;
 use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value};
 use burn::module::Module;

@@ -11,6 +11,7 @@
 
 use crate::error::Error;
 use crate::settings::trial::trial;
+use crate::tracing::flatten::types_of;
 use banach_program::{Kind, Primitive, Program, Type, Value, evaluate, panics_as_errors, vjp};
 use burn::tensor::{FloatDType, Gradients, Tensor, TensorData};
 
@@ -105,7 +106,7 @@ impl Comparison<'_> {
 
     /// The first difference at a point; none where nothing can be said.
     fn difference(&self, point: &[Value], code: &Code<'_>) -> Result<Option<Difference>, Error> {
-        let (ran, record) = trial(|| panics_as_errors(&types(point), || self.by_code(point, code)));
+        let (ran, record) = trial(|| panics_as_errors(&types_of(point), || self.by_code(point, code)));
         if let Some(error) = record.error {
             return Err(error);
         }
@@ -210,7 +211,8 @@ impl Comparison<'_> {
 
     /// The error of a difference, with its likely cause.
     fn explained(&self, difference: &Difference, point: &[Value], code: &Code<'_>) -> Error {
-        let again = || trial(|| panics_as_errors(&types(point), || self.by_code(point, code))).0.ok()?.ok();
+        let again =
+            || trial(|| panics_as_errors(&types_of(point), || self.by_code(point, code))).0.ok()?.ok();
         let same = |a: &Numbers, b: &Numbers| {
             let bits = |numbers: &Numbers| -> Vec<u64> {
                 numbers
@@ -365,9 +367,4 @@ impl Numbered {
     fn signed(&mut self) -> f64 {
         2.0 * self.next() - 1.0
     }
-}
-
-/// The types of tensors.
-fn types(values: &[Value]) -> Vec<Type> {
-    values.iter().map(Value::ty).collect()
 }

@@ -148,3 +148,8 @@ pub(crate) fn run_single(program: &Program, inputs: Vec<Value>) -> Result<Value,
     let mut outputs = banach_program::evaluate(program, inputs)?;
     Ok(outputs.remove(0))
 }
+
+/// The types of tensors.
+pub(crate) fn types_of(values: &[Value]) -> Vec<Type> {
+    values.iter().map(Value::ty).collect()
+}

@@ -207,8 +207,3 @@ pub(crate) fn trace_code(
     });
     refused.map_or_else(|| Ok(program?), Err)
 }
-
-/// The types of tensors.
-pub(crate) fn types_of(values: &[Value]) -> Vec<Type> {
-    values.iter().map(Value::ty).collect()
-}
