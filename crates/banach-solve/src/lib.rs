@@ -41,6 +41,7 @@
 
 mod advice;
 mod continued;
+mod conversion;
 mod error;
 mod explain;
 mod fixed_point;

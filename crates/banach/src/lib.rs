@@ -48,7 +48,7 @@
 //!
 //! | question | place |
 //! | :-- | :-- |
-//! | What do I write? | [`Update`] |
+//! | What do I write? | a closure, for [`FixedPoint::from_fn`], or an [`Update`] |
 //! | How do I hold a tensor fixed inside it? | [`detached`] |
 //! | What do I put into my network? | [`FixedPoint`], made by [`FixedPointConfig`] |
 //! | What does a solve do step by step? | [`FixedPoint::solve_observed`] |
@@ -92,6 +92,7 @@ pub use settings::precision::Precision;
 pub use settings::report::{AdjointReport, Report, Solution, Statistics};
 pub use tracing::detached::detached;
 pub use tracing::update::Update;
+pub use tracing::update_fn::UpdateFn;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
 pub use training::objective::{Compiled, Objective};

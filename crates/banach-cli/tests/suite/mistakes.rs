@@ -35,7 +35,8 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
-    refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", "a terminal"]);
+    let expected = if cfg!(feature = "dashboard") { "a terminal" } else { "the feature `dashboard`" };
+    refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", expected]);
     refused(&stage, "train bibtex --data . --dashboard --json", &["--dashboard", "--json"]);
     refused(&stage, "completions csh", &["csh", "bash"]);
     refused(&stage, "manual --out /dev/null/pages", &["/dev/null/pages", "--out"]);

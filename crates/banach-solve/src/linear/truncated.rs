@@ -56,6 +56,11 @@ impl Default for Truncated {
 }
 
 impl Truncated {
+    /// This number of terms, and the default damping.
+    pub fn new(terms: usize) -> Self {
+        Self { terms, ..Self::default() }
+    }
+
     /// `v` itself.
     pub(super) const FIRST: Self = Self { terms: 1, damping: 1.0 };
 

@@ -18,7 +18,7 @@
 //! let cube = Function::of(&x, |x: Tensor<1>| x.powi_scalar(3).sum())?;
 //! let along = cube.gradient(0)?.jvp();
 //! let t = Tensor::<1>::from_data([1.0, -1.0], double);
-//! let found: Tensor<1> = along.call((x, t))?.remove(0).try_into_tensor()?;
+//! let found: Tensor<1> = along.call((x, t))?;
 //! assert_eq!(found.into_data().iter::<f64>().collect::<Vec<_>>(), [6.0, -12.0]);
 //! # Ok::<(), banach::Error>(())
 //! ```
@@ -35,7 +35,7 @@ use crate::tracing::flatten::Layout;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{compare_module, trace_code, trace_module};
 use banach_program::{
-    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, vjp,
+    Builder, Outputs, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, vjp,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -94,8 +94,7 @@ impl Function {
     /// let critic: Linear = LinearConfig::new(3, 1).init(&device);
     /// let z = Tensor::<2>::ones([4, 3], &device);
     /// let (f, parameters) = Function::of_module(&critic, &z, |critic, z| critic.forward(z))?;
-    /// let inputs = std::iter::once(z.into()).chain(parameters).collect();
-    /// let slope: Tensor<2> = f.gradient(0)?.call_values(inputs)?.remove(0).try_into_tensor()?;
+    /// let slope: Tensor<2> = f.gradient(0)?.call((z, parameters))?;
     /// let gradients = slope.square().sum_dim(1).mean().backward();
     /// assert!(critic.weight.grad(&gradients).is_some());
     /// # Ok::<(), banach::Error>(())
@@ -189,17 +188,17 @@ impl Function {
         &self.program
     }
 
-    /// Its results.
+    /// Its results, as the tensors that are asked for: `let (x, y): (Tensor<2>, Tensor<1>) = function.call(z)?;`.
     ///
     /// # Errors
-    /// [`Error::Program`] for inputs of another number, shape or dtype, or a fixed point inside that has to converge
-    /// and does not; [`Error::Setting`] for inputs with plain numbers.
-    pub fn call(&self, inputs: impl Tensors) -> Result<Vec<Value>, Error> {
+    /// [`Error::Program`] for inputs or results of another number, shape or dtype, or a fixed point inside that has to
+    /// converge and does not; [`Error::Setting`] for inputs with plain numbers.
+    pub fn call<O: Outputs>(&self, inputs: impl Tensors) -> Result<O, Error> {
         refuse_numbers(&inputs)?;
-        self.call_values(inputs.into_values())
+        Ok(O::from_values(self.call_values(inputs.into_values())?)?)
     }
 
-    /// [`call`](Self::call) on tensors whose ranks are known only at run time.
+    /// [`call`](Self::call) on tensors whose number and ranks are known only at run time.
     ///
     /// # Errors
     /// As [`call`](Self::call).

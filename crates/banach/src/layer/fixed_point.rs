@@ -16,6 +16,7 @@ use crate::tracing::lost::{StandIns, chosen};
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::TracedUpdate;
 use crate::tracing::update::{Update, start_of};
+use crate::tracing::update_fn::UpdateFn;
 use banach_program::{Builder, Program, Tensors, Value, Var, evaluate, record};
 use banach_solve::Progress;
 use burn::module::Module;
@@ -78,6 +79,21 @@ impl<M: Module> FixedPoint<M> {
     /// The same, and starts counting anew.
     pub fn take_statistics(&self) -> Statistics {
         std::mem::take(&mut *self.shared.journal.statistics())
+    }
+}
+
+impl<M: Module, const D: usize, Z: Tensors> FixedPoint<UpdateFn<M, D, Z>> {
+    /// The layer of the update `g(x, z) = closure(module, x, z)`, from zeros of shape `[batch, row...]`, with the default
+    /// settings; [`with_config`](FixedPoint::with_config) changes them. [`UpdateFn`] has an example.
+    ///
+    /// # Errors
+    /// As [`FixedPointConfig::init`].
+    pub fn from_fn<const R: usize>(
+        module: M,
+        row: [usize; R],
+        closure: impl Fn(&M, Tensor<D>, Z) -> Tensor<D> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        FixedPointConfig::new().init(UpdateFn::new(module, row, closure))
     }
 }
 

@@ -46,6 +46,5 @@ impl Jacobian {
 }
 
 fn single(function: &Function, point: &[Value], direction: &Tensor<2>) -> Result<Tensor<2>, Error> {
-    let inputs = point.iter().cloned().chain([direction.clone().into()]).collect();
-    Ok(function.call_values(inputs)?.remove(0).try_into_tensor()?)
+    function.call((point.to_vec(), direction.clone()))
 }

@@ -140,10 +140,8 @@ impl SpectralConv2d {
         })?;
         let transposed = convolution.vjp_of(&[0]);
         for _ in 0..steps {
-            let image: Value = convolution.call((v.clone(), weight.clone()))?.remove(0);
-            let stepped = transposed.call_values(vec![v.clone().into(), weight.clone().into(), image])?;
-            let stepped = stepped.into_iter().next().map(Value::try_into_tensor::<4>);
-            let stepped = stepped.unwrap_or_else(|| panic!("the transpose of a convolution is an image"))?;
+            let image: Value = convolution.call((v.clone(), weight.clone()))?;
+            let stepped: Tensor<4> = transposed.call((v.clone(), weight.clone(), image))?;
             let row = |v: Tensor<4>| v.flatten::<2>(1, 3);
             v = directions(row(v), row(stepped)).reshape(shape);
         }

@@ -7,7 +7,7 @@ use crate::settings::precision::Precision;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::update::Update;
 use banach_program::ConvolutionMethod;
-use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
+use banach_solve::{FixedPointSolver, LinearSolver, Norm, Outcome, Patience, Settings, Tolerance};
 use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
@@ -152,34 +152,89 @@ impl FixedPointConfig {
 
     /// Another forward solver.
     #[must_use]
-    pub fn with_solver(mut self, solver: FixedPointSolver) -> Self {
-        self.forward.solver = solver;
+    pub fn with_solver(mut self, solver: impl Into<FixedPointSolver>) -> Self {
+        self.forward.solver = solver.into();
         self
     }
 
     /// Another adjoint solver.
     #[must_use]
-    pub fn with_adjoint(mut self, solver: LinearSolver) -> Self {
-        self.adjoint.solver = solver;
+    pub fn with_adjoint(mut self, solver: impl Into<LinearSolver>) -> Self {
+        self.adjoint.solver = solver.into();
         self
     }
 
-    /// The same tolerance forward and backward, where it is relative to the cotangent of each row, in the Euclidean norm: a
-    /// cotangent has the size of a loss, and the mean over a large batch makes it small, so nothing absolute means anything
-    /// there. With `relative: 0` forward, `absolute` is what is relative backward.
+    /// One tolerance for the solution and its gradient: forward as given, and backward its relative part against the
+    /// cotangent of each row, in the Euclidean norm. A cotangent has the size of a loss, which the mean over a large
+    /// batch makes small, so nothing absolute is meant there; with `relative: 0`, `absolute` is what is relative
+    /// backward. [`with_forward_tolerance`](Self::with_forward_tolerance) and
+    /// [`with_adjoint_tolerance`](Self::with_adjoint_tolerance) set one of the two.
     #[must_use]
-    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+    pub fn with_tolerance(self, tolerance: Tolerance) -> Self {
         let relative = if tolerance.relative > 0.0 { tolerance.relative } else { tolerance.absolute };
+        let adjoint = Tolerance { absolute: 0.0, relative, norm: Norm::Euclidean };
+        self.with_forward_tolerance(tolerance).with_adjoint_tolerance(adjoint)
+    }
+
+    /// The tolerance of the solve of `x = g(x, z)` alone.
+    #[must_use]
+    pub fn with_forward_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.forward.tolerance = tolerance;
-        self.adjoint.tolerance = Tolerance { absolute: 0.0, relative, norm: Norm::Euclidean };
         self
     }
 
-    /// The same number of steps forward and backward.
+    /// The tolerance of the solve of `c = Jᵀ c + v` alone: `‖v - (c - Jᵀ c)‖ <= absolute + relative ‖v‖`.
+    #[must_use]
+    pub fn with_adjoint_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.adjoint.tolerance = tolerance;
+        self
+    }
+
+    /// The norm in which forward residuals are measured.
+    #[must_use]
+    pub fn with_norm(mut self, norm: Norm) -> Self {
+        self.forward.tolerance.norm = norm;
+        self
+    }
+
+    /// The most steps of a row, forward and backward.
     #[must_use]
     pub fn with_max_steps(mut self, steps: usize) -> Self {
-        self.forward.budget = Budget { steps, ..self.forward.budget };
-        self.adjoint.budget = Budget { steps, ..self.adjoint.budget };
+        self.forward.budget.steps = steps;
+        self.adjoint.budget.steps = steps;
+        self
+    }
+
+    /// The most seconds of a solve, forward and backward; none for no limit. Rows under way then end as
+    /// [`Outcome::TimeLimit`].
+    #[must_use]
+    pub fn with_time_limit(mut self, seconds: Option<f64>) -> Self {
+        self.forward.budget.seconds = seconds;
+        self.adjoint.budget.seconds = seconds;
+        self
+    }
+
+    /// When a row is stalled, forward and backward; none for never.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Option<Patience>) -> Self {
+        self.forward.patience = patience;
+        self.adjoint.patience = patience;
+        self
+    }
+
+    /// How many times its first value a residual may reach, forward and backward; none for no limit.
+    #[must_use]
+    pub fn with_divergence(mut self, factor: Option<f64>) -> Self {
+        self.forward.divergence = factor;
+        self.adjoint.divergence = factor;
+        self
+    }
+
+    /// Whether the residuals of every step are kept in the report of a solve and of its adjoint.
+    #[must_use]
+    pub fn with_trace(mut self, trace: bool) -> Self {
+        self.forward.trace = trace;
+        self.adjoint.trace = trace;
         self
     }
 

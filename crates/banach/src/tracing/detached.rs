@@ -14,7 +14,7 @@ use banach_program::{Builder, Error, Primitive, Tensors, Unary, Value, Var, reco
 /// // f(x) = Σ x · x with the second x held fixed: its gradient is x, not 2 x.
 /// let x = Tensor::<1>::from_data([1.0, 3.0], (&Device::flex(), DType::F64));
 /// let product = Function::of(&x, |x: Tensor<1>| (x.clone() * detached(x)).sum())?;
-/// let slope: Tensor<1> = product.gradient(0)?.call(x)?.remove(0).try_into_tensor()?;
+/// let slope: Tensor<1> = product.gradient(0)?.call(x)?;
 /// assert_eq!(slope.into_data().iter::<f64>().collect::<Vec<_>>(), [1.0, 3.0]);
 /// # Ok::<(), banach::Error>(())
 /// ```

@@ -9,3 +9,4 @@ pub(crate) mod parameters;
 pub(crate) mod release;
 pub(crate) mod traced;
 pub(crate) mod update;
+pub(crate) mod update_fn;

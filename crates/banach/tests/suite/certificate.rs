@@ -2,7 +2,7 @@
 
 use crate::reference::{double, numbers};
 use crate::update;
-use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Newton, Outcome, Picard, Tolerance};
+use banach::solve::{FixedPointSolver, Neumann, Newton, Outcome, Picard, Tolerance};
 use banach::{Certificate, FixedPoint, FixedPointConfig, Road, check};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -42,7 +42,7 @@ fn layer(config: FixedPointConfig, scale: f64) -> FixedPoint<Cell> {
 }
 
 fn picard() -> FixedPointConfig {
-    FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()))
+    FixedPointConfig::new().with_solver(Picard::default())
 }
 
 /// x̂, and the gradient of its sum to W and z.
@@ -71,7 +71,7 @@ fn true_errors_lie_below_what_is_certified_and_not_absurdly_far() {
                 relative: tolerance,
                 ..Tolerance::default()
             });
-            let neumann = config.clone().with_adjoint(LinearSolver::Neumann(Neumann::default()));
+            let neumann = config.clone().with_adjoint(Neumann::default());
             for config in [config, neumann] {
                 let found = layer(config, scale);
                 let (rough, rough_gradient) = solved(&found, &z);

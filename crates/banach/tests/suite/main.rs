@@ -8,6 +8,7 @@ mod branches;
 mod calculus;
 mod certificate;
 mod certificate_bounds;
+mod closures;
 mod corners;
 mod energy;
 mod engine;

@@ -83,6 +83,11 @@ impl Default for Broyden {
 }
 
 impl Broyden {
+    /// A memory of this length, and defaults for the rest.
+    pub fn new(memory: usize) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// Refuses settings with no meaning.
     pub fn validate(&self) -> Result<(), Error> {
         let Self { memory, condition, growth, .. } = *self;
