@@ -18,8 +18,9 @@ struct Network {
 
 fn network(device: &Device) -> Network {
     let linear: Linear = LinearConfig::new(4, 4).with_bias(false).init(device);
-    let layer =
-        FixedPoint::from_fn(linear, [4], |linear, x: Tensor<2>, z| (linear.forward(x) * 0.3 + z).tanh());
+    let layer = FixedPoint::from_fn(linear, [4], |linear, x: Tensor<2>, z: Tensor<2>| {
+        (linear.forward(x) * 0.3 + z).tanh()
+    });
     Network { layer: layer.unwrap(), head: LinearConfig::new(4, 1).init(device) }
 }
 
