@@ -1,4 +1,4 @@
-//! Conversions of each solver into the enumeration of its kind, so that settings accept any of them.
+//! Conversions of each solver into the enumeration of its kind.
 
 use crate::{
     Anderson, Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver,

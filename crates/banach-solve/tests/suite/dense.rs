@@ -9,7 +9,7 @@ use banach_solve::{
 };
 use burn::tensor::{DType, Tensor};
 
-fn dense() -> Settings {
+fn dense() -> Settings<FixedPointSolver> {
     let inner = NewtonInner::Dense { limit: 250 };
     tight(Settings::new(FixedPointSolver::Newton(Newton { inner, ..Newton::default() })))
 }

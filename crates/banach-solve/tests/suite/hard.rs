@@ -45,12 +45,16 @@ fn beale(x: &Tensor<2>) -> Tensor<2> {
     x.clone() - slope * 0.01
 }
 
-fn dense() -> Settings {
+fn dense() -> Settings<FixedPointSolver> {
     let inner = NewtonInner::Dense { limit: 128 };
     Settings::new(FixedPointSolver::Newton(Newton { inner, ..Newton::default() }))
 }
 
-fn solved<F: Fn(&Tensor<2>) -> Tensor<2>>(map: F, x0: &Tensor<2>, settings: Settings) -> Solution<Tensor<2>> {
+fn solved<F: Fn(&Tensor<2>) -> Tensor<2>>(
+    map: F,
+    x0: &Tensor<2>,
+    settings: Settings<FixedPointSolver>,
+) -> Solution<Tensor<2>> {
     let settings = settings.with_tolerance(Tolerance::both(1e-7)).with_budget(Budget::steps(400));
     fixed_point_smooth(&Differences(map), x0, &settings).expect("the settings are valid")
 }

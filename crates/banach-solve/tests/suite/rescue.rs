@@ -66,7 +66,7 @@ fn rows_are_set_back_each_for_itself() {
     }
 }
 
-fn swinging() -> Settings {
+fn swinging() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Picard(Picard { momentum: 0.9, ..Picard::default() }))
 }
 

@@ -218,7 +218,7 @@ fn with_answer(random: &mut Random) -> Affine {
     map
 }
 
-fn solvers() -> Vec<Settings> {
+fn solvers() -> Vec<Settings<FixedPointSolver>> {
     let dense = Newton { inner: NewtonInner::Dense { limit: 64 }, ..Newton::default() };
     let mut all = plain_solvers().to_vec();
     all.extend([newton(), Settings::new(FixedPointSolver::Newton(dense))]);
