@@ -1,7 +1,7 @@
 //! Nodes on Burn's tape whose backward calls a closure. The only file that knows Burn's
 //! autodiff.
 
-use crate::settings::report::locked;
+use crate::settings::lock::locked;
 use crate::tracing::release::Release;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;

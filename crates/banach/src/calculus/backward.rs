@@ -9,7 +9,7 @@ use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::journal::Journal;
 use crate::settings::report::AdjointReport;
 use crate::tracing::cache::{Bytes, Cache};
-use crate::tracing::lost::rows_of_inputs;
+use crate::tracing::row_substitution::rows_of_inputs;
 use banach_program::{Program, Value, hoist, simplify, vjp};
 use banach_solve::Outcome;
 use burn::tensor::Tensor;

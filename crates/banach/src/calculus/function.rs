@@ -23,7 +23,7 @@
 //! # Ok::<(), banach::Error>(())
 //! ```
 
-use crate::calculus::implicit::Fix;
+use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::substitution::leaving_out_rows;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
@@ -31,7 +31,7 @@ use crate::settings::journal::Journal;
 use crate::settings::report::Statistics;
 use crate::settings::trial::record_error;
 use crate::tracing::compare::Comparison;
-use crate::tracing::flatten::Layout;
+use crate::tracing::layout::Layout;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{compare_module, trace_code, trace_module};
 use banach_program::{
@@ -315,15 +315,15 @@ impl Function {
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
         let layout = Layout::of(&self.program, states, config.engine)?;
-        let journal = Arc::default();
-        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
+        let (packing, journal) = (layout.packing(), Arc::default());
+        let fix = FixedPointOp::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
             .leaving_out_rows();
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
-        let mut operands = builder.inline(&layout.packing(), &inputs[..states]);
+        let mut operands = builder.inline(&packing.pack, &inputs[..states]);
         operands.extend(&inputs[states..]);
         let flat = Arc::new(fix).write(&mut builder, &operands);
-        let outputs = builder.inline(&layout.unpacking(), &[flat]);
+        let outputs = builder.inline(&packing.unpack, &[flat]);
         Ok(Function { program: simplify(&builder.finish(outputs)), journal })
     }
 

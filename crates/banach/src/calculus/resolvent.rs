@@ -4,23 +4,23 @@
 
 use crate::calculus::pullback::{Pullbacks, join_inputs};
 use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
-use crate::engine::failure::Failure;
-use crate::engine::native::NativeLoop;
-use crate::engine::runner::on_host;
+use crate::engine::device_loop::applied;
+use crate::engine::engine_loop::EngineLoop;
+use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
-use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
+use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::journal::Journal;
 use crate::settings::precision::{Precision, Single, all_lowered, in_both, left, lowered};
 use crate::settings::report::AdjointReport;
 use crate::tracing::cache::Bytes;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::{chosen, rows_of_inputs};
+use crate::tracing::layout::point;
+use crate::tracing::row_substitution::{rows_of_inputs, select_rows};
 use banach_program::{
-    Builder, Custom, CustomLinear, Hoisted, Program, RowDependence, TangentBuilder, Type, Value, Var,
-    evaluate_on, hoist, linearize, row_dependence, simplify, transpose,
+    Builder, Custom, CustomLinear, Program, RowDependence, TangentBuilder, Type, Value, Var, linearize,
+    row_dependence, simplify, transpose,
 };
-use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
-use burn::tensor::{Device, Tensor};
+use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution};
+use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -28,9 +28,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Resolvent {
     map: Program,
-    parts: Hoisted,
     config: FixedPointConfig,
-    native: OnceLock<NativeLoop>,
+    iteration: EngineLoop,
     pullbacks: Arc<Pullbacks>,
     transposed: OnceLock<Arc<Resolvent>>,
     single: Single<Resolvent>,
@@ -39,21 +38,18 @@ pub(crate) struct Resolvent {
 
 impl Bytes for Resolvent {
     fn bytes(&self) -> usize {
-        let parts = self.map.bytes() + self.parts.prologue.bytes() + self.parts.body.bytes();
-        let compiled =
-            self.native.get().map_or(0, Bytes::bytes) + self.single.known().map_or(0, Bytes::bytes);
-        let transposed = self.transposed.get().map_or(0, |transposed| transposed.bytes());
-        parts + compiled + transposed + self.pullbacks.bytes()
+        let single = self.single.known().map_or(0, Bytes::bytes);
+        self.map.bytes() + self.iteration.bytes() + single + self.transposed.bytes() + self.pullbacks.bytes()
     }
 }
 
 impl Resolvent {
     pub(crate) fn new(map: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
-        let parts = hoist(&map, &[0]);
-        let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine, config.convolution));
-        let (native, transposed) = (OnceLock::new(), OnceLock::new());
-        let single = Single::new();
-        Resolvent { map, parts, config, native, pullbacks, transposed, single, journal }
+        let (engine, convolution) = (config.engine, config.convolution);
+        let iteration = EngineLoop::new(LoopPrograms::new(&map), engine, convolution);
+        let pullbacks = Arc::new(Pullbacks::new(map.clone(), engine, convolution));
+        let (transposed, single) = (OnceLock::new(), Single::new());
+        Resolvent { map, config, iteration, pullbacks, transposed, single, journal }
     }
 
     /// `(c, q..) -> A(q) c`
@@ -115,7 +111,7 @@ impl Resolvent {
         let better = report.escalate(&settings.solver, &second);
         self.journal.escalated(unsolved(&report) < before);
         self.refuse(&report)?;
-        Ok((chosen(&better, second.value, first.value), report))
+        Ok((select_rows(&better, second.value, first.value), report))
     }
 
     /// Refuses rows that failed, if they shall be an error.
@@ -131,15 +127,7 @@ impl Resolvent {
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        if self.config.engine == Engine::Native && on_host(b, q) {
-            let native = self.native.get_or_init(|| NativeLoop::new(&self.parts, self.config.convolution));
-            if let Some(solution) = native.linear(b, guess, q, settings)? {
-                return Ok(solution);
-            }
-        }
-        let body = LoopBody::new(&self.parts, q, &b.device())?;
-        let apply = |c: &Tensor<2>| body.apply(c);
-        body.failed.checked(solve_linear_from(&apply, b, guess, settings, &mut Unobserved)?)
+        self.iteration.linear(b, guess, q, settings)
     }
 
     /// The same by the solver that is tried first, in single precision before if solves begin there.
@@ -174,9 +162,9 @@ impl Resolvent {
 
 /// A resolvent as a primitive of `(b, q..)` and as a linear map in b.
 #[derive(Clone, Debug)]
-pub(crate) struct Handle(pub(crate) Arc<Resolvent>);
+pub(crate) struct ResolventOp(pub(crate) Arc<Resolvent>);
 
-impl Custom for Handle {
+impl Custom for ResolventOp {
     fn name(&self) -> String {
         format!("resolvent of {} lines", self.0.map.equations().len())
     }
@@ -197,7 +185,7 @@ impl Custom for Handle {
         }
         // c = A(q) c + b: v -> w = (I - Aᵀ)⁻¹ v, which is the cotangent of b, and through A(q) c that of q.
         let adjoint = self.0.transposed();
-        let point: Vec<Value> = std::iter::once(c.clone().into()).chain(detached.iter().cloned()).collect();
+        let point = point(&c, &detached);
         let (pullbacks, direct) = (Arc::clone(&self.0.pullbacks), b.try_into_tensor()?);
         let resolvent = Arc::clone(&self.0);
         let back = move |v: Tensor<2>, positions: &[usize]| {
@@ -232,40 +220,14 @@ impl Custom for Handle {
     }
 }
 
-impl CustomLinear for Handle {
+impl CustomLinear for ResolventOp {
     fn primitive(&self) -> Arc<dyn Custom> {
         Arc::new(self.clone())
     }
 
     fn transposed(&self) -> Arc<dyn CustomLinear> {
-        Arc::new(Handle(self.0.transposed()))
+        Arc::new(ResolventOp(self.0.transposed()))
     }
-}
-
-/// A hoisted program applied again and again to one changing tensor.
-pub(crate) struct LoopBody<'a> {
-    program: &'a Program,
-    carried: Vec<Value>,
-    /// What went wrong in it.
-    pub(crate) failed: Failure,
-}
-
-impl<'a> LoopBody<'a> {
-    pub(crate) fn new(parts: &'a Hoisted, fixed: &[Value], device: &Device) -> Result<Self, Error> {
-        let carried = evaluate_on(&parts.prologue, fixed.to_vec(), device)?;
-        Ok(LoopBody { program: &parts.body, carried, failed: Failure::default() })
-    }
-
-    /// Its result; no numbers where there is none, of which [`failed`](Self::failed) tells.
-    pub(crate) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        self.failed.kept(applied(self.program, x, &self.carried), x)
-    }
-}
-
-/// A loop's body on one changing tensor.
-fn applied(body: &Program, x: &Tensor<2>, carried: &[Value]) -> Result<Tensor<2>, Error> {
-    let inputs = std::iter::once(x.clone().into()).chain(carried.iter().cloned()).collect();
-    run_single(body, inputs).and_then(|value| Ok(value.try_into_tensor()?))
 }
 
 /// The solver that is tried where one failed.

@@ -5,7 +5,7 @@
 //! pullback is taken of a part of the rows alone, with one of them in the place of all others.
 
 use crate::error::Error;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::tracing::row_substitution::{RowSubstitution, zero_rows};
 use banach_program::{Host, Kind, Number, Operand, Value};
 use burn::tensor::{DType, FloatDType, Tensor};
 
@@ -35,11 +35,13 @@ impl UnsoundPullback<'_> {
     ) -> Result<SoundCotangents, Error> {
         let rows = self.c.dims()[0];
         let attempt = |kept: &[usize]| -> Result<Vec<Value>, Error> {
-            let mut lost = vec![true; rows];
-            kept.iter().for_each(|row| lost[*row] = false);
-            let Some(stand_ins) = StandIns::of(lost) else { return run(self.point.to_vec(), self.c.clone()) };
-            let point = stand_ins.placed(self.per_row, self.point.to_vec())?;
-            run(point, chosen(&stand_ins.lost, self.c.zeros_like(), self.c.clone()))
+            let mut left_out = vec![true; rows];
+            kept.iter().for_each(|row| left_out[*row] = false);
+            let Some(substitution) = RowSubstitution::new(&left_out) else {
+                return run(self.point.to_vec(), self.c.clone());
+            };
+            let point = substitution.apply(self.per_row, self.point.to_vec())?;
+            run(point, zero_rows(&left_out, self.c.clone()))
         };
         let mut parts = vec![(0..rows).filter(|row| !doubtful[*row]).collect::<Vec<usize>>()];
         let (mut sound, mut attempts) = (vec![], 0);

@@ -11,8 +11,8 @@ use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::journal::Journal;
-use crate::settings::report::locked;
-use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
+use crate::settings::lock::locked;
+use crate::tracing::row_substitution::{RowSubstitution, failed_rows, rows_of_inputs, zero_rows};
 use banach_program::{
     Builder, Comparison, Custom, CustomOp, Index, Kind, Primitive, Program, Span, Structure, TangentBuilder,
     Type, Value, Var,
@@ -45,16 +45,16 @@ pub(crate) fn leaves_out_rows() -> bool {
 }
 
 /// Solves inside programs, of all threads, that left a row without a finite residual.
-static SOLVES_WITH_LOST_ROWS: AtomicUsize = AtomicUsize::new(0);
+static FAILED_SOLVES: AtomicUsize = AtomicUsize::new(0);
 
 /// How many solves inside programs have left a row without a finite residual.
-pub(crate) fn solves_with_lost_rows() -> usize {
-    SOLVES_WITH_LOST_ROWS.load(Ordering::Relaxed)
+pub(crate) fn failed_solves() -> usize {
+    FAILED_SOLVES.load(Ordering::Relaxed)
 }
 
 /// Counts a solve inside a program that left a row without a finite residual.
-pub(crate) fn count_lost_rows() {
-    SOLVES_WITH_LOST_ROWS.fetch_add(1, Ordering::Relaxed);
+pub(crate) fn count_failed_solve() {
+    FAILED_SOLVES.fetch_add(1, Ordering::Relaxed);
 }
 
 /// The substitutions for the inputs by which a fixed point is differentiated, made when they are first needed.
@@ -206,15 +206,15 @@ impl RowChoice {
         let new = || Runner::new(self.g.clone(), self.config.engine, self.config.convolution);
         let gx: Tensor<2> = self.value.get_or_init(new).call(point.to_vec())?.remove(0).try_into_tensor()?;
         let size = Tensor::largest(&[&gx]).swap_remove(0);
-        let forward: Vec<bool> = size.iter().map(|size| !size.is_finite()).collect();
-        let probe = chosen(&forward, x.zeros_like(), x.probe(1));
+        let forward = failed_rows(&size);
+        let probe = zero_rows(&forward, x.probe(1));
         let pulled =
             |point: Vec<Value>, c: Tensor<2>| self.pullbacks.apply(&self.positions, &point, c.into());
-        let mut placed = point.to_vec();
-        if let Some(stand_ins) = StandIns::of(forward.clone()) {
-            placed = stand_ins.placed(&self.per_row, placed)?;
+        let mut sound = point.to_vec();
+        if let Some(substitution) = RowSubstitution::new(&forward) {
+            sound = substitution.apply(&self.per_row, sound)?;
         }
-        if all_finite(&pulled(placed, probe.clone())?) {
+        if all_finite(&pulled(sound, probe.clone())?) {
             return Ok(forward);
         }
         let pullback = UnsoundPullback { point, per_row: &self.per_row, c: &probe };
@@ -314,8 +314,8 @@ impl Custom for PlacedRows {
         if !lost.contains(&true) {
             return Ok(value);
         }
-        match StandIns::of(lost) {
-            Some(stand_ins) => stand_ins.select(value).map_err(Error::into_program),
+        match RowSubstitution::new(&lost) {
+            Some(substitution) => substitution.select(value).map_err(Error::into_program),
             None => Ok(Value::full(&value.ty(), choice[FILL], &value.device())),
         }
     }

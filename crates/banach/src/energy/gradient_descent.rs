@@ -4,7 +4,7 @@ use crate::calculus::function::Function;
 use crate::energy::projection::Projection;
 use crate::error::Error;
 use crate::settings::trial::is_trial;
-use crate::tracing::flatten::types_of;
+use crate::tracing::layout::types_of;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{compare_module, trace_module};
 use crate::tracing::update::Update;
@@ -203,7 +203,7 @@ impl<E: Module + Energy> Update for GradientDescent<E> {
     }
 
     /// None where steps are projected: the energy alone does not tell where the minimiser on the set is.
-    fn descended(&self, x: E::State, z: E::Input) -> Option<Tensor<1>> {
+    fn energy(&self, x: E::State, z: E::Input) -> Option<Tensor<1>> {
         (self.projection == Projection::None).then(|| self.energy.energy(x, z))
     }
 }

@@ -2,31 +2,13 @@
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
+use crate::layer::step::Step;
 use crate::settings::gradient::Gradient;
 use crate::settings::report::Solution;
 use crate::tracing::update::Update;
-use banach_solve::{FixedPointSolver, Outcome};
+use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use std::ops::ControlFlow;
-
-/// One step of a solve.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Step<'a, S> {
-    /// Steps taken so far; the start is step 0.
-    pub step: usize,
-    /// Evaluations of g so far.
-    pub evaluations: usize,
-    /// The iterate x; rows that have ended stay where they ended.
-    pub x: S,
-    /// The residual `‖g(x) - x‖` of every row.
-    pub residuals: &'a [f64],
-    /// How rows ended; none for those under way.
-    pub outcomes: &'a [Option<Outcome>],
-}
-
-/// What an observer does with a step.
-pub(crate) type Observer<'o, S> = dyn FnMut(Step<'_, S>) -> ControlFlow<()> + 'o;
 
 impl<M: Module + Update> FixedPoint<M> {
     /// The fixed point from a given start, where a closure sees every iterate and may end the solve by `Break`: rows under

@@ -2,9 +2,8 @@
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
-use crate::layer::warm::named;
 use crate::settings::report::Solution;
-use crate::tracing::flatten::types_of;
+use crate::tracing::layout::{type_list, types_of};
 use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value};
 use burn::module::Module;
@@ -65,7 +64,7 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let (types, expected) = (types_of(&found), types_of(&start));
         if types != expected {
-            let (what, found, expected) = ("the solution".into(), named(&types), named(&expected));
+            let (what, found, expected) = ("the solution".into(), type_list(&types), type_list(&expected));
             return Err(banach_program::Error::Mismatch { what, found, expected }.into());
         }
         let outcomes = &solution.report().outcomes;

@@ -1,13 +1,13 @@
 //! Losses on the trajectory of an iteration: states of the iteration, each with a gradient of its own.
 
-use crate::calculus::known_rows::KnownRows;
+use crate::calculus::resolvent::Resolvent;
 use crate::error::Error;
-use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::layer::call::Call;
+use crate::layer::fixed_point::FixedPoint;
 use crate::settings::strict::strict_config;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::chosen;
+use crate::tracing::row_substitution::select_rows;
 use crate::tracing::update::{Update, start_of};
-use banach_program::{Tensors, Value, evaluate};
+use banach_program::{Tensors, Value};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
@@ -123,25 +123,25 @@ impl FixedPointCorrection {
         z: M::Input,
     ) -> Result<Vec<M::State>, Error> {
         self.validate()?;
-        let call = Call::new(layer, &x0, &z)?;
+        let call = layer.call(&x0, &z)?;
         if Value::from(call.x0.clone()).is_placeholder() {
             let expected = "plain tensors or tensors on the tape: inside a trace no state can be held fixed";
             return Err(Error::setting("x0", "a placeholder of a trace", expected));
         }
-        let mut way = Way::new(&call)?;
+        let mut trajectory = Trajectory::new(&call);
         let mut states = vec![];
         for step in 0..=self.at.last().copied().unwrap_or(0) {
             let ahead = if let StateGradient::Steps(steps) = self.gradient { steps } else { 0 };
-            way.keep(self.at.iter().copied().filter(|at| at.saturating_sub(ahead) == step));
+            trajectory.keep(self.at.iter().copied().filter(|at| at.saturating_sub(ahead) == step));
             if self.at.contains(&step) {
                 let flat = match self.gradient {
-                    StateGradient::Steps(steps) => way.unrolled(step, steps.min(step))?,
-                    StateGradient::Implicit => way.implicit(layer)?,
+                    StateGradient::Steps(steps) => trajectory.unrolled(step, steps.min(step))?,
+                    StateGradient::Implicit => trajectory.implicit(layer)?,
                 };
-                let state = evaluate(&call.traced.unpacking, vec![flat.into()])?;
+                let state = call.traced.update.packing.unpack(flat)?;
                 states.push(x0.rebuild(&mut state.into_iter())?);
             }
-            way.walk()?;
+            trajectory.advance()?;
         }
         Ok(states)
     }
@@ -168,66 +168,62 @@ pub fn discounted<S>(states: &[S], gamma: f64, loss: impl Fn(&S) -> Tensor<1>) -
     sum.ok_or_else(|| Error::setting("states", "empty", "at least one state"))
 }
 
-/// The way of plain iteration, off the tape.
-struct Way<'a> {
+/// The trajectory of plain iteration, off the tape.
+struct Trajectory<'a> {
     call: &'a Call,
-    /// The state where it is now.
+    /// The current state.
     x: Tensor<2>,
-    /// Rows that left the finite numbers.
-    lost: Vec<bool>,
-    /// States from which something will be unrolled, by the step it leads to.
+    /// Rows that became not finite.
+    failed: Vec<bool>,
+    /// States from which later steps are unrolled, by the step they lead to.
     kept: Vec<(usize, Tensor<2>)>,
 }
 
-impl<'a> Way<'a> {
-    fn new(call: &'a Call) -> Result<Self, Error> {
+impl<'a> Trajectory<'a> {
+    fn new(call: &'a Call) -> Self {
         let x = call.x0.clone();
-        Ok(Way { call, lost: vec![false; x.dims()[0]], x, kept: vec![] })
+        Trajectory { call, failed: vec![false; x.dims()[0]], x, kept: vec![] }
     }
 
-    /// Keeps the state where it is now for the steps that are unrolled from here.
+    /// Keeps the current state for the steps that are unrolled from here.
     fn keep(&mut self, steps: impl Iterator<Item = usize>) {
         self.kept.extend(steps.map(|step| (step, self.x.clone())));
     }
 
-    fn walk(&mut self) -> Result<(), Error> {
-        let next: Tensor<2> = self.apply(self.x.clone().into(), &self.call.fixed)?.try_into_tensor()?;
-        for (lost, sound) in self.lost.iter_mut().zip(sound_rows(&next)) {
-            *lost |= !sound;
+    /// Moves on by one application of g. Rows that become not finite stay.
+    fn advance(&mut self) -> Result<(), Error> {
+        let next = self.call.update(self.x.clone().into(), &self.call.fixed)?.try_into_tensor()?;
+        for (failed, found) in self.failed.iter_mut().zip(not_finite(&next)) {
+            *failed |= found;
         }
-        self.x = chosen(&self.lost, self.x.clone(), next);
+        self.x = select_rows(&self.failed, self.x.clone(), next);
         Ok(())
     }
 
-    fn apply(&self, x: Value, q: &[Value]) -> Result<Value, Error> {
-        run_single(&self.call.traced.fix.g, [vec![x], q.to_vec()].concat())
-    }
-
-    fn residuals(&self) -> Vec<f64> {
-        self.lost.iter().map(|lost| if *lost { f64::NAN } else { 0.0 }).collect()
-    }
-
-    /// The state after a step, with the last applications of g on the tape.
+    /// Returns the state after a step, with the last applications of g on the tape.
     fn unrolled(&mut self, step: usize, applications: usize) -> Result<Tensor<2>, Error> {
         let kept = self.kept.iter().position(|(kept, _)| *kept == step);
-        let kept = kept.unwrap_or_else(|| panic!("found no state kept for step {step}, expected one"));
+        let kept = kept.unwrap_or_else(|| panic!("bug: found no state kept for step {step}, expected one"));
         let (_, start) = self.kept.swap_remove(kept);
-        // Rows that were lost on the way end where they were last sound.
-        let end = self.call.unrolled(start, &self.residuals(), applications)?;
-        Ok(chosen(&self.lost, self.x.clone(), end))
+        // Failed rows end at their last finite state.
+        let end = self.call.unrolled(start, &self.failed, applications)?;
+        Ok(select_rows(&self.failed, self.x.clone(), end))
     }
 
-    /// The state where it is now, on the tape as if it were the solution.
+    /// Returns the current state on the tape as if it were the solution.
     fn implicit<M: Module + Update>(&self, layer: &FixedPoint<M>) -> Result<Tensor<2>, Error> {
-        layer.joined(self.call, self.x.clone(), &self.residuals(), KnownRows::default(), |_| ())
+        let settings = layer.config().adjoint.clone();
+        let solve =
+            move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| adjoint.solve(v, None, q, &settings);
+        layer.implicit(self.call, self.x.clone(), &self.failed, solve, |_| ())
     }
 }
 
-/// Which rows hold finite numbers alone; read by the host.
-fn sound_rows(x: &Tensor<2>) -> Vec<bool> {
+/// Returns which rows hold a number that is not finite; read by the host.
+fn not_finite(x: &Tensor<2>) -> Vec<bool> {
     let [rows, width] = x.dims();
     let numbers: Vec<f64> = x.clone().into_data().iter::<f64>().collect();
-    (0..rows).map(|row| numbers[row * width..][..width].iter().all(|number| number.is_finite())).collect()
+    (0..rows).map(|row| !numbers[row * width..][..width].iter().all(|number| number.is_finite())).collect()
 }
 
 /// The next of Steele, Lea and Flood's splittable random numbers.

@@ -34,8 +34,3 @@ pub use small_gain::{GainReport, SmallGain};
 pub use spectral_convolution::{SpectralConv2d, SpectralConv2dConfig};
 pub use spectral_linear::{SpectralEstimate, SpectralLinear, SpectralLinearConfig};
 pub use weight_norm::{WeightNormConv2d, WeightNormLinear};
-
-/// Steps of Gram iteration that a bound of a matrix is worth on the host.
-const MATRIX_STEPS: usize = 8;
-/// Steps of Gram iteration that a bound of a convolution is worth on the host.
-const CONVOLUTION_STEPS: usize = 3;

@@ -1,8 +1,7 @@
 //! Linear maps with a fixed point behind relu, however large they are: those with `I - W` strongly monotone.
 
 use crate::error::Error;
-use crate::regularize::MATRIX_STEPS;
-use crate::regularize::singular_value::{matrix_bound, on_host};
+use crate::regularize::singular_value::{MATRIX_STEPS, matrix_bound, on_host};
 use crate::settings::strict::strict_config;
 use crate::tracing::update::Update;
 use burn::module::{Module, Param};

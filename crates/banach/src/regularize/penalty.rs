@@ -32,9 +32,10 @@
 
 use crate::calculus::function::Function;
 use crate::error::Error;
-use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::layer::call::Call;
+use crate::layer::fixed_point::FixedPoint;
 use crate::regularize::jacobian::Jacobian;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::tracing::row_substitution::{RowSubstitution, failed_rows, zero_rows};
 use crate::tracing::update::Update;
 use banach_program::{Program, Tensors, Value};
 use burn::module::Module;
@@ -54,11 +55,11 @@ pub fn frobenius_penalty<M: Module + Update>(
     z: M::Input,
     probe: M::State,
 ) -> Result<Tensor<1>, Error> {
-    let place = Place::new(layer, x, z)?;
-    let probe = place.flat(probe)?;
+    let penalty_point = PenaltyPoint::new(layer, x, z)?;
+    let probe = penalty_point.flat(probe)?;
     let [_, width] = probe.dims();
     // Times 1/n: Burn's gradient of a division by a number is in single precision.
-    place.mean(&probe, |jacobian, point, probe| {
+    penalty_point.mean(&probe, |jacobian, point, probe| {
         Ok(jacobian.reverse(point, probe)?.square().sum_dim(1) * (1.0 / width.max(1) as f64))
     })
 }
@@ -79,19 +80,23 @@ pub fn spectral_penalty<M: Module + Update>(
     u: M::State,
     steps: usize,
 ) -> Result<(Tensor<1>, M::State), Error> {
-    let place = Place::new(layer, x, z)?;
-    if place.recorded && steps > 0 {
+    let penalty_point = PenaltyPoint::new(layer, x, z)?;
+    if penalty_point.recorded && steps > 0 {
         return Err(Error::setting(
             "steps",
             steps,
             "0 inside a trace: iterate outside and pass u as an input",
         ));
     }
-    let found = place.jacobian.directions(&place.detached(), place.flat(u.clone())?, steps)?;
-    let penalty = place.mean(&found, |jacobian, point, u| {
+    let found = penalty_point.jacobian.directions(
+        &penalty_point.detached(),
+        penalty_point.flat(u.clone())?,
+        steps,
+    )?;
+    let penalty = penalty_point.mean(&found, |jacobian, point, u| {
         Ok(jacobian.forward(point, u)?.square().sum_dim(1) / u.clone().square().sum_dim(1))
     })?;
-    let states = call(&place.call.traced.unpacking, vec![found.into()])?;
+    let states = call(&penalty_point.call.traced.update.packing.unpack, vec![found.into()])?;
     Ok((penalty, u.rebuild(&mut states.into_iter())?))
 }
 
@@ -117,8 +122,8 @@ fn call(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
     Function::from(program.clone()).call_values(inputs)
 }
 
-/// Where a penalty is taken.
-struct Place {
+/// The point at which a penalty is computed, with J there.
+struct PenaltyPoint {
     call: Call,
     jacobian: Jacobian,
     /// `(x, z, θ)`, on the tape where they are.
@@ -127,19 +132,19 @@ struct Place {
     recorded: bool,
 }
 
-impl Place {
+impl PenaltyPoint {
     fn new<M: Module + Update>(layer: &FixedPoint<M>, x: M::State, z: M::Input) -> Result<Self, Error> {
-        let found = Call::new(layer, &x, &z)?;
-        let mut point = call(&found.traced.packing, x.into_values())?;
+        let found = layer.call(&x, &z)?;
+        let mut point = call(&found.traced.update.packing.pack, x.into_values())?;
         point.extend(found.live());
         let recorded = point.iter().any(Value::is_placeholder);
-        Ok(Place { jacobian: Jacobian::of(&found.traced.fix.g), call: found, point, recorded })
+        Ok(PenaltyPoint { jacobian: Jacobian::of(&found.traced.fixed_point.g), call: found, point, recorded })
     }
 
     /// A direction as one matrix, off the tape.
     fn flat<S: Tensors>(&self, direction: S) -> Result<Tensor<2>, Error> {
         let values = direction.into_values().into_iter().map(Value::detached).collect();
-        Ok(call(&self.call.traced.packing, values)?.remove(0).try_into_tensor()?)
+        Ok(call(&self.call.traced.update.packing.pack, values)?.remove(0).try_into_tensor()?)
     }
 
     fn detached(&self) -> Vec<Value> {
@@ -164,11 +169,11 @@ impl Place {
         if sound == numbers.len() {
             return Ok(found.mean());
         }
-        let Some(rows) = StandIns::new(&numbers) else {
+        let Some(rows) = RowSubstitution::new(&failed_rows(&numbers)) else {
             return Ok((found.detach() * f64::NAN).mean());
         };
-        let point = rows.placed(&self.call.traced.per_row, self.point.clone())?;
+        let point = rows.apply(self.call.traced.fixed_point.per_row(), self.point.clone())?;
         let found = of_rows(&self.jacobian, &point, direction)?;
-        Ok(chosen(&rows.lost, found.zeros_like(), found).sum() * (1.0 / sound as f64))
+        Ok(zero_rows(rows.failed(), found).sum() * (1.0 / sound as f64))
     }
 }

@@ -7,6 +7,11 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor};
 
+/// Steps of Gram iteration for bounds of matrices on the host.
+pub(crate) const MATRIX_STEPS: usize = 8;
+/// Steps of Gram iteration for bounds of convolutions on the host.
+pub(crate) const CONVOLUTION_STEPS: usize = 3;
+
 /// What is added to sums of squares, so that roots have a slope at zero. It makes bounds larger, never smaller.
 const TINY: f64 = 1e-30;
 

@@ -1,7 +1,7 @@
 //! Initialisation of an update as a contraction: its weights are made smaller until its Jacobian is.
 
 use crate::error::Error;
-use crate::layer::fixed_point::Call;
+use crate::layer::call::Call;
 use crate::regularize::jacobian::Jacobian;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::strict::strict_config;
@@ -100,7 +100,7 @@ impl SmallGain {
             return Err(Error::setting("steps", self.steps, "at least 1"));
         }
         let layer = FixedPointConfig::new().init(update)?;
-        let call = Call::new(&layer, &x, &z)?;
+        let call = layer.call(&x, &z)?;
         if call.x0.dims().contains(&0) {
             let expected = "a state with at least one row and one number: no gain can be measured without";
             return Err(Error::setting("x", format!("a state of {:?}", call.x0.dims()), expected));
@@ -110,8 +110,13 @@ impl SmallGain {
         let weights: Vec<usize> = parameters.trained().into_iter().filter(|&at| rank(at) >= 2).collect();
         let ids: Vec<ParamId> = weights.iter().map(|&at| parameters.ids[at]).collect();
         let first = call.fixed.len() - parameters.ids.len();
-        let search =
-            Search { jacobian: Jacobian::of(&call.traced.fix.g), call, first, weights, steps: self.steps };
+        let search = Search {
+            jacobian: Jacobian::of(&call.traced.fixed_point.g),
+            call,
+            first,
+            weights,
+            steps: self.steps,
+        };
         let (scale, before, after) = search.run(self.gain)?;
         let report = GainReport { before, after, scale };
         Ok((layer.into_update().map(&mut Scaled { ids, scale }), report))

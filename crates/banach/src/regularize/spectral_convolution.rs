@@ -2,8 +2,8 @@
 
 use crate::calculus::function::Function;
 use crate::error::Error;
-use crate::regularize::singular_value::{convolution_bound, directions, norm, on_host};
-use crate::regularize::{CONVOLUTION_STEPS, SpectralEstimate};
+use crate::regularize::singular_value::{CONVOLUTION_STEPS, convolution_bound, directions, norm, on_host};
+use crate::regularize::spectral_linear::SpectralEstimate;
 use crate::settings::strict::strict_config;
 use banach_program::Value;
 use burn::module::{Module, Param, RunningState};

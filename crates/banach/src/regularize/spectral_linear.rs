@@ -1,8 +1,7 @@
 //! A linear map of bounded gain, divided by its largest singular value.
 
 use crate::error::Error;
-use crate::regularize::MATRIX_STEPS;
-use crate::regularize::singular_value::{directions, matrix_bound, norm, on_host};
+use crate::regularize::singular_value::{MATRIX_STEPS, directions, matrix_bound, norm, on_host};
 use crate::settings::strict::strict_config;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::{Linear, LinearConfig};

@@ -1,8 +1,9 @@
 //! Weight normalisation: lengths and directions learned apart.
 
-use crate::regularize::singular_value::{convolution_bound, matrix_bound, on_host};
+use crate::regularize::singular_value::{
+    CONVOLUTION_STEPS, MATRIX_STEPS, convolution_bound, matrix_bound, on_host,
+};
 use crate::regularize::spectral_convolution::with_weight;
-use crate::regularize::{CONVOLUTION_STEPS, MATRIX_STEPS};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::nn::conv::Conv2d;

@@ -1,14 +1,10 @@
 //! The configuration of a layer and its defaults.
 
 use crate::error::Error;
-use crate::layer::fixed_point::FixedPoint;
 use crate::settings::gradient::Gradient;
 use crate::settings::precision::Precision;
-use crate::tracing::parameters::Parameters;
-use crate::tracing::update::Update;
 use banach_program::ConvolutionMethod;
 use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
 /// What a layer does about rows that do not converge. They are counted and reported in any case.
@@ -72,7 +68,7 @@ impl Convolution {
     }
 }
 
-/// How a [`FixedPoint`] layer solves forward and backward.
+/// The settings of a [`FixedPoint`](crate::FixedPoint) layer: how it solves forward and backward.
 ///
 /// | setting | default | effect |
 /// | :-- | :-- | :-- |
@@ -334,16 +330,5 @@ impl FixedPointConfig {
         let floor = self.coupling.map_or(0.0, |coupling| coupling * largest);
         settings.tolerance.relative = settings.tolerance.relative.max(floor);
         settings
-    }
-
-    /// The layer over a module.
-    ///
-    /// # Errors
-    /// As [`validate`](Self::validate), and what is known of the module before its first call: [`Error::Quantized`] for
-    /// quantized parameters, [`Error::Program`] for parameters on more than one device.
-    pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
-        self.validate()?;
-        Parameters::of_initialized(&update).validate()?;
-        Ok(FixedPoint::new(update, self.clone()))
     }
 }

@@ -1,18 +1,13 @@
 //! The gradient of a solution: that of the implicit function theorem, or, by choice, one that costs less.
 
-use crate::calculus::resolvent::Resolvent;
 use crate::error::Error;
-use crate::settings::configuration::FixedPointConfig;
-use crate::settings::report::AdjointReport;
-use banach_program::Value;
-use banach_solve::{BroydenMemory, FixedPointSolver, Rows as _, Settings};
-use burn::tensor::Tensor;
+use banach_solve::FixedPointSolver;
 use serde::{Deserialize, Serialize};
 
 /// Which gradient a solution has.
 ///
 /// [`Implicit`](Self::Implicit) is exact as far as the adjoint is: an approximate adjoint is a choice of
-/// [`FixedPointConfig::adjoint`]. Of these settings `Shine` takes tolerance and solver for its refinement, without a second try, and
+/// [`FixedPointConfig::adjoint`](crate::FixedPointConfig::adjoint). Of these settings `Shine` takes tolerance and solver for its refinement, without a second try, and
 /// `Unrolled` none. The others do without a solve, or with a short one, and need the forward solution to be
 /// good.
 ///
@@ -68,40 +63,5 @@ impl Gradient {
             }
             Gradient::Implicit | Gradient::Unrolled { .. } | Gradient::Shine { .. } => Ok(()),
         }
-    }
-}
-
-/// What SHINE keeps of a forward solve.
-#[derive(Debug)]
-pub(crate) struct Inverse {
-    pub(crate) memory: BroydenMemory<Tensor<2>>,
-    pub(crate) refinement: usize,
-    pub(crate) limit: f64,
-}
-
-impl Inverse {
-    /// The adjoint of v: what the inverse makes of it, refined.
-    pub(crate) fn adjoint(
-        &self,
-        v: &Tensor<2>,
-        resolvent: &Resolvent,
-        q: &[Value],
-        config: &FixedPointConfig,
-    ) -> Result<(Tensor<2>, AdjointReport), Error> {
-        let mut c = self.memory.adjoint(v);
-        let norms = Tensor::norms(&[&c, v]);
-        let trusted = |row: usize| norms[0][row] <= self.limit * norms[1][row];
-        let doubted: Vec<bool> = (0..v.dims()[0]).map(|row| !trusted(row)).collect();
-        c.replace(&doubted, v);
-        if self.refinement == 0 {
-            return Ok((c, AdjointReport::shared_inverse(v.dims()[0])));
-        }
-        let mut settings: Settings<_> = config.adjoint.clone();
-        settings.budget.steps = self.refinement;
-        let solution = resolvent.solve_by(v, Some(&c), q, &settings)?;
-        let mut report = AdjointReport::new(&settings.solver, &solution);
-        report.refined();
-        resolvent.refuse(&report)?;
-        Ok((solution.value, report))
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::settings::configuration::OnFailure;
-use crate::settings::report::{AdjointReport, Report, Statistics, locked};
+use crate::settings::lock::locked;
+use crate::settings::report::{AdjointReport, Report, Statistics};
 use crate::settings::trial::{is_trial, record_rows};
 use std::sync::{Mutex, MutexGuard};
 

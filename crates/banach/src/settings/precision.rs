@@ -74,7 +74,7 @@ impl<T> Single<T> {
         Single(OnceLock::new())
     }
 
-    /// It, if it was asked for.
+    /// Returns the solve if it was made.
     pub(crate) fn known(&self) -> Option<&T> {
         self.0.get()?.as_ref().ok()?.as_deref()
     }

@@ -1,9 +1,10 @@
 //! Reports of solves: for one solve, for its backward pass, and for a layer over time.
 
 use crate::error::Error;
+use crate::settings::lock::locked;
 use banach_solve::{LinearSolver, Outcome, Record};
 use burn::tensor::Tensor;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The value of a fixed point with the report of its solve.
 #[derive(Debug, Clone)]
@@ -303,9 +304,4 @@ impl Statistics {
         self.escalations += usize::from(report.escalation.is_some());
         self.skipped_escalations += usize::from(report.escalation_skipped);
     }
-}
-
-/// The lock, also where another thread panicked while it held it: the counts stay counts.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

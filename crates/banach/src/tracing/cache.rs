@@ -1,18 +1,54 @@
 //! A cache of compiled programs: least recently used first out, bounded by the memory that its entries take.
 
-use crate::settings::report::locked;
-use banach_program::{Type, Value};
+use crate::settings::lock::locked;
+use banach_program::{Machine, Number, Program, Type, Value};
 use burn::module::ParamId;
 use burn::tensor::Device;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Entries that stay whatever memory they take: the batch sizes of training and validation, and their last batches.
 const KEPT: usize = 4;
 
-/// What takes memory.
+/// Memory of an entry.
 pub(crate) trait Bytes {
-    /// An estimate of the memory taken, which may grow with use.
+    /// Estimates the memory in bytes, which may grow with use.
     fn bytes(&self) -> usize;
+}
+
+impl Bytes for Program {
+    fn bytes(&self) -> usize {
+        Program::bytes(self)
+    }
+}
+
+impl<T: Number> Bytes for Machine<T> {
+    fn bytes(&self) -> usize {
+        Machine::bytes(self)
+    }
+}
+
+impl<V: Bytes + ?Sized> Bytes for Box<V> {
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+}
+
+impl<V: Bytes + ?Sized> Bytes for Arc<V> {
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+}
+
+impl<V: Bytes> Bytes for Option<V> {
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, Bytes::bytes)
+    }
+}
+
+impl<V: Bytes> Bytes for OnceLock<V> {
+    fn bytes(&self) -> usize {
+        self.get().map_or(0, Bytes::bytes)
+    }
 }
 
 /// Values by key, the most recently used first.

@@ -11,7 +11,7 @@
 
 use crate::error::Error;
 use crate::settings::trial::trial;
-use crate::tracing::flatten::types_of;
+use crate::tracing::layout::types_of;
 use banach_program::{Kind, Primitive, Program, Type, Value, evaluate, panics_as_errors, vjp};
 use burn::tensor::{FloatDType, Gradients, Tensor, TensorData};
 

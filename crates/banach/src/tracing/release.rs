@@ -6,7 +6,7 @@
 //! own, and of an anchor where solves are nodes on the graph of their parameters. An anchor is a leaf of one number, joined to
 //! every solve of a period; a parameter would leave its graph in the first release, and later ones would miss it.
 
-use crate::settings::report::locked;
+use crate::settings::lock::locked;
 use banach_program::Value;
 use burn::tensor::{Device, Tensor};
 use std::sync::Mutex;

@@ -29,7 +29,7 @@ pub trait Update {
 
     /// Where g is a gradient step on an energy: the energy of every row, `[batch]`, which Newton's line search watches.
     /// None where it is not.
-    fn descended(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
+    fn energy(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
         None
     }
 }

@@ -23,7 +23,7 @@
 
 use crate::calculus::function::{Function, refuse_numbers};
 use crate::calculus::sound_rows::all_finite;
-use crate::calculus::substitution::{leaving_out_rows, solves_with_lost_rows};
+use crate::calculus::substitution::{failed_solves, leaving_out_rows};
 use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine, TRACE_MEMORY};
@@ -177,9 +177,9 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
                 program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
             Ok::<_, Error>(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
         })?;
-        let before = solves_with_lost_rows();
+        let before = failed_solves();
         let mut results = step.runner.call(inputs.clone())?;
-        if step.solves && (solves_with_lost_rows() != before || !all_finite(&results[1..])) {
+        if step.solves && (failed_solves() != before || !all_finite(&results[1..])) {
             results = match step.careful.get() {
                 Some(careful) => careful.call(inputs)?,
                 None => {

@@ -1,4 +1,4 @@
-//! Gradient checks. Independent roads to the derivative of a layer, for your own updates and tests.
+//! Gradient checks. Independent ways to the derivative of a layer, for your own updates and tests.
 //!
 //! ```
 //! use banach::{FixedPointConfig, Update, check, solve::Tolerance};
@@ -32,14 +32,14 @@
 //! ```
 
 use crate::error::Error;
-use crate::layer::fixed_point::{Call, FixedPoint};
-use crate::tracing::flatten::run_single;
+use crate::layer::call::Call;
+use crate::layer::fixed_point::FixedPoint;
 use crate::tracing::update::{Update, start_of};
 use banach_program::{Value, evaluate, jvp, vjp};
 use burn::module::Module;
 use burn::tensor::{DType, Distribution, Tensor};
 
-/// How far independent roads to one directional derivative of `⟨v, x̂⟩` are apart, relative to the length of the gradient,
+/// How far independent estimates to one directional derivative of `⟨v, x̂⟩` are apart, relative to the length of the gradient,
 /// which is its size along a usual direction.
 ///
 /// In double precision with a tight tolerance, right gradients give about `1e-8`; in single precision expect `1e-2`.
@@ -73,17 +73,17 @@ impl GradientCheck {
 pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Result<GradientCheck, Error> {
     layer.config().refuse_other_gradients()?;
     let x0 = start_of(layer.update(), &z)?;
-    let roads = Roads::new(Call::new(layer, &x0, &z)?)?;
-    let (implicit, length) = roads.implicit()?;
+    let estimates = DerivativeEstimates::new(layer.call(&x0, &z)?)?;
+    let (implicit, length) = estimates.implicit()?;
     let relative = |other: f64| (other - implicit).abs() / length.max(1e-12);
-    let finite_difference = relative(roads.finite_difference()?);
-    let unrolled = roads.unrolled(length)?.map(relative);
-    let (dot_product, residual) = (roads.dot_product()?, roads.residual);
+    let finite_difference = relative(estimates.finite_difference()?);
+    let unrolled = estimates.unrolled(length)?.map(relative);
+    let (dot_product, residual) = (estimates.dot_product()?, estimates.residual);
     Ok(GradientCheck { implicit, finite_difference, dot_product, unrolled, residual })
 }
 
-/// One point, one cotangent, one direction, and the roads from there.
-struct Roads {
+/// One point, one cotangent, one direction, and the estimates from there.
+struct DerivativeEstimates {
     call: Call,
     x: Tensor<2>,
     v: Tensor<2>,
@@ -92,9 +92,9 @@ struct Roads {
     residual: f64,
 }
 
-impl Roads {
+impl DerivativeEstimates {
     fn new(call: Call) -> Result<Self, Error> {
-        let solution = call.traced.fix.solve(&call.x0, &call.fixed)?;
+        let solution = call.traced.fixed_point.solve(&call.x0, &call.fixed)?;
         let worse =
             |worst: f64, residual: &f64| if residual.is_nan() { f64::INFINITY } else { worst.max(*residual) };
         let residual = solution.statistics.residuals.iter().fold(0.0, worse);
@@ -102,11 +102,11 @@ impl Roads {
         let v = random(&solution.value.clone().into());
         let direction = call.fixed.iter().map(|value| random(value).into()).collect();
         let v = Value::from(v).reshaped(&solution.value.dims()).try_into_tensor()?;
-        Ok(Roads { call, x: solution.value, v, direction, steps, residual })
+        Ok(DerivativeEstimates { call, x: solution.value, v, direction, steps, residual })
     }
 
     fn point(&self) -> Vec<Value> {
-        std::iter::once(self.x.clone().into()).chain(self.call.fixed.iter().cloned()).collect()
+        self.call.point(&self.x)
     }
 
     fn floats(&self) -> Vec<usize> {
@@ -116,9 +116,9 @@ impl Roads {
     /// The derivative along the direction, and the length of the gradient.
     fn implicit(&self) -> Result<(f64, f64), Error> {
         let point = self.point();
-        let c = self.call.traced.fix.adjoint(&self.v, &point)?;
+        let c = self.call.traced.fixed_point.adjoint(&self.v, &point)?;
         let inputs: Vec<usize> = self.floats().iter().map(|at| at + 1).collect();
-        let reverse = vjp(&self.call.traced.fix.g, &inputs);
+        let reverse = vjp(&self.call.traced.fixed_point.g, &inputs);
         let gradients = evaluate(&reverse, [point, vec![c.into()]].concat())?.split_off(1);
         let pairs = gradients.iter().zip(self.floats());
         let derivative = pairs.map(|(gradient, at)| dot(gradient, &self.direction[at])).sum();
@@ -133,7 +133,7 @@ impl Roads {
         let at = |step: f64| {
             let moved = self.call.fixed.iter().zip(&self.direction).map(|(value, t)| moved(value, t, step));
             let fixed: Vec<Value> = moved.collect();
-            let solution = self.call.traced.fix.solve(&self.x, &fixed)?;
+            let solution = self.call.traced.fixed_point.solve(&self.x, &fixed)?;
             Ok::<f64, Error>(dot(&solution.value.into(), &self.v.clone().into()))
         };
         let difference = |step: f64| Ok::<f64, Error>((at(step)? - at(-step)?) / (2.0 * step));
@@ -142,10 +142,10 @@ impl Roads {
 
     fn dot_product(&self) -> Result<f64, Error> {
         let t = Value::from(random(&self.x.clone().into())).reshaped(&self.x.dims());
-        let forward = jvp(&self.call.traced.fix.g, &[0]);
+        let forward = jvp(&self.call.traced.fixed_point.g, &[0]);
         let pushed = evaluate(&forward, [self.point(), vec![t.clone()]].concat())?.remove(1);
         let v = Value::from(self.v.clone());
-        let reverse = vjp(&self.call.traced.fix.g, &[0]);
+        let reverse = vjp(&self.call.traced.fixed_point.g, &[0]);
         let pulled = evaluate(&reverse, [self.point(), vec![v.clone()]].concat())?.remove(1);
         let (left, right) = (dot(&v, &pushed), dot(&pulled, &t));
         Ok((left - right).abs() / dot(&pulled, &pulled).sqrt().max(1e-12))
@@ -171,7 +171,7 @@ impl Roads {
         let fixed: Vec<Value> = bound.collect();
         let mut x = Value::from(self.x.clone());
         for _ in 0..steps {
-            x = run_single(&self.call.traced.fix.g, [vec![x], fixed.clone()].concat())?;
+            x = self.call.update(x, &fixed)?;
         }
         let end: Tensor<2> = x.try_into_tensor()?;
         let drift = dot(&(end.clone().inner() - self.x.clone()).abs().into(), &ones(&self.x));

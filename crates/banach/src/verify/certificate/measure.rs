@@ -1,16 +1,16 @@
 //! The measurements of a certificate, in their order.
 
-use super::{Certificate, Road, RowCertificate};
-use crate::calculus::implicit::Fix;
+use super::numbers::{BoundMethod, Certificate, RowCertificate};
+use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::resolvent::Resolvent;
 use crate::engine::failure::Failure;
 use crate::error::Error;
-use crate::layer::fixed_point::Call;
+use crate::layer::call::Call;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::precision::Precision;
 use crate::settings::report::AdjointReport;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::tracing::layout::{point, run_single};
+use crate::tracing::row_substitution::{RowSubstitution, failed_rows, zero_rows};
 use banach_program::{Program, Value, evaluate, in_precision, jvp, simplify, vjp};
 use banach_solve::{
     Arnoldi, Budget, Gmres, LinearSolver, Outcome, Rows as _, Settings, Solution, Tolerance, spectral_norm,
@@ -41,10 +41,10 @@ pub(super) fn certificate(
     config: &FixedPointConfig,
     v: Tensor<2>,
 ) -> Result<Certificate, Error> {
-    let fix = &call.traced.fix;
+    let fix = &call.traced.fixed_point;
     let solution = fix.solve(&call.x0, &call.fixed)?;
     let residuals = &solution.statistics.residuals;
-    let stand_ins = StandIns::new(residuals);
+    let failed = failed_rows(residuals);
     let sizes = Tensor::<2>::norms(&[&solution.value]).swap_remove(0);
     let mut rows: Vec<RowCertificate> =
         (0..residuals.len()).map(|row| unknown(&solution, &sizes, row)).collect();
@@ -57,33 +57,28 @@ pub(super) fn certificate(
     if rows.is_empty() {
         (found.inputs, found.gradient_from_adjoint, found.gradient_from_state) = (0.0, 0.0, 0.0);
     }
-    if rows.is_empty() || (stand_ins.is_none() && residuals.iter().any(|residual| !residual.is_finite())) {
+    if !failed.contains(&false) {
         found.rows = rows;
         return Ok(found);
     }
-    let mut point: Vec<Value> =
-        std::iter::once(solution.value.into()).chain(call.fixed.iter().cloned()).collect();
-    let mut v = v;
-    let mut lost = vec![false; rows.len()];
-    if let Some(stand_ins) = stand_ins {
-        point = stand_ins.placed(&call.traced.per_row, point)?;
-        v = chosen(&stand_ins.lost, v.zeros_like(), v);
-        lost = stand_ins.lost;
+    let (mut point, mut v) = (call.point(&solution.value), v);
+    if let Some(substitution) = RowSubstitution::new(&failed) {
+        point = substitution.apply(fix.per_row(), point)?;
+        v = zero_rows(&failed, v);
     }
-    let place = Place::new(fix, config, point)?;
-    place.spectrum(&mut rows)?;
+    let at = DiagnosedPoint::new(fix, config, point)?;
+    at.spectrum(&mut rows)?;
     // J is known to its rounding, and I - J no better: its inverse is uncertain by that much, times its own norm.
-    let rounding = 16.0 * place.x.precision();
+    let rounding = 16.0 * at.x.precision();
     rows.iter_mut().for_each(|row| row.resolvent *= 1.0 + rounding * row.resolvent);
-    let path = place.state(&mut rows)?;
+    let path = at.state(&mut rows)?;
     let positions: Vec<usize> =
         (0..call.fixed.len()).filter(|at| call.fixed[*at].ty().kind.is_float()).map(|at| at + 1).collect();
-    place.gradient(&mut rows, &mut found, (&v, &path, &positions))?;
-    for (row, lost) in rows.iter_mut().zip(lost) {
-        if lost {
-            let (residual, size) = (row.residual, row.size);
-            let lost = RowCertificate { residual, size, rate: row.rate, outcome: row.outcome, ..NOTHING };
-            *row = lost;
+    at.gradient(&mut rows, &mut found, (&v, &path, &positions))?;
+    for (row, failed) in rows.iter_mut().zip(failed) {
+        if failed {
+            let RowCertificate { residual, size, rate, outcome, .. } = *row;
+            *row = RowCertificate { residual, size, rate, outcome, ..NOTHING };
         }
     }
     found.rows = rows;
@@ -100,7 +95,7 @@ const NOTHING: RowCertificate = RowCertificate {
     radius_uncertainty: f64::NAN,
     norm: f64::NAN,
     resolvent: f64::NAN,
-    road: Road::Measured,
+    bound_method: BoundMethod::Measured,
     state_error: f64::NAN,
     adjoint_outcome: Outcome::NonFinite,
     adjoint_residual: f64::NAN,
@@ -117,13 +112,13 @@ fn unknown(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowCert
 }
 
 /// A point `(x, q..)` with J there, in double precision where the update can be written in it.
-struct Place<'a> {
+struct DiagnosedPoint<'a> {
     /// As the layer solves.
-    fix: &'a Fix,
+    fix: &'a FixedPointOp,
     /// The point in the precision of the layer.
     stated: Vec<Value>,
     /// The same fixed point, solved as exactly as the precision allows.
-    exact: Fix,
+    exact: FixedPointOp,
     point: Vec<Value>,
     x: Tensor<2>,
     coefficients: Vec<Value>,
@@ -132,8 +127,8 @@ struct Place<'a> {
     precise: Settings<LinearSolver>,
 }
 
-impl<'a> Place<'a> {
-    fn new(fix: &'a Fix, config: &FixedPointConfig, stated: Vec<Value>) -> Result<Self, Error> {
+impl<'a> DiagnosedPoint<'a> {
+    fn new(fix: &'a FixedPointOp, config: &FixedPointConfig, stated: Vec<Value>) -> Result<Self, Error> {
         // Fixed points inside have one precision alone.
         let (g, point) = match in_precision(&fix.g, FloatDType::F64) {
             Ok(g) => (g, stated.iter().map(|value| value.clone().in_precision(FloatDType::F64)).collect()),
@@ -148,17 +143,17 @@ impl<'a> Place<'a> {
         let (precision, on_failure) = (Precision::Stated, OnFailure::Best);
         let adjoint = precise.clone();
         let config = FixedPointConfig { adjoint, precision, on_failure, escalate: false, ..config.clone() };
-        let exact = Fix::new(g, config, Arc::default());
+        let exact = FixedPointOp::new(g, config, Arc::default());
         let (resolvent, coefficients) = exact.resolvent_at(&point)?;
         let transposed = resolvent.transposed();
-        Ok(Place { fix, stated, exact, point, x, coefficients, resolvent, transposed, precise })
+        Ok(DiagnosedPoint { fix, stated, exact, point, x, coefficients, resolvent, transposed, precise })
     }
 
     /// J at the point: its radius, its norm, and the norm of `(I - J)⁻¹`.
     fn spectrum(&self, rows: &mut [RowCertificate]) -> Result<(), Error> {
         let wrong = Failure::default();
-        let apply = |t: &Tensor<2>| wrong.kept(self.resolvent.apply(t, &self.coefficients), t);
-        let back = |t: &Tensor<2>| wrong.kept(self.transposed.apply(t, &self.coefficients), t);
+        let apply = |t: &Tensor<2>| wrong.or_nan(self.resolvent.apply(t, &self.coefficients), t);
+        let back = |t: &Tensor<2>| wrong.or_nan(self.transposed.apply(t, &self.coefficients), t);
         let probe = self.x.probe(2);
         let radius = spectral_radius(&apply, &probe, &SPECTRUM)?;
         let norm = wrong.checked(spectral_norm(&apply, &back, &probe, &SPECTRUM)?)?;
@@ -168,7 +163,7 @@ impl<'a> Place<'a> {
             let highest = norm.values[at] + norm.uncertainties[at];
             // NaN where nothing is known: the minimum below takes the other.
             row.resolvent = if highest < 1.0 { 1.0 / (1.0 - highest) } else { f64::INFINITY };
-            row.road = if highest < 1.0 { Road::Neumann } else { Road::Measured };
+            row.bound_method = if highest < 1.0 { BoundMethod::Neumann } else { BoundMethod::Measured };
         }
         if rows.iter().all(|row| row.resolvent <= 1.0 / (1.0 - MILD)) {
             return Ok(());
@@ -177,11 +172,11 @@ impl<'a> Place<'a> {
         let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
             let solution = match resolvent.solve_by(b, None, &self.coefficients, &self.precise) {
                 Ok(solution) => solution,
-                Err(error) => return wrong.kept(Err(error), b),
+                Err(error) => return wrong.or_nan(Err(error), b),
             };
             let lost: Vec<bool> = solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
             failed.borrow_mut().iter_mut().zip(&lost).for_each(|(failed, lost)| *failed |= lost);
-            chosen(&lost, b.zeros_like(), solution.value)
+            zero_rows(&lost, solution.value)
         };
         let apply = |b: &Tensor<2>| solve(&self.resolvent, b);
         let back = |b: &Tensor<2>| solve(&self.transposed, b);
@@ -190,8 +185,8 @@ impl<'a> Place<'a> {
         for (at, row) in rows.iter_mut().enumerate() {
             let norm = measured.values[at] + measured.uncertainties[at];
             let norm = if failed.borrow()[at] || norm > most || norm.is_nan() { f64::INFINITY } else { norm };
-            if norm < row.resolvent || row.road == Road::Measured {
-                (row.resolvent, row.road) = (norm, Road::Measured);
+            if norm < row.resolvent || row.bound_method == BoundMethod::Measured {
+                (row.resolvent, row.bound_method) = (norm, BoundMethod::Measured);
             }
         }
         wrong.checked(())
@@ -206,7 +201,7 @@ impl<'a> Place<'a> {
                 let solution = resolvent.solve_by(b, None, q, &self.precise)?;
                 let residuals = &solution.statistics.relative;
                 let good = residuals.iter().map(|residual| *residual <= SOLVED).collect();
-                Ok((chosen(&singular, b.zeros_like(), solution.value), good))
+                Ok((zero_rows(&singular, solution.value), good))
             };
         let (first, good) = solved(&self.resolvent, &left, &self.coefficients)?;
         let there = self.x.clone() + first.clone();
@@ -237,7 +232,7 @@ impl<'a> Place<'a> {
 
     /// The point with another x.
     fn at(&self, x: &Tensor<2>) -> Vec<Value> {
-        std::iter::once(x.clone().into()).chain(self.point[1..].iter().cloned()).collect()
+        point(x, &self.point[1..])
     }
 
     /// The errors of the adjoint and of the gradient to the inputs at these positions, for the cotangent v.

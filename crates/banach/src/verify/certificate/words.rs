@@ -1,6 +1,6 @@
 //! A certificate in words, with advice.
 
-use super::{Certificate, Road, RowCertificate};
+use super::numbers::{BoundMethod, Certificate, RowCertificate};
 use banach_solve::Outcome;
 
 /// An error that is worth a remark.
@@ -98,11 +98,11 @@ impl RowCertificate {
         }
         text += &format!(", ‖J‖ = {:.3}", self.norm);
         if self.resolvent.is_finite() {
-            let road = match self.road {
-                Road::Neumann => "at most",
-                Road::Measured => "about",
+            let qualifier = match self.bound_method {
+                BoundMethod::Neumann => "at most",
+                BoundMethod::Measured => "about",
             };
-            text += &format!(", ‖(I - J)⁻¹‖ {road} {:.2}", self.resolvent);
+            text += &format!(", ‖(I - J)⁻¹‖ {qualifier} {:.2}", self.resolvent);
         }
         text += &format!("; residual {:.1e} forward, {:.1e} adjoint", self.residual, self.adjoint_residual);
         if self.adjoint_error.is_finite() {

@@ -21,7 +21,7 @@ pub struct WarmStatistics {
 
 /// What is known of so many samples at most; the one that was not used for the longest time is forgotten first.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct SampleCache {
     capacity: usize,
     samples: HashMap<u64, Sample>,
     /// The samples by when they were last used.
@@ -41,10 +41,10 @@ struct Sample {
     adjoint: Option<Box<[u8]>>,
 }
 
-impl Memory {
+impl SampleCache {
     pub(crate) fn new(capacity: usize) -> Self {
         let (samples, order, statistics) = (HashMap::new(), BTreeMap::new(), WarmStatistics::default());
-        Memory { capacity, samples, order, clock: 0, statistics }
+        SampleCache { capacity, samples, order, clock: 0, statistics }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -82,7 +82,7 @@ impl Memory {
     }
 
     /// Remembers a state; an adjoint of the same types stays.
-    pub(crate) fn remember(&mut self, id: u64, form: &Arc<[Type]>, state: Box<[u8]>) {
+    pub(crate) fn store(&mut self, id: u64, form: &Arc<[Type]>, state: Box<[u8]>) {
         let known = self.taken(id).filter(|sample| sample.form == *form);
         if self.samples.len() >= self.capacity
             && let Some((_, oldest)) = self.order.pop_first()
@@ -97,7 +97,7 @@ impl Memory {
     }
 
     /// Remembers the adjoint, or none, of a sample whose state of these types is remembered.
-    pub(crate) fn remember_adjoint(&mut self, id: u64, form: &[Type], adjoint: Option<Box<[u8]>>) {
+    pub(crate) fn store_adjoint(&mut self, id: u64, form: &[Type], adjoint: Option<Box<[u8]>>) {
         if let Some(sample) = self.samples.get_mut(&id).filter(|sample| *sample.form == *form) {
             sample.adjoint = adjoint;
         }
