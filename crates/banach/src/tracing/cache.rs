@@ -134,8 +134,8 @@ pub(crate) struct Signature {
     pub(crate) training: bool,
     /// The parameters that have a gradient, where the program computes it.
     pub(crate) trained: Vec<usize>,
-    /// The printed module, where fields that are no parameters may change.
-    pub(crate) fields: String,
+    /// The [`fingerprint`](crate::tracing::fingerprint::fingerprint) of the module, where plain fields may change.
+    pub(crate) fields: u64,
 }
 
 impl Signature {
@@ -154,7 +154,7 @@ impl Signature {
             flags: flags.iter().map(|(_, enabled)| *enabled).collect(),
             training: false,
             trained: vec![],
-            fields: String::new(),
+            fields: 0,
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod compare;
 pub(crate) mod detached;
+pub(crate) mod fingerprint;
 pub(crate) mod layout;
 pub(crate) mod parameters;
 pub(crate) mod release;

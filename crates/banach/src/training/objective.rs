@@ -28,11 +28,12 @@ use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine, TRACE_MEMORY};
 use crate::tracing::cache::{Bytes, Cache, Signature};
+use crate::tracing::fingerprint::fingerprint;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::release::Release;
 use crate::tracing::traced::{compare_module, trace_module};
 use banach_program::{Builder, Primitive, Program, Tensors, Value, Var, simplify, vjp};
-use burn::module::{DisplaySettings, Module, ModuleDisplay, ParamId};
+use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::fmt::{Debug, Formatter};
@@ -46,9 +47,10 @@ use std::sync::{Arc, OnceLock};
 /// for each set of shapes and replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any
 /// Burn optimizer. Every new trace is compared once with Burn ([`with_check_trace`](Self::with_check_trace)).
 ///
-/// The program is traced again when a plain field of a module or a setting of a layer changes, as far as Burn prints it.
-/// Numbers that no module prints, the numbers of tensors in plain fields and what a closure captures, stay as they were at
-/// the first call: after a change call [`forget_traces`](Self::forget_traces), or pass them in with the batch.
+/// The program is traced again when a plain field of a module or a setting of a layer changes, as far as the module's
+/// `Debug` prints it. The elements of tensors in plain fields, and what a closure captures, are not printed: they stay as
+/// they were at the first call. After they change, call [`forget_traces`](Self::forget_traces), or pass them in with the
+/// batch.
 ///
 /// Rows of a fixed point without a finite residual or a finite gradient have no part in the gradient, as on the tape: the
 /// step in which one turns up runs a second time, by a program that leaves them out ([`Statistics`](crate::Statistics)
@@ -87,7 +89,7 @@ impl<M, I> Debug for Objective<M, I> {
     }
 }
 
-impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
+impl<M: Module, I: Tensors> Objective<M, I> {
     /// The loss that a closure computes: one number.
     pub fn new(loss: impl Fn(&M, I) -> Tensor<1> + Send + Sync + 'static) -> Self {
         Objective {
@@ -169,7 +171,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         let mut signature = Signature::new(&inputs, batch.numbers(), (&parameters.places, &parameters.flags));
         signature.trained.clone_from(&trained);
         signature.training = training;
-        signature.fields = module.format(DisplaySettings::new().with_show_all_attributes(true));
+        signature.fields = fingerprint(module);
         let step = self.known.get_or_insert(signature, self.trace_memory, |signature| {
             let program =
                 self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
