@@ -40,8 +40,8 @@ impl FixedPointOp {
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
         let settings = &self.config.forward;
         let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
-        let roughly = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
-        in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
+        let coarse = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
+        in_both(settings, x0, coarse, |x0, settings| self.solve_by(x0, q, settings))
     }
 
     /// Solves on the device of the tensors. In every step an observer sees the point at which g was evaluated; solvers

@@ -10,7 +10,7 @@ use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::journal::Journal;
-use crate::settings::precision::{Precision, Single, all_lowered, in_both, left, lowered};
+use crate::settings::precision::{Precision, Single, all_lowered, in_both, lowered, remaining};
 use crate::settings::report::AdjointReport;
 use crate::tracing::cache::Bytes;
 use crate::tracing::layout::point;
@@ -103,7 +103,7 @@ impl Resolvent {
             self.refuse(&report)?;
             return Ok((first.value, report));
         }
-        let budget = left(settings.budget, &first.statistics, started);
+        let budget = remaining(settings.budget, &first.statistics, started);
         let settings = Settings { solver: other(&settings.solver), budget, ..settings.clone() };
         let second = self.solve_by(b, None, q, &settings)?;
         let unsolved = |report: &AdjointReport| report.failed().iter().filter(|failed| **failed).count();
@@ -142,10 +142,10 @@ impl Resolvent {
             return self.solve_by(b, guess, q, settings);
         };
         let c0 = guess.map_or_else(|| b.zeros_like(), Tensor::clone);
-        let roughly = |settings: &_| {
+        let coarse = |settings: &_| {
             single.solve_by(&lowered(b), guess.map(lowered).as_ref(), &all_lowered(q), settings)
         };
-        in_both(settings, &c0, roughly, |c0, settings| self.solve_by(b, Some(c0), q, settings))
+        in_both(settings, &c0, coarse, |c0, settings| self.solve_by(b, Some(c0), q, settings))
     }
 
     /// The same in single precision, if solves by this solver begin there.
