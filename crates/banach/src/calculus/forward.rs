@@ -1,4 +1,4 @@
-//! Forward solves of a fixed point: native or on the device, in one precision or two.
+//! Forward solves of a fixed point: in one precision or two, observed, and with what SHINE needs.
 
 use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::shine::SharedInverse;

@@ -6,16 +6,16 @@
 //! dx̂ = (I - J)⁻¹ ∂g/∂q dq                                   (Jeon, Lee and Choi, from eq. 4)
 //! ```
 //!
-//! Two primitives say all of it. [`FixedPointOp`] is `q -> x̂`; its tangent is a [`Resolvent`], `b -> c = (I - A)⁻¹ b` with
-//! `A = J` at the solution. From `c = A c + b` follow the resolvent's own derivatives:
+//! Two primitives express this. [`FixedPointOp`] is `q -> x̂`; its tangent is a [`Resolvent`], `b -> c = (I - A)⁻¹ b` with
+//! `A = J` at the solution. The derivatives of the resolvent follow from `c = A c + b`:
 //!
 //! ```text
 //! transpose   c = Aᵀ c + b: a resolvent again               (eq. 9, the backward fixed-point layer)
 //! tangent     dc = (I - A)⁻¹ (db + dA c)
 //! ```
 //!
-//! Both are written in programs and in resolvents, so they can be differentiated like anything else. On Burn's tape the
-//! same theorem is a node for every input: the incoming cotangent v becomes the adjoint c, and c the inputs' cotangents.
+//! These are programs and resolvents again, so that they can be differentiated in turn. On Burn's tape the theorem is a node
+//! for every input: the incoming cotangent v becomes the adjoint c, and c the cotangents of the inputs.
 
 use crate::calculus::backward::Backward;
 use crate::calculus::resolvent::{Resolvent, ResolventOp, fits, rows_apart};
@@ -140,7 +140,7 @@ impl FixedPointOp {
         let (fix, mut inner) = if self.leaving_out || self.energy.is_some() && !leaves_out_rows() {
             (self, operands.to_vec())
         } else if leaves_out_rows() {
-            // Rows are left out where the prologue starts: its derivative sums over rows too.
+            // The rows are left out of the prologue as well, whose derivative sums over rows.
             let careful = self.careful.get_or_init(|| {
                 let fix = FixedPointOp::new(self.g.clone(), self.config.clone(), Arc::clone(&self.journal));
                 Arc::new(fix.with_energy(self.energy.clone()).leaving_out_rows())

@@ -1,6 +1,6 @@
 //! The linear solve `c = A(q) c + b` as a differentiable operation, the resolvent `(I - A)⁻¹` of a program `A`.
 //!
-//! What it is for, and its calculus, is said in `implicit.rs`.
+//! Its derivatives are derived in `implicit.rs`.
 
 use crate::calculus::pullback::{Pullbacks, join_inputs};
 use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
@@ -52,18 +52,18 @@ impl Resolvent {
         Resolvent { map, config, iteration, pullbacks, transposed, single, journal }
     }
 
-    /// `(c, q..) -> A(q) c`
+    /// Returns A as a program `(c, q..) -> A(q) c`.
     pub(crate) fn map(&self) -> &Program {
         &self.map
     }
 
-    /// `(I - Aᵀ)⁻¹`, with the same coefficients.
+    /// Returns `(I - Aᵀ)⁻¹`, which has the coefficients of A.
     pub(crate) fn transposed(&self) -> Arc<Resolvent> {
         let new = || {
             let parts = linearize(&self.map, &[0]);
             let mut builder = Builder::new();
             let inputs: Vec<Var> = self.map.input_types().map(|ty| builder.input(ty.clone())).collect();
-            // The coefficients of a linear map do not depend on where it is applied: anywhere will do.
+            // The coefficients of a linear map do not depend on its argument, so any argument serves.
             let mut operands = builder.inline(&parts.primal, &inputs).split_off(1);
             operands.push(inputs[0]);
             let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
@@ -73,18 +73,19 @@ impl Resolvent {
         Arc::clone(self.transposed.get_or_init(new))
     }
 
-    /// `A(q) t`.
+    /// Returns `A(q) t`.
     pub(crate) fn apply(&self, t: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
         applied(&self.map, t, q)
     }
 
+    /// Solves as configured, and counts the solve.
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
         let (c, report) = self.solve(b, None, q, &self.config.adjoint)?;
         self.journal.pulled_back(&report, self.config.on_failure);
         Ok(c)
     }
 
-    /// Solves `c = A c + b`, from a guess of c or without: the coefficients are computed once, every step applies `A` only.
+    /// Solves `c = A c + b`, from a guess of c or without one. Rows that stay unsolved are tried with a second solver.
     pub(crate) fn solve(
         &self,
         b: &Tensor<2>,
@@ -92,7 +93,7 @@ impl Resolvent {
         q: &[Value],
         settings: &Settings<LinearSolver>,
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
-        // An approximation by choice is the one that was chosen, wherever an earlier solve ended.
+        // A truncated sum is an approximation by choice, which does not depend on a guess.
         let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
         let started = Instant::now();
         let first = self.solve_first(b, guess, q, settings)?;
@@ -104,7 +105,7 @@ impl Resolvent {
             return Ok((first.value, report));
         }
         let budget = remaining(settings.budget, &first.statistics, started);
-        let settings = Settings { solver: other(&settings.solver), budget, ..settings.clone() };
+        let settings = Settings { solver: second_solver(&settings.solver), budget, ..settings.clone() };
         let second = self.solve_by(b, None, q, &settings)?;
         let unsolved = |report: &AdjointReport| report.failed().iter().filter(|failed| **failed).count();
         let before = unsolved(&report);
@@ -114,12 +115,12 @@ impl Resolvent {
         Ok((select_rows(&better, second.value, first.value), report))
     }
 
-    /// Refuses rows that failed, if they shall be an error.
+    /// Refuses failed rows under [`OnFailure::Error`].
     pub(crate) fn refuse(&self, report: &AdjointReport) -> Result<(), Error> {
         if self.config.on_failure == OnFailure::Error { report.check() } else { Ok(()) }
     }
 
-    /// The same by one solver.
+    /// Solves by one solver, in the precision of the state.
     pub(crate) fn solve_by(
         &self,
         b: &Tensor<2>,
@@ -130,7 +131,7 @@ impl Resolvent {
         self.iteration.linear(b, guess, q, settings)
     }
 
-    /// The same by the solver that is tried first, in single precision before if solves begin there.
+    /// Solves by the first solver, beginning in single precision if configured.
     fn solve_first(
         &self,
         b: &Tensor<2>,
@@ -148,10 +149,10 @@ impl Resolvent {
         in_both(settings, &c0, coarse, |c0, settings| self.solve_by(b, Some(c0), q, settings))
     }
 
-    /// The same in single precision, if solves by this solver begin there.
+    /// Returns the resolvent in single precision, if solves by this solver begin there.
     fn single(&self, solver: &LinearSolver) -> Result<Option<&Resolvent>, Error> {
         if matches!(solver, LinearSolver::Truncated(_) | LinearSolver::Identity | LinearSolver::Dense(_)) {
-            return Ok(None); // They take no more steps for a worse start.
+            return Ok(None); // The work of these solvers does not depend on the start.
         }
         self.single.get(self.config.precision, &self.map, |map| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
@@ -230,21 +231,21 @@ impl CustomLinear for ResolventOp {
     }
 }
 
-/// The solver that is tried where one failed.
-fn other(solver: &LinearSolver) -> LinearSolver {
+/// Returns the solver that is tried after one has failed.
+fn second_solver(solver: &LinearSolver) -> LinearSolver {
     match solver {
         LinearSolver::Gmres(_) => LinearSolver::Neumann(Neumann::default()),
         LinearSolver::Neumann(_) | _ => LinearSolver::Gmres(Gmres::default()),
     }
 }
 
-/// Whether the rows of a state that a program maps to itself are apart, where these inputs have rows too.
+/// Returns whether the rows of a program that maps a state to itself are independent, if these inputs have rows as well.
 pub(crate) fn rows_apart(program: &Program, has_rows: &[bool]) -> bool {
     let with: Vec<usize> = (0..has_rows.len()).filter(|&at| at == 0 || has_rows[at]).collect();
     row_dependence(program, &with) == RowDependence::Independent
 }
 
-/// The type of a state that a program maps to itself, if the operands are the program's inputs.
+/// Returns the type of the state of a program that maps a state to itself, if the operands fit the inputs of the program.
 pub(crate) fn fits(program: &Program, operands: &[&Type]) -> Result<Type, String> {
     let expected: Vec<&Type> = program.input_types().collect();
     if operands == expected.as_slice() {

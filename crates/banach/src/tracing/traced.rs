@@ -1,4 +1,4 @@
-//! A traced update: its program, its fixed point and the layout of its state, for one set of shapes.
+//! A traced update: its program and the layout of its state, for one set of shapes.
 
 use crate::error::Error;
 use crate::settings::configuration::{Engine, FixedPointConfig};
@@ -22,7 +22,7 @@ pub(crate) struct TracedUpdate {
     /// `(states, z, θ) -> states`.
     pub(crate) program: Program,
     pub(crate) packing: Arc<Packing>,
-    /// What was compared with Burn; None before the first comparison.
+    /// The last comparison with Burn.
     compared: Mutex<Option<Compared>>,
 }
 
@@ -76,7 +76,8 @@ impl TracedUpdate {
         Ok((TracedUpdate { program, packing, compared }, flat))
     }
 
-    /// Compares the trace with Burn at a point `(states, z, θ)` off the tape, unless that was done for as many gradients.
+    /// Compares the trace with Burn at a point `(states, z, θ)` off the tape, unless an earlier comparison included all
+    /// gradients needed now.
     ///
     /// # Errors
     /// As [`Comparison::check`].
@@ -102,16 +103,16 @@ impl TracedUpdate {
     }
 }
 
-/// What was compared with Burn.
+/// An earlier comparison with Burn.
 #[derive(Debug)]
 struct Compared {
-    /// Whether pullbacks were compared, and not values alone.
+    /// Whether pullbacks were compared as well as values.
     training: bool,
     /// The parameters whose gradients were compared.
     trained: Vec<usize>,
 }
 
-/// Compares the trace of what a closure does with a module, a state and an input with Burn, at a point off the tape.
+/// Compares the trace of a closure of a module, a state and an input with Burn, at a point off the tape.
 ///
 /// # Errors
 /// As [`Comparison::check`].
@@ -126,7 +127,7 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
     let states = x.clone().into_values().len();
     let first = point.len() - parameters.ids.len();
     let tracked = training.then(|| {
-        // The gradient of a loss is that of the parameters alone.
+        // The gradient of a loss is taken for the parameters only.
         let floats = (0..first).filter(|&at| subject != "loss" && point[at].ty().kind.is_float());
         floats.chain(parameters.tracked().into_iter().map(|at| first + at)).collect()
     });
@@ -148,7 +149,7 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
     done.inspect_err(record_error)
 }
 
-/// A copy of a module with other parameters, which computes on Burn's tensors: in training mode on the tape, or off it.
+/// Returns a copy of a module with other parameters, in training mode on the tape, or off the tape.
 fn live<M: Module>(module: &M, parameters: &Parameters, values: &[Value], training: bool) -> M {
     // A clone may share running statistics with the original; a validation copy does not.
     let copy = module.valid();
@@ -161,7 +162,7 @@ fn live<M: Module>(module: &M, parameters: &Parameters, values: &[Value], traini
     }
 }
 
-/// The program of what a closure does with a module, a state and an input: `(x.., z.., θ..) -> results`.
+/// Traces a closure of a module, a state and an input: `(x.., z.., θ..) -> results`.
 pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
     module: &M,
     (x, z): (&X, &Z),
@@ -183,8 +184,8 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
     })
 }
 
-/// The program that a closure computes for inputs of these types. A panic of the closure with an [`Error`] of this crate
-/// is that error.
+/// Traces a closure for inputs of these types. A panic of the closure with an [`Error`] of this crate as its payload is
+/// returned as that error.
 pub(crate) fn trace_code(
     device: &Device,
     types: &[Type],
