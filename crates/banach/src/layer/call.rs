@@ -95,7 +95,7 @@ impl Call {
         failure.checked(solution)
     }
 
-    /// Returns z and θ, on the tape where they are.
+    /// Returns z and θ as they were given, on the tape or off it.
     pub(crate) fn live(&self) -> Vec<Value> {
         self.tape.clone().unwrap_or_else(|| self.fixed.clone())
     }

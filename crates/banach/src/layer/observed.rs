@@ -11,12 +11,12 @@ use burn::module::Module;
 use std::ops::ControlFlow;
 
 impl<M: Module + Update> FixedPoint<M> {
-    /// The fixed point from a given start, where a closure sees every iterate and may end the solve by `Break`: rows under
-    /// way then end as [`Outcome::Stopped`](banach_solve::Outcome::Stopped). The solution has the gradient that it has
-    /// without an observer.
+    /// Solves from a given start and shows every iterate to a closure, which may end the solve by `Break`: active rows then
+    /// end as [`Outcome::Stopped`](banach_solve::Outcome::Stopped). The gradient of the solution does not depend on the
+    /// observer.
     ///
     /// The solve runs on the device of the tensors, line by line and in the precision of the state, on all rows until the
-    /// last has ended: it is slower than [`solve_from`](Self::solve_from), and equal to it but for rounding.
+    /// last has ended. It is slower than [`solve_from`](Self::solve_from), and its result differs only by rounding.
     ///
     /// ```
     /// # use banach::{FixedPointConfig, Update};
@@ -43,8 +43,8 @@ impl<M: Module + Update> FixedPoint<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Setting`] inside a trace, for Newton's method, whose line search evaluates g beside
-    /// the iterates, and for [`Gradient::Shine`](crate::Gradient::Shine).
+    /// As [`solve`](Self::solve); [`Error::Setting`] inside a trace, for Newton's method, whose line search evaluates g at
+    /// other points than the iterates, and for [`Gradient::Shine`](crate::Gradient::Shine).
     pub fn solve_observed(
         &self,
         x0: M::State,

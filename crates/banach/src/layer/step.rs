@@ -11,11 +11,11 @@ pub struct Step<'a, S> {
     pub step: usize,
     /// Evaluations of g so far.
     pub evaluations: usize,
-    /// The iterate x; rows that have ended stay where they ended.
+    /// The iterate x; rows that have ended keep their last iterate.
     pub x: S,
     /// The residual `‖g(x) - x‖` of every row.
     pub residuals: &'a [f64],
-    /// How rows ended; none for those under way.
+    /// The outcomes of rows; None for active rows.
     pub outcomes: &'a [Option<Outcome>],
 }
 
