@@ -1,4 +1,4 @@
-//! Gradient checks. Independent ways to the derivative of a layer, for your own updates and tests.
+//! Gradient checks: independent estimates of the derivative of a layer, for your own updates and tests.
 //!
 //! ```
 //! use banach::{FixedPointConfig, Update, check, solve::Tolerance};
@@ -39,26 +39,26 @@ use banach_program::{Value, evaluate, jvp, vjp};
 use burn::module::Module;
 use burn::tensor::{DType, Distribution, Tensor};
 
-/// How far independent estimates to one directional derivative of `⟨v, x̂⟩` are apart, relative to the length of the gradient,
-/// which is its size along a usual direction.
+/// The differences between independent estimates of one directional derivative of `⟨v, x̂⟩`, relative to the norm of the
+/// gradient.
 ///
-/// In double precision with a tight tolerance, right gradients give about `1e-8`; in single precision expect `1e-2`.
+/// For a correct gradient they are about `1e-8` in double precision with a tight tolerance, and `1e-2` in single precision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GradientCheck {
     /// `d⟨v, x̂⟩` along a random direction of z and θ, by the implicit function theorem.
     pub implicit: f64,
-    /// Against a central difference of two solves.
+    /// The difference from central differences of solves.
     pub finite_difference: f64,
-    /// `⟨v, J t⟩` against `⟨Jᵀ v, t⟩`, forward against reverse mode of g at x̂.
+    /// The difference of `⟨v, J t⟩` and `⟨Jᵀ v, t⟩`, forward and reverse mode of g at x̂.
     pub dot_product: f64,
-    /// Against Burn's own autodiff through many applications of g; none where plain iteration does not settle.
+    /// The difference from Burn's own autodiff through many applications of g; None if plain iteration does not converge.
     pub unrolled: Option<f64>,
-    /// The largest `‖g(x̂) - x̂‖` of a row: how well the point of all this is known.
+    /// The largest `‖g(x̂) - x̂‖` of a row, at whose solution all estimates are computed.
     pub residual: f64,
 }
 
 impl GradientCheck {
-    /// Whether every road leads to the same number within the relative tolerance.
+    /// Returns whether all estimates agree within the relative tolerance.
     pub fn agrees(&self, tolerance: f64) -> bool {
         let unrolled = self.unrolled.is_none_or(|error| error <= tolerance);
         self.finite_difference <= tolerance && self.dot_product <= tolerance && unrolled
@@ -68,8 +68,7 @@ impl GradientCheck {
 /// Checks the gradient of a layer with respect to z and every parameter, along a random direction.
 ///
 /// # Errors
-/// As [`FixedPoint::solve`]; [`Error::Setting`] for a layer that gives another gradient than the implicit one, which is what is
-/// checked.
+/// As [`FixedPoint::solve`]; [`Error::Setting`] for a layer with another gradient than the implicit one.
 pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Result<GradientCheck, Error> {
     layer.config().refuse_other_gradients()?;
     let x0 = start_of(layer.update(), &z)?;
@@ -82,7 +81,7 @@ pub fn gradients<M: Module + Update>(layer: &FixedPoint<M>, z: M::Input) -> Resu
     Ok(GradientCheck { implicit, finite_difference, dot_product, unrolled, residual })
 }
 
-/// One point, one cotangent, one direction, and the estimates from there.
+/// A point, a cotangent and a direction, with the estimates of the derivative.
 struct DerivativeEstimates {
     call: Call,
     x: Tensor<2>,
@@ -113,7 +112,7 @@ impl DerivativeEstimates {
         (0..self.call.fixed.len()).filter(|&at| self.call.fixed[at].ty().kind.is_float()).collect()
     }
 
-    /// The derivative along the direction, and the length of the gradient.
+    /// Returns the derivative along the direction, and the norm of the gradient.
     fn implicit(&self) -> Result<(f64, f64), Error> {
         let point = self.point();
         let c = self.call.traced.fixed_point.adjoint(&self.v, &point)?;
@@ -126,7 +125,7 @@ impl DerivativeEstimates {
         Ok((derivative, length))
     }
 
-    /// Central differences at two steps, combined so that their errors cancel to fourth order (Richardson).
+    /// Returns central differences at two step sizes, extrapolated to fourth order (Richardson).
     fn finite_difference(&self) -> Result<f64, Error> {
         let double = self.x.dtype() == DType::F64;
         let step = if double { 1e-4 } else { 1e-2 };
@@ -151,17 +150,17 @@ impl DerivativeEstimates {
         Ok((left - right).abs() / dot(&pulled, &pulled).sqrt().max(1e-12))
     }
 
-    /// Burn's tape through many applications of g from x̂; none where half of them do not say about the same, beside a gradient
-    /// of this length: what the rest would add falls as fast again.
+    /// Returns the derivative by Burn's tape through many applications of g from x̂. None unless half as many applications give
+    /// about the same derivative, relative to a gradient of this norm: then further terms are negligible.
     fn unrolled(&self, length: f64) -> Result<Option<f64>, Error> {
         let steps = (2 * self.steps).clamp(60, 400);
         let (half, all) = (self.unrolled_by(steps / 2)?, self.unrolled_by(steps)?);
         let close = length.max(1e-12) * if self.x.dtype() == DType::F64 { 1e-4 } else { 3e-2 };
-        let settled = |all: &f64| half.is_some_and(|half| (all - half).abs() <= close);
-        Ok(all.filter(settled))
+        let converged = |all: &f64| half.is_some_and(|half| (all - half).abs() <= close);
+        Ok(all.filter(converged))
     }
 
-    /// The same through so many applications; none where they lead away.
+    /// Returns the derivative through a number of applications; None if they move away from x̂.
     fn unrolled_by(&self, steps: usize) -> Result<Option<f64>, Error> {
         let leaves: Vec<Option<Tensor<1>>> = self.call.fixed.iter().map(leaf).collect();
         let bound = leaves.iter().zip(&self.call.fixed).map(|(leaf, value)| match leaf {
@@ -195,7 +194,7 @@ fn ones(like: &Tensor<2>) -> Value {
     Tensor::<2>::ones_like(like).into()
 }
 
-/// Random numbers, flat, as many as the value has.
+/// Returns random numbers, flat, one for each element of the value.
 fn random(like: &Value) -> Tensor<1> {
     let ty = like.ty();
     let dtype = match ty.kind {
@@ -205,7 +204,7 @@ fn random(like: &Value) -> Tensor<1> {
     Tensor::random([ty.len()], Distribution::Normal(0.0, 1.0), (&like.device(), dtype))
 }
 
-/// A leaf of the tape, flat, for a float.
+/// Returns a float tensor as a leaf of the tape, flat.
 fn leaf(value: &Value) -> Option<Tensor<1>> {
     let flat = value.clone().reshaped(&[value.ty().len()]);
     flat.try_into_tensor::<1>().ok().map(|tensor| tensor.autodiff().require_grad())
