@@ -83,8 +83,8 @@ pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfi
 pub use energy::projection::Projection;
 pub use error::Error;
 pub use layer::fixed_point::FixedPoint;
-pub use layer::memory::WarmStatistics;
-pub use layer::observed::Step;
+pub use layer::sample_cache::WarmStatistics;
+pub use layer::step::Step;
 pub use layer::warm::WarmStarts;
 pub use settings::configuration::{Convolution, Engine, FixedPointConfig, OnFailure};
 pub use settings::gradient::Gradient;
@@ -96,5 +96,5 @@ pub use tracing::update_fn::UpdateFn;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
 pub use training::objective::{Compiled, Objective};
-pub use verify::certificate::{Certificate, Road, RowCertificate};
+pub use verify::certificate::{BoundMethod, Certificate, RowCertificate};
 pub use verify::{certificate, check};

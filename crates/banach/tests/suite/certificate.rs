@@ -3,7 +3,7 @@
 use crate::reference::{double, numbers};
 use crate::update;
 use banach::solve::{FixedPointSolver, Neumann, Newton, Outcome, Picard, Tolerance};
-use banach::{Certificate, FixedPoint, FixedPointConfig, Road, check};
+use banach::{BoundMethod, Certificate, FixedPoint, FixedPointConfig, check};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -115,7 +115,7 @@ fn the_numbers_of_a_certificate_are_those_of_a_closed_form() {
             (row.radius - 0.5).abs() < 1e-6 && (row.norm / norm_of([0.5, 3.0, 0.4]) - 1.0).abs() < 1e-6,
             "{row:?}"
         );
-        assert_eq!(row.road, Road::Measured);
+        assert_eq!(row.bound_method, BoundMethod::Measured);
         let resolvent = norm_of([2.0, 10.0, 5.0 / 3.0]);
         assert!(row.resolvent >= resolvent * (1.0 - 1e-6) && row.resolvent < 1.05 * resolvent, "{row:?}");
         assert!((row.rate - 0.5).abs() < 0.05, "{row:?}");
@@ -125,7 +125,7 @@ fn the_numbers_of_a_certificate_are_those_of_a_closed_form() {
     // A contraction in the norm needs no solve.
     let found = layer(picard(), 0.1).certificate(some([1, STATES], 2)).unwrap();
     let row = &found.rows[0];
-    assert_eq!(row.road, Road::Neumann);
+    assert_eq!(row.bound_method, BoundMethod::Neumann);
     assert!((row.resolvent * (1.0 - row.norm) - 1.0).abs() < 1e-2, "{row:?}");
     assert!(found.to_string().contains("at most"), "{found}");
 }
