@@ -3,6 +3,7 @@
 use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::pullback::join_inputs;
 use crate::calculus::resolvent::Resolvent;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::settings::configuration::OnFailure;
 use crate::settings::report::AdjointReport;
@@ -27,7 +28,7 @@ impl FixedPointOp {
 
     /// Solves for the adjoint of the cotangent v as configured.
     pub(crate) fn solve_adjoint(&self, v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]) -> Adjoint {
-        adjoint.solve(v, None, q, &self.config.adjoint)
+        adjoint.solve(LinearSystem::new(v, q), &self.config.adjoint)
     }
 
     /// Returns the adjoint c of a cotangent v at a point `(x, q..)`.

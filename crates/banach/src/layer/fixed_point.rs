@@ -4,6 +4,7 @@ use crate::calculus::attach::anchored;
 use crate::calculus::resolvent::Resolvent;
 use crate::calculus::shine::SharedInverse;
 use crate::calculus::tape::Adjoint;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::layer::call::Call;
 use crate::layer::shared::Shared;
@@ -234,7 +235,9 @@ impl<M: Module + Update> FixedPoint<M> {
                     let guess = warm.as_ref().map_or(Ok(None), |warm| warm.guess(v))?;
                     let (c, report) = match &inverse {
                         Some(inverse) => inverse.adjoint(v, adjoint, q, &config)?,
-                        None => adjoint.solve(v, guess.as_ref(), q, &settings)?,
+                        None => {
+                            adjoint.solve(LinearSystem::new(v, q).with_guess(guess.as_ref()), &settings)?
+                        }
                     };
                     if let Some(warm) = &warm {
                         warm.store_adjoints(&c, &report)?;
