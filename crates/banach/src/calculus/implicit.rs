@@ -226,7 +226,7 @@ impl Custom for FixedPointOp {
         let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
             adjoint.solve(LinearSystem::new(v, q), &settings)
         };
-        Ok(self.on_tape(x, q, point, &failed, solve, count).map_err(refused)?.into())
+        Ok(self.on_tape(q, point, &failed, solve, count).map_err(refused)?.into())
     }
 
     fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {

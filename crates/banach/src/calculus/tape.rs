@@ -37,17 +37,17 @@ impl FixedPointOp {
         Ok(self.solve_adjoint(v, &resolvent.transposed(), &coefficients)?.0)
     }
 
-    /// Returns x as a function of q, which is on the tape. Derivatives are taken at `point`, which is `(x, q..)` off the
-    /// tape; failed rows have none. `solve` solves for the adjoint of a cotangent v.
+    /// Returns x as a function of q, which is on the tape. Derivatives are taken at the point `(x, q..)`, which is off the tape;
+    /// failed rows have none. `solve` solves for the adjoint of a cotangent v.
     pub(crate) fn on_tape(
         &self,
-        x: Tensor<2>,
         q: Vec<Value>,
         mut point: Vec<Value>,
         failed: &[bool],
         solve: impl Fn(&Tensor<2>, &Resolvent, &[Value]) -> Adjoint + Send + Sync + 'static,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
+        let x: Tensor<2> = point[0].clone().try_into_tensor()?;
         self.config.validate_adjoint_width(x.dims()[1])?;
         let substitution = RowSubstitution::new(failed);
         if let Some(substitution) = &substitution {

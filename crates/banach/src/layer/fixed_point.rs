@@ -269,7 +269,7 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let (point, tape) = (call.point(&x), call.tape.iter().flatten().cloned().collect());
         let (shared, on_failure) = (Arc::clone(&self.shared), self.config.on_failure);
-        call.traced.fixed_point.on_tape(x, tape, point, failed, solve, move |report| {
+        call.traced.fixed_point.on_tape(tape, point, failed, solve, move |report| {
             shared.release.reset();
             shared.journal.pulled_back(&report, on_failure);
             log(report);
