@@ -21,6 +21,7 @@ use crate::calculus::backward::Backward;
 use crate::calculus::resolvent::{Resolvent, ResolventOp, fits, rows_apart};
 use crate::calculus::substitution::{Substitution, Substitutions, count_failed_solve, leaves_out_rows};
 use crate::engine::engine_loop::EngineLoop;
+use crate::engine::linear_system::LinearSystem;
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
@@ -222,9 +223,10 @@ impl Custom for FixedPointOp {
         let on_failure = self.config.on_failure;
         let count = move |report: AdjointReport| journal.pulled_back(&report, on_failure);
         let point = point(&x, &detached);
-        let solve =
-            move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| adjoint.solve(v, None, q, &settings);
-        Ok(self.on_tape(x, q, point, &failed, solve, count).map_err(refused)?.into())
+        let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
+            adjoint.solve(LinearSystem::new(v, q), &settings)
+        };
+        Ok(self.on_tape(q, point, &failed, solve, count).map_err(refused)?.into())
     }
 
     fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {

@@ -6,6 +6,7 @@ use crate::calculus::pullback::{Pullbacks, join_inputs};
 use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
 use crate::engine::device_loop::applied;
 use crate::engine::engine_loop::EngineLoop;
+use crate::engine::linear_system::LinearSystem;
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
@@ -80,7 +81,7 @@ impl Resolvent {
 
     /// Solves as configured, and counts the solve.
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
-        let (c, report) = self.solve(b, None, q, &self.config.adjoint)?;
+        let (c, report) = self.solve(LinearSystem::new(b, q), &self.config.adjoint)?;
         self.journal.pulled_back(&report, self.config.on_failure);
         Ok(c)
     }
@@ -88,15 +89,13 @@ impl Resolvent {
     /// Solves `c = A c + b`, from a guess of c or without one. Rows that stay unsolved are tried with a second solver.
     pub(crate) fn solve(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
         // A truncated sum is an approximation by choice, which does not depend on a guess.
-        let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
+        let guess = system.guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
         let started = Instant::now();
-        let first = self.solve_first(b, guess, q, settings)?;
+        let first = self.solve_first(system.with_guess(guess), settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
         report.escalation_skipped = failed && self.config.escalate && !self.journal.escalates();
@@ -106,7 +105,7 @@ impl Resolvent {
         }
         let budget = remaining(settings.budget, &first.statistics, started);
         let settings = Settings { solver: second_solver(&settings.solver), budget, ..settings.clone() };
-        let second = self.solve_by(b, None, q, &settings)?;
+        let second = self.solve_by(system.with_guess(None), &settings)?;
         let unsolved = |report: &AdjointReport| report.failed().iter().filter(|failed| **failed).count();
         let before = unsolved(&report);
         let better = report.escalate(&settings.solver, &second);
@@ -123,30 +122,26 @@ impl Resolvent {
     /// Solves by one solver, in the precision of the state.
     pub(crate) fn solve_by(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        self.iteration.linear(b, guess, q, settings)
+        self.iteration.linear(system, settings)
     }
 
     /// Solves by the first solver, beginning in single precision if configured.
     fn solve_first(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        let Some(single) = self.single(&settings.solver)? else {
-            return self.solve_by(b, guess, q, settings);
-        };
+        let Some(single) = self.single(&settings.solver)? else { return self.solve_by(system, settings) };
+        let LinearSystem { b, guess, q } = system;
         let c0 = guess.map_or_else(|| b.zeros_like(), Tensor::clone);
         let coarse = |settings: &_| {
-            single.solve_by(&lowered(b), guess.map(lowered).as_ref(), &all_lowered(q), settings)
+            let (b, guess, q) = (lowered(b), guess.map(lowered), all_lowered(q));
+            single.solve_by(LinearSystem::new(&b, &q).with_guess(guess.as_ref()), settings)
         };
-        in_both(settings, &c0, coarse, |c0, settings| self.solve_by(b, Some(c0), q, settings))
+        in_both(settings, &c0, coarse, |c0, settings| self.solve_by(system.with_guess(Some(c0)), settings))
     }
 
     /// Returns the resolvent in single precision, if solves by this solver begin there.

@@ -1,6 +1,7 @@
 //! SHINE: the adjoint from the inverse that Broyden's method has learnt in the forward solve.
 
 use crate::calculus::resolvent::Resolvent;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::report::AdjointReport;
@@ -35,7 +36,7 @@ impl SharedInverse {
         }
         let mut settings: Settings<_> = config.adjoint.clone();
         settings.budget.steps = self.refinement;
-        let solution = resolvent.solve_by(v, Some(&c), q, &settings)?;
+        let solution = resolvent.solve_by(LinearSystem::new(v, q).with_guess(Some(&c)), &settings)?;
         let mut report = AdjointReport::new(&settings.solver, &solution);
         report.refined();
         resolvent.refuse(&report)?;

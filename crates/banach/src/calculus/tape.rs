@@ -3,6 +3,7 @@
 use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::pullback::join_inputs;
 use crate::calculus::resolvent::Resolvent;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::settings::configuration::OnFailure;
 use crate::settings::report::AdjointReport;
@@ -27,7 +28,7 @@ impl FixedPointOp {
 
     /// Solves for the adjoint of the cotangent v as configured.
     pub(crate) fn solve_adjoint(&self, v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]) -> Adjoint {
-        adjoint.solve(v, None, q, &self.config.adjoint)
+        adjoint.solve(LinearSystem::new(v, q), &self.config.adjoint)
     }
 
     /// Returns the adjoint c of a cotangent v at a point `(x, q..)`.
@@ -36,17 +37,17 @@ impl FixedPointOp {
         Ok(self.solve_adjoint(v, &resolvent.transposed(), &coefficients)?.0)
     }
 
-    /// Returns x as a function of q, which is on the tape. Derivatives are taken at `point`, which is `(x, q..)` off the
-    /// tape; failed rows have none. `solve` solves for the adjoint of a cotangent v.
+    /// Returns x as a function of q, which is on the tape. Derivatives are taken at the point `(x, q..)`, which is off the tape;
+    /// failed rows have none. `solve` solves for the adjoint of a cotangent v.
     pub(crate) fn on_tape(
         &self,
-        x: Tensor<2>,
         q: Vec<Value>,
         mut point: Vec<Value>,
         failed: &[bool],
         solve: impl Fn(&Tensor<2>, &Resolvent, &[Value]) -> Adjoint + Send + Sync + 'static,
         report: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
+        let x: Tensor<2> = point[0].clone().try_into_tensor()?;
         self.config.validate_adjoint_width(x.dims()[1])?;
         let substitution = RowSubstitution::new(failed);
         if let Some(substitution) = &substitution {

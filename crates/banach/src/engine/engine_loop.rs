@@ -1,6 +1,7 @@
 //! A loop on the engine that its tensors and its operations allow.
 
 use crate::engine::device_loop::DeviceLoop;
+use crate::engine::linear_system::LinearSystem;
 use crate::engine::native_loop::{NativeLoop, compile};
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
@@ -52,16 +53,15 @@ impl EngineLoop {
         })
     }
 
-    /// Solves `c = A(q) c + b`, from a guess of c or without one.
+    /// Solves a linear system `c = A(q) c + b`, with A as the map of the loop.
     pub(crate) fn linear(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
+        let LinearSystem { b, guess, q } = system;
         if let Some(native) = self.native(b, q) {
-            return native.linear(b, guess, q, settings);
+            return native.linear(system, settings);
         }
         let a = self.on_device(q, &b.device())?;
         a.failure.checked(solve_linear_from(&a, b, guess, settings, &mut Unobserved)?)

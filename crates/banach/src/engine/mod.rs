@@ -6,6 +6,7 @@ mod compiled_map;
 pub(crate) mod device_loop;
 pub(crate) mod engine_loop;
 pub(crate) mod failure;
+pub(crate) mod linear_system;
 mod native_loop;
 mod number;
 mod operands;

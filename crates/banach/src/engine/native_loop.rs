@@ -1,6 +1,7 @@
 //! Native CPU solves: batch slices, one per core, each iterated to its own convergence.
 
 use crate::engine::compiled_loop::{CompiledLoop, LoopSlice};
+use crate::engine::linear_system::LinearSystem;
 use crate::engine::number::Number;
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
@@ -27,12 +28,10 @@ pub(crate) trait NativeLoop: Bytes + Debug + Send + Sync {
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Solution<Tensor<2>>, Error>;
 
-    /// Solves `c = A(q) c + b`, from a guess of c or without one.
+    /// Solves a linear system.
     fn linear(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error>;
 }
@@ -65,9 +64,7 @@ impl<T: Number> NativeLoop for CompiledLoop<T> {
 
     fn linear(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        LinearSystem { b, guess, q }: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         in_slices(self, (b, guess), q, settings, |a, b, guess, settings| {

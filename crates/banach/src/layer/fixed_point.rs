@@ -4,6 +4,7 @@ use crate::calculus::attach::anchored;
 use crate::calculus::resolvent::Resolvent;
 use crate::calculus::shine::SharedInverse;
 use crate::calculus::tape::Adjoint;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::layer::call::Call;
 use crate::layer::shared::Shared;
@@ -250,7 +251,9 @@ impl<M: Module + Update> FixedPoint<M> {
                     let guess = warm.as_ref().map_or(Ok(None), |warm| warm.guess(v))?;
                     let (c, report) = match &inverse {
                         Some(inverse) => inverse.adjoint(v, adjoint, q, &config)?,
-                        None => adjoint.solve(v, guess.as_ref(), q, &settings)?,
+                        None => {
+                            adjoint.solve(LinearSystem::new(v, q).with_guess(guess.as_ref()), &settings)?
+                        }
                     };
                     if let Some(warm) = &warm {
                         warm.store_adjoints(&c, &report)?;
@@ -282,7 +285,7 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let (point, tape) = (call.point(&x), call.tape.iter().flatten().cloned().collect());
         let (shared, on_failure) = (Arc::clone(&self.shared), self.config.on_failure);
-        call.traced.fixed_point.on_tape(x, tape, point, failed, solve, move |report| {
+        call.traced.fixed_point.on_tape(tape, point, failed, solve, move |report| {
             shared.release.reset();
             shared.journal.pulled_back(&report, on_failure);
             log(report);

@@ -1,6 +1,7 @@
 //! Losses on the trajectory of an iteration: iterates, each with a gradient of its own.
 
 use crate::calculus::resolvent::Resolvent;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::layer::call::Call;
 use crate::layer::fixed_point::FixedPoint;
@@ -212,8 +213,9 @@ impl<'a> Trajectory<'a> {
     /// Returns the current state on the tape as if it were the solution.
     fn implicit<M: Module + Update>(&self, layer: &FixedPoint<M>) -> Result<Tensor<2>, Error> {
         let settings = layer.config().adjoint.clone();
-        let solve =
-            move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| adjoint.solve(v, None, q, &settings);
+        let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
+            adjoint.solve(LinearSystem::new(v, q), &settings)
+        };
         layer.implicit(self.call, self.x.clone(), &self.failed, solve, |_| ())
     }
 }

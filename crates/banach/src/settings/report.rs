@@ -41,7 +41,7 @@ impl<S> Solution<S> {
 }
 
 /// The report of one forward solve and, once `backward` has run, of its adjoint solves.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// The outcome of each row.
     pub outcomes: Vec<Outcome>,
@@ -90,20 +90,7 @@ impl Report {
     /// Returns the report of a fixed point recorded in a trace, which is solved later.
     pub(crate) fn recorded() -> Self {
         let explanation = "Recorded in a trace: solved whenever the traced program runs.".into();
-        Report {
-            outcomes: vec![],
-            steps: vec![],
-            residuals: vec![],
-            relative: vec![],
-            rates: vec![],
-            trace: None,
-            evaluations: 0,
-            single_evaluations: 0,
-            row_evaluations: 0,
-            derivative_applications: 0,
-            explanation,
-            adjoint: Arc::default(),
-        }
+        Report { explanation, ..Report::default() }
     }
 
     /// Returns whether every row converged.
@@ -211,10 +198,8 @@ impl AdjointReport {
             evaluations: solution.statistics.evaluations,
             single_evaluations: solution.statistics.earlier,
             solvers: vec![solver.to_string()],
-            escalation: None,
             advice: (0..solution.outcomes.len()).map(|row| solution.advice(row)).collect(),
-            escalation_skipped: false,
-            non_finite: vec![],
+            ..AdjointReport::default()
         }
     }
 

@@ -4,7 +4,7 @@ use crate::error::Error;
 use banach_program::Value;
 use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The parameters of a module: live tensors, tracked if those of the module are.
 #[derive(Debug, Default)]
@@ -23,6 +23,15 @@ pub(crate) struct Parameters {
     random: Vec<usize>,
     /// Whether parameters that are not yet initialized are left out.
     initialized: bool,
+    /// The names of the parameters, if they are collected.
+    names: Option<Names>,
+}
+
+/// The names of parameters, and the path to the module that is visited.
+#[derive(Debug, Default)]
+struct Names {
+    path: Vec<String>,
+    names: Vec<String>,
 }
 
 /// Layers that in training mode draw random numbers or compute batch statistics.
@@ -34,6 +43,13 @@ impl Parameters {
         let mut parameters = Parameters::default();
         module.visit(&mut parameters);
         parameters
+    }
+
+    /// Collects the names of the parameters of a module: the field that holds each of them first, such as `state.weight`.
+    pub(crate) fn names_of<M: Module>(module: &M) -> Vec<String> {
+        let mut parameters = Parameters { names: Some(Names::default()), ..Parameters::default() };
+        module.visit(&mut parameters);
+        parameters.names.unwrap_or_default().names
     }
 
     /// Collects the parameters that a module has initialized, and initializes none.
@@ -77,6 +93,9 @@ impl Parameters {
             self.ids.push(id);
             self.values.push(value());
             self.frozen.push(frozen);
+            if let Some(Names { path, names }) = &mut self.names {
+                names.push(path.join("."));
+            }
         }
     }
 }
@@ -109,57 +128,18 @@ impl ModuleVisitor for Parameters {
         }
     }
 
-    fn enter_module(&mut self, _name: &str, container_type: &str) {
+    fn enter_module(&mut self, name: &str, container_type: &str) {
         self.containers.push(RANDOM.iter().position(|random| *random == container_type));
+        if let Some(names) = &mut self.names {
+            names.path.push(name.into());
+        }
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
         self.containers.pop();
-    }
-}
-
-/// The field of a module that holds each parameter first, such as `state.weight`, in the order of [`Parameters`].
-#[derive(Debug, Default)]
-pub(crate) struct ParameterNames {
-    seen: HashSet<ParamId>,
-    names: Vec<String>,
-    path: Vec<String>,
-}
-
-impl ParameterNames {
-    /// Collects the names of the parameters of a module.
-    pub(crate) fn of<M: Module>(module: &M) -> Vec<String> {
-        let mut names = ParameterNames::default();
-        module.visit(&mut names);
-        names.names
-    }
-
-    fn add(&mut self, id: ParamId) {
-        if self.seen.insert(id) {
-            self.names.push(self.path.join("."));
+        if let Some(names) = &mut self.names {
+            names.path.pop();
         }
-    }
-}
-
-impl ModuleVisitor for ParameterNames {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.add(param.id);
-    }
-
-    fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.add(param.id);
-    }
-
-    fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.add(param.id);
-    }
-
-    fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.push(name.into());
-    }
-
-    fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
     }
 }
 

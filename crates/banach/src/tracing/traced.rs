@@ -7,7 +7,7 @@ use crate::settings::trial::record_error;
 use crate::tracing::cache::Bytes;
 use crate::tracing::compare::Comparison;
 use crate::tracing::layout::{Layout, Packing};
-use crate::tracing::parameters::{ParameterNames, Parameters, Replacement};
+use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
 use banach_program::{Program, Tensors, Type, Value, trace};
 use banach_solve::FixedPointSolver;
@@ -131,7 +131,7 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
         let floats = (0..first).filter(|&at| subject != "loss" && point[at].ty().kind.is_float());
         floats.chain(parameters.tracked().into_iter().map(|at| first + at)).collect()
     });
-    let parameter_names = ParameterNames::of(module);
+    let parameter_names = Parameters::names_of(module);
     let named = |at| match at {
         at if at < states => format!("state {at}"),
         at if at < first => format!("input {}", at - states),

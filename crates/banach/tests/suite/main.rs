@@ -6,6 +6,7 @@ mod approximate;
 mod book;
 mod branches;
 mod calculus;
+mod captured;
 mod certificate;
 mod certificate_bounds;
 mod closures;

@@ -4,6 +4,7 @@ use super::numbers::{BoundMethod, Certificate, RowCertificate};
 use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::resolvent::Resolvent;
 use crate::engine::failure::Failure;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::layer::call::Call;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
@@ -170,7 +171,7 @@ impl<'a> DiagnosedPoint<'a> {
         }
         let failed = RefCell::new(vec![false; rows.len()]);
         let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
-            let solution = match resolvent.solve_by(b, None, &self.coefficients, &self.precise) {
+            let solution = match resolvent.solve_by(LinearSystem::new(b, &self.coefficients), &self.precise) {
                 Ok(solution) => solution,
                 Err(error) => return failure.or_nan(Err(error), b),
             };
@@ -199,7 +200,7 @@ impl<'a> DiagnosedPoint<'a> {
         let singular: Vec<bool> = rows.iter().map(|row| !row.resolvent.is_finite()).collect();
         let solved =
             |resolvent: &Resolvent, b: &Tensor<2>, q: &[Value]| -> Result<(Tensor<2>, Vec<bool>), Error> {
-                let solution = resolvent.solve_by(b, None, q, &self.precise)?;
+                let solution = resolvent.solve_by(LinearSystem::new(b, q), &self.precise)?;
                 let residuals = &solution.statistics.relative;
                 let good = residuals.iter().map(|residual| *residual <= SOLVED).collect();
                 Ok((zero_rows(&singular, solution.value), good))
