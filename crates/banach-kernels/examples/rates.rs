@@ -1,5 +1,6 @@
-//! How fast are the kernels? Billions of operations a second on one core, the best of several tries. Of convolutions, the
-//! operations of the definition are counted, whatever the method.
+//! Speed of the kernels, in billions of operations a second on one core, the best of several tries.
+//!
+//! The operations of a convolution are those of its definition, for every method.
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 

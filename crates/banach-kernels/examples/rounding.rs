@@ -1,4 +1,4 @@
-//! How much does Winograd's method round? Errors of both methods in single precision against double precision.
+//! Rounding errors of Winograd's and the direct method in single precision.
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 

@@ -35,8 +35,8 @@ impl AlignedBuffer {
 
     pub(crate) fn numbers<T: Real>(&self) -> &[T] {
         let length = self.0.len() * (size_of::<Line>() / size_of::<T>());
-        // SAFETY: the lines are initialised and hold `length` elements; `T` is `f32` or `f64`, aligned to less than a line,
-        // and valid for any bits.
+        // SAFETY: the lines are initialised and hold `length` elements; `T` is `f32` or `f64`, aligned to
+        // less than a line, and valid for any bits.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<T>(), length) }
     }
 

@@ -125,11 +125,13 @@ impl<T: Real> Chain<T> {
         self.execute(level, Extent { rows, columns }, Matrices { target: None, inputs, outputs });
     }
 
-    /// Computes all outputs at `rows` times `columns` positions in place: `target` is both input 0 and output 0.
+    /// Computes all outputs at `rows` times `columns` positions in place: `target` is both input 0 and output
+    /// 0.
     ///
     /// # Panics
     ///
-    /// If the number of other inputs or outputs is not one less than that of the chain, or one of them is too short.
+    /// If the number of other inputs or outputs is not one less than that of the chain, or one of them is too
+    /// short.
     #[allow(clippy::too_many_arguments, reason = "a size and the matrices")]
     pub fn run_in_place(
         &self,
@@ -253,9 +255,9 @@ impl<T: Real> Run<'_, '_, T> {
             );
             let target = self.target(region, instruction.result);
             let block = Block { extent: region.extent, sources, target };
-            // SAFETY: `check` verified that every matrix covers the whole extent, and a slot holds a region. Values are read
-            // only after they were written. A source and the target are identical or disjoint, since outputs are distinct
-            // mutable slices, disjoint from all inputs but the target.
+            // SAFETY: `check` verified that every matrix covers the whole extent, and a slot holds a region.
+            // Values are read only after they were written. A source and the target are identical or
+            // disjoint, since outputs are distinct mutable slices, disjoint from all inputs but the target.
             unsafe { apply(simd, instruction.work, block) };
         }
     }

@@ -1,8 +1,8 @@
 //! CPU kernels for programs that run many times: products, convolutions, fused elementwise chains.
 //!
-//! Every kernel is written once over [`pulp`]'s vectors and compiled for each [`Level`] of instructions; the level is
-//! chosen at run time. Kernels run on the calling thread and allocate nothing but what their names say; whoever calls
-//! them spreads work over cores. This is the one crate that may say `unsafe`.
+//! Every kernel is written once over [`pulp`]'s vectors and compiled for each [`Level`] of instructions; the
+//! level is chosen at run time. Kernels run on the calling thread, and allocate only where documented;
+//! callers distribute work over cores. This is the only crate with `unsafe` code.
 
 mod adam;
 mod aligned_buffer;

@@ -58,8 +58,8 @@ const ROWS: usize = 16;
 
 /// The right operand of a product, a matrix `[depth, columns]` packed for the micro-kernel of a level.
 ///
-/// A panel has the columns of two vectors, the last one of a single vector where that suffices, padded with zeros. Panels are
-/// row-major.
+/// A panel has the columns of two vectors, the last one of a single vector where that suffices, padded with
+/// zeros. Panels are row-major.
 #[derive(Clone)]
 pub struct Panels<T> {
     level: Level,
@@ -116,7 +116,8 @@ impl<T: Real> Panels<T> {
         }
     }
 
-    /// Packs a matrix from a function: `read(row, first column, out)` writes the columns of a row that fit in `out`.
+    /// Packs a matrix from a function: `read(row, first column, out)` writes the columns of a row that fit in
+    /// `out`.
     pub(crate) fn fill(&mut self, depth: usize, columns: usize, read: impl Fn(usize, usize, &mut [T])) {
         self.resize(depth, columns);
         for panel in 0..self.count() {

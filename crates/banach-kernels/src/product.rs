@@ -18,8 +18,8 @@ const PAGE: usize = 4096;
 /// The associativity of the cache.
 const WAYS: usize = 8;
 
-/// Computes `c = a b`, or `c += a b` with `add`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`, `[m, n]`, starts at
-/// `i stride`. The result of a row does not depend on the number of rows.
+/// Computes `c = a b`, or `c += a b` with `add`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`,
+/// `[m, n]`, starts at `i stride`. The result of a row does not depend on the number of rows.
 ///
 /// # Panics
 /// If shapes do not match, a slice is too short, or rows of `c` overlap.
@@ -31,7 +31,8 @@ pub fn product<T: Real>(a: StridedMatrix<'_, T>, b: &Panels<T>, c: &mut [T], str
     b.level().run(Product { a, b: Right::Packed(b), c, stride, add });
 }
 
-/// Computes [`product`] with an unpacked `b`, `[k, n]`, packed block by block into `scratch` and for its level.
+/// Computes [`product`] with an unpacked `b`, `[k, n]`, packed block by block into `scratch` and for its
+/// level.
 ///
 /// # Panics
 /// As [`product`], or if `b` exceeds its slice.
@@ -134,8 +135,8 @@ impl<T: Real> WithSimd for Product<'_, T> {
 }
 
 impl<T: Real> Product<'_, T> {
-    /// Adds a block of summands to a block of the result; rows of the right operand start `pitch` elements apart. The ranges are
-    /// those of rows, summands and columns, each as start and length.
+    /// Adds a block of summands to a block of the result; rows of the right operand start `pitch` elements
+    /// apart. The ranges are those of rows, summands and columns, each as start and length.
     #[inline(always)]
     fn panel<S: Simd>(
         &mut self,
@@ -170,9 +171,10 @@ impl<T: Real> Product<'_, T> {
                 columns,
                 add: self.add || skip > 0,
             };
-            // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed for the
-            // lanes of `S`, or its columns fill them in the matrix that lies row after row. `check` saw that `a`, that
-            // matrix and `c` lie in their slices and that the rows of `c`, which is borrowed, do not overlap.
+            // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed
+            // for the lanes of `S`, or its columns fill them in the matrix that lies row after row. `check`
+            // saw that `a`, that matrix and `c` lie in their slices and that the rows of `c`, which is
+            // borrowed, do not overlap.
             unsafe { tile::compute(simd, vectors, height, &tile) };
         }
     }

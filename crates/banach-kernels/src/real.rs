@@ -93,7 +93,8 @@ pub trait Real:
     /// Nonnegative numbers with the signs of other numbers.
     #[doc(hidden)]
     fn with_sign<S: Simd>(simd: S, size: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S>;
-    /// `1.5 2^m` for m bits after the point: added to a number, it leaves the nearest integer in the lowest bits.
+    /// `1.5 2^m` for m bits after the point: added to a number, it leaves the nearest integer in the lowest
+    /// bits.
     #[doc(hidden)]
     const ROUNDER: Self;
     /// `2^k` from `ROUNDER + k`, where that is a normal number.

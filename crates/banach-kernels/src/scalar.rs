@@ -2,24 +2,27 @@
 
 /// Coefficients of the vector functions, and scalar functions of the standard library.
 pub trait Scalar: Sized + 'static {
-    /// `log 2` as a sum of two numbers, the first with few enough bits that its product with an exponent is exact.
+    /// `log 2` as a sum of two numbers, the first with few enough bits that its product with an exponent is
+    /// exact.
     const LOG_TWO: (Self, Self);
     /// `1 / log 2`.
     const INVERSE_LOG_TWO: Self;
     /// `(exp(r) - 1 - r) / r^2` for `|r| <= log(2) / 2`, the lowest power first.
     const EXPONENTIAL: &'static [Self];
-    /// `(2 atanh(s) - 2 s) / s^3` as a polynomial in `s^2`, for `1 + f = (1 + s) / (1 - s)` between the roots of 1/2
-    /// and 2, the lowest power first.
+    /// `(2 atanh(s) - 2 s) / s^3` as a polynomial in `s^2`, for `1 + f = (1 + s) / (1 - s)` between the roots
+    /// of 1/2 and 2, the lowest power first.
     const LOGARITHM: &'static [Self];
     /// The arguments below which `exp` is 0 and above which it overflows.
     const EXPONENTIAL_RANGE: (Self, Self);
     /// The argument above which `tanh` is 1.
     const TANH_LIMIT: Self;
-    /// The smallest normal number, a power of two that scales every smaller number to a normal one, and its exponent.
+    /// The smallest normal number, a power of two that scales every smaller number to a normal one, and its
+    /// exponent.
     const SUBNORMAL: (Self, Self, Self);
     /// `erf(x) / x` as a polynomial in `x^2` for `|x| < 1`, the lowest power first.
     const ERF_SMALL: &'static [Self];
-    /// `(1 - erf(x)) exp(x^2)` for x from 1 to the limit, as a polynomial in `1 / (x + a) - b`, the lowest power first.
+    /// `(1 - erf(x)) exp(x^2)` for x from 1 to the limit, as a polynomial in `1 / (x + a) - b`, the lowest
+    /// power first.
     const ERF_LARGE: &'static [Self];
     /// `(a, b)` of these polynomials, and the limit above which `erf` is 1.
     const ERF_RANGE: (Self, Self, Self);

@@ -1,7 +1,7 @@
 //! The micro-kernel of products: a tile of results in registers, a few rows high and one or two vectors wide.
 //!
-//! Products, convolutions and their weight gradients are all sums of terms "a few rows times a panel", computed by one loop. The
-//! order of summation of a row does not depend on the height of its tile.
+//! Products, convolutions and their weight gradients are all sums of terms "a few rows times a panel",
+//! computed by one loop. The order of summation of a row does not depend on the height of its tile.
 
 use crate::real::Real;
 use pulp::{Simd, WithSimd};
@@ -68,9 +68,9 @@ pub(crate) fn balanced(count: usize, most: usize) -> impl Iterator<Item = (usize
 /// Computes a tile of a given height and width in vectors.
 ///
 /// # Safety
-/// `1 <= vectors <= WIDEST` and `1 <= height <= tallest(vectors)`. For every row `i < height`, term and `p < depth` the numbers
-/// the formula of [`Tile`] names can be read, the panel's rows as whole vectors; `columns` results can be written at
-/// `c + i c_stride`, and no other reference to them exists.
+/// `1 <= vectors <= WIDEST` and `1 <= height <= tallest(vectors)`. For every row `i < height`, term and
+/// `p < depth` the numbers the formula of [`Tile`] names can be read, the panel's rows as whole vectors;
+/// `columns` results can be written at `c + i c_stride`, and no other reference to them exists.
 #[inline(always)]
 pub(crate) unsafe fn compute<S: Simd, T: Real>(simd: S, vectors: usize, height: usize, tile: &Tile<'_, T>) {
     macro_rules! heights {
@@ -163,7 +163,8 @@ unsafe fn store<S: Simd, T: Real, const H: usize, const V: usize>(
     if tile.columns == V * lanes && !tile.add {
         for (i, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
-                // SAFETY: whole vectors of results, writable by the caller's contract. Sums stay in registers until here.
+                // SAFETY: whole vectors of results, writable by the caller's contract. Sums stay in registers
+                // until here.
                 unsafe {
                     let c = tile.c.add(i * tile.c_stride + v * lanes);
                     c.cast::<T::Vector<S>>().write_unaligned(*sum);

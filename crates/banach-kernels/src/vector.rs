@@ -1,4 +1,5 @@
-//! Vector arithmetic of solvers, in double precision with one final rounding, bit for bit equal at every level.
+//! Vector arithmetic of solvers, in double precision with one final rounding, bit for bit equal at every
+//! level.
 
 use crate::{Level, Real};
 use pulp::{Simd, WithSimd};

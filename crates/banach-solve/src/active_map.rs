@@ -47,7 +47,8 @@ impl<'a, R: Rows, M: Map<R> + ?Sized> ActiveMap<'a, R, M> {
         Ok(x.minus(&self.apply(x, ledger)?))
     }
 
-    /// Restricts the map to the active rows of the batch when enough others have ended, and returns their positions.
+    /// Restricts the map to the active rows of the batch when enough others have ended, and returns their
+    /// positions.
     pub(crate) fn narrow(&mut self, batch: &[usize], active: &[bool]) -> Option<Vec<usize>> {
         let keep = positions_to_keep(active).filter(|_| self.can_narrow)?;
         let Some(narrowed) = self.map.narrowed(&entries_at(batch, &keep)) else {
@@ -86,8 +87,8 @@ impl<'a, R> ActiveSmoothMap<'a, R> {
     }
 }
 
-/// The positions of the active rows, where at least a quarter of the batch has ended: then at most a third of the work
-/// is wasted on ended rows, and copies are rare.
+/// The positions of the active rows, where at least a quarter of the batch has ended: then at most a third of
+/// the work is wasted on ended rows, and copies are rare.
 fn positions_to_keep(active: &[bool]) -> Option<Vec<usize>> {
     let keep: Vec<usize> = (0..active.len()).filter(|position| active[*position]).collect();
     let ended = active.len() - keep.len();

@@ -4,10 +4,10 @@ use crate::Tolerance;
 
 /// The fraction of the first residual to which the residual of a grown state must fall: 2⁻⁷.
 ///
-/// A row without a fixed point, whose residual stays above `d`, cannot pass for converged where `d` exceeds this fraction
-/// of its first residual (and the absolute tolerance). A larger fraction would accept more such rows; a smaller one would
-/// require more steps of plain iteration than the relative tolerance does where the state grows by a large factor (by 78
-/// at a relative tolerance of `1e-4`).
+/// A row without a fixed point, whose residual stays above `d`, cannot pass for converged where `d` exceeds
+/// this fraction of its first residual (and the absolute tolerance). A larger fraction would accept more such
+/// rows; a smaller one would require more steps of plain iteration than the relative tolerance does where the
+/// state grows by a large factor (by 78 at a relative tolerance of `1e-4`).
 const REQUIRED_DECREASE: f64 = 1.0 / 128.0;
 
 /// The rounding error of `g(x) - x`, in units of the precision of the state times its norm.
@@ -18,9 +18,10 @@ const GROWTH_LIMIT: f64 = 2.0;
 
 /// The residual and the size of a row at its first point, against which grown states are judged.
 ///
-/// Where there is no fixed point, a solver may move the state so far away that any residual is small relative to it, or
-/// vanishes in the rounding of `x + tiny`. So the residual of a grown state, with its rounding error added, is compared
-/// with the first residual. Later residuals are no scale: one may be large only because the solver jumped.
+/// Where there is no fixed point, a solver may move the state so far away that any residual is small relative
+/// to it, or vanishes in the rounding of `x + tiny`. So the residual of a grown state, with its rounding
+/// error added, is compared with the first residual. Later residuals are no scale: one may be large only
+/// because the solver jumped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Growth {
     /// Residual and size at the first point, in the norm of the tolerance; `None` before that.
@@ -48,7 +49,8 @@ impl Growth {
         tolerance.met(residual, size) && fallen
     }
 
-    /// An upper bound on the true residual: the measured one, plus its rounding error where the state has grown.
+    /// An upper bound on the true residual: the measured one, plus its rounding error where the state has
+    /// grown.
     pub(crate) fn bound(&self, residual: f64, size: f64) -> f64 {
         if self.grown(size) { residual + self.rounding(size) } else { residual }
     }

@@ -6,8 +6,8 @@ use crate::settings::StoppingRules;
 use crate::state::rows::entries_at;
 use crate::{Error, Iterate, Map, Observe, Rows, Solution, Solver};
 
-/// Iterates until every row has ended: evaluates the map, records residuals, applies the stopping rules, reports, steps,
-/// and narrows the batch. Returns the solution and the memory of the rows left in the batch.
+/// Iterates until every row has ended: evaluates the map, records residuals, applies the stopping rules,
+/// reports, steps, and narrows the batch. Returns the solution and the memory of the rows left in the batch.
 ///
 /// `sizes` are the scales of the relative residuals, by default the norm of the image, `‖g(x)‖`.
 pub(crate) fn iterate<R: Rows, S: Solver<R>>(
@@ -53,10 +53,11 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     Ok((ledger.close(), memory))
 }
 
-/// Returns rows whose extrapolated step failed to their best iterates, and the active rows that the solver moves.
+/// Returns rows whose extrapolated step failed to their best iterates, and the active rows that the solver
+/// moves.
 ///
-/// A row that was reset waits at its best iterate for one evaluation, and the solver clears its memory: the point that
-/// the row leaves may not be finite, and must not reach that memory.
+/// A row that was reset waits at its best iterate for one evaluation, and the solver clears its memory: the
+/// point that the row leaves may not be finite, and must not reach that memory.
 fn reset_failed<R: Rows, S: Solver<R>>(
     solver: &S,
     memory: &mut S::Memory,

@@ -10,9 +10,9 @@ use std::time::Instant;
 
 /// The best iterate, the residual and the outcome of every row.
 ///
-/// The ledger alone applies the stopping rules, for every solver. A row that has ended does not change any more, and may
-/// leave the batch ([`narrow`](Self::narrow)). The ledger stores all rows; arguments and results of its methods describe
-/// the rows of the batch, by position.
+/// The ledger alone applies the stopping rules, for every solver. A row that has ended does not change any
+/// more, and may leave the batch ([`narrow`](Self::narrow)). The ledger stores all rows; arguments and
+/// results of its methods describe the rows of the batch, by position.
 pub(crate) struct Ledger<R> {
     rules: StoppingRules,
     /// The row at each position of the batch.
@@ -21,7 +21,8 @@ pub(crate) struct Ledger<R> {
     active: Vec<bool>,
     /// The best iterates of the rows in the batch.
     best: R,
-    /// The best iterates of rows that have left the batch, as a matrix of all rows; `None` while the batch is whole.
+    /// The best iterates of rows that have left the batch, as a matrix of all rows; `None` while the batch is
+    /// whole.
     departed: Option<R>,
     outcomes: Vec<Option<Outcome>>,
     steps: Vec<usize>,
@@ -118,8 +119,8 @@ impl<R: Rows> Ledger<R> {
         self.row_evaluations += rows;
     }
 
-    /// Records the iterates `x` and the residuals of the active rows, and ends rows that meet a stopping rule; `steps` counts
-    /// the steps of a row.
+    /// Records the iterates `x` and the residuals of the active rows, and ends rows that meet a stopping
+    /// rule; `steps` counts the steps of a row.
     pub(crate) fn record(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
         // Rows that have ended are frozen at their best iterates, which equal `x` there.
         self.reset.fill(false);
@@ -185,8 +186,8 @@ impl<R: Rows> Ledger<R> {
         (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
     }
 
-    /// Whether the row cannot converge from this point: it is not finite, has diverged, or has grown so far that rounding
-    /// hides every acceptable residual.
+    /// Whether the row cannot converge from this point: it is not finite, has diverged, or has grown so far
+    /// that rounding hides every acceptable residual.
     fn is_hopeless(&self, row: usize, outcome: Option<Outcome>, size: f64) -> bool {
         match outcome {
             Some(Outcome::NonFinite | Outcome::Diverged) => true,
@@ -195,8 +196,8 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// Rows of the batch that the last call of [`record`](Self::record) has reset to their best iterates, because an
-    /// extrapolated step led to a hopeless point.
+    /// Rows of the batch that the last call of [`record`](Self::record) has reset to their best iterates,
+    /// because an extrapolated step led to a point from which they cannot converge.
     pub(crate) fn reset(&self) -> &[bool] {
         &self.reset
     }
@@ -213,8 +214,8 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// Whether the row at this position is restricted to plain steps until it finds a better iterate: extrapolated steps
-    /// have failed twice from its best one.
+    /// Whether the row at this position is restricted to plain steps until it finds a better iterate:
+    /// extrapolated steps have failed twice from its best one.
     pub(crate) fn needs_plain_steps(&self, position: usize) -> bool {
         self.resets[self.batch[position]] > 1
     }

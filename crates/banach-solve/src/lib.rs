@@ -1,8 +1,9 @@
 //! Solvers of fixed points and linear systems on batched rows, with an outcome for every row.
 //!
-//! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)` for a
-//! [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application. Nothing here
-//! differentiates (a [`Smooth`] map brings its derivative, for [`fixed_point_smooth`]), and a numerical failure is a value ([`Outcome`]), not an error.
+//! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)`
+//! for a [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application.
+//! Nothing here differentiates (a [`Smooth`] map brings its derivative, for [`fixed_point_smooth`]), and a
+//! numerical failure is a value ([`Outcome`]), not an error.
 //!
 //! ```
 //! use banach_solve::{Settings, fixed_point};

@@ -2,20 +2,21 @@
 
 /// A function from `[rows, n]` to `[rows, n]`.
 ///
-/// Every closure `Fn(&R) -> R` is a map. Row `i` of the image must depend on row `i` of the argument alone, so that each
-/// row converges, fails and stops on its own. A map that couples rows is a single problem and must be given as one row.
-/// A closure cannot be [`narrowed`](Self::narrowed); other maps may support it.
+/// Every closure `Fn(&R) -> R` is a map. Row `i` of the image must depend on row `i` of the argument alone,
+/// so that each row converges, fails and stops on its own. A map that couples rows is a single problem and
+/// must be given as one row. A closure cannot be [`narrowed`](Self::narrowed); other maps may support it.
 ///
 /// For [`solve_linear`](crate::solve_linear) the map must be linear.
 pub trait Map<R> {
     /// Returns the image of `x`.
     fn apply(&self, x: &R) -> R;
 
-    /// Returns the restriction of the map to these rows of its batch, in increasing order: a map on `[rows.len(), n]`
-    /// whose image equals these rows of [`apply`](Self::apply). `None`, the default, if the map has no restriction.
+    /// Returns the restriction of the map to these rows of its batch, in increasing order: a map on
+    /// `[rows.len(), n]` whose image equals these rows of [`apply`](Self::apply). `None`, the default, if the
+    /// map has no restriction.
     ///
-    /// Solvers restrict the map when rows have ended, to spend no work on them. They always call this method on the
-    /// original map, with rows of the whole batch.
+    /// Solvers restrict the map when rows have ended, to spend no work on them. They always call this method
+    /// on the original map, with rows of the whole batch.
     fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
         let _ = rows;
         None
@@ -33,12 +34,14 @@ where
 
 /// A map with a derivative, and with an energy where the map is a gradient step.
 ///
-/// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it by any solver, [`Newton`](crate::Newton) included.
+/// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it by any solver,
+/// [`Newton`](crate::Newton) included.
 pub trait Smooth<R>: Map<R> {
     /// Returns the derivative at `x`: the linear map `t -> J(x) t`.
     fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a>;
 
-    /// Returns the energy `f(x)` of every row if the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`, else `None`.
+    /// Returns the energy `f(x)` of every row if the map is a gradient step `g(x) = x - γ ∇f(x)` with
+    /// `γ > 0`, else `None`.
     ///
     /// Must be `Some` for every `x` or for none. `Some` implies that `J` is symmetric.
     fn energy(&self, x: &R) -> Option<Vec<f64>>;

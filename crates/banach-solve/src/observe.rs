@@ -17,8 +17,8 @@ pub struct Progress<'a> {
     pub step: usize,
     /// Calls of the map so far.
     pub evaluations: usize,
-    /// The current residual of every row; for a row that has ended, its final residual. Within a GMRES cycle, the estimate
-    /// of the least-squares problem.
+    /// The current residual of every row; for a row that has ended, its final residual. Within a GMRES cycle,
+    /// the estimate of the least-squares problem.
     pub residuals: &'a [f64],
     /// The outcome of every row; `None` for active rows.
     pub outcomes: &'a [Option<Outcome>],

@@ -37,6 +37,23 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 13] = [
+        Self::Converged,
+        Self::Approximate,
+        Self::StepLimit,
+        Self::EvaluationLimit,
+        Self::TimeLimit,
+        Self::Stalled,
+        Self::Diverged,
+        Self::NonFinite,
+        Self::Asymmetric,
+        Self::Indefinite,
+        Self::Singular,
+        Self::Breakdown,
+        Self::Stopped,
+    ];
+
     /// Returns whether the outcome is [`Converged`](Self::Converged).
     pub fn is_converged(self) -> bool {
         self == Self::Converged

@@ -25,8 +25,8 @@ pub struct Settings<S> {
     pub budget: Budget,
     /// The rule that ends stalled rows; `None` for no rule.
     pub patience: Option<Patience>,
-    /// A row is [`Diverged`](crate::Outcome::Diverged) once its residual exceeds this factor times the larger of
-    /// its first residual and its first size, the scale of the relative residual; `None` for no limit.
+    /// A row is [`Diverged`](crate::Outcome::Diverged) once its residual exceeds this factor times the larger
+    /// of its first residual and its first size, the scale of the relative residual; `None` for no limit.
     pub divergence: Option<f64>,
     /// Whether the residuals of every step are recorded in [`Statistics::trace`](crate::Statistics::trace).
     pub trace: bool,

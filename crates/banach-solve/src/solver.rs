@@ -14,8 +14,8 @@ pub struct Iterate<'a, R> {
     pub residuals: &'a [f64],
     /// The active rows. The loop ignores a step of any other row.
     pub active: &'a [bool],
-    /// The residual of every row divided by the largest residual that the tolerance allows, both in the norm of the
-    /// tolerance: at most 1 where a row meets the tolerance, infinite where the tolerance is zero.
+    /// The residual of every row divided by the largest residual that the tolerance allows, both in the norm
+    /// of the tolerance: at most 1 where a row meets the tolerance, infinite where the tolerance is zero.
     pub excess: &'a [f64],
     difference: OnceCell<R>,
 }
@@ -41,7 +41,7 @@ impl<'a, R: Rows> Iterate<'a, R> {
 ///
 /// The loop evaluates the map, stops rows, freezes rows that have ended and detects failures.
 pub trait Solver<R: Rows> {
-    /// What the solver keeps between steps.
+    /// The state kept between steps.
     type Memory;
 
     /// Creates the memory before the first step.
@@ -53,24 +53,27 @@ pub trait Solver<R: Rows> {
     /// Keeps the memory of the rows at these positions, in increasing order; the other rows leave the batch.
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
 
-    /// Clears the memory of the row at this position, so that its next step is plain. The loop calls it after an
-    /// extrapolated step has failed. The default does nothing, for solvers whose steps are all plain.
+    /// Clears the memory of the row at this position, so that its next step is plain. The loop calls it after
+    /// an extrapolated step has failed. The default does nothing, for solvers whose steps are all plain.
     fn restart(&self, memory: &mut Self::Memory, row: usize) {
         let _ = (memory, row);
     }
 
-    /// Whether the last step of the row at this position was extrapolated, that is, no plain step `x + β (g(x) - x)`.
+    /// Whether the last step of the row at this position was extrapolated, that is, no plain step
+    /// `x + β (g(x) - x)`.
     ///
-    /// Where an extrapolated step leads to a point at which `g` is not finite, or the residual or the state explodes,
-    /// the row returns to its best iterate, restarts with an empty memory ([`restart`](Self::restart)) and takes a plain
-    /// step. After a plain step the row ends there. The default is false.
+    /// Where an extrapolated step leads to a point at which `g` is not finite, or the residual or the state
+    /// explodes, the row returns to its best iterate, restarts with an empty memory
+    /// ([`restart`](Self::restart)) and takes a plain step. After a plain step the row ends there. The
+    /// default is false.
     fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
         let _ = (memory, row);
         false
     }
 
-    /// Takes the changes of method of the last step, for [`Statistics::switches`](crate::Statistics::switches). In each,
-    /// `row` is the position in the batch; the loop fills in the step. The default is none.
+    /// Takes the changes of method of the last step, for
+    /// [`Statistics::switches`](crate::Statistics::switches). In each, `row` is the position in the batch;
+    /// the loop fills in the step. The default is none.
     fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {
         let _ = memory;
         Vec::new()

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
 ///
-/// The residual is that of the map itself, not of a damped or mixed step. A state that grows without bound makes any
-/// relative residual small. So where the state has grown to more than twice its first norm, the residual plus the
-/// rounding error of the state must also be at most `absolute` or 1/128 of the first residual; from zero, `x = x + 1`
-/// never converges. For `(I - A) c = v` the residual is `‖v - (c - A c)‖` and its scale is `‖v‖`, both in the Euclidean
-/// norm, which linear solvers minimize.
+/// The residual is that of the map itself, not of a damped or mixed step. A state that grows without bound
+/// makes any relative residual small. So where the state has grown to more than twice its first norm, the
+/// residual plus the rounding error of the state must also be at most `absolute` or 1/128 of the first
+/// residual; from zero, `x = x + 1` never converges. For `(I - A) c = v` the residual is `‖v - (c - A c)‖`
+/// and its scale is `‖v‖`, both in the Euclidean norm, which linear solvers minimize.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -28,15 +28,16 @@ pub struct Tolerance {
     pub norm: Norm,
 }
 
-/// The norm of a row of width `n`. In wide rows the choice changes the meaning of `absolute`; the steps of a solver do not
-/// depend on it.
+/// The norm of a row of width `n`. In wide rows the choice changes the meaning of `absolute`; the steps of a
+/// solver do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
     /// The square root of the sum of squares.
     #[default]
     Euclidean,
-    /// The square root of the mean of squares, `1 / √n` times the Euclidean norm: the size of a typical entry.
+    /// The square root of the mean of squares, `1 / √n` times the Euclidean norm: the size of a typical
+    /// entry.
     RootMeanSquare,
     /// The largest absolute value: every entry must meet the tolerance.
     Maximum,

@@ -13,8 +13,8 @@ use pulp::{Simd, WithSimd};
 ///
 /// # Safety
 ///
-/// The operands of the operation must be readable and the target writable at every position of the extent. A source may
-/// overlap the target only if both have each position at the same address.
+/// The operands of the operation must be readable and the target writable at every position of the extent. A
+/// source may overlap the target only if both have each position at the same address.
 #[inline(always)]
 pub(super) unsafe fn apply<S: Simd, T: Real>(simd: S, work: Work, block: Block<T>) {
     let operation = match work {
@@ -151,7 +151,8 @@ impl<T: Real> WithSimd for Two<T> {
     }
 }
 
-/// A sum, difference or product, and a function of it, on a block; constructed under the contract of [`apply`].
+/// A sum, difference or product, and a function of it, on a block; constructed under the contract of
+/// [`apply`].
 struct Pair<T>(Block<T>, First, Second);
 
 macro_rules! then {

@@ -35,8 +35,8 @@ pub(super) struct Block<T> {
     pub(super) target: Target<T>,
 }
 
-/// Applies a function of vectors to the first sources of a block. The function is inlined into the loop, and so compiled
-/// for its instruction set.
+/// Applies a function of vectors to the first sources of a block. The function is inlined into the loop, and
+/// so compiled for its instruction set.
 macro_rules! each {
     ($simd:ident, $block:ident, |$($operand:ident),*| $function:expr) => {{
         let [$($operand,)* ..] = $block.sources;
@@ -81,8 +81,8 @@ pub(super) use {each, each_lane};
 ///
 /// # Safety
 ///
-/// Every source must be readable and the target writable at every position of the extent. A source may overlap the
-/// target only if both have each position at the same address.
+/// Every source must be readable and the target writable at every position of the extent. A source may
+/// overlap the target only if both have each position at the same address.
 #[inline(always)]
 pub(super) unsafe fn map<S: Simd, T: Real, const N: usize>(
     simd: S,

@@ -126,7 +126,8 @@ impl Operation {
     }
 }
 
-/// One operation on registers. Registers `0..inputs` of a chain hold its inputs, until a step overwrites them.
+/// One operation on registers. Registers `0..inputs` of a chain hold its inputs, until a step overwrites
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The operation.

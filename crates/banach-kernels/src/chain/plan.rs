@@ -1,4 +1,5 @@
-//! Storage plans of chains: every value lies in an input, an output or a scratch slot, reused after its last use.
+//! Storage plans of chains: every value lies in an input, an output or a scratch slot, reused after its last
+//! use.
 
 use super::operation::{Binary, Operation, Step, Unary};
 use std::collections::HashMap;

@@ -1,10 +1,12 @@
 //! Index arithmetic of a convolution along one axis, in either direction.
 
-/// One axis of a convolution, from the image that is read (the source) to the image that is written (the target).
+/// One axis of a convolution, from the image that is read (the source) to the image that is written (the
+/// target).
 ///
-/// A row of the target is computed from a table of source pixels, with entries for positions outside the source and, if
-/// `transposed`, between its pixels. Pixel `t` meets entry `t stride + shift(tap)` under a tap. If transposed, the target is
-/// divided into as many classes as the stride, whose pixels all meet the same taps, and the entry is `t + shift(tap)`.
+/// A row of the target is computed from a table of source pixels, with entries for positions outside the
+/// source and, if `transposed`, between its pixels. Pixel `t` meets entry `t stride + shift(tap)` under a
+/// tap. If transposed, the target is divided into as many classes as the stride, whose pixels all meet the
+/// same taps, and the entry is `t + shift(tap)`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub(super) source: usize,

@@ -27,8 +27,8 @@ impl<T: Real> Pixels<'_, T> {
     /// Writes the pixels, of which the first is at the start of the target.
     ///
     /// # Safety
-    /// Every entry of the table that a term names, and the `count` entries at `step` from there, points to as many
-    /// elements as the panels have columns.
+    /// Every entry of the table that a term names, and the `count` entries at `step` from there, points to as
+    /// many elements as the panels have columns.
     #[inline(always)]
     pub(super) unsafe fn compute<S: Simd>(&self, simd: S, panels: &Panels<T>, target: &mut [T]) {
         for channel in (0..panels.columns()).step_by(T::lanes::<S>()) {

@@ -2,8 +2,8 @@
 
 use super::axis::Axis;
 
-/// The geometry of a two-dimensional convolution of images `[input, channels[0]]` into images `[output, channels[1]]`. Pairs
-/// are height and width, or input and output channels.
+/// The geometry of a two-dimensional convolution of images `[input, channels[0]]` into images
+/// `[output, channels[1]]`. Pairs are height and width, or input and output channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Convolution {
     /// Height and width of the input.
@@ -42,7 +42,8 @@ impl Convolution {
         self.channels.map(|channels| channels / self.groups)
     }
 
-    /// Returns the number of weights, `[output channels, input channels of a group, kernel height, kernel width]`.
+    /// Returns the number of weights,
+    /// `[output channels, input channels of a group, kernel height, kernel width]`.
     pub fn weights(&self) -> usize {
         self.channels[1] * self.group_channels()[0] * self.taps()
     }
@@ -58,7 +59,8 @@ impl Convolution {
         [input * self.channels[0], output * self.channels[1]]
     }
 
-    /// Returns whether [`ConvolutionMethod::Winograd`] applies: a 3 by 3 kernel without stride, dilation or groups.
+    /// Returns whether [`ConvolutionMethod::Winograd`] applies: a 3 by 3 kernel without stride, dilation or
+    /// groups.
     pub fn is_for_winograd(&self) -> bool {
         self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1
     }
@@ -114,17 +116,18 @@ impl Convolution {
 /// The algorithm of a convolution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConvolutionMethod {
-    /// The definition: one product for every tap and the pixel under it. A pixel outside the image contributes no product, even
-    /// with a weight that is infinite or NaN.
+    /// The definition: one product for every tap and the pixel under it. A pixel outside the image
+    /// contributes no product, even with a weight that is infinite or NaN.
     #[default]
     Direct,
-    /// Winograd's method, with 16 products instead of 36, for [suitable](Convolution::is_for_winograd) convolutions; all others
-    /// are computed directly.
+    /// Winograd's method, with 16 products instead of 36, for [suitable](Convolution::is_for_winograd)
+    /// convolutions; all others are computed directly.
     ///
-    /// A pixel that is infinite or NaN makes all pixels of its 2 by 2 blocks NaN; such a weight makes every pixel NaN.
+    /// A pixel that is infinite or NaN makes all pixels of its 2 by 2 blocks NaN; such a weight makes every
+    /// pixel NaN.
     ///
-    /// Its rounding errors differ: the error bound, relative to the largest neighbouring pixels, is seven times that of the
-    /// direct method; for pixels of similar size, errors are smaller, because fewer numbers are summed. The example `rounding`
-    /// prints the errors of both methods, the example `rates` their speed.
+    /// Its rounding errors differ: the error bound, relative to the largest neighbouring pixels, is seven
+    /// times that of the direct method; for pixels of similar size, errors are smaller, because fewer numbers
+    /// are summed. The example `rounding` prints the errors of both methods, the example `rates` their speed.
     Winograd,
 }

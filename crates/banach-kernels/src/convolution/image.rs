@@ -1,6 +1,7 @@
 //! Direct convolution of an image, in tiles of pixels summed in registers over all taps.
 //!
-//! No pixel is copied: tables hold pointers to the source pixels under every tap, and to zeros outside the image.
+//! No pixel is copied: tables hold pointers to the source pixels under every tap, and to zeros outside the
+//! image.
 
 use super::axis::Axis;
 use super::geometry::ConvolutionMethod;
@@ -12,8 +13,9 @@ use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// Computes rows of a convolved image: `source` is `[input, channels in]`, `target` the rows `rows` of
-/// `[output, channels out]`. Results do not depend on which rows are computed together. Allocates pointers to the
-/// pixels of as many rows as the kernel has; Winograd's method reuses its buffers in later calls of the thread.
+/// `[output, channels out]`. Results do not depend on which rows are computed together. Allocates pointers to
+/// the pixels of as many rows as the kernel has; Winograd's method reuses its buffers in later calls of the
+/// thread.
 ///
 /// # Panics
 /// If the weights are packed for the other direction or a slice has the wrong length.
@@ -22,8 +24,8 @@ pub fn convolve<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usiz
     run(taps, source, rows, target);
 }
 
-/// Computes rows of the gradient with respect to the input: `source` is `[output, channels out]`, `target` the rows `rows`
-/// of `[input, channels in]`.
+/// Computes rows of the gradient with respect to the input: `source` is `[output, channels out]`, `target`
+/// the rows `rows` of `[input, channels in]`.
 ///
 /// # Panics
 /// If the weights are packed for the other direction or a slice has the wrong length.
@@ -127,8 +129,8 @@ impl<T: Real> Image<'_, T> {
         }
     }
 
-    /// [`pixels`](Self::pixels) one by one, under the taps that meet a pixel of the source alone: the product of a zero and a
-    /// weight that is not finite is NaN.
+    /// [`pixels`](Self::pixels) one by one, under the taps that meet a pixel of the source alone: the product
+    /// of a zero and a weight that is not finite is NaN.
     fn separate<S: Simd>(&mut self, simd: S, table: &[*const T], terms: &[Term], count: usize, start: usize) {
         let stride = self.axes[1].stride;
         let apart = if self.axes[1].transposed { stride } else { 1 } * self.channels[1];
@@ -156,8 +158,9 @@ impl<T: Real> Image<'_, T> {
         if self.taps.convolution.channelwise() {
             let pixels = channelwise::Pixels { table, step: stride, terms, apart, count };
             let panels = &self.taps.groups[0];
-            // SAFETY: every entry of the table points to a pixel of the source or to as many zeros, and `Axis` yields
-            // terms whose rows and the `count` entries that follow at `stride` lie in the table.
+            // SAFETY: every entry of the table points to a pixel of the source or to as many zeros, and
+            // `Axis` yields terms whose rows and the `count` entries that follow at `stride` lie in the
+            // table.
             unsafe { pixels.compute(simd, panels, &mut self.target[start..]) };
             return;
         }
@@ -187,10 +190,11 @@ impl<T: Real> Image<'_, T> {
                         columns,
                         add: false,
                     };
-                    // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are packed for
-                    // the lanes of `S` and hold `depth` rows for every tap. `Axis` yields terms whose rows and the
-                    // `count` entries that follow at `stride` lie in the table; every entry points to a pixel of the
-                    // source or to as many zeros. The pixels lie in the target, which is borrowed for this call.
+                    // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are
+                    // packed for the lanes of `S` and hold `depth` rows for every tap. `Axis` yields terms
+                    // whose rows and the `count` entries that follow at `stride` lie in the table; every
+                    // entry points to a pixel of the source or to as many zeros. The pixels lie in the
+                    // target, which is borrowed for this call.
                     unsafe { tile::compute(simd, vectors, height, &tile) };
                 }
             }

@@ -12,8 +12,8 @@ pub struct PackedWeights<T> {
     pub(super) convolution: Convolution,
     pub(super) transposed: bool,
     pub(super) method: ConvolutionMethod,
-    /// `[taps · channels summed over, channels]` for every group; `[taps, channels]` for a depthwise convolution;
-    /// `[channels summed over, channels]` for every product of Winograd's method.
+    /// `[taps · channels summed over, channels]` for every group; `[taps, channels]` for a depthwise
+    /// convolution; `[channels summed over, channels]` for every product of Winograd's method.
     pub(super) groups: Vec<Panels<T>>,
     /// A pixel of zeros, for positions outside the image.
     pub(super) zeros: Vec<T>,
@@ -22,8 +22,9 @@ pub struct PackedWeights<T> {
 }
 
 impl<T: Real> PackedWeights<T> {
-    /// Packs weights for [`convolve`](super::convolve). The weight of output channel `o`, input channel `i` of the group, row `y`
-    /// and column `x` of the kernel is at `o strides[0] + i strides[1] + y strides[2] + x strides[3]`.
+    /// Packs weights for [`convolve`](super::convolve). The weight of output channel `o`, input channel `i`
+    /// of the group, row `y` and column `x` of the kernel is at
+    /// `o strides[0] + i strides[1] + y strides[2] + x strides[3]`.
     ///
     /// # Panics
     /// If the convolution is invalid or a weight is outside the slice.

@@ -1,6 +1,7 @@
 //! Weight gradients of convolutions: a product for every tap, summed over all pixels of all images.
 //!
-//! The sums run over blocks of rows. The blocks depend on sizes alone, so that sums do not depend on how the work is divided.
+//! The sums run over blocks of rows. The blocks depend on sizes alone, so that sums do not depend on how the
+//! work is divided.
 
 use super::axis::Axis;
 use super::channelwise;
@@ -50,9 +51,9 @@ impl WeightBlock {
     }
 }
 
-/// Adds the gradient with respect to a block of weights to `sums`, `[taps, channels, output channels]` of the block:
-/// `x` is `[images, input, channels in]`, `y` the gradient `[images, output, channels out]`. Pixels of `y` are packed
-/// into `scratch`, whose level is used.
+/// Adds the gradient with respect to a block of weights to `sums`, `[taps, channels, output channels]` of the
+/// block: `x` is `[images, input, channels in]`, `y` the gradient `[images, output, channels out]`. Pixels of
+/// `y` are packed into `scratch`, whose level is used.
 ///
 /// # Panics
 /// If a slice has the wrong length or the block is outside the weights.
@@ -144,8 +145,8 @@ impl<T: Real> WithSimd for Gradient<'_, T> {
 }
 
 impl<T: Real> Gradient<'_, T> {
-    /// The rows of a block that meet a row of the input under a tap: the index of each in the block, and the position in `x` of
-    /// the first pixel that it meets.
+    /// The rows of a block that meet a row of the input under a tap: the index of each in the block, and the
+    /// position in `x` of the first pixel that it meets.
     #[inline(always)]
     fn met(&self, rows: Range<usize>, tap: usize) -> impl Iterator<Item = (usize, usize)> + use<T> {
         let [vertical, horizontal] = self.axes;
@@ -199,10 +200,11 @@ impl<T: Real> Gradient<'_, T> {
                         columns,
                         add: true,
                     };
-                    // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are packed for
-                    // the lanes of `S` and hold all pixels of the block. Row `i` of a term starts at channel `skip + i`,
-                    // one of those of the image, of the first pixel met; `Axis::met` keeps the `depth` pixels that
-                    // follow in the same row of `x`. The sums are as many as `WeightBlock::sums` says and borrowed here.
+                    // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are
+                    // packed for the lanes of `S` and hold all pixels of the block. Row `i` of a term starts
+                    // at channel `skip + i`, one of those of the image, of the first pixel met; `Axis::met`
+                    // keeps the `depth` pixels that follow in the same row of `x`. The sums are as many as
+                    // `WeightBlock::sums` says and borrowed here.
                     unsafe { tile::compute(simd, vectors, height, &tile) };
                 }
             }

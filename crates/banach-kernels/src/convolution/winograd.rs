@@ -1,9 +1,10 @@
 //! Winograd's method for 3 by 3 convolutions, tile by tile.
 //!
-//! Four pixels d in a row and three weights g give two sums y = Aᵀ ((G g) ∘ (Bᵀ d)) with four products instead of six,
-//! and so along both axes: y = Aᵀ ((G g Gᵀ) ∘ (Bᵀ d B)) A for tiles of 2 by 2 pixels, with 16 products instead of 36
-//! (F(2 × 2, 3 × 3), A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1). Summed
-//! over channels, the products of the same place in many tiles are a product of matrices.
+//! Four pixels d in a row and three weights g give two sums y = Aᵀ ((G g) ∘ (Bᵀ d)) with four products
+//! instead of six, and so along both axes: y = Aᵀ ((G g Gᵀ) ∘ (Bᵀ d B)) A for tiles of 2 by 2 pixels, with 16
+//! products instead of 36 (F(2 × 2, 3 × 3), A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural
+//! Networks, 2016, section 4.1). Summed over channels, the products of the same place in many tiles are a
+//! product of matrices.
 //!
 //! The sums of a pixel are exactly those of the definition, so that a NaN does not spread beyond its tiles.
 

@@ -92,9 +92,9 @@ pub(crate) fn sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S
     T::select(simd, negative, ratio, difference)
 }
 
-/// `a / d` and `1 - a / d` for `d = b + unit`. Where a is b, the first is corrected for the rounding error of d, with
-/// `(1 - a / d) / unit` for `1 / d`; without the correction, the error in double precision would be two units in the last
-/// place.
+/// `a / d` and `1 - a / d` for `d = b + unit`. Where a is b, the first is corrected for the rounding error of
+/// d, with `(1 - a / d) / unit` for `1 / d`; without the correction, the error in double precision would be
+/// two units in the last place.
 #[inline(always)]
 fn careful_ratio<S: Simd, T: Real>(
     simd: S,
@@ -111,8 +111,8 @@ fn careful_ratio<S: Simd, T: Real>(
     (T::multiply_add(simd, ratio, T::multiply(simd, rounding, difference), ratio), difference)
 }
 
-/// The error function: a series of the argument where it is small, else `1 - exp(-x^2)` times a slowly varying factor,
-/// after W. J. Cody, Rational Chebyshev approximations for the error function, 1969.
+/// The error function: a series of the argument where it is small, else `1 - exp(-x^2)` times a slowly
+/// varying factor, after W. J. Cody, Rational Chebyshev approximations for the error function, 1969.
 #[inline(always)]
 pub(crate) fn erf<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (zero, one) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));

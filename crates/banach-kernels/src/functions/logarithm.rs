@@ -1,7 +1,8 @@
 //! Logarithms, as `e log 2 + 2 atanh(s)` of a reduced argument.
 //!
-//! The method is that of P. T. P. Tang, Table-driven implementation of the logarithm function in IEEE floating-point
-//! arithmetic, 1990, without tables: `log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2)))` with `s = f / (2 + f)`.
+//! The method is that of P. T. P. Tang, Table-driven implementation of the logarithm function in IEEE
+//! floating-point arithmetic, 1990, without tables: `log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2)))` with
+//! `s = f / (2 + f)`.
 
 use super::exponential::{exp, polynomial};
 use crate::Real;

@@ -1,4 +1,4 @@
-//! Does a step of Adam go where the formula says? Against it in double precision, at every length and level.
+//! The update of Adam against its formula in double precision, at every length and level.
 
 use banach_kernels::{AdamStep, Level, Real, adam_step};
 

@@ -1,4 +1,4 @@
-//! Is a convolution what its definition says, in all three directions and for all strides, paddings, dilations, groups?
+//! Convolutions against their definition, in all three directions and for all geometries.
 
 use crate::numbers::{Random, assert_near, assert_same};
 use banach_kernels::{

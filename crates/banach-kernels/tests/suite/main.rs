@@ -1,4 +1,4 @@
-//! Do the kernels compute what plain loops compute?
+//! Tests of banach-kernels: one binary, a module for each subject.
 
 mod adam;
 mod chain;

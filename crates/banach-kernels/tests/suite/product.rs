@@ -1,4 +1,4 @@
-//! Is a product the sum of products, whatever its sizes, strides and level?
+//! Products against sums of products, for all sizes, strides and levels.
 
 use crate::numbers::{Random, assert_near, assert_same};
 use banach_kernels::{Level, Panels, Real, StridedMatrix, product, product_unpacked};

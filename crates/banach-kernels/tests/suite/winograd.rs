@@ -1,4 +1,4 @@
-//! Does Winograd's method give the convolution of the definition, for all sizes, and what it is not for to the direct one?
+//! Winograd's method against the definition for all sizes, and its fallback to the direct method.
 
 use crate::convolution::{images, numbers, plain, sizes, strides};
 use crate::numbers::{Random, assert_same};

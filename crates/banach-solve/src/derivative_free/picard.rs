@@ -4,14 +4,16 @@ use crate::state::rows::entries_at;
 use crate::{Error, Iterate, Rows, Solver};
 use serde::{Deserialize, Serialize};
 
-/// Plain iteration `x ← g(x)`, optionally damped and with momentum, `x ← x + damping (g(x) - x) + momentum (x - x_previous)`.
+/// Plain iteration `x ← g(x)`, optionally damped and with momentum, `x ← x + damping (g(x) - x) + momentum (x
+/// - x_previous)`.
 ///
-/// **When.** `g` contracts well, or memory is scarce. **Cost.** One evaluation a step, no memory; with momentum one state.
-/// **Needs.** `‖J‖ < 1` near the solution. Damping helps where eigenvalues of `J` are negative or complex, and slows
-/// convergence elsewhere. Momentum (the heavy ball) helps where they are real and close to one, as for a gradient step on
-/// an ill-conditioned energy: an eigenvalue `r` is contracted at the rate `√momentum` if `momentum >= (1 - √(1 - r))²`, so
-/// that momentum 0.81 turns the rate 0.99 into 0.9. With more momentum the residual oscillates, and may need more
-/// [`patience`](crate::Settings::patience). Neither changes the fixed points.
+/// **When.** `g` contracts well, or memory is scarce. **Cost.** One evaluation a step, no memory; with
+/// momentum one state. **Needs.** `‖J‖ < 1` near the solution. Damping helps where eigenvalues of `J` are
+/// negative or complex, and slows convergence elsewhere. Momentum (the heavy ball) helps where they are real
+/// and close to one, as for a gradient step on an ill-conditioned energy: an eigenvalue `r` is contracted at
+/// the rate `√momentum` if `momentum >= (1 - √(1 - r))²`, so that momentum 0.81 turns the rate 0.99 into 0.9.
+/// With more momentum the residual oscillates, and may need more [`patience`](crate::Settings::patience).
+/// Neither changes the fixed points.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -29,8 +31,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: S. Banach, Sur les opérations dans les ensembles abstraits (1922), theorem 6; B. Polyak, Some methods
-/// of speeding up the convergence of iteration methods (1964), (9).
+/// Reference: S. Banach, Sur les opérations dans les ensembles abstraits (1922), theorem 6; B. Polyak, Some
+/// methods of speeding up the convergence of iteration methods (1964), (9).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Picard {

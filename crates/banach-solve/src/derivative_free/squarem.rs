@@ -4,17 +4,20 @@ use crate::state::rows::{entries_at, select_rows};
 use crate::{Error, Iterate, Rows, Solver};
 use serde::{Deserialize, Serialize};
 
-/// Squared extrapolation: cycles of two plain steps, an extrapolation along their differences, and a plain step.
+/// Squared extrapolation: cycles of two plain steps, an extrapolation along their differences, and a plain
+/// step.
 ///
-/// **When.** `g` contracts slowly and memory is scarce: eigenvalues of `J` that are real and near one, as for a gradient
-/// step or expectation maximization. **Cost.** One evaluation a step, three steps a cycle; three states of memory for all
-/// settings. **Needs.** Values of `g` alone, and convergence of plain iteration; negative eigenvalues are not accelerated.
+/// **When.** `g` contracts slowly and memory is scarce: eigenvalues of `J` that are real and near one, as for
+/// a gradient step or expectation maximization. **Cost.** One evaluation a step, three steps a cycle; three
+/// states of memory for all settings. **Needs.** Values of `g` alone, and convergence of plain iteration;
+/// negative eigenvalues are not accelerated.
 ///
-/// With `r = g(x) - x` and `v = g(g(x)) - 2 g(x) + x`, the extrapolation leads to `x - 2 α r + α² v` with `α = -‖r‖ / ‖v‖`
-/// (scheme S3 of the reference), and a plain step from there ends the cycle. `α = -1` is no extrapolation, and the largest
-/// value of `α`; the smallest is minus the reach of the row, which is multiplied by four after an extrapolation of that
-/// length has succeeded. An extrapolation to a residual more than `growth` times that of `x` is undone: the row continues
-/// from `g(g(x))`, with a quarter of the reach.
+/// With `r = g(x) - x` and `v = g(g(x)) - 2 g(x) + x`, the extrapolation leads to `x - 2 α r + α² v` with
+/// `α = -‖r‖ / ‖v‖` (scheme S3 of the reference), and a plain step from there ends the cycle. `α = -1` is no
+/// extrapolation, and the largest value of `α`; the smallest is minus the reach of the row, which is
+/// multiplied by four after an extrapolation of that length has succeeded. An extrapolation to a residual
+/// more than `growth` times that of `x` is undone: the row continues from `g(g(x))`, with a quarter of the
+/// reach.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -35,8 +38,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: R. Varadhan and C. Roland, Simple and globally convergent methods for accelerating the convergence of any EM
-/// algorithm, Scand. J. Stat. 35 (2008), scheme S3.
+/// Reference: R. Varadhan and C. Roland, Simple and globally convergent methods for accelerating the
+/// convergence of any EM algorithm, Scand. J. Stat. 35 (2008), scheme S3.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Squarem {
@@ -62,7 +65,8 @@ impl Squarem {
     }
 }
 
-/// The memory of [`Squarem`]. Rows that start together are in the same phase of a cycle until one of them restarts.
+/// The memory of [`Squarem`]. Rows that start together are in the same phase of a cycle until one of them
+/// restarts.
 #[derive(Debug)]
 pub struct SquaremMemory<R> {
     /// `x` at the start of the current cycle, and `r = g(x) - x` there; `None` before the first step.

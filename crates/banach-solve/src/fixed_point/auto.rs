@@ -7,19 +7,23 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Automatic choice: every row starts with plain iteration, and changes to Anderson, then to Broyden, when it converges slowly.
+/// Automatic choice: every row starts with plain iteration, and changes to Anderson, then to Broyden, when it
+/// converges slowly.
 ///
-/// **When.** Rows differ in difficulty, or it is unknown. **Cost.** One evaluation a step; two states of memory, and the
-/// memory of [`Anderson`] and of [`Broyden`] while a row of the batch uses them. **Needs.** Values of `g` alone.
+/// **When.** Rows differ in difficulty, or it is unknown. **Cost.** One evaluation a step; two states of
+/// memory, and the memory of [`Anderson`] and of [`Broyden`] while a row of the batch uses them. **Needs.**
+/// Values of `g` alone.
 ///
-/// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last three steps, it
-///   needs more than `soon` further steps: `ln(wanted / r) > soon · ln ρ`. Its last plain step is Anderson's first.
+/// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last
+///   three steps, it needs more than `soon` further steps: `ln(wanted / r) > soon · ln ρ`. Its last plain
+///   step is Anderson's first.
 /// - It leaves Anderson when its residual has not halved in `patience` steps.
-/// - It returns from Broyden to Anderson, for good, when the residual grows a hundredfold or a step leads to where `g` is not
-///   finite.
-/// - If the map has a derivative ([`fixed_point_smooth`](crate::fixed_point_smooth)), a row that fails for another reason than
-///   time, evaluations or an observer is solved again from its start by [`Newton`], with a new budget of steps; the better of
-///   the two points is returned ([`Handover`](crate::Handover)). No derivative is evaluated where all rows converge.
+/// - It returns from Broyden to Anderson, for good, when the residual grows a hundredfold or a step leads to
+///   where `g` is not finite.
+/// - If the map has a derivative ([`fixed_point_smooth`](crate::fixed_point_smooth)), a row that fails for
+///   another reason than time, evaluations or an observer is solved again from its start by [`Newton`], with
+///   a new budget of steps; the better of the two points is returned ([`Handover`](crate::Handover)). No
+///   derivative is evaluated where all rows converge.
 ///
 /// Each decision depends on the residuals of the row alone, and is recorded in
 /// [`Statistics::switches`](crate::Statistics::switches).
@@ -45,8 +49,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: those of [`Anderson`] and [`Broyden`]; the rate is that of a sequence that converges linearly, C. Kelley,
-/// Iterative Methods for Linear and Nonlinear Equations (1995), section 4.1.
+/// Reference: those of [`Anderson`] and [`Broyden`]; the rate is that of a sequence that converges linearly,
+/// C. Kelley, Iterative Methods for Linear and Nonlinear Equations (1995), section 4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auto {
@@ -118,7 +122,8 @@ struct MethodState {
 const GROWTH: f64 = 100.0;
 
 impl MethodState {
-    /// The next method of a row with this residual and excess over the tolerance, if it changes, and the reason.
+    /// The next method of a row with this residual and excess over the tolerance, if it changes, and the
+    /// reason.
     fn change(&mut self, settings: &Auto, residual: f64, excess: f64) -> Option<(Method, Reason)> {
         match self.method {
             Method::Picard => {
@@ -182,7 +187,8 @@ impl<R: Rows> Solver<R> for Auto {
         };
         let [by_anderson, by_broyden] = [by(Method::Anderson), by(Method::Broyden)];
         let mut next = iterate.gx.clone();
-        // Without this, the memory of a row that uses another method would depend on the other rows of the batch.
+        // Without this, the memory of a row that uses another method would depend on the other rows of the
+        // batch.
         let elsewhere = |mask: &[bool]| (0..rows).filter(|row| !mask[*row]).collect::<Vec<_>>();
         memory.anderson = memory.anderson.take().filter(|_| by_anderson.contains(&true));
         if by_anderson.contains(&true) {

@@ -19,7 +19,8 @@ pub enum FixedPointSolver {
     Broyden(Broyden),
     /// Squared extrapolation of plain iteration.
     Squarem(Squarem),
-    /// Plain iteration, Anderson or Broyden, chosen for each row; Newton for failed rows if the map has a derivative.
+    /// Plain iteration, Anderson or Broyden, chosen for each row; Newton for failed rows if the map has a
+    /// derivative.
     Auto(Auto),
     /// Newton's method, for [`fixed_point_smooth`](crate::fixed_point_smooth) alone.
     Newton(Newton),

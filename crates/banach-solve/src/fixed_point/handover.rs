@@ -7,9 +7,9 @@ use std::time::Instant;
 
 /// The failed rows of a solution by [`Auto`](crate::Auto), and the settings to solve them by Newton's method.
 ///
-/// [`fixed_point_smooth`](crate::fixed_point_smooth) includes the handover. A caller with an expensive derivative can construct
-/// it only where there is a handover: solve without a derivative, create the handover, solve again from the original start by
-/// [`settings`](Self::settings), and join both solutions.
+/// [`fixed_point_smooth`](crate::fixed_point_smooth) includes the handover. A caller with an expensive
+/// derivative can construct it only where there is a handover: solve without a derivative, create the
+/// handover, solve again from the original start by [`settings`](Self::settings), and join both solutions.
 #[derive(Debug, Clone)]
 pub struct Handover {
     rows: Vec<bool>,
@@ -17,8 +17,8 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Creates the handover after a solve by these settings that started at this time. `None` if the solver is not Auto, if no
-    /// row may be solved again, or if the budget is spent.
+    /// Creates the handover after a solve by these settings that started at this time. `None` if the solver
+    /// is not Auto, if no row may be solved again, or if the budget is spent.
     pub fn new<R>(
         first: &Solution<R>,
         settings: &Settings<FixedPointSolver>,
@@ -36,13 +36,14 @@ impl Handover {
         (left && rows.contains(&true)).then_some(Self { rows, settings })
     }
 
-    /// Returns the settings of the solve by Newton's method, with the remaining budget of evaluations and time.
+    /// Returns the settings of the solve by Newton's method, with the remaining budget of evaluations and
+    /// time.
     pub fn settings(&self) -> &Settings<FixedPointSolver> {
         &self.settings
     }
 
-    /// Joins both solutions: takes the second one in rows handed over where it has converged or has the smaller residual, and
-    /// the first one elsewhere. Steps and calls are added.
+    /// Joins both solutions: takes the second one in rows handed over where it has converged or has the
+    /// smaller residual, and the first one elsewhere. Steps and calls are added.
     pub fn joined<R: Rows>(self, first: Solution<R>, second: Solution<R>) -> Solution<R> {
         let rows = self.rows;
         let better = |row: usize| {
@@ -93,8 +94,8 @@ impl Statistics {
         self.evaluations + self.derivative_applications + self.energy_evaluations
     }
 
-    /// The statistics of both solves. The later one counts in `rows` alone, and its residuals, rates and growth in the rows of
-    /// `better` alone.
+    /// The statistics of both solves. The later one counts in `rows` alone, and its residuals, rates and
+    /// growth in the rows of `better` alone.
     fn handed_over(self, mut later: Self, (rows, better): (&[bool], &[bool]), switches: Vec<Switch>) -> Self {
         for record in later.trace.iter_mut().flatten() {
             record.residuals = either(rows, &record.residuals, &self.residuals);

@@ -21,8 +21,9 @@ use std::time::Instant;
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for invalid settings and for a solver that needs a derivative ([`Newton`]), [`Error::Shape`] for a map
-/// that changes the shape. A row that does not converge is no error: see [`Solution::outcomes`].
+/// [`Error::Setting`] for invalid settings and for a solver that needs a derivative ([`Newton`]),
+/// [`Error::Shape`] for a map that changes the shape. A row that does not converge is no error: see
+/// [`Solution::outcomes`].
 pub fn fixed_point<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,
@@ -59,8 +60,8 @@ pub fn fixed_point_observed<R: Rows>(
 ///
 /// # Errors
 ///
-/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy without exactly one value a row,
-/// [`Error::Wide`] for rows too wide for a [`Dense`](NewtonInner::Dense) inner solve.
+/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy without exactly one
+/// value a row, [`Error::Wide`] for rows too wide for a [`Dense`](NewtonInner::Dense) inner solve.
 pub fn fixed_point_smooth<R: Rows>(
     map: &(impl Smooth<R> + ?Sized),
     x0: &R,
@@ -129,7 +130,8 @@ pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
     Ok(iterate(map, x0, solver, None, rules, observer)?.0)
 }
 
-/// [`fixed_point_with`] that also returns the final memory of the solver, for which all rows stay in the batch.
+/// [`fixed_point_with`] that also returns the final memory of the solver, for which all rows stay in the
+/// batch.
 pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,

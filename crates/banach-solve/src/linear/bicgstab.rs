@@ -9,23 +9,25 @@ use serde::{Deserialize, Serialize};
 /// The smallest cosine between `s` and `(I - A) s` that is not modified.
 const LEAST_COSINE: f64 = 0.7;
 
-/// BiCGStab: two short recurrences in every row, one of biconjugate directions and one of residual minimization.
+/// BiCGStab: two short recurrences in every row, one of biconjugate directions and one of residual
+/// minimization.
 ///
-/// **When.** `A` is not symmetric, and the states of a GMRES cycle do not fit in memory or its restarts slow it down.
-/// **Cost.** Two applications a step, one more at the end; eight states of memory for any number of steps. **Needs.** `I - A`
-/// regular. Eigenvalues of `A` far from the real axis slow BiCGStab down more than GMRES.
+/// **When.** `A` is not symmetric, and the states of a GMRES cycle do not fit in memory or its restarts slow
+/// it down. **Cost.** Two applications a step, one more at the end; eight states of memory for any number of
+/// steps. **Needs.** `I - A` regular. Eigenvalues of `A` far from the real axis slow BiCGStab down more than
+/// GMRES.
 ///
 /// With `M = I - A`, the remainder `r`, a fixed shadow residual `r̂` and a direction `p`, a step is
-/// `s = r - α M p` with `α = ⟨r̂, r⟩ / ⟨r̂, M p⟩`, then `r ← s - ω M s` with `ω = ⟨M s, s⟩ / ⟨M s, M s⟩`, then
-/// `p ← r + β (p - ω M p)` with `β = (⟨r̂, r⟩ / ⟨r̂, r⟩ before) (α / ω)`. Where the cosine
-/// between `M s` and `s` is below 0.7, it is replaced by 0.7 (the second reference), so that `ω` does not vanish.
+/// `s = r - α M p` with `α = ⟨r̂, r⟩ / ⟨r̂, M p⟩`, then `r ← s - ω M s` with `ω = ⟨M s, s⟩ / ⟨M s, M s⟩`,
+/// then `p ← r + β (p - ω M p)` with `β = (⟨r̂, r⟩ / ⟨r̂, r⟩ before) (α / ω)`. Where the cosine between `M s`
+/// and `s` is below 0.7, it is replaced by 0.7 (the second reference), so that `ω` does not vanish.
 ///
-/// Where `⟨r̂, r⟩` or `⟨r̂, M p⟩` is zero to the precision of the state, the row restarts from its iterate with a shadow
-/// residual made of its remainder and pseudo-random numbers; after `restarts` of them without halving the remainder, it
-/// ends as [`Breakdown`](Outcome::Breakdown). A direction in the null space of `M` ends it as
-/// [`Singular`](Outcome::Singular). When the remainder by recurrence meets the tolerance, the true remainder is computed,
-/// and it alone decides. The residual oscillates; give a row more [`patience`](crate::Settings::patience) where that ends
-/// it too early.
+/// Where `⟨r̂, r⟩` or `⟨r̂, M p⟩` is zero to the precision of the state, the row restarts from its iterate
+/// with a shadow residual made of its remainder and pseudo-random numbers; after `restarts` of them without
+/// halving the remainder, it ends as [`Breakdown`](Outcome::Breakdown). A direction in the null space of `M`
+/// ends it as [`Singular`](Outcome::Singular). When the remainder by recurrence meets the tolerance, the true
+/// remainder is computed, and it alone decides. The residual oscillates; give a row more
+/// [`patience`](crate::Settings::patience) where that ends it too early.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -43,8 +45,9 @@ const LEAST_COSINE: f64 = 0.7;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: H. van der Vorst, Bi-CGSTAB, SIAM J. Sci. Stat. Comput. 13 (1992); G. Sleijpen and H. van der Vorst,
-/// Maintaining convergence properties of BiCGstab methods in finite precision arithmetic, Numer. Algorithms 10 (1995).
+/// Reference: H. van der Vorst, Bi-CGSTAB, SIAM J. Sci. Stat. Comput. 13 (1992); G. Sleijpen and H. van der
+/// Vorst, Maintaining convergence properties of BiCGstab methods in finite precision arithmetic, Numer.
+/// Algorithms 10 (1995).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bicgstab {
@@ -184,7 +187,8 @@ impl<R: Rows> BicgstabState<R> {
         }
     }
 
-    /// Replaces the shadow residual of broken rows by `r / ‖r‖ + u / 2` with a unit vector `u` for every attempt.
+    /// Replaces the shadow residual of broken rows by `r / ‖r‖ + u / 2` with a unit vector `u` for every
+    /// attempt.
     fn renew(&mut self, moves: &mut [StepScalars]) {
         let mut shadows = self.shadow.clone();
         for (row, found) in moves.iter_mut().enumerate().filter(|(_, found)| found.broken) {

@@ -35,8 +35,8 @@ pub enum LinearSolver {
     ///
     /// Rows end as [`Approximate`](crate::Outcome::Approximate), with an unknown residual (NaN).
     ///
-    /// Reference: S. Fung, H. Heaton, Q. Li, D. McKenzie, S. Osher and W. Yin, JFB: Jacobian-free backpropagation for
-    /// implicit networks, AAAI (2022).
+    /// Reference: S. Fung, H. Heaton, Q. Li, D. McKenzie, S. Osher and W. Yin, JFB: Jacobian-free
+    /// backpropagation for implicit networks, AAAI (2022).
     Identity,
 }
 

@@ -8,15 +8,17 @@ use serde::{Deserialize, Serialize};
 
 /// Conjugate gradients: every row minimizes `½ ⟨c, (I - A) c⟩ - ⟨v, c⟩` over `v, A v, A² v, ...`.
 ///
-/// **When.** `A` is symmetric, as the derivative of a gradient step is, and the system large or ill-conditioned.
-/// **Cost.** One application a step, two more at the start and one more at the end; four states of memory for any number
-/// of steps. **Needs.** `A` symmetric, else the row ends as [`Asymmetric`](Outcome::Asymmetric); `I - A` positive definite,
-/// else it ends as [`Indefinite`](Outcome::Indefinite) with its smallest residual.
+/// **When.** `A` is symmetric, as the derivative of a gradient step is, and the system large or
+/// ill-conditioned. **Cost.** One application a step, two more at the start and one more at the end; four
+/// states of memory for any number of steps. **Needs.** `A` symmetric, else the row ends as
+/// [`Asymmetric`](Outcome::Asymmetric); `I - A` positive definite, else it ends as
+/// [`Indefinite`](Outcome::Indefinite) with its smallest residual.
 ///
-/// Symmetry is checked before the first step: for two fixed pseudo-random vectors `u` and `w`, `|⟨u, A w⟩ - ⟨A u, w⟩|` may
-/// be `symmetry` times `(‖u‖ ‖A w‖ + ‖A u‖ ‖w‖) / (2 √n)`, the typical size of the two products; an `A` of the size of the
-/// rounding error of `I` passes. A small asymmetric part may pass and slow the solver down or stall it, but when the
-/// residual by recurrence meets the tolerance, the true residual is computed, and it alone decides.
+/// Symmetry is checked before the first step: for two fixed pseudo-random vectors `u` and `w`,
+/// `|⟨u, A w⟩ - ⟨A u, w⟩|` may be `symmetry` times `(‖u‖ ‖A w‖ + ‖A u‖ ‖w‖) / (2 √n)`, the typical size of
+/// the two products; an `A` of the size of the rounding error of `I` passes. A small asymmetric part may pass
+/// and slow the solver down or stall it, but when the residual by recurrence meets the tolerance, the true
+/// residual is computed, and it alone decides.
 ///
 /// The residual may grow before it falls, in an ill-conditioned system for many steps: raise
 /// [`patience`](crate::Settings::patience) there.
@@ -40,7 +42,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems (1952), (3:1).
+/// Reference: M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems (1952),
+/// (3:1).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConjugateGradient {
@@ -93,7 +96,8 @@ impl ConjugateGradient {
         for row in 0..v.rows() {
             let difference = (products[0][row] - products[1][row]).abs();
             let size = norms[0][row] * norms[3][row] + norms[2][row] * norms[1][row];
-            // An `A` that is the rounding error of a difference from `I` has no structure, symmetric or other.
+            // An `A` that is the rounding error of a difference from `I` has no structure, symmetric or
+            // other.
             let allowed = threshold * 0.5 * size + rounding * norms[0][row] * norms[1][row];
             if !difference.is_finite() {
                 ledger.end(row, Outcome::NonFinite);

@@ -7,20 +7,23 @@ use crate::state::rows::entries_at;
 use crate::{Error, Map, Outcome, Rows, Solution};
 use serde::{Deserialize, Serialize};
 
-/// The rounding error of the map, in units of the precision of the state, within which a system counts as singular.
+/// The rounding error of the map, in units of the precision of the state, within which a system counts as
+/// singular.
 const ROUNDING: f64 = 8.0;
 
-/// Gaussian elimination: assembles `A` from its images of unit vectors, and solves every row in double precision.
+/// Gaussian elimination: assembles `A` from its images of unit vectors, and solves every row in double
+/// precision.
 ///
-/// **When.** The state is small, and the system so ill-conditioned or `A` so far from a contraction that iterations take
-/// about `n` steps. **Cost.** `n` applications for the whole batch, and one or two more; `n²` numbers in double precision
-/// and `⅔ n³` operations on the host for every row whose start does not meet the tolerance. **Needs.** `I - A`
-/// regular, else the row ends as [`Singular`](Outcome::Singular).
+/// **When.** The state is small, and the system so ill-conditioned or `A` so far from a contraction that
+/// iterations take about `n` steps. **Cost.** `n` applications for the whole batch, and one or two more; `n²`
+/// numbers in double precision and `⅔ n³` operations on the host for every row whose start does not meet the
+/// tolerance. **Needs.** `I - A` regular, else the row ends as [`Singular`](Outcome::Singular).
 ///
-/// A row is singular if `1 / ((1 + ‖A‖) ‖(I - A)⁻¹‖)`, in the 1-norm and with an estimate of the second factor, is at most 8
-/// times the precision of the state, within rounding errors of `I` and `A`. The residual of the solution is computed, and one
-/// step of iterative refinement taken where it exceeds the tolerance, which a state in single precision needs. A row that
-/// still exceeds it ends as [`Stalled`](Outcome::Stalled).
+/// A row is singular if `1 / ((1 + ‖A‖) ‖(I - A)⁻¹‖)`, in the 1-norm and with an estimate of the second
+/// factor, is at most 8 times the precision of the state, within rounding errors of `I` and `A`. The residual
+/// of the solution is computed, and one step of iterative refinement taken where it exceeds the tolerance,
+/// which a state in single precision needs. A row that still exceeds it ends as
+/// [`Stalled`](Outcome::Stalled).
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -100,8 +103,8 @@ impl Dense {
     }
 }
 
-/// Assembles and factorizes `I - A` in active rows, from the images of unit vectors. Ends rows that are singular or not
-/// finite.
+/// Assembles and factorizes `I - A` in active rows, from the images of unit vectors. Ends rows that are
+/// singular or not finite.
 pub(crate) fn factorized<R: Rows>(
     mut map: impl FnMut(&R, &mut Ledger<R>) -> Result<R, Error>,
     v: &R,

@@ -70,11 +70,11 @@ impl Factors {
         }
     }
 
-    /// Estimates `‖M⁻¹‖` in the 1-norm: almost always within a factor of three, and a lower bound up to rounding. Infinite
-    /// where the estimate is NaN.
+    /// Estimates `‖M⁻¹‖` in the 1-norm: almost always within a factor of three, and a lower bound up to
+    /// rounding. Infinite where the estimate is NaN.
     ///
-    /// Reference: N. Higham, FORTRAN codes for estimating the one-norm of a real or complex matrix, ACM Trans. Math.
-    /// Softw. 14 (1988), algorithm 4.1.
+    /// Reference: N. Higham, FORTRAN codes for estimating the one-norm of a real or complex matrix, ACM
+    /// Trans. Math. Softw. 14 (1988), algorithm 4.1.
     pub(super) fn inverse_norm(&self) -> f64 {
         let n = self.n;
         let mut x = vec![1.0 / n as f64; n];

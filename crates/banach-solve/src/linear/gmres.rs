@@ -10,20 +10,22 @@ use serde::{Deserialize, Serialize};
 
 /// Restarted GMRES: every row minimizes its residual over the Krylov subspace `v, A v, A² v, ...`.
 ///
-/// **When.** `A` contracts slowly or not at all; the default. **Cost.** One application a step and one more a cycle, `restart`
-/// states of memory, a small triangular problem a row on the host. **Needs.** `I - A` regular, or at least `v` in its range;
-/// a singular row ends as [`Stalled`](Outcome::Stalled) with its least residual.
+/// **When.** `A` contracts slowly or not at all; the default. **Cost.** One application a step and one more a
+/// cycle, `restart` states of memory, a small triangular problem a row on the host. **Needs.** `I - A`
+/// regular, or at least `v` in its range; a singular row ends as [`Stalled`](Outcome::Stalled) with its least
+/// residual.
 ///
-/// Vectors are orthogonalized by the classical Gram-Schmidt process, and a second time in rows in which less than `1/√2` of the
-/// length remains: as accurate as the modified process, with two reads from the device a step, four where some row needs
-/// the second pass. The true residual is computed at the end of every cycle, and it alone decides.
+/// Vectors are orthogonalized by the classical Gram-Schmidt process, and a second time in rows in which less
+/// than `1/√2` of the length remains: as accurate as the modified process, with two reads from the device a
+/// step, four where some row needs the second pass. The true residual is computed at the end of every cycle,
+/// and it alone decides.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`restart`](Self::restart) | `30` | `>= 1` | steps in a cycle: more converge faster and need more memory |
 ///
-/// Reference: Y. Saad and M. Schultz, GMRES, SIAM J. Sci. Stat. Comput. 7 (1986); for the second pass J. Daniel, W. Gragg,
-/// L. Kaufman and G. Stewart, Math. Comp. 30 (1976).
+/// Reference: Y. Saad and M. Schultz, GMRES, SIAM J. Sci. Stat. Comput. 7 (1986); for the second pass J.
+/// Daniel, W. Gragg, L. Kaufman and G. Stewart, Math. Comp. 30 (1976).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Gmres {
@@ -174,7 +176,8 @@ impl<R: Rows> Cycle<R> {
                 (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
                 continue;
             }
-            // `I - A` maps a unit vector to a length of at most `1 + length`, with a rounding error in proportion.
+            // `I - A` maps a unit vector to a length of at most `1 + length`, with a rounding error in
+            // proportion.
             let exhausted = below <= 32.0 * precision * (1.0 + length[position]);
             self.small[row].push(column, if exhausted { 0.0 } else { -below });
             if exhausted {
@@ -220,7 +223,8 @@ impl<R: Rows> Cycle<R> {
         for row in 0..after.len() {
             match self.closed[row] {
                 Some(Outcome::NonFinite) => ledger.end(row, Outcome::NonFinite),
-                // Another cycle can reduce rounding errors; after a cycle without decrease no other will help.
+                // Another cycle can reduce rounding errors; after a cycle without decrease no other will
+                // help.
                 Some(_) if after[row] > 0.5 * before[row] => ledger.end(row, Outcome::Stalled),
                 Some(_) | None => {}
             }

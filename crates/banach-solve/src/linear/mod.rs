@@ -47,8 +47,8 @@ use by_iteration::by_iteration;
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for invalid settings, [`Error::Shape`] for a map that changes the shape, [`Error::Wide`]
-/// for a state too wide for [`Dense`].
+/// [`Error::Setting`] for invalid settings, [`Error::Shape`] for a map that changes the shape,
+/// [`Error::Wide`] for a state too wide for [`Dense`].
 pub fn solve_linear<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     v: &R,
@@ -69,8 +69,8 @@ pub fn solve_linear_observed<R: Rows>(
 
 /// [`solve_linear_observed`] from a guess `c0` of the shape of `v`, such as the solution of a similar system.
 ///
-/// The tolerance remains relative to `‖v‖`. The residual of the guess costs one application; a row whose guess meets the
-/// tolerance takes no step, and a row whose guess is not finite starts without it.
+/// The tolerance remains relative to `‖v‖`. The residual of the guess costs one application; a row whose
+/// guess meets the tolerance takes no step, and a row whose guess is not finite starts without it.
 ///
 /// ```
 /// use banach_solve::{LinearSolver, Settings, Unobserved, solve_linear, solve_linear_from};

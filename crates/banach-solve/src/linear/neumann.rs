@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// Plain iteration `c ← A c + v` from `c = v`, or damped.
 ///
-/// **When.** `A` contracts well. For a fixed number of terms use [`Truncated`](crate::Truncated). **Cost.** One
-/// application a step, no memory. **Needs.** The spectral radius of `A` below one.
+/// **When.** `A` contracts well. For a fixed number of terms use [`Truncated`](crate::Truncated). **Cost.**
+/// One application a step, no memory. **Needs.** The spectral radius of `A` below one.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |

@@ -28,8 +28,8 @@ pub(super) trait Recurrence<R: Rows> {
     fn narrow(&mut self, keep: &[usize]);
 }
 
-/// Steps until every row has ended. Where the remainder by recurrence meets the tolerance, or the budget allows no
-/// further step, the true remainder is computed, and it alone decides.
+/// Steps until every row has ended. Where the remainder by recurrence meets the tolerance, or the budget
+/// allows no further step, the true remainder is computed, and it alone decides.
 pub(super) fn solve<R: Rows, M: Map<R> + ?Sized, S: Recurrence<R>>(
     mut system: LinearSystem<'_, '_, R, M>,
     mut state: S,

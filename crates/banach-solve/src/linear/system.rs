@@ -1,4 +1,5 @@
-//! Linear systems under solution: right-hand side, iterate, remainder and ledger of the rows left in the batch.
+//! Linear systems under solution: right-hand side, iterate, remainder and ledger of the rows left in the
+//! batch.
 
 use crate::active_map::ActiveMap;
 use crate::ledger::Ledger;
@@ -8,8 +9,8 @@ use crate::{Error, Map, Observe, Rows};
 
 /// `(I - A) c = v` on the rows left in the batch, with the current iterate.
 ///
-/// Every solver with an iterate of its own works on this type, which counts applications, records iterates, reports to
-/// the observer, enforces the budget and narrows the batch.
+/// Every solver with an iterate of its own works on this type, which counts applications, records iterates,
+/// reports to the observer, enforces the budget and narrows the batch.
 pub(crate) struct LinearSystem<'o, 'm, R, M: ?Sized> {
     /// `A` on the rows left in the batch.
     pub(super) map: ActiveMap<'m, R, M>,
@@ -29,8 +30,8 @@ pub(crate) struct LinearSystem<'o, 'm, R, M: ?Sized> {
 }
 
 impl<'o, 'm, R: Rows, M: Map<R> + ?Sized> LinearSystem<'o, 'm, R, M> {
-    /// Starts from the guess `c0`, at the cost of one application, in rows where the guess and its remainder are finite,
-    /// and from zeros elsewhere. Residuals are relative to `‖v‖`.
+    /// Starts from the guess `c0`, at the cost of one application, in rows where the guess and its remainder
+    /// are finite, and from zeros elsewhere. Residuals are relative to `‖v‖`.
     pub(super) fn new(
         map: &'m M,
         v: &R,
@@ -53,8 +54,8 @@ impl<'o, 'm, R: Rows, M: Map<R> + ?Sized> LinearSystem<'o, 'm, R, M> {
         Ok(Self { map, v: v.clone(), c, remainder, residuals, sizes, ledger, rules, observer }.started())
     }
 
-    /// Starts from zeros, where the remainder is `v`, given the norms of `v` and user-supplied scales of the relative
-    /// residuals.
+    /// Starts from zeros, where the remainder is `v`, given the norms of `v` and user-supplied scales of the
+    /// relative residuals.
     pub(crate) fn from_zeros(
         map: &'m M,
         v: &R,
@@ -107,7 +108,8 @@ impl<'o, 'm, R: Rows, M: Map<R> + ?Sized> LinearSystem<'o, 'm, R, M> {
         self.ledger.enforce();
     }
 
-    /// Removes rows that have ended from the batch when enough of them have; returns the positions of those that stay.
+    /// Removes rows that have ended from the batch when enough of them have; returns the positions of those
+    /// that stay.
     pub(super) fn narrow(&mut self) -> Option<Vec<usize>> {
         let keep = self.map.narrow(self.ledger.batch(), self.ledger.actives())?;
         self.ledger.narrow(&keep);

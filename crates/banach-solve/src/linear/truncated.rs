@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 
 /// A fixed number of terms of the damped Neumann series: a phantom gradient.
 ///
-/// `c = λ (v + B v + B² v + ... + Bᵏ⁻¹ v)` with `B = λ A + (1 - λ) I`, where `k` is `terms` and `λ` is `damping`.
-/// The sum results from zeros by `k` steps `c ← c + λ (A c + v - c)`, the first of which needs no application. With a guess
-/// ([`solve_linear_from`](crate::solve_linear_from)) the steps start there, and each needs one.
+/// `c = λ (v + B v + B² v + ... + Bᵏ⁻¹ v)` with `B = λ A + (1 - λ) I`, where `k` is `terms` and `λ` is
+/// `damping`. The sum results from zeros by `k` steps `c ← c + λ (A c + v - c)`, the first of which needs no
+/// application. With a guess ([`solve_linear_from`](crate::solve_linear_from)) the steps start there, and
+/// each needs one.
 ///
-/// **When.** A cheap direction of descent suffices. **Cost.** `terms - 1` applications, three states of memory. **Needs.**
-/// Nothing; the error falls with the contraction rate of `A`.
+/// **When.** A cheap direction of descent suffices. **Cost.** `terms - 1` applications, three states of
+/// memory. **Needs.** Nothing; the error falls with the contraction rate of `A`.
 ///
-/// Rows end as [`Approximate`](Outcome::Approximate) for any tolerance; a row whose residual becomes zero (as where `v` is
-/// zero) ends as [`Converged`](Outcome::Converged). The residual of the final sum, which would take another application, is
-/// not computed and NaN in the statistics. Observers receive the residuals of the partial sums before.
+/// Rows end as [`Approximate`](Outcome::Approximate) for any tolerance; a row whose residual becomes zero (as
+/// where `v` is zero) ends as [`Converged`](Outcome::Converged). The residual of the final sum, which would
+/// take another application, is not computed and NaN in the statistics. Observers receive the residuals of
+/// the partial sums before.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -35,8 +37,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: Z. Geng, X. Zhang, S. Bai, Y. Wang and Z. Lin, On training implicit models, NeurIPS (2021), the phantom
-/// gradient based on the Neumann series.
+/// Reference: Z. Geng, X. Zhang, S. Bai, Y. Wang and Z. Lin, On training implicit models, NeurIPS (2021), the
+/// phantom gradient based on the Neumann series.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Truncated {

@@ -24,8 +24,8 @@ impl ResidualTrend {
     pub const ALL: [Self; 5] =
         [Self::NonFiniteData, Self::NonFiniteStart, Self::Falling, Self::Flat, Self::Rounding];
 
-    /// The trend of a row after `steps` steps; `relative` is its best relative residual, and `finite_data` whether its size
-    /// was finite at the first point.
+    /// The trend of a row after `steps` steps; `relative` is its best relative residual, and `finite_data`
+    /// whether its size was finite at the first point.
     pub(crate) fn of(
         history: &ResidualHistory,
         (steps, finite_data): (usize, bool),
@@ -49,8 +49,8 @@ impl ResidualTrend {
 
 /// Returns a remedy that names settings, for a row with this solver, outcome and trend.
 ///
-/// The remedy never is the solver that ran, a larger budget of steps for a residual that no longer falls, or a setting that
-/// the solver does not have.
+/// The remedy never is the solver that ran, a larger budget of steps for a residual that no longer falls, or
+/// a setting that the solver does not have.
 pub fn advice(solver: SolverKind, outcome: Outcome, trend: ResidualTrend) -> &'static str {
     match (outcome, trend) {
         (Outcome::Converged, _) => "nothing to do.",
@@ -109,20 +109,20 @@ fn slow(solver: SolverKind) -> &'static str {
         SolverKind::Broyden => {
             "raise `budget.steps`, loosen `tolerance.relative`, raise `memory`, or use Anderson or Newton."
         }
-        SolverKind::Auto => "raise `budget.steps`, or loosen `tolerance.relative`.",
         SolverKind::Newton => {
             "raise `budget.steps`, loosen `tolerance.relative`, or allow more `applications` in `inner`."
         }
-        SolverKind::NewtonDense => "raise `budget.steps`, or loosen `tolerance.relative`.",
         SolverKind::Gmres => {
             "raise `budget.steps`, loosen `tolerance.relative`, raise `restart`, or use Dense for a small state."
         }
         SolverKind::ConjugateGradient => {
             "raise `budget.steps`, loosen `tolerance.relative`, or use Dense for a small state."
         }
-        SolverKind::Dense | SolverKind::Truncated | SolverKind::Identity => {
-            "raise `budget.steps`, or loosen `tolerance.relative`."
-        }
+        SolverKind::Auto
+        | SolverKind::NewtonDense
+        | SolverKind::Dense
+        | SolverKind::Truncated
+        | SolverKind::Identity => "raise `budget.steps`, or loosen `tolerance.relative`.",
         SolverKind::Neumann
         | SolverKind::Bicgstab
         | SolverKind::LinearAnderson
@@ -167,10 +167,10 @@ fn flat(solver: SolverKind) -> &'static str {
         SolverKind::Dense => {
             "the answer by elimination is not exact enough: use f64, or loosen `tolerance.relative`; I - J is almost singular."
         }
-        SolverKind::Neumann | SolverKind::Bicgstab | SolverKind::ConjugateGradient => {
-            "the residual no longer falls: use GMRES, or Dense for a small state; if they fail as well, I - J is singular."
-        }
-        SolverKind::LinearAnderson
+        SolverKind::Neumann
+        | SolverKind::Bicgstab
+        | SolverKind::ConjugateGradient
+        | SolverKind::LinearAnderson
         | SolverKind::LinearBroyden
         | SolverKind::Truncated
         | SolverKind::Identity => {
@@ -204,12 +204,12 @@ fn diverged(solver: SolverKind) -> &'static str {
             "the system is too ill-conditioned for this precision: use f64; I - J is almost singular."
         }
         SolverKind::Neumann => "the derivative of the update expands here: use GMRES, or lower `damping`.",
-        SolverKind::Bicgstab | SolverKind::ConjugateGradient | SolverKind::LinearAnderson => {
-            "the derivative of the update expands here: use GMRES."
-        }
-        SolverKind::LinearBroyden | SolverKind::Truncated | SolverKind::Identity => {
-            "the derivative of the update expands here: use GMRES."
-        }
+        SolverKind::Bicgstab
+        | SolverKind::ConjugateGradient
+        | SolverKind::LinearAnderson
+        | SolverKind::LinearBroyden
+        | SolverKind::Truncated
+        | SolverKind::Identity => "the derivative of the update expands here: use GMRES.",
         SolverKind::Other => Outcome::Diverged.advice(),
     }
 }
@@ -245,16 +245,25 @@ fn left_domain(solver: SolverKind) -> &'static str {
              of negative numbers in it, start elsewhere, or lower `mixing`."
         }
         SolverKind::Other => Outcome::NonFinite.advice(),
-        SolverKind::Broyden | SolverKind::Squarem | SolverKind::Auto => PLAIN_STEP,
-        SolverKind::Newton | SolverKind::NewtonDense | SolverKind::Neumann | SolverKind::Gmres => PLAIN_STEP,
-        SolverKind::Bicgstab | SolverKind::ConjugateGradient | SolverKind::Dense => PLAIN_STEP,
-        SolverKind::LinearAnderson | SolverKind::LinearBroyden => PLAIN_STEP,
-        SolverKind::Truncated | SolverKind::Identity => PLAIN_STEP,
+        SolverKind::Broyden
+        | SolverKind::Squarem
+        | SolverKind::Auto
+        | SolverKind::Newton
+        | SolverKind::NewtonDense
+        | SolverKind::Neumann
+        | SolverKind::Gmres
+        | SolverKind::Bicgstab
+        | SolverKind::ConjugateGradient
+        | SolverKind::Dense
+        | SolverKind::LinearAnderson
+        | SolverKind::LinearBroyden
+        | SolverKind::Truncated
+        | SolverKind::Identity => {
+            "the update returned infinity or NaN after a plain step: look for overflow, division by zero, or roots \
+             and logarithms of negative numbers in it, or start elsewhere."
+        }
     }
 }
-
-const PLAIN_STEP: &str = "the update returned infinity or NaN after a plain step: look for overflow, division by zero, or roots \
-     and logarithms of negative numbers in it, or start elsewhere.";
 
 /// Advice for a matrix that is singular to the precision of the state.
 fn singular(solver: SolverKind) -> &'static str {
@@ -263,11 +272,11 @@ fn singular(solver: SolverKind) -> &'static str {
             "I - J is singular to the precision of the state where the row stands: use f64, Anderson, or a Krylov `inner` solve, or \
              start elsewhere; a fixed point there is not the only one nearby and has no derivative."
         }
-        SolverKind::Dense | SolverKind::Bicgstab | SolverKind::ConjugateGradient | SolverKind::Neumann => {
-            "I - J is singular to the precision of the state, so that the system has no answer or many: use f64, or GMRES, which \
-             finds one if there is any; the fixed point is not the only one nearby and has no derivative."
-        }
-        SolverKind::LinearAnderson
+        SolverKind::Dense
+        | SolverKind::Bicgstab
+        | SolverKind::ConjugateGradient
+        | SolverKind::Neumann
+        | SolverKind::LinearAnderson
         | SolverKind::LinearBroyden
         | SolverKind::Truncated
         | SolverKind::Identity => {
@@ -278,8 +287,9 @@ fn singular(solver: SolverKind) -> &'static str {
         | SolverKind::Anderson
         | SolverKind::Broyden
         | SolverKind::Squarem
-        | SolverKind::Auto => "I - J is singular to the precision of the state: use f64, or start elsewhere.",
-        SolverKind::Newton | SolverKind::Gmres => {
+        | SolverKind::Auto
+        | SolverKind::Newton
+        | SolverKind::Gmres => {
             "I - J is singular to the precision of the state: use f64, or start elsewhere."
         }
         SolverKind::Other => Outcome::Singular.advice(),

@@ -5,7 +5,8 @@ use super::switch;
 use crate::{Outcome, Solution};
 
 impl<R> Solution<R> {
-    /// Explains the solution in a few sentences: converged rows, cost, convergence rate, and advice for each kind of failure.
+    /// Explains the solution in a few sentences: converged rows, cost, convergence rate, and advice for each
+    /// kind of failure.
     pub fn explain(&self) -> String {
         let rows = self.outcomes.len();
         let statistics = &self.statistics;
@@ -68,7 +69,8 @@ impl<R> Solution<R> {
         }
     }
 
-    /// The row with the largest relative residual among the rows with this outcome; NaN counts as the largest.
+    /// The row with the largest relative residual among the rows with this outcome; NaN counts as the
+    /// largest.
     fn worst(&self, outcome: Outcome) -> usize {
         let relative = |row: &usize| self.statistics.relative[*row];
         let rows = (0..self.outcomes.len()).filter(|row| self.outcomes[*row] == outcome);

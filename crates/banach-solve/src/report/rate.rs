@@ -18,8 +18,8 @@ impl ResidualHistory {
         self.count += 1;
     }
 
-    /// The factor of one step: `exp` of the median slope of `log residual` over all pairs of entries (the Theil-Sen
-    /// estimator, robust to outliers). NaN for fewer than two steps.
+    /// The factor of one step: `exp` of the median slope of `log residual` over all pairs of entries (the
+    /// Theil-Sen estimator, robust to outliers). NaN for fewer than two steps.
     pub(crate) fn rate(&self) -> f64 {
         let entries = &self.entries[..self.count.min(KEPT)];
         let mut slopes = Vec::with_capacity(KEPT * (KEPT - 1) / 2);

@@ -16,10 +16,11 @@ pub struct Record {
 }
 
 impl Record {
-    /// Formats records as comma-separated values: a header, then a line `row,step,evaluations,residual` for every step of
-    /// every row, row by row.
+    /// Formats records as comma-separated values: a header, then a line `row,step,evaluations,residual` for
+    /// every step of every row, row by row.
     ///
-    /// Numbers are written with the digits of a lossless round trip; those that are not finite are `NaN` or `inf`.
+    /// Numbers are written with the digits of a lossless round trip; those that are not finite are `NaN` or
+    /// `inf`.
     ///
     /// ```
     /// use banach_solve::{FixedPointSolver, Matrix, Picard, Record, Settings, fixed_point};

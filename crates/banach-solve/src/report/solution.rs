@@ -47,9 +47,9 @@ impl<R> Solution<R> {
 
     /// Concatenates the solutions of consecutive batch slices, for a batch that was split over cores.
     ///
-    /// Calls of the map, its derivative and its energy are the maximum over the slices; rows evaluated are summed. There
-    /// is a trace if all slices have one, with a record of every step of any slice; a slice that has ended keeps its
-    /// last residuals.
+    /// Calls of the map, its derivative and its energy are the maximum over the slices; rows evaluated are
+    /// summed. There is a trace if all slices have one, with a record of every step of any slice; a slice
+    /// that has ended keeps its last residuals.
     ///
     /// # Panics
     /// If there are no slices.
@@ -112,10 +112,11 @@ impl<R> Solution<R> {
 
     /// Adds the statistics of an earlier solve, from whose result this solve of the same rows started.
     ///
-    /// Steps, calls and rows evaluated are added, switches and traces concatenated, growths multiplied; value, outcomes and
-    /// residuals are those of this solve. The rate of a row is its rate in this solve, or in the earlier one where this one
-    /// has too few steps. There is a trace if both solves have one; it contains the start of this solve twice, as the last
-    /// record of the earlier solve and the first of this one.
+    /// Steps, calls and rows evaluated are added, switches and traces concatenated, growths multiplied;
+    /// value, outcomes and residuals are those of this solve. The rate of a row is its rate in this solve, or
+    /// in the earlier one where this one has too few steps. There is a trace if both solves have one; it
+    /// contains the start of this solve twice, as the last record of the earlier solve and the first of this
+    /// one.
     ///
     /// ```
     /// use banach_solve::{Settings, Tolerance, fixed_point};

@@ -22,20 +22,20 @@ pub struct Statistics {
     pub energy_evaluations: usize,
     /// Steps of each row.
     pub steps: Vec<usize>,
-    /// The residual of each row at the returned point, in the norm of the tolerance; NaN where no iterate had a finite
-    /// residual, and where it was not computed ([`Approximate`](crate::Outcome::Approximate)).
+    /// The residual of each row at the returned point, in the norm of the tolerance; NaN where no iterate had
+    /// a finite residual, and where it was not computed ([`Approximate`](crate::Outcome::Approximate)).
     pub residuals: Vec<f64>,
     /// The residual of each row divided by the scale of the relative tolerance.
     pub relative: Vec<f64>,
-    /// The convergence rate of each row: the factor of the residual in one step, from the median slope of its logarithm
-    /// over the last eight residuals; NaN for rows without a step.
+    /// The convergence rate of each row: the factor of the residual in one step, from the median slope of its
+    /// logarithm over the last eight residuals; NaN for rows without a step.
     ///
-    /// For plain iteration it tends to the largest modulus of the eigenvalues of J, the contraction rate of the map. For
-    /// Anderson's or Newton's method it is the rate of the method; for GMRES, whose residual is computed once a cycle, the
-    /// mean rate of a cycle. At the precision of the state it is 1.
+    /// For plain iteration it tends to the largest modulus of the eigenvalues of J, the contraction rate of
+    /// the map. For Anderson's or Newton's method it is the rate of the method; for GMRES, whose residual is
+    /// computed once a cycle, the mean rate of a cycle. At the precision of the state it is 1.
     pub rates: Vec<f64>,
-    /// The growth of each row: the scale of its relative residual at the returned point divided by the scale at the first
-    /// point; NaN where no point was finite. It is 1 for a linear system, whose scale is `‖v‖`.
+    /// The growth of each row: the scale of its relative residual at the returned point divided by the scale
+    /// at the first point; NaN where no point was finite. It is 1 for a linear system, whose scale is `‖v‖`.
     pub growth: Vec<f64>,
     /// Changes of method, ordered by step and row; empty for solvers other than [`Auto`](crate::Auto).
     pub switches: Vec<Switch>,
@@ -122,7 +122,8 @@ impl Statistics {
     }
 }
 
-/// Appends the records of a later solve, with steps and evaluations counted from the start of the earlier one.
+/// Appends the records of a later solve, with steps and evaluations counted from the start of the earlier
+/// one.
 fn concatenated(mut before: Vec<Record>, now: Vec<Record>, evaluations: usize) -> Vec<Record> {
     let steps = before.last().map_or(0, |last| last.step);
     before.extend(now.into_iter().map(|record| Record {

@@ -9,16 +9,18 @@ use serde::{Deserialize, Serialize};
 
 /// Arnoldi's method with thick restarts, for the eigenvalue of largest modulus.
 ///
-/// **When.** The convergence rate of plain iteration, the departure of a map from normality, or the condition of `I - J` is of
-/// interest. **Cost.** One application a step, `space + 1` states of memory, the eigenvalues of a small matrix a row
-/// and cycle on the host. **Needs.** Applications of the map alone; eigenvalues may be complex and clustered.
+/// **When.** The convergence rate of plain iteration, the departure of a map from normality, or the condition
+/// of `I - J` is of interest. **Cost.** One application a step, `space + 1` states of memory, the eigenvalues
+/// of a small matrix a row and cycle on the host. **Needs.** Applications of the map alone; eigenvalues may
+/// be complex and clustered.
 ///
-/// The map is projected onto the Krylov subspace `v, J v, J² v, ...`; the Ritz values θ, eigenvalues of the projected matrix H,
-/// approximate eigenvalues of the map with the residual `‖J y - θ y‖`. A full subspace is replaced by the invariant subspace of
-/// the largest Ritz values, of half the dimension, and grows again. For a nonnormal map a small residual does not imply an
-/// accurate eigenvalue: the reported uncertainty is the residual plus rounding, times the condition `1 / |yᴴ x|` of the
-/// eigenvalue in H, with its left and right eigenvectors y and x. It holds to first order, and says nothing about directions
-/// in which the probe has no component.
+/// The map is projected onto the Krylov subspace `v, J v, J² v, ...`; the Ritz values θ, eigenvalues of the
+/// projected matrix H, approximate eigenvalues of the map with the residual `‖J y - θ y‖`. A full subspace is
+/// replaced by the invariant subspace of the largest Ritz values, of half the dimension, and grows again. For
+/// a nonnormal map a small residual does not imply an accurate eigenvalue: the reported uncertainty is the
+/// residual plus rounding, times the condition `1 / |yᴴ x|` of the eigenvalue in H, with its left and right
+/// eigenvectors y and x. It holds to first order, and says nothing about directions in which the probe has no
+/// component.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -26,8 +28,9 @@ use serde::{Deserialize, Serialize};
 /// | [`applications`](Self::applications) | `300` | `>= 1` | the most applications |
 /// | [`tolerance`](Self::tolerance) | `1e-4` | `>= 0` | the tolerance of the uncertainty, relative to the magnitude |
 ///
-/// Reference: W. Arnoldi, The principle of minimized iterations (1951); G. W. Stewart, A Krylov-Schur algorithm for large
-/// eigenproblems, SIAM J. Matrix Anal. Appl. 23 (2002), section 3, with a real basis of the space that is kept.
+/// Reference: W. Arnoldi, The principle of minimized iterations (1951); G. W. Stewart, A Krylov-Schur
+/// algorithm for large eigenproblems, SIAM J. Matrix Anal. Appl. 23 (2002), section 3, with a real basis of
+/// the space that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Arnoldi {
@@ -172,8 +175,8 @@ impl<R: Rows> Space<R> {
         (components, w.add_scaled(&terms))
     }
 
-    /// Computes eigenvalues of the projections of open rows, closes rows that are done, and returns the Schur forms of the
-    /// others.
+    /// Computes eigenvalues of the projections of open rows, closes rows that are done, and returns the Schur
+    /// forms of the others.
     fn judge(&mut self, tolerance: f64, found: &mut Magnitude) -> Vec<Option<Schur>> {
         let size = self.basis.len() - 1;
         let precision = self.basis[0].precision();
@@ -215,7 +218,8 @@ impl<R: Rows> Space<R> {
         let mut factors = vec![vec![vec![0.0; forms.len()]; size]; keep];
         for (row, schur) in forms.iter().enumerate() {
             let old = std::mem::replace(&mut self.small[row], vec![vec![0.0; self.most]; self.most + 1]);
-            // Where a conjugate pair would be split, the last vector is zero, and so is its row in the projection.
+            // Where a conjugate pair would be split, the last vector is zero, and so is its row in the
+            // projection.
             let Some(kept) = schur.as_ref().map(|schur| schur.leading(keep)) else { continue };
             for (j, vector) in kept.iter().enumerate() {
                 let image: Vec<f64> = old[..=size].iter().map(|line| dot(line, vector)).collect();

@@ -11,9 +11,10 @@ pub struct Magnitude {
     pub values: Vec<f64>,
     /// The uncertainty of the magnitude: a first-order estimate, not a bound; see [`Arnoldi`].
     pub uncertainties: Vec<f64>,
-    /// [`Converged`](Outcome::Converged) where the uncertainty meets the tolerance, [`EvaluationLimit`] where the budget
-    /// was spent before, [`Stalled`](Outcome::Stalled) where more applications cannot help (the eigenvalue is defective, or so
-    /// ill-conditioned that rounding hides it), [`NonFinite`](Outcome::NonFinite) where a value was infinite or NaN.
+    /// [`Converged`](Outcome::Converged) where the uncertainty meets the tolerance, [`EvaluationLimit`] where
+    /// the budget was spent before, [`Stalled`](Outcome::Stalled) where more applications cannot help (the
+    /// eigenvalue is defective, or so ill-conditioned that rounding hides it),
+    /// [`NonFinite`](Outcome::NonFinite) where a value was infinite or NaN.
     ///
     /// [`EvaluationLimit`]: Outcome::EvaluationLimit
     pub outcomes: Vec<Outcome>,

@@ -11,11 +11,11 @@ pub use magnitude::Magnitude;
 use crate::{Error, Map, Rows};
 use std::cell::Cell;
 
-/// The spectral radius of `map` in every row: the largest modulus of its eigenvalues, complex ones included, the
-/// convergence rate of plain iteration `x ← map(x) + b`.
+/// The spectral radius of `map` in every row: the largest modulus of its eigenvalues, complex ones included,
+/// the convergence rate of plain iteration `x ← map(x) + b`.
 ///
-/// `probe`, `[rows, n]`, is the start vector. Only eigenvalues with a component in its Krylov subspace are found, so it should
-/// have no special direction, like [`Rows::probe`].
+/// `probe`, `[rows, n]`, is the start vector. Only eigenvalues with a component in its Krylov subspace are
+/// found, so it should have no special direction, like [`Rows::probe`].
 ///
 /// ```
 /// use banach_solve::{Arnoldi, Matrix, Rows, spectral_radius};
@@ -43,8 +43,8 @@ pub fn spectral_radius<R: Rows>(
     settings.search(map, probe)
 }
 
-/// The 2-norm of `map` in every row: the largest factor by which it stretches a vector, the square root of the spectral radius
-/// of the symmetric map `transposed(map(·))`.
+/// The 2-norm of `map` in every row: the largest factor by which it stretches a vector, the square root of
+/// the spectral radius of the symmetric map `transposed(map(·))`.
 ///
 /// ```
 /// use banach_solve::{Arnoldi, Matrix, Rows, spectral_norm, spectral_radius};

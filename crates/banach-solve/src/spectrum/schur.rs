@@ -1,7 +1,8 @@
 //! The complex Schur form `A = Q T Qᴴ` of a small matrix, with its eigenvalues on the diagonal of T.
 //!
-//! Rotations reduce the matrix to Hessenberg and then to triangular form, by QR steps with Wilkinson's shift (G. Golub and C.
-//! Van Loan, Matrix Computations, 7.4 and 7.5), and swap neighbouring eigenvalues as in 7.6.2 there.
+//! Rotations reduce the matrix to Hessenberg and then to triangular form, by QR steps with Wilkinson's shift
+//! (G. Golub and C. Van Loan, Matrix Computations, 7.4 and 7.5), and swap neighbouring eigenvalues as in
+//! 7.6.2 there.
 
 use super::complex::Complex;
 use std::ops::Add;
@@ -43,7 +44,8 @@ impl Rotation {
 }
 
 impl Schur {
-    /// The form of a square matrix of finite numbers, given by its rows; `None` where the QR steps do not converge.
+    /// The form of a square matrix of finite numbers, given by its rows; `None` where the QR steps do not
+    /// converge.
     pub(super) fn of(matrix: &[Vec<f64>]) -> Option<Self> {
         let count = matrix.len();
         let t: Vec<Vec<Complex>> =
@@ -115,7 +117,8 @@ impl Schur {
         Some(())
     }
 
-    /// The first index of the unreduced block that ends at `high`; the entry below the block above it is set to zero.
+    /// The first index of the unreduced block that ends at `high`; the entry below the block above it is set
+    /// to zero.
     fn block(&mut self, high: usize) -> usize {
         for low in (1..=high).rev() {
             let near = self.t[low][low].modulus() + self.t[low - 1][low - 1].modulus();
@@ -171,8 +174,8 @@ impl Schur {
         }
     }
 
-    /// The condition of the largest eigenvalue, `1 / |yᴴ x|` for its right and left unit eigenvectors x and y: the largest
-    /// first-order change per unit change of the matrix.
+    /// The condition of the largest eigenvalue, `1 / |yᴴ x|` for its right and left unit eigenvectors x and
+    /// y: the largest first-order change per unit change of the matrix.
     pub(super) fn condition(&self) -> f64 {
         let mut left = vec![Complex::ONE];
         for column in 1..self.count() {
@@ -191,8 +194,8 @@ impl Schur {
         terms.fold(Complex::ZERO, Add::add).modulus()
     }
 
-    /// An orthonormal basis, as columns, of the real invariant subspace of at most `most` largest eigenvalues, without splitting
-    /// a conjugate pair.
+    /// An orthonormal basis, as columns, of the real invariant subspace of at most `most` largest
+    /// eigenvalues, without splitting a conjugate pair.
     pub(super) fn leading(&self, most: usize) -> Vec<Vec<f64>> {
         let mut wanted = 0;
         while wanted < self.count() {
@@ -202,7 +205,8 @@ impl Schur {
             }
             wanted = next.min(self.count());
         }
-        // The subspace is closed under conjugation: it contains the real and the imaginary parts of its vectors.
+        // The subspace is closed under conjugation: it contains the real and the imaginary parts of its
+        // vectors.
         let part = |part: fn(&Complex) -> f64, column: usize| -> Vec<f64> {
             self.q.iter().map(|row| part(&row[column])).collect()
         };

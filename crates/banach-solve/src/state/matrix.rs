@@ -11,8 +11,8 @@ const BLOCK: usize = 2048;
 
 /// A row-major matrix `[rows, width]` in memory.
 ///
-/// Clones share their memory until one of them is written. The memory of a dropped matrix is pooled in its thread for
-/// the next matrix of similar size.
+/// Clones share their memory until one of them is written. The memory of a dropped matrix is pooled in its
+/// thread for the next matrix of similar size.
 ///
 /// ```
 /// use banach_solve::{Matrix, Settings, fixed_point};
@@ -239,8 +239,8 @@ fn blocks(rows: usize, width: usize) -> impl Iterator<Item = (usize, Range<usize
     (0..rows).flat_map(move |row| (0..width).step_by(BLOCK).map(move |start| (row, block(row, start))))
 }
 
-/// The square root of a sum of squares, or `careful()` where squares may have overflowed or underflowed. Squares of single
-/// precision do not underflow in a sum of double precision.
+/// The square root of a sum of squares, or `careful()` where squares may have overflowed or underflowed.
+/// Squares of single precision do not underflow in a sum of double precision.
 fn safe_root<T: Number>(square: f64, careful: impl FnOnce() -> f64) -> f64 {
     let vanishing = if T::EPSILON > f64::EPSILON { 0.0 } else { VANISHING };
     if square >= vanishing && square.is_finite() { square.sqrt() } else { careful() }

@@ -41,8 +41,8 @@ macro_rules! number {
 number!(f32, SINGLE);
 number!(f64, DOUBLE);
 
-/// A vector that returns to the pool of its thread when dropped, so that a loop that creates and drops states does not
-/// allocate in every step.
+/// A vector that returns to the pool of its thread when dropped, so that a loop that creates and drops states
+/// does not allocate in every step.
 #[derive(Debug)]
 pub(crate) struct PooledVector<T: Number>(pub(crate) Vec<T>);
 

@@ -1,11 +1,12 @@
 //! The row arithmetic of solvers.
 
-/// A matrix `[rows, n]` whose rows are independent vectors: a [`Tensor<2>`](burn::tensor::Tensor) on any device, or a
-/// [`Matrix`](crate::Matrix) in memory.
+/// A matrix `[rows, n]` whose rows are independent vectors: a [`Tensor<2>`](burn::tensor::Tensor) on any
+/// device, or a [`Matrix`](crate::Matrix) in memory.
 ///
-/// Coefficients and results of reductions are on the host, one `f64` a row. The content of one row, NaN included, must
-/// not reach another row. The result of a row must not depend on the other rows: bit for bit in memory, up to rounding on a
-/// device, where the order of a reduction may depend on the shape of the batch. Clones are cheap.
+/// Coefficients and results of reductions are on the host, one `f64` a row. The content of one row, NaN
+/// included, must not reach another row. The result of a row must not depend on the other rows: bit for bit
+/// in memory, up to rounding on a device, where the order of a reduction may depend on the shape of the
+/// batch. Clones are cheap.
 pub trait Rows: Clone {
     /// Returns the number of rows.
     fn rows(&self) -> usize;
@@ -19,7 +20,8 @@ pub trait Rows: Clone {
     /// Returns zeros of this shape and precision.
     fn zeros(&self) -> Self;
 
-    /// Returns pseudo-random numbers between -1 and 1, equal in all rows, of this shape and precision, determined by `seed`.
+    /// Returns pseudo-random numbers between -1 and 1, equal in all rows, of this shape and precision,
+    /// determined by `seed`.
     fn probe(&self, seed: u32) -> Self;
 
     /// Copies numbers from the host, in row-major order, into this shape and precision.
@@ -40,27 +42,31 @@ pub trait Rows: Clone {
     /// Returns every row times its factor.
     fn scaled(&self, factors: &[f64]) -> Self;
 
-    /// Returns `self` plus all terms, each a matrix whose rows are scaled by their factors. Terms are added in order.
+    /// Returns `self` plus all terms, each a matrix whose rows are scaled by their factors. Terms are added
+    /// in order.
     fn add_scaled(&self, terms: &[(&[f64], &Self)]) -> Self;
 
-    /// Returns inner products of rows: one vector of `rows` values for every pair, in one read from the device.
+    /// Returns inner products of rows: one vector of `rows` values for every pair, in one read from the
+    /// device.
     ///
-    /// Sums have double precision in memory and the stored precision on a device, where products of rows far from unit
-    /// length may overflow or underflow. Linear solvers scale rows to unit length first; other solvers take a plain step
-    /// where a product is not usable.
+    /// Sums have double precision in memory and the stored precision on a device, where products of rows far
+    /// from unit length may overflow or underflow. Linear solvers scale rows to unit length first; other
+    /// solvers take a plain step where a product is not usable.
     fn dots(pairs: &[(&Self, &Self)]) -> Vec<Vec<f64>>;
 
-    /// Returns Euclidean norms of rows: one vector of `rows` values for every matrix, in one read from the device.
+    /// Returns Euclidean norms of rows: one vector of `rows` values for every matrix, in one read from the
+    /// device.
     ///
-    /// The norm of a finite row is finite even where squares overflow, and that of a nonzero row is nonzero even where squares
-    /// underflow.
+    /// The norm of a finite row is finite even where squares overflow, and that of a nonzero row is nonzero
+    /// even where squares underflow.
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>>;
 
-    /// Returns the largest absolute value of every row: one vector of `rows` values for every matrix, in one read from the
-    /// device. It is infinite in rows with NaN or infinity. The width must not be zero.
+    /// Returns the largest absolute value of every row: one vector of `rows` values for every matrix, in one
+    /// read from the device. It is infinite in rows with NaN or infinity. The width must not be zero.
     fn largest(matrices: &[&Self]) -> Vec<Vec<f64>>;
 
-    /// Returns `‖self - from‖` and `‖self‖` of every row, safe from overflow as [`norms`](Self::norms), in one read.
+    /// Returns `‖self - from‖` and `‖self‖` of every row, safe from overflow as [`norms`](Self::norms), in
+    /// one read.
     fn distances(&self, from: &Self) -> (Vec<f64>, Vec<f64>) {
         let mut norms = Self::norms(&[&self.minus(from), self]);
         let sizes = norms.pop().unwrap_or_default();

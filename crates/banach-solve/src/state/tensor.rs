@@ -143,7 +143,8 @@ fn read(columns: Vec<Tensor<2>>) -> Vec<Vec<f64>> {
     (0..count).map(|column| table.iter().skip(column).step_by(count).copied().collect()).collect()
 }
 
-/// Casts half precision to single precision: squares of half precision overflow from 256 and underflow below 0.001.
+/// Casts half precision to single precision: squares of half precision overflow from 256 and underflow below
+/// 0.001.
 fn widened(matrix: &Tensor<2>) -> Tensor<2> {
     let half = [DType::F16, DType::BF16].contains(&matrix.dtype());
     if half { matrix.clone().cast(DType::F32) } else { matrix.clone() }
@@ -156,8 +157,9 @@ fn smallest_square(matrix: &Tensor<2>) -> f64 {
     matrix.width().max(1) as f64 * smallest / matrix.precision()
 }
 
-/// Norms of rows scaled by their largest element, so that no square overflows or underflows. `plain` are the unscaled norms,
-/// returned for rows with NaN or infinity. Two reads from the device, or one if all rows are zeros.
+/// Norms of rows scaled by their largest element, so that no square overflows or underflows. `plain` are the
+/// unscaled norms, returned for rows with NaN or infinity. Two reads from the device, or one if all rows are
+/// zeros.
 fn scaled_norms(matrix: &Tensor<2>, plain: &[f64]) -> Vec<f64> {
     let largest = Tensor::largest(&[matrix]).swap_remove(0);
     let scalable = |size: &f64| *size > 0.0 && size.is_finite();

@@ -7,22 +7,6 @@ use banach_solve::{
 };
 use burn::tensor::Tensor;
 
-const OUTCOMES: [Outcome; 13] = [
-    Outcome::Converged,
-    Outcome::Approximate,
-    Outcome::StepLimit,
-    Outcome::EvaluationLimit,
-    Outcome::TimeLimit,
-    Outcome::Stalled,
-    Outcome::Diverged,
-    Outcome::NonFinite,
-    Outcome::Asymmetric,
-    Outcome::Indefinite,
-    Outcome::Singular,
-    Outcome::Breakdown,
-    Outcome::Stopped,
-];
-
 /// What a text may not name as a remedy: the solver itself.
 fn own_name(solver: SolverKind) -> Option<&'static str> {
     match solver {
@@ -64,7 +48,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 fn advice_never_names_the_solver_that_ran_nor_a_setting_it_does_not_have() {
     let mut seen = 0;
     for solver in SolverKind::ALL.into_iter().filter(|solver| *solver != SolverKind::Other) {
-        for outcome in OUTCOMES {
+        for outcome in Outcome::ALL {
             for trend in ResidualTrend::ALL {
                 let text = advice(solver, outcome, trend);
                 let name = format!("{solver:?} {outcome} {trend:?}: {text}");

@@ -1,4 +1,4 @@
-//! Does Broyden's method learn the inverse of the derivative, and use it with care?
+//! Broyden's method: the approximate inverse Jacobian, line search and restarts.
 
 use crate::state::State;
 use crate::{posed, tensor, tight, values, zoo};

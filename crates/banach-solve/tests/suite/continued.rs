@@ -1,4 +1,4 @@
-//! Do two solves, the second from where the first has ended, add up to one?
+//! Statistics of a solve that continues another one.
 
 use crate::picard;
 use banach_solve::{Auto, FixedPointSolver, Matrix, Outcome, Settings, Solution, Tolerance, fixed_point};

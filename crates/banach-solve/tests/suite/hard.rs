@@ -8,8 +8,8 @@ use banach_solve::{
 };
 use burn::tensor::Tensor;
 
-/// A step of the nonlinear heat equation `y' = (1 - y) Δy` on 100 points by the trapezoidal rule, `scale` times as long as that of the
-/// zoo.
+/// A step of the nonlinear heat equation `y' = (1 - y) Δy` on 100 points by the trapezoidal rule, `scale`
+/// times as long as that of the zoo.
 fn heat(scale: f64) -> impl Fn(&Tensor<2>) -> Tensor<2> {
     move |y: &Tensor<2>| {
         let sum = y.clone().narrow(1, 0, 98) + y.clone().narrow(1, 1, 98) + y.clone().narrow(1, 2, 98);
@@ -22,8 +22,8 @@ fn heat(scale: f64) -> impl Fn(&Tensor<2>) -> Tensor<2> {
 
 /// The trigonometric function of 70 unknowns as `x + f(x)`: `fᵢ = n - Σⱼ cos xⱼ + i (1 - cos xᵢ) - sin xᵢ`.
 ///
-/// Reference: J. Moré, B. Garbow and K. Hillstrom, Testing unconstrained optimization software, ACM Trans. Math. Softw. 7
-/// (1981), problem 26.
+/// Reference: J. Moré, B. Garbow and K. Hillstrom, Testing unconstrained optimization software, ACM Trans.
+/// Math. Softw. 7 (1981), problem 26.
 fn trigonometric(x: &Tensor<2>) -> Tensor<2> {
     let n = x.dims()[1];
     let index: Vec<f64> = (1..=n).map(|i| i as f64).collect();

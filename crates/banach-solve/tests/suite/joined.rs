@@ -1,4 +1,4 @@
-//! Are solutions of parts of a batch one solution?
+//! Solutions of batch slices joined into one.
 
 use crate::state::State;
 use crate::{picard, plain_solvers, tensor};

@@ -1,4 +1,4 @@
-//! Does every iteration end as it should? One binary, a module for each question.
+//! Tests of banach-solve: one binary, a module for each subject.
 
 mod advice;
 mod approximate;

@@ -1,4 +1,4 @@
-//! Does Newton's method reach minima that plain steps do not, and does every row fend for itself?
+//! Newton's method: minima beyond the reach of plain iteration, and independence of rows.
 
 use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, scattered};
 use crate::{anderson, newton, picard, plain_solvers, tensor, tensor_in, tight, values};

@@ -1,4 +1,4 @@
-//! Are settings read, written and refused as they should be?
+//! Reading, writing and validation of settings.
 
 use crate::{anderson, newton, plain_solvers};
 use banach_solve::{

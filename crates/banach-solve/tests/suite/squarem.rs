@@ -1,4 +1,4 @@
-//! Does squared extrapolation leap only where that helps?
+//! Squared extrapolation: accepted and undone steps.
 
 use crate::{picard, posed, tensor, tight, values};
 use banach_solve::{Budget, FixedPointSolver, Iterate, Outcome, Settings, Solver, Squarem, fixed_point};

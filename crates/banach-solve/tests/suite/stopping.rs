@@ -1,4 +1,4 @@
-//! Is a row measured as it should be, and does time run out?
+//! Norms of rows, and the limit on time.
 
 use crate::energy::Quadratic;
 use crate::state::State;

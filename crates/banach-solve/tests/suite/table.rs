@@ -1,4 +1,4 @@
-//! Does every solver end every problem of the zoo as expected?
+//! Every solver on every problem of the zoo, with the expected outcomes.
 
 use crate::energy::Differences;
 use crate::state::{On, State};
@@ -23,7 +23,8 @@ const ALL: Ends = &[Converged];
 const STALLED: Ends = &[Stalled];
 const SECOND_FAILS: Ends = &[Converged, NonFinite, Converged];
 
-/// Name, and outcomes by Picard, Anderson, Broyden, squared extrapolation, Auto, and Newton with a derivative by differences.
+/// Name, and outcomes by Picard, Anderson, Broyden, squared extrapolation, Auto, and Newton with a derivative
+/// by differences.
 const EXPECTED: &[(&str, [Ends; 6])] = &[
     ("cosine", [ALL; 6]),
     ("exponential", [ALL; 6]),

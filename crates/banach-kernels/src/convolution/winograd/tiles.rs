@@ -15,8 +15,8 @@ thread_local! {
     pub(super) static TILES: RefCell<AlignedBuffer> = const { RefCell::new(AlignedBuffer::new()) };
 }
 
-/// Elements of a cache line. The stride between products is padded by one cache line, so that equal offsets in all products do
-/// not map to the same cache set.
+/// Elements of a cache line. The stride between products is padded by one cache line, so that equal offsets
+/// in all products do not map to the same cache set.
 pub(super) const fn line<T>() -> usize {
     64 / size_of::<T>()
 }

@@ -5,7 +5,8 @@ use crate::panels::{Panels, StridedMatrix};
 use crate::real::Real;
 use std::array::from_fn;
 
-/// Packs the transformed weights `[channels summed over, channels]` of every product; `at` returns the weight of a tap.
+/// Packs the transformed weights `[channels summed over, channels]` of every product; `at` returns the weight
+/// of a tap.
 pub(in crate::convolution) fn pack<T: Real>(
     products: &mut [Panels<T>],
     [summed, kept]: [usize; 2],

@@ -42,8 +42,8 @@ pub(super) struct Regularization {
 impl Products {
     /// `γ` that minimizes `‖F - Σ γᵢ ΔFᵢ‖² + ridge Σ (γᵢ ‖ΔFᵢ‖)²`; all zero where the solution is not usable.
     ///
-    /// Differences are scaled to unit length, so that ridge and floor do not depend on the size of residuals. A difference
-    /// that lies almost in the span of newer ones is not used.
+    /// Differences are scaled to unit length, so that ridge and floor do not depend on the size of residuals.
+    /// A difference that lies almost in the span of newer ones is not used.
     pub(super) fn mixture(&mut self, regularization: Regularization) -> &[f64] {
         let count = self.right.len();
         let (gram, right, residual) = (&self.gram, &self.right, self.residual);

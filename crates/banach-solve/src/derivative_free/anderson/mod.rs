@@ -9,14 +9,16 @@ use mixture::{Products, Regularization};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// Anderson acceleration: each row combines its last few differences to minimize the residual of an affine model of `g`.
+/// Anderson acceleration: each row combines its last few differences to minimize the residual of an affine
+/// model of `g`.
 ///
-/// **When.** `g` contracts slowly, rotates, or expands mildly. **Cost.** One evaluation a step, `2 · window` states of memory,
-/// one small least-squares problem a row on the host. **Needs.** Values of `g` alone.
+/// **When.** `g` contracts slowly, rotates, or expands mildly. **Cost.** One evaluation a step, `2 · window`
+/// states of memory, one small least-squares problem a row on the host. **Needs.** Values of `g` alone.
 ///
-/// With `F = g(x) - x`, the step is `x + β F - Σ γᵢ (Δxᵢ + β ΔFᵢ)` where `γ` minimizes `‖F - Σ γᵢ ΔFᵢ‖` (equations 2.1 to
-/// 2.3 of the reference). A row whose residual jumps up restarts from its iterate with an empty memory; a row whose step leads
-/// to where `g` is not finite or explodes restarts from its best iterate with a plain step.
+/// With `F = g(x) - x`, the step is `x + β F - Σ γᵢ (Δxᵢ + β ΔFᵢ)` where `γ` minimizes `‖F - Σ γᵢ ΔFᵢ‖`
+/// (equations 2.1 to 2.3 of the reference). A row whose residual jumps up restarts from its iterate with an
+/// empty memory; a row whose step leads to where `g` is not finite or explodes restarts from its best iterate
+/// with a plain step.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -38,7 +40,8 @@ use std::collections::VecDeque;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: H. Walker and P. Ni, Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49 (2011).
+/// Reference: H. Walker and P. Ni, Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49
+/// (2011).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Anderson {
@@ -186,7 +189,8 @@ impl<R: Rows> AndersonMemory<R> {
         (self.held[row], self.least[row]) = (None, f64::INFINITY);
     }
 
-    /// Adds the newest difference. Returns `⟨ΔFᵢ, F⟩` for every difference kept, one vector of row values each.
+    /// Adds the newest difference. Returns `⟨ΔFᵢ, F⟩` for every difference kept, one vector of row values
+    /// each.
     fn update(&mut self, settings: &Anderson, iterate: &Iterate<'_, R>, target: &R) -> Vec<Vec<f64>> {
         let mut right = Vec::new();
         if let Some((difference, last_target)) = &self.last {

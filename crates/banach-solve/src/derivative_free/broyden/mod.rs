@@ -9,19 +9,22 @@ use serde::{Deserialize, Serialize};
 
 /// Limited-memory Broyden's method: each row approximates the inverse Jacobian from its own steps.
 ///
-/// **When.** Anderson stagnates, or the inverse Jacobian is needed (see [`BroydenMemory::adjoint`]). **Cost.** One
-/// evaluation a step, `2 · memory + 3` states of memory, two reads from the device. **Needs.** Values of `g` alone.
+/// **When.** Anderson stagnates, or the inverse Jacobian is needed (see [`BroydenMemory::adjoint`]).
+/// **Cost.** One evaluation a step, `2 · memory + 3` states of memory, two reads from the device. **Needs.**
+/// Values of `g` alone.
 ///
-/// With `F = g(x) - x`, the step is `d = -H F` where `H` approximates the inverse of `J - I`. It starts as `-I`, so that the
-/// first step is plain iteration, and after a step `s` that changed `F` by `y` it becomes `H + (s - H y) wᵀ / ⟨w, y⟩`, which
-/// maps `y` to `s`; `w` is `Hᵀ s` ([`Good`](BroydenUpdate::Good)) or `y` ([`Bad`](BroydenUpdate::Bad)). A row with
-/// `memory` updates restarts from `-I` and its newest difference. Dropping the oldest update instead would leave an `H` that
-/// satisfies no secant equation, because later updates depend on all older ones.
+/// With `F = g(x) - x`, the step is `d = -H F` where `H` approximates the inverse of `J - I`. It starts as
+/// `-I`, so that the first step is plain iteration, and after a step `s` that changed `F` by `y` it becomes
+/// `H + (s - H y) wᵀ / ⟨w, y⟩`, which maps `y` to `s`; `w` is `Hᵀ s` ([`Good`](BroydenUpdate::Good)) or `y`
+/// ([`Bad`](BroydenUpdate::Bad)). A row with `memory` updates restarts from `-I` and its newest difference.
+/// Dropping the oldest update instead would leave an `H` that satisfies no secant equation, because later
+/// updates depend on all older ones.
 ///
-/// With `backtracks`, a step that multiplies `‖F‖` by more than `1 - 10⁻⁴ t + 1 / k²` is repeated with half its length
-/// (`t ← t / 2`), for one evaluation each; `k` counts the steps of the row. The sum of `1 / k²` is finite, so that residuals
-/// stay bounded without falling in every step. After `backtracks` halvings the row takes a plain step and clears its memory.
-/// A row whose step leads to where `g` is not finite or explodes does so from its best iterate, for any `backtracks`.
+/// With `backtracks`, a step that multiplies `‖F‖` by more than `1 - 10⁻⁴ t + 1 / k²` is repeated with half
+/// its length (`t ← t / 2`), for one evaluation each; `k` counts the steps of the row. The sum of `1 / k²` is
+/// finite, so that residuals stay bounded without falling in every step. After `backtracks` halvings the row
+/// takes a plain step and clears its memory. A row whose step leads to where `g` is not finite or explodes
+/// does so from its best iterate, for any `backtracks`.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -43,10 +46,11 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: C. Broyden, A class of methods for solving nonlinear simultaneous equations, Math. Comp. 19 (1965), methods
-/// 1 (good) and 2 (bad), the first with the inverse by Sherman and Morrison; C. Kelley, Iterative Methods for Linear and
-/// Nonlinear Equations (1995), chapter 7, for limited memory with restarts; D. Li and M. Fukushima, A derivative-free
-/// line search and global convergence of Broyden-like method for nonlinear equations, Optim. Methods Softw. 13 (2000).
+/// Reference: C. Broyden, A class of methods for solving nonlinear simultaneous equations, Math. Comp. 19
+/// (1965), methods 1 (good) and 2 (bad), the first with the inverse by Sherman and Morrison; C. Kelley,
+/// Iterative Methods for Linear and Nonlinear Equations (1995), chapter 7, for limited memory with restarts;
+/// D. Li and M. Fukushima, A derivative-free line search and global convergence of Broyden-like method for
+/// nonlinear equations, Optim. Methods Softw. 13 (2000).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Broyden {
@@ -133,12 +137,13 @@ const NEW_ROW: RowState = RowState { residual: None, least: f64::INFINITY, steps
 impl<R: Rows> BroydenMemory<R> {
     /// `-Hᵀ v` in every row: where `H` has become the inverse of `J - I`, the solution `c` of `c = Jᵀ c + v`.
     ///
-    /// It needs no application of `Jᵀ`. Its accuracy depends on the steps of the row: it is exact for an affine map of `n`
-    /// variables after good updates along `n` orthogonal steps, and `v` itself before the first. `v` has the shape of
-    /// the state; a memory of all rows is returned by [`fixed_point_remembered`](crate::fixed_point_remembered).
+    /// It needs no application of `Jᵀ`. Its accuracy depends on the steps of the row: it is exact for an
+    /// affine map of `n` variables after good updates along `n` orthogonal steps, and `v` itself before the
+    /// first. `v` has the shape of the state; a memory of all rows is returned by
+    /// [`fixed_point_remembered`](crate::fixed_point_remembered).
     ///
-    /// Reference: Z. Ramzi and others, SHINE: SHaring the INverse Estimate from the forward pass for bi-level optimization
-    /// and implicit models (2022).
+    /// Reference: Z. Ramzi and others, SHINE: SHaring the INverse Estimate from the forward pass for bi-level
+    /// optimization and implicit models (2022).
     ///
     /// # Panics
     /// If the number of rows of `v` is not that of the memory.
@@ -221,7 +226,8 @@ impl RowState {
 }
 
 impl Broyden {
-    /// The iterates of rows whose step is accepted, with their new directions; the last points of the other rows.
+    /// The iterates of rows whose step is accepted, with their new directions; the last points of the other
+    /// rows.
     fn accept<R: Rows>(
         &self,
         iterate: &Iterate<'_, R>,

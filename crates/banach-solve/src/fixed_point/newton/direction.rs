@@ -18,8 +18,8 @@ pub(super) struct InnerLimits {
 
 /// Truncated conjugate gradients for symmetric `J`: a direction of descent of the energy.
 ///
-/// A row stops when its residual meets the tolerance. At negative curvature it returns the current CG iterate (on the first
-/// iteration, the residual `g(x) - x`).
+/// A row stops when its residual meets the tolerance. At negative curvature it returns the current CG iterate
+/// (on the first iteration, the residual `g(x) - x`).
 pub(super) fn truncated_conjugate_gradients<R: Rows>(
     derivative: &dyn Map<R>,
     iterate: &Iterate<'_, R>,
@@ -117,8 +117,8 @@ pub(super) fn dense_direction_in<R: Rows>(
     Ok(select_rows(&usable, &direction, otherwise))
 }
 
-/// The solution `d` of `(I - J) d = g(x) - x` with a dense `J`, for one application a column. Ends rows in which `I - J` is
-/// singular to the precision of the state.
+/// The solution `d` of `(I - J) d = g(x) - x` with a dense `J`, for one application a column. Ends rows in
+/// which `I - J` is singular to the precision of the state.
 pub(super) fn dense_direction<R: Rows>(
     derivative: &dyn Map<R>,
     iterate: &Iterate<'_, R>,

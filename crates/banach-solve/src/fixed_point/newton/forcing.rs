@@ -10,11 +10,11 @@ pub enum Forcing {
     /// `min(½, √(‖F‖ / ‖F₀‖))` with `F₀` at the start, the default.
     #[default]
     Root,
-    /// Choice 2 of Eisenstat and Walker: `η = γ (‖F‖ / ‖F_last‖)^α`, at least `γ η_last^α` where that is more than 0.1,
-    /// and at most 0.9; ½ at the start.
+    /// Choice 2 of Eisenstat and Walker: `η = γ (‖F‖ / ‖F_last‖)^α`, at least `γ η_last^α` where that is more
+    /// than 0.1, and at most 0.9; ½ at the start.
     ///
-    /// Reference: S. Eisenstat and H. Walker, Choosing the forcing terms in an inexact Newton method, SIAM J. Sci.
-    /// Comput. 17 (1996), (2.6) with the safeguard of section 2.1.
+    /// Reference: S. Eisenstat and H. Walker, Choosing the forcing terms in an inexact Newton method, SIAM J.
+    /// Sci. Comput. 17 (1996), (2.6) with the safeguard of section 2.1.
     EisenstatWalker {
         /// γ, in `(0, 1]`, usually 0.9.
         gamma: f64,

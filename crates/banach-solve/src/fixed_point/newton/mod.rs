@@ -16,33 +16,38 @@ use forcing::{Forcing, ForcingTerm};
 use search::{Energies, SearchResult, search_residuals};
 use serde::{Deserialize, Serialize};
 
-/// The widest rows that change to elimination where GMRES fails: `n` applications a step, and `⅔ n³` operations.
+/// The widest rows that change to elimination where GMRES fails: `n` applications a step, and `⅔ n³`
+/// operations.
 const ELIMINATION_WIDTH: usize = 256;
 
 /// The step length at or below which the inexact directions of a row have failed.
 const FAILED_LENGTH: f64 = 1.0 / 64.0;
 
-/// The evaluations of a step beside its line search: energies of the start (3), of a plain step (1), and the next iterate (1).
+/// The evaluations of a step beside its line search: energies of the start (3), of a plain step (1), and the
+/// next iterate (1).
 const RESERVE: usize = 5;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
-/// **When.** Plain iteration needs thousands of steps, as on energies with flat directions, and the map has a derivative.
-/// **Cost.** A step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
-/// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
-/// [`fixed_point_smooth`](crate::fixed_point_smooth); with an energy, `g` may have kinks.
+/// **When.** Plain iteration needs thousands of steps, as on energies with flat directions, and the map has a
+/// derivative. **Cost.** A step is one evaluation, up to `inner` applications of the derivative and a few
+/// evaluations of the energy, with five states of memory; without an energy as many states as applications.
+/// **Needs.** A [`Smooth`] map, given to [`fixed_point_smooth`](crate::fixed_point_smooth); with an energy,
+/// `g` may have kinks.
 ///
-/// The equation for `d` is solved up to a fraction of its right-hand side ([`Forcing`]), more accurately near the solution.
+/// The equation for `d` is solved up to a fraction of its right-hand side ([`Forcing`]), more accurately near
+/// the solution.
 ///
 /// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients. At
-///   negative curvature the direction is the current CG iterate (on the first iteration, the residual `g(x) - x`; algorithm
-///   7.1 of the reference). Then `t` is halved until
-///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the full step is exempt by the rounding error of `f`.
-/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the fraction `10⁻⁴ t`. A row of width at
-///   most 256 whose step is cut to 1/64 or less restarts from its start with elimination, as with
+///   negative curvature the direction is the current CG iterate (on the first iteration, the residual
+///   `g(x) - x`; algorithm 7.1 of the reference). Then `t` is halved until
+///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, a condition relaxed by the rounding error of `f` for the full
+///   step.
+/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the fraction `10⁻⁴ t`. A row of
+///   width at most 256 whose step is cut to 1/64 or less restarts from its start with elimination, as with
 ///   [`Dense`](NewtonInner::Dense), where `I - J` is regular: inexact directions have failed there.
-/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
-///   double precision on the host. A row in which `I - J` is singular ends as
+/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and
+///   elimination in double precision on the host. A row in which `I - J` is singular ends as
 ///   [`Singular`](crate::Outcome::Singular) with its best iterate.
 ///
 /// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. Without further
@@ -103,7 +108,8 @@ pub struct Newton {
 pub enum NewtonInner {
     /// Conjugate gradients with an energy, else GMRES.
     Krylov {
-        /// The most applications of the derivative in a step, at least 1 (without an energy at least 2 are used).
+        /// The most applications of the derivative in a step, at least 1 (without an energy at least 2 are
+        /// used).
         applications: usize,
     },
     /// Elimination with a dense `J` on the host, for narrow rows.
@@ -200,24 +206,22 @@ impl Newton {
         (rules, ledger): (StoppingRules, &mut Ledger<R>),
     ) -> Result<SearchResult<R>, Error> {
         let available = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { start, forcing_terms, energies, dense } = match memory {
+        let Memory { start, forcing, energies, dense } = match memory {
             Some(memory) => memory,
             None => {
                 let energies = Energies::at(map, iterate, ledger)?;
-                let forcing_terms =
-                    iterate.residuals.iter().map(|residual| ForcingTerm::new(*residual)).collect();
+                let forcing = iterate.residuals.iter().map(|residual| ForcingTerm::new(*residual)).collect();
                 let elimination = matches!(self.inner, NewtonInner::Dense { .. });
                 let (start, dense) = (iterate.x.clone(), vec![elimination; iterate.active.len()]);
-                memory.insert(Memory { start, forcing_terms, energies, dense })
+                memory.insert(Memory { start, forcing, energies, dense })
             }
         };
         let derivative = map.derivative(iterate.x);
         let direction = match self.inner {
             NewtonInner::Dense { .. } => dense_direction(&*derivative, iterate, ledger)?,
             NewtonInner::Krylov { applications } => {
-                let forcing_terms = forcing_terms.iter_mut().zip(iterate.residuals);
-                let tolerances =
-                    forcing_terms.map(|(term, residual)| term.next(self.forcing, *residual)).collect();
+                let terms = forcing.iter_mut().zip(iterate.residuals);
+                let tolerances = terms.map(|(term, residual)| term.next(self.forcing, *residual)).collect();
                 let limits = InnerLimits { tolerances, inner: applications.min(available / 2) };
                 match energies {
                     Some(_) => truncated_conjugate_gradients(&*derivative, iterate, &limits, ledger)?,
@@ -272,7 +276,7 @@ struct Memory<R> {
     /// The start.
     start: R,
     /// The forcing terms of each row.
-    forcing_terms: Vec<ForcingTerm>,
+    forcing: Vec<ForcingTerm>,
     /// The energies at the current iterate, if the map has an energy.
     energies: Option<Energies>,
     /// Rows that have changed to elimination.
@@ -283,7 +287,7 @@ impl<R: Rows> Memory<R> {
     /// The memory of the rows at these positions.
     fn narrowed(self, keep: &[usize]) -> Self {
         let energies = self.energies.map(|energies| energies.narrowed(keep));
-        let (forcing_terms, dense) = (entries_at(&self.forcing_terms, keep), entries_at(&self.dense, keep));
-        Self { start: self.start.gather(keep), forcing_terms, energies, dense }
+        let (forcing, dense) = (entries_at(&self.forcing, keep), entries_at(&self.dense, keep));
+        Self { start: self.start.gather(keep), forcing, energies, dense }
     }
 }

@@ -31,8 +31,8 @@ pub(super) struct Energies {
 impl Energies {
     /// The energies at the start, if the map has an energy.
     ///
-    /// The step size γ follows from the slope of the energy along the gradient step, `⟨∇f, g(x) - x⟩ = -‖g(x) - x‖² / γ`, by a
-    /// central difference.
+    /// The step size γ follows from the slope of the energy along the gradient step,
+    /// `⟨∇f, g(x) - x⟩ = -‖g(x) - x‖² / γ`, by a central difference.
     pub(super) fn at<R: Rows>(
         map: &dyn Smooth<R>,
         iterate: &Iterate<'_, R>,
@@ -82,7 +82,8 @@ impl Energies {
             let falls = |row: usize| {
                 let predicted = lengths[row] * self.rates[row] * slopes[row];
                 let before = self.values[row];
-                // Near the solution the decrease is below rounding: only the full step is exempt, since a shorter one gains nothing.
+                // Near the solution the decrease is below rounding: only the full step is exempt, since a
+                // shorter one gains nothing.
                 let slack = if lengths[row] == 1.0 { rounding * before.abs() } else { 0.0 };
                 latest[row] < before - DECREASE * predicted + slack
             };
@@ -99,8 +100,8 @@ impl Energies {
     }
 }
 
-/// Halves the step until the residual falls; a row in which it does not takes the plain step. Also returns the step length of
-/// every row, zero where the residual did not fall.
+/// Halves the step until the residual falls; a row in which it does not takes the plain step. Also returns
+/// the step length of every row, zero where the residual did not fall.
 pub(super) fn search_residuals<R: Rows>(
     map: &dyn Smooth<R>,
     iterate: &Iterate<'_, R>,
