@@ -4,7 +4,8 @@ use crate::stage::{Stage, arff, text};
 use std::process::Stdio;
 
 /// Runs `line`, and checks that it fails with one line holding each of `parts`.
-fn refused(stage: &Stage, line: &str, parts: &[&str]) {
+/// Runs a line that must be refused in one line with these parts.
+pub(crate) fn refused(stage: &Stage, line: &str, parts: &[&str]) {
     let output = stage.run(line);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{line}: {message}");
