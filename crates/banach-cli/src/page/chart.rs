@@ -92,7 +92,7 @@ impl Chart {
                 dots: values.iter().map(|(colour, height, _)| (*colour, *height)).collect(),
             }
         };
-        let count_at = |place: usize| Tick { at: across(place), text: (place + 1).to_string() };
+        let tick = |place: usize| Tick { at: across(place), text: (place + 1).to_string() };
         let every = count.div_ceil(LABELS as usize).max(1);
         Self {
             title,
@@ -107,7 +107,7 @@ impl Chart {
             lines: lines.collect(),
             across: (0..count)
                 .filter(|place| place % every == 0 || *place + 1 == count)
-                .map(count_at)
+                .map(tick)
                 .collect(),
             upward: scale.ticks().map(|value| Tick { at: upward(value), text: label(value) }).collect(),
             places: (0..count).map(place).collect(),
