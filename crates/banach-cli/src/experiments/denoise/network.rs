@@ -1,0 +1,184 @@
+//! Networks that estimate the noise of an image: convolutions applied once, their fixed point, or an energy's minimiser.
+//!
+//! Images are folded to half the size ([`Plane::folded`](crate::dataset::plane::Plane::folded)), which divides the cost of a
+//! layer by four and doubles what it sees (Zhang, Zuo and Zhang, "FFDNet", 2018).
+
+use super::experts::Experts;
+use crate::error::Error;
+use crate::experiments::epoch::Work;
+use crate::options::LayerName;
+use crate::random::Generator;
+use banach::{FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
+use burn::module::{Module, Param};
+use burn::nn::PaddingConfig2d;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+use serde::{Deserialize, Serialize};
+
+/// Channels of a folded image.
+pub(crate) const FOLDED: usize = 4;
+const WEIGHT_STREAM: u64 = 5;
+const TAPS: usize = 9;
+/// Gray levels are shifted and scaled to about the deviation 1.
+const SHIFT: f64 = 0.5;
+const SCALE: f64 = 4.0;
+/// The step size of FPI_GD to start with; it is trained.
+const RATE: f64 = 0.5;
+
+/// What makes a network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Shape {
+    /// What is done with the map.
+    pub(crate) layer: LayerName,
+    /// Channels of the state, or filters of the energy.
+    pub(crate) channels: usize,
+    /// Convolutions of the map; an energy has one.
+    pub(crate) convolutions: usize,
+    /// The deviation of the noise that the output 1 stands for, on the scale of 0 to 255.
+    pub(crate) unit: f64,
+}
+
+/// `g(x, z) = relu(I z + W_n relu( ... W_2 relu(W_1 x)))`: the image z is injected once, the state x is a stack of feature
+/// maps.
+#[derive(Module, Debug)]
+pub(crate) struct Map {
+    inject: Conv2d,
+    chain: Vec<Conv2d>,
+}
+
+impl Map {
+    fn new(shape: Shape, generator: &mut Generator, device: &Device) -> Self {
+        let Shape { channels, convolutions, .. } = shape;
+        let mut convolution = |ends| convolution(ends, generator, device);
+        Self {
+            inject: convolution([FOLDED, channels]),
+            chain: (0..convolutions).map(|_| convolution([channels; 2])).collect(),
+        }
+    }
+}
+
+impl Update for Map {
+    type State = Tensor<4>;
+    type Input = Tensor<4>;
+
+    fn start(&self, z: &Tensor<4>) -> Tensor<4> {
+        activation::relu(self.inject.forward(z.clone()))
+    }
+
+    fn update(&self, x: Tensor<4>, z: Tensor<4>) -> Tensor<4> {
+        let through = |h: Tensor<4>, (index, convolution): (usize, &Conv2d)| {
+            convolution.forward(if index > 0 { activation::relu(h) } else { h })
+        };
+        let through = self.chain.iter().enumerate().fold(x, through);
+        activation::relu(through + self.inject.forward(z))
+    }
+}
+
+/// What is done with a map.
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
+enum Features {
+    /// x̂ = g(x₀, z).
+    Once(Map),
+    /// x̂ = g(x̂, z).
+    FixedPoint(FixedPoint<Map>),
+}
+
+/// Features, and the convolution that reads the noise out of them.
+#[derive(Module, Debug)]
+pub(crate) struct Convolutional {
+    features: Features,
+    read_out: Conv2d,
+}
+
+#[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
+enum Body {
+    Convolutional(Convolutional),
+    /// The image is the minimiser of an energy.
+    Descent(FixedPoint<GradientDescent<Experts>>),
+}
+
+/// A denoiser of folded images.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    body: Body,
+    unit: f64,
+}
+
+impl Network {
+    /// The network of a shape; the seed gives its starting weights.
+    pub(crate) fn new(
+        shape: Shape,
+        seed: u64,
+        config: &FixedPointConfig,
+        device: &Device,
+    ) -> Result<Self, Error> {
+        let mut generator = Generator::new(seed, WEIGHT_STREAM);
+        let mut map = || Map::new(shape, &mut generator, device);
+        let features = match shape.layer {
+            LayerName::FpiNn => Some(Features::FixedPoint(config.init(map()).map_err(Error::layer)?)),
+            LayerName::Feedforward => Some(Features::Once(map())),
+            LayerName::FpiGd | LayerName::Mlp => None,
+        };
+        let body = match features {
+            Some(features) => {
+                let read_out = convolution([shape.channels, FOLDED], &mut generator, device);
+                Body::Convolutional(Convolutional { features, read_out })
+            }
+            None => {
+                let experts = Experts::new(shape.channels, &mut generator, device);
+                let step = GradientDescentConfig::new(RATE).with_learnable_rate(true).init(experts);
+                Body::Descent(config.init(step.map_err(Error::layer)?).map_err(Error::layer)?)
+            }
+        };
+        Ok(Self { body, unit: shape.unit / 255.0 })
+    }
+
+    /// The noise in folded images z, `[batch, 4, height, width]`.
+    pub(crate) fn noise(&self, z: Tensor<4>) -> Tensor<4> {
+        let u = (z - SHIFT) * SCALE;
+        match &self.body {
+            Body::Convolutional(Convolutional { features, read_out }) => {
+                let x = match features {
+                    Features::Once(map) => map.update(map.start(&u), u),
+                    Features::FixedPoint(layer) => layer.forward(u),
+                };
+                read_out.forward(x) * self.unit
+            }
+            Body::Descent(layer) => (u.clone() - layer.forward(u)) * (1.0 / SCALE),
+        }
+    }
+
+    /// What the solvers did since the last call, for a mini-batch of `rows`; g applied once counts as one step.
+    pub(crate) fn take_work(&self, rows: usize) -> Work {
+        match &self.body {
+            Body::Convolutional(Convolutional { features: Features::Once(_), .. }) => Work::once(rows),
+            Body::Convolutional(Convolutional { features: Features::FixedPoint(layer), .. }) => {
+                layer.take_statistics().into()
+            }
+            Body::Descent(layer) => layer.take_statistics().into(),
+        }
+    }
+}
+
+/// A convolution of 3 by 3 that keeps the size, with weights and biases that are uniform in ±1/√inputs.
+pub(crate) fn convolution(
+    [inputs, outputs]: [usize; 2],
+    generator: &mut Generator,
+    device: &Device,
+) -> Conv2d {
+    let bound = 1.0 / ((inputs * TAPS) as f64).sqrt();
+    let mut draw = |count: usize| -> Vec<f32> {
+        (0..count).map(|_| (bound * (2.0 * generator.uniform() - 1.0)) as f32).collect()
+    };
+    let weight = TensorData::new(draw(outputs * inputs * TAPS), [outputs, inputs, 3, 3]);
+    let bias = TensorData::new(draw(outputs), [outputs]);
+    let config = Conv2dConfig::new([inputs, outputs], [3, 3]);
+    let config = config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).with_bias(false);
+    Conv2d {
+        weight: Param::from_data(weight, device),
+        bias: Some(Param::from_data(bias, device)),
+        ..config.init(device)
+    }
+}
