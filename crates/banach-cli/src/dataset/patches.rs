@@ -11,6 +11,8 @@ const EPOCH_STREAM: u64 = 1 << 36;
 const IMAGE_STREAM: u64 = 1 << 37;
 /// The greatest standard deviation of blind training, on the scale of 0 to 255.
 pub(crate) const MOST_NOISE: f64 = 55.0;
+/// The standard deviation where no other is given, on the same scale.
+pub(crate) const TYPICAL_NOISE: f64 = 25.0;
 /// Below this standard deviation errors of blind training weigh no more, on the same scale.
 const LEAST_WEIGHED: f64 = 5.0;
 
@@ -28,6 +30,19 @@ pub(crate) enum NoiseLevel {
 }
 
 impl NoiseLevel {
+    /// The standard deviation that networks are evaluated at.
+    pub(crate) fn typical(self) -> f64 {
+        match self {
+            Self::Fixed(sigma) => sigma,
+            Self::Blind { .. } => TYPICAL_NOISE,
+        }
+    }
+
+    /// Whether networks have to find it out.
+    pub(crate) fn is_blind(self) -> bool {
+        matches!(self, Self::Blind { .. })
+    }
+
     fn draw(self, generator: &mut Generator) -> f64 {
         match self {
             Self::Fixed(sigma) => sigma,

@@ -101,7 +101,7 @@ fn subfolder(directory: &Path, name: &str) -> Result<PathBuf, Error> {
 /// The images of a folder, each at least `least` pixels high and wide.
 fn photographs(folder: &Path, least: usize) -> Result<Vec<Photograph>, Error> {
     let read = |path: PathBuf| {
-        let plane = picture::read_gray(&path)?;
+        let plane = picture::read(&path)?.gray();
         let Plane { width, height, .. } = plane;
         if width.min(height) < least {
             let reason = format!(

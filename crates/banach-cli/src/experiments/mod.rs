@@ -9,6 +9,7 @@ mod perceptron;
 mod session;
 mod toy;
 
+pub(crate) use epoch::Work;
 pub(crate) use experiment::Entry;
 
 /// Every experiment of `banach train`, in the order of its help.

@@ -7,9 +7,6 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
-/// The standard deviation of the noise where no other is given.
-pub(crate) const SIGMA: f64 = 25.0;
-
 /// The arguments of `banach train denoise`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DenoiseArguments {
@@ -76,7 +73,8 @@ pub(crate) struct Changes {
     pub(crate) max_steps: Option<usize>,
 }
 
-fn layers() -> impl TypedValueParser<Value = LayerName> {
+/// The layers that denoise.
+pub(crate) fn layers() -> impl TypedValueParser<Value = LayerName> {
     PossibleValuesParser::new(["fpi-nn", "fpi-gd", "feedforward"]).map(|name| match name.as_str() {
         "fpi-gd" => LayerName::FpiGd,
         "feedforward" => LayerName::Feedforward,

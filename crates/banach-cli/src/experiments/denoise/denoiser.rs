@@ -6,9 +6,7 @@ use crate::dataset::plane::Plane;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device, Tensor, TensorData};
-use std::path::Path;
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Pixels of the tiles that are computed together.
 const TOGETHER: usize = 2 * tiles::SIDE * tiles::SIDE;
@@ -28,11 +26,6 @@ impl Denoiser {
         Self { network, device: device.clone(), side: tiles::SIDE, margin: tiles::MARGIN }
     }
 
-    /// The network.
-    pub(crate) fn network(&self) -> &Network {
-        &self.network
-    }
-
     /// The same with the weights of a network of its shape.
     pub(crate) fn with_weights(self, network: &Network) -> Result<Self, Error> {
         let record = network.valid().into_record();
@@ -41,23 +34,22 @@ impl Denoiser {
         Ok(Self { network, ..self })
     }
 
-    /// The same with the weights of a file, which are those of a network of its shape.
-    pub(crate) fn with_record(self, path: &Path) -> Result<Self, Error> {
-        let broken = |reason: String| Error::BrokenCheckpoint {
-            path: path.to_path_buf(),
-            reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
-        };
-        let bytes = std::fs::read(path).map_err(|error| broken(error.to_string()))?;
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes));
-        let record = record.map_err(|error| broken(error.to_string()))?;
-        let network = self.network.try_load_record(record).map_err(|error| broken(error.to_string()))?;
-        Ok(Self { network, ..self })
-    }
-
     /// The same with tiles of `side` pixels that overlap by `margin` on either side.
     #[cfg(test)]
     fn with_tiles(self, side: usize, margin: usize) -> Self {
         Self { side, margin, ..self }
+    }
+
+    /// What is made of an image after every step of the solver, with the residual there; empty where nothing is solved for.
+    pub(crate) fn iterates(&self, noisy: &Plane) -> Result<Vec<(Plane, f64)>, Error> {
+        let (size, [height, width]) = ([noisy.width, noisy.height], noisy.folded_size());
+        let z = Tensor::from_data(TensorData::new(noisy.folded(), [1, 4, height, width]), &self.device);
+        let course = self.network.iterates(z)?.into_iter().map(|(noise, residual)| {
+            let noise = Plane::unfolded(size, &noise.into_data().iter::<f32>().collect::<Vec<f32>>());
+            let values = noisy.values.iter().zip(&noise.values).map(|(noisy, noise)| noisy - noise);
+            (Plane { values: values.collect(), ..noise }, residual)
+        });
+        Ok(course.collect())
     }
 
     /// Number of tiles of an image of this width and height.

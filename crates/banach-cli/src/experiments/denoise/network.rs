@@ -4,16 +4,18 @@
 //! layer by four and doubles what it sees (Zhang, Zuo and Zhang, "FFDNet", 2018).
 
 use super::experts::Experts;
+use crate::dataset::patches::NoiseLevel;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::options::LayerName;
 use crate::random::Generator;
-use banach::{FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
+use banach::{FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update};
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
 
 /// Channels of a folded image.
 pub(crate) const FOLDED: usize = 4;
@@ -34,8 +36,8 @@ pub(crate) struct Shape {
     pub(crate) channels: usize,
     /// Convolutions of the map; an energy has one.
     pub(crate) convolutions: usize,
-    /// The deviation of the noise that the output 1 stands for, on the scale of 0 to 255.
-    pub(crate) unit: f64,
+    /// The noise that it is trained for; the output 1 stands for a typical deviation.
+    pub(crate) sigma: NoiseLevel,
 }
 
 /// `g(x, z) = relu(I z + W_n relu( ... W_2 relu(W_1 x)))`: the image z is injected once, the state x is a stack of feature
@@ -132,7 +134,7 @@ impl Network {
                 Body::Descent(config.init(step.map_err(Error::layer)?).map_err(Error::layer)?)
             }
         };
-        Ok(Self { body, unit: shape.unit / 255.0 })
+        Ok(Self { body, unit: shape.sigma.typical() / 255.0 })
     }
 
     /// The noise in folded images z, `[batch, 4, height, width]`.
@@ -148,6 +150,33 @@ impl Network {
             }
             Body::Descent(layer) => (u.clone() - layer.forward(u)) * (1.0 / SCALE),
         }
+    }
+
+    /// The noise that is read out of every iterate of the solve for one folded image, and the residual there; none where
+    /// nothing is solved for.
+    pub(crate) fn iterates(&self, z: Tensor<4>) -> Result<Vec<(Tensor<4>, f64)>, Error> {
+        let u = (z - SHIFT) * SCALE;
+        let mut course = Vec::new();
+        match &self.body {
+            Body::Convolutional(Convolutional { features: Features::Once(_), .. }) => {}
+            Body::Convolutional(Convolutional { features: Features::FixedPoint(layer), read_out }) => {
+                let observe = |step: Step<'_, Tensor<4>>| {
+                    course.push((read_out.forward(step.x) * self.unit, step.residuals[0]));
+                    ControlFlow::Continue(())
+                };
+                let start = layer.update().start(&u);
+                // How it ended is seen in the last residual.
+                let _ = layer.solve_observed(start, u, observe).map_err(Error::layer)?;
+            }
+            Body::Descent(layer) => {
+                let observe = |step: Step<'_, Tensor<4>>| {
+                    course.push(((u.clone() - step.x) * (1.0 / SCALE), step.residuals[0]));
+                    ControlFlow::Continue(())
+                };
+                let _ = layer.solve_observed(u.clone(), u.clone(), observe).map_err(Error::layer)?;
+            }
+        }
+        Ok(course)
     }
 
     /// What the solvers did since the last call, for a mini-batch of `rows`; g applied once counts as one step.

@@ -4,12 +4,15 @@ use super::arguments::{self, DenoiseArguments};
 use super::denoiser::Denoiser;
 use super::evaluation;
 use super::history::{self, State};
+use super::model::{self, BEST, MODEL};
 use super::network::Network;
+use super::pictures::{self, Version};
 use super::settings::{self, Settings};
 use super::summary::{self, DenoiseReport};
-use super::training::{BEST, End, Training};
-use crate::dataset::patches::{NoiseLevel, Patches};
+use super::training::{End, Training};
+use crate::dataset::patches::{NoiseLevel, Patches, noisy};
 use crate::dataset::photographs::{self, Photographs};
+use crate::dataset::plane::Plane;
 use crate::error::Error;
 use crate::experiments::checkpoint;
 use crate::experiments::experiment::{Experiment, Finished, Plan};
@@ -35,7 +38,15 @@ impl Experiment for Denoise {
     const CONTENTS: Contents = Contents {
         command: "train denoise",
         experiment: Some("denoise"),
-        files: &["report.json", summary::CURVES, BEST],
+        files: &[
+            "report.json",
+            summary::CURVES,
+            summary::PICTURES,
+            summary::ITERATES,
+            summary::RESIDUALS,
+            MODEL,
+            BEST,
+        ],
         folders: &[checkpoint::FOLDER],
     };
     type Arguments = DenoiseArguments;
@@ -100,7 +111,7 @@ impl Experiment for Denoise {
             summary::draw(session, &state)?;
         }
         let test = match end {
-            End::Finished => self.test(session, &state, denoiser)?,
+            End::Finished => self.test(session, &state)?,
             End::Interrupted => None,
         };
         let report = DenoiseReport::new(&state, parameters, test);
@@ -111,24 +122,30 @@ impl Experiment for Denoise {
             return Err(Error::Interrupted(advice(state.epochs.len(), session.folder.path())));
         }
         let table = summary::table(&report);
-        Ok(Finished { report, is_new: true, table, pictures: &[summary::CURVES], next: self.next() })
+        let pictures: &[&str] = if state.layer.solves() {
+            &[summary::CURVES, summary::PICTURES, summary::ITERATES, summary::RESIDUALS]
+        } else {
+            &[summary::CURVES, summary::PICTURES]
+        };
+        Ok(Finished { report, is_new: true, table, pictures, next: self.next() })
     }
 }
 
 impl Denoise {
-    /// The scores of the best epoch; none if interrupted.
-    fn test(
-        &self,
-        session: &Session,
-        state: &State,
-        denoiser: Denoiser,
-    ) -> Result<Option<evaluation::TestScores>, Error> {
-        let denoiser = denoiser.with_record(&session.path(BEST))?;
+    /// The scores of the best epoch, and its pictures; none if interrupted.
+    fn test(&self, session: &Session, state: &State) -> Result<Option<evaluation::TestScores>, Error> {
+        let (_, denoiser) = model::read(session.folder.path())?;
         let photographs = &self.photographs.test;
         let progress = session.progress(0, photographs.len(), "test images");
-        let sigma = state.settings.evaluated_sigma();
+        let sigma = state.settings.sigma.typical();
         let advance = || progress.advance(String::new);
-        Ok(evaluation::test(&denoiser, photographs, sigma, &session.interruption, advance))
+        let scores = evaluation::test(&denoiser, photographs, sigma, &session.interruption, advance);
+        if scores.is_some()
+            && let Some(first) = photographs.first()
+        {
+            draw(session, state, &denoiser, &first.plane)?;
+        }
+        Ok(scores)
     }
 
     fn next(&self) -> Vec<(String, &'static str)> {
@@ -136,6 +153,23 @@ impl Denoise {
         let data = data.map_or_else(String::new, |data| format!(" --data {}", data.display()));
         vec![(format!("banach train denoise{data} --layer feedforward"), "the map applied once, to compare")]
     }
+}
+
+/// Draws what the network makes of an image, and how.
+fn draw(session: &Session, state: &State, denoiser: &Denoiser, clean: &Plane) -> Result<(), Error> {
+    let sigma = state.settings.sigma.typical();
+    let noisy = noisy(clean, sigma, 0);
+    let Some((found, _)) = denoiser.denoise(&noisy, |_| true) else { return Ok(()) };
+    let version = |name: &str, plane| Version { name: name.into(), plane };
+    let versions =
+        [version("noisy", noisy.clone()), version(state.layer.as_str(), evaluation::clipped(found))];
+    pictures::compare(&session.path(summary::PICTURES), &format!("sigma {sigma}"), &versions, clean)?;
+    let course = denoiser.iterates(&noisy)?;
+    if course.is_empty() {
+        return Ok(());
+    }
+    let [strip, curve] = [summary::ITERATES, summary::RESIDUALS].map(|name| session.path(name));
+    pictures::iterates(&strip, &curve, &course, clean)
 }
 
 fn advice(finished: usize, folder: &Path) -> String {

@@ -1,8 +1,8 @@
 //! The settings of a denoising run, which a resumed run must repeat.
 
-use super::arguments::{DenoiseArguments, SIGMA};
+use super::arguments::DenoiseArguments;
 use super::network::Shape;
-use crate::dataset::patches::{MOST_NOISE, NoiseLevel, PatchSettings};
+use crate::dataset::patches::{MOST_NOISE, NoiseLevel, PatchSettings, TYPICAL_NOISE};
 use crate::error::Error;
 use crate::experiments::checkpoint::Repeatable;
 use crate::options::{AdjointName, LayerName, SolverName};
@@ -67,7 +67,7 @@ impl Settings {
         };
         let sigma = match arguments.sigma {
             None if arguments.blind => NoiseLevel::Blind { most: MOST_NOISE },
-            sigma => NoiseLevel::Fixed(sigma.unwrap_or(SIGMA)),
+            sigma => NoiseLevel::Fixed(sigma.unwrap_or(TYPICAL_NOISE)),
         };
         Self {
             sigma,
@@ -93,14 +93,6 @@ impl Settings {
         }
     }
 
-    /// The standard deviation at which the network is evaluated, on the scale of 0 to 255.
-    pub(crate) fn evaluated_sigma(&self) -> f64 {
-        match self.sigma {
-            NoiseLevel::Fixed(sigma) => sigma,
-            NoiseLevel::Blind { .. } => SIGMA,
-        }
-    }
-
     /// How training patches are drawn.
     pub(crate) fn patches(&self) -> PatchSettings {
         PatchSettings { side: self.patch, crops: self.crops, batch: self.batch, level: self.sigma }
@@ -108,8 +100,8 @@ impl Settings {
 
     /// The network that these settings describe.
     pub(crate) fn shape(&self, layer: LayerName) -> Shape {
-        let Self { channels, convolutions, .. } = *self;
-        Shape { layer, channels, convolutions, unit: self.evaluated_sigma() }
+        let Self { channels, convolutions, sigma, .. } = *self;
+        Shape { layer, channels, convolutions, sigma }
     }
 
     /// How the layer solves while it is trained.

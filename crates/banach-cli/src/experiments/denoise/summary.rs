@@ -14,6 +14,13 @@ use serde::Serialize;
 /// The picture of a run's epochs.
 pub(crate) const CURVES: &str = "curves.svg";
 
+/// What was made of a test image.
+pub(crate) const PICTURES: &str = "pictures.svg";
+/// What is made of a test image after every step of the solver.
+pub(crate) const ITERATES: &str = "iterates.svg";
+/// The residuals of these steps.
+pub(crate) const RESIDUALS: &str = "residuals.svg";
+
 /// The contents of `report.json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct DenoiseReport {

@@ -3,6 +3,7 @@
 use super::denoiser::Denoiser;
 use super::evaluation::validate;
 use super::history::{self, Epoch, Scores, State};
+use super::model;
 use super::network::Network;
 use super::schedule::Schedule;
 use super::settings::Settings;
@@ -12,10 +13,9 @@ use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::epoch::{Sums, Work, written};
 use crate::experiments::session::Session;
-use crate::report::file;
 use crate::terminal::progress::Progress;
 use banach::{AdamConfig, Convolution, Objective, clip_gradients};
-use burn::module::Module;
+use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use std::time::Instant;
@@ -24,9 +24,6 @@ use std::time::Instant;
 const GRADIENT_NORM: f64 = 0.2;
 /// Most lines of epochs that a run writes.
 const MOST_LINES: usize = 100;
-/// The file of the weights of the best epoch.
-pub(crate) const BEST: &str = "best.bpk";
-
 /// How training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -95,7 +92,7 @@ impl<'a> Training<'a> {
             let seconds = begun.elapsed().as_secs_f64();
             let Some(mut sums) = trained else { return Ok(End::Interrupted) };
             let denoiser = denoiser.clone().with_weights(&self.network)?;
-            let sigma = state.settings.evaluated_sigma();
+            let sigma = state.settings.sigma.typical();
             let scored = validate(&denoiser, self.validation, sigma, &self.session.interruption);
             let Some((validation_psnr, work)) = scored else { return Ok(End::Interrupted) };
             sums.work.add_failures(&work);
@@ -149,10 +146,7 @@ impl<'a> Training<'a> {
     fn finish_epoch(&mut self, epoch: Epoch, state: &mut State) -> Result<(), Error> {
         state.epochs.push(epoch);
         if history::best(&state.epochs).is_some_and(|best| best.epoch == state.epochs.len()) {
-            let path = self.session.path(BEST);
-            let bytes = self.network.clone().into_record().into_bytes();
-            let bytes = bytes.map_err(|error| Error::write(&path, error))?;
-            file::write_whole(&path, &bytes).map_err(|error| Error::write(&path, error))?;
+            model::write(self.session.folder.path(), state.settings.shape(state.layer), &self.network)?;
         }
         let (model, optimizer) = (self.network.clone().into_record(), self.optimizer.to_record());
         self.writer.save(state, Parts { model, optimizer, average: None })
