@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 const EPOCH_STREAM: u64 = 1 << 36;
 const IMAGE_STREAM: u64 = 1 << 37;
+const SIGN_STREAM: u64 = 1 << 38;
 /// The greatest standard deviation of blind training, on the scale of 0 to 255.
 pub(crate) const MOST_NOISE: f64 = 55.0;
 /// The standard deviation where no other is given, on the same scale.
@@ -137,6 +138,14 @@ impl Patches {
         let weight = tensor(weight, [images.len(), 1, 1, 1]);
         Batch { z: tensor(z, shape), noise: tensor(noise, shape), weight }
     }
+}
+
+/// Random signs, fixed by a seed and a number.
+pub(crate) fn signs(shape: [usize; 4], seed: u64, number: u64, device: &Device) -> Tensor<4> {
+    let mut generator = Generator::new(seed, SIGN_STREAM + number);
+    let sign = |_| if generator.uniform() < 0.5 { -1.0_f32 } else { 1.0 };
+    let values: Vec<f32> = (0..shape.iter().product()).map(sign).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
 }
 
 /// An image with noise of standard deviation `sigma`, on the scale of 0 to 255, that is the same in every run; not clipped.

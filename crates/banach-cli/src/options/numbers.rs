@@ -42,6 +42,11 @@ pub(crate) fn patch(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A bound of a gain.
+pub(crate) fn gain(text: &str) -> Result<f64, String> {
+    between(text, |number| (1e-3..=100.0).contains(&number), "a number from 1e-3 to 100, for example 0.9")
+}
+
 /// A standard deviation of noise on the scale of 0 to 255.
 pub(crate) fn deviation(text: &str) -> Result<f64, String> {
     between(text, |number| (0.1..=255.0).contains(&number), "a number from 0.1 to 255, for example 25")

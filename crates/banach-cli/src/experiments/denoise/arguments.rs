@@ -1,7 +1,9 @@
 //! The options of `banach train denoise`.
 
 use crate::error::Error;
-use crate::options::numbers::{channels, convolutions, count, deviation, patch, step, tolerance, weight};
+use crate::options::numbers::{
+    channels, convolutions, count, deviation, gain, patch, step, tolerance, weight,
+};
 use crate::options::{AdjointName, LayerName, SolverName};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -41,13 +43,16 @@ pub(crate) struct Changes {
     /// Channels of the state, or filters of the energy [default: 48].
     #[arg(long, value_name = "C", value_parser = channels, allow_negative_numbers = true)]
     pub(crate) channels: Option<usize>,
-    /// Convolutions of the map [default: 3]; not --layer fpi-gd, whose energy has one.
+    /// Convolutions of the map [default: 2]; not --layer fpi-gd, whose energy has one.
     #[arg(long, value_name = "N", value_parser = convolutions, allow_negative_numbers = true)]
     pub(crate) convolutions: Option<usize>,
+    /// How much a convolution of the map may make of a difference; only --layer fpi-nn [default: no bound].
+    #[arg(long, value_name = "S", value_parser = gain, allow_negative_numbers = true)]
+    pub(crate) gain: Option<f64>,
     /// Pixels of a training patch along each side, an even number [default: 64].
     #[arg(long, value_name = "N", value_parser = patch, allow_negative_numbers = true)]
     pub(crate) patch: Option<usize>,
-    /// Patches of a mini-batch [default: 16].
+    /// Patches of a mini-batch [default: 8].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) batch: Option<usize>,
     /// Patches of each image in an epoch [default: 4].
@@ -56,7 +61,7 @@ pub(crate) struct Changes {
     /// Greatest step size [default: by layer].
     #[arg(long, value_name = "R", value_parser = step, allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
-    /// Weight of ‖J‖² in the loss, J being the Jacobian of the map at its fixed point; only --layer fpi-nn.
+    /// Weight of ‖J‖²/n in the loss, J being the Jacobian of the map at its fixed point; only --layer fpi-nn [default: 20 without --gain].
     #[arg(long, value_name = "W", value_parser = weight, allow_negative_numbers = true)]
     pub(crate) jacobian_weight: Option<f64>,
     /// How the fixed point is found [default: anderson].
@@ -91,6 +96,7 @@ pub(crate) fn check(arguments: &DenoiseArguments) -> Result<(), Error> {
         ("--tolerance", changes.tolerance.is_some()),
         ("--max-steps", changes.max_steps.is_some()),
         ("--jacobian-weight", changes.jacobian_weight.is_some()),
+        ("--gain", changes.gain.is_some()),
     ];
     let refused = |option: &str, expected: &str, advice: &str| {
         Err(Error::Setting {
@@ -106,6 +112,7 @@ pub(crate) fn check(arguments: &DenoiseArguments) -> Result<(), Error> {
         let own = [
             ("--convolutions", changes.convolutions.is_some()),
             ("--jacobian-weight", changes.jacobian_weight.is_some()),
+            ("--gain", changes.gain.is_some()),
         ];
         if let Some((option, _)) = own.iter().find(|(_, given)| *given) {
             return refused(

@@ -9,10 +9,14 @@ use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::options::LayerName;
 use crate::random::Generator;
+use banach::regularize::frobenius_penalty;
+use banach::regularize::singular_value::convolution_bound;
 use banach::{FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update};
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -21,6 +25,8 @@ use std::ops::ControlFlow;
 pub(crate) const FOLDED: usize = 4;
 const WEIGHT_STREAM: u64 = 5;
 const TAPS: usize = 9;
+/// Steps of the Gram iteration that bounds a convolution.
+const BOUND_STEPS: usize = 2;
 /// Gray levels are shifted and scaled to about the deviation 1.
 const SHIFT: f64 = 0.5;
 const SCALE: f64 = 4.0;
@@ -36,6 +42,8 @@ pub(crate) struct Shape {
     pub(crate) channels: usize,
     /// Convolutions of the map; an energy has one.
     pub(crate) convolutions: usize,
+    /// How much a convolution of the map may make of a difference; without a bound where the map is applied once.
+    pub(crate) gain: Option<f64>,
     /// The noise that it is trained for; the output 1 stands for a typical deviation.
     pub(crate) sigma: NoiseLevel,
 }
@@ -46,16 +54,25 @@ pub(crate) struct Shape {
 pub(crate) struct Map {
     inject: Conv2d,
     chain: Vec<Conv2d>,
+    /// How much a convolution may make of a difference.
+    gain: Option<f64>,
 }
 
 impl Map {
     fn new(shape: Shape, generator: &mut Generator, device: &Device) -> Self {
-        let Shape { channels, convolutions, .. } = shape;
+        let Shape { channels, convolutions, gain, .. } = shape;
         let mut convolution = |ends| convolution(ends, generator, device);
-        Self {
-            inject: convolution([FOLDED, channels]),
-            chain: (0..convolutions).map(|_| convolution([channels; 2])).collect(),
-        }
+        let inject = convolution([FOLDED, channels]);
+        Self { inject, chain: (0..convolutions).map(|_| convolution([channels; 2])).collect(), gain }
+    }
+
+    /// A convolution of the chain, its weight divided by as much as its bound exceeds the gain.
+    fn convolve(&self, convolution: &Conv2d, x: Tensor<4>) -> Tensor<4> {
+        let Some(gain) = self.gain else { return convolution.forward(x) };
+        let weight = convolution.weight.val();
+        let excess = (convolution_bound(weight.clone(), 1, BOUND_STEPS) * (1.0 / gain)).clamp_min(1.0);
+        let bias = convolution.bias.as_ref().map(Param::val);
+        conv2d(x, weight / excess.unsqueeze(), bias, ConvOptions::new([1, 1], [1, 1], [1, 1], 1))
     }
 }
 
@@ -69,7 +86,7 @@ impl Update for Map {
 
     fn update(&self, x: Tensor<4>, z: Tensor<4>) -> Tensor<4> {
         let through = |h: Tensor<4>, (index, convolution): (usize, &Conv2d)| {
-            convolution.forward(if index > 0 { activation::relu(h) } else { h })
+            self.convolve(convolution, if index > 0 { activation::relu(h) } else { h })
         };
         let through = self.chain.iter().enumerate().fold(x, through);
         activation::relu(through + self.inject.forward(z))
@@ -150,6 +167,20 @@ impl Network {
             }
             Body::Descent(layer) => (u.clone() - layer.forward(u)) * (1.0 / SCALE),
         }
+    }
+
+    /// The noise in folded images, and an estimate of `‖J‖_F² / n` at the fixed point of FPI_NN from a probe of random signs in
+    /// the shape of the state; 0 for other layers.
+    pub(crate) fn noise_and_gain(&self, z: Tensor<4>, probe: Tensor<4>) -> (Tensor<4>, Tensor<1>) {
+        let Body::Convolutional(Convolutional { features: Features::FixedPoint(layer), read_out }) =
+            &self.body
+        else {
+            return (self.noise(z.clone()), Tensor::zeros([1], &z.device()));
+        };
+        let u = (z - SHIFT) * SCALE;
+        let x = layer.forward(u.clone());
+        let gain = frobenius_penalty(layer, x.clone(), u, probe).unwrap_or_else(|error| panic!("{error}"));
+        (read_out.forward(x) * self.unit, gain)
     }
 
     /// The noise that is read out of every iterate of the solve for one folded image, and the residual there; none where

@@ -105,7 +105,8 @@ impl Experiment for Denoise {
             let train = std::sync::Arc::clone(&self.photographs.train);
             let patches = Patches::new(train, state.settings.patches(), state.seed, &tracked);
             let splits = (&patches, &self.photographs.validation[..]);
-            Training::new(session, splits, &state.settings, network, parts)?.run(&mut state, &denoiser)?
+            Training::new(session, splits, (&state.settings, state.seed), network, parts)?
+                .run(&mut state, &denoiser)?
         };
         if !state.epochs.is_empty() {
             summary::draw(session, &state)?;

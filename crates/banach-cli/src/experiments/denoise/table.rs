@@ -123,10 +123,10 @@ fn options(arguments: &TableArguments, layer: LayerName, sigma: f64) -> DenoiseA
     if !layer.solves() {
         // Options of the solvers are for the methods that have one.
         (changes.solver, changes.adjoint, changes.tolerance, changes.max_steps) = (None, None, None, None);
-        changes.jacobian_weight = None;
+        (changes.jacobian_weight, changes.gain) = (None, None);
     }
     if layer == LayerName::FpiGd {
-        (changes.convolutions, changes.jacobian_weight) = (None, None);
+        (changes.convolutions, changes.jacobian_weight, changes.gain) = (None, None, None);
     }
     DenoiseArguments {
         data: arguments.data.clone(),

@@ -7,7 +7,7 @@ use super::model;
 use super::network::Network;
 use super::schedule::Schedule;
 use super::settings::Settings;
-use crate::dataset::patches::{Batch, Patches};
+use crate::dataset::patches::{Batch, Patches, signs};
 use crate::dataset::photographs::Photograph;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
@@ -16,12 +16,14 @@ use crate::experiments::session::Session;
 use crate::terminal::progress::Progress;
 use banach::{AdamConfig, Convolution, Objective, clip_gradients};
 use burn::module::Module as _;
-use burn::optim::ModuleOptimizer;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use std::time::Instant;
 
 /// Norm to which the gradient of all parameters together is clipped.
 const GRADIENT_NORM: f64 = 0.2;
+/// The Jacobian is penalised in one mini-batch of so many, with a weight so many times as large.
+const PENALISED: usize = 4;
 /// Most lines of epochs that a run writes.
 const MOST_LINES: usize = 100;
 /// How training ended.
@@ -36,6 +38,9 @@ pub(crate) enum End {
 /// A noisy batch, its noise, and the weight of each row.
 type Noisy = (Tensor<4>, Tensor<4>, Tensor<4>);
 
+/// The same with a probe of the Jacobian.
+type Probed = (Tensor<4>, Tensor<4>, Tensor<4>, Tensor<4>);
+
 /// A network with everything that changes while it trains.
 pub(crate) struct Training<'a> {
     session: &'a Session,
@@ -43,6 +48,9 @@ pub(crate) struct Training<'a> {
     validation: &'a [Photograph],
     network: Network,
     objective: Objective<Network, Noisy>,
+    /// The objective with a penalty of the Jacobian, where that is wanted, and the channels of its probe.
+    penalised: Option<(Objective<Network, Probed>, usize)>,
+    seed: u64,
     optimizer: ModuleOptimizer,
     schedule: Schedule,
     writer: Writer,
@@ -53,17 +61,24 @@ impl<'a> Training<'a> {
     pub(crate) fn new(
         session: &'a Session,
         (patches, validation): (&'a Patches, &'a [Photograph]),
-        settings: &Settings,
+        (settings, seed): (&Settings, u64),
         network: Network,
         parts: Option<Parts>,
     ) -> Result<Self, Error> {
         let objective = Objective::new(loss).with_convolution(Convolution::Winograd);
+        let weight = settings.jacobian_weight * PENALISED as f64;
+        let penalised = (weight > 0.0).then(|| {
+            let objective = Objective::new(move |network: &Network, batch| penalised(network, batch, weight));
+            (objective.with_convolution(Convolution::Winograd), settings.channels)
+        });
         let mut training = Self {
             session,
             patches,
             validation,
             network,
             objective,
+            penalised,
+            seed,
             optimizer: AdamConfig::new().init().map_err(Error::layer)?,
             schedule: Schedule::new(settings.learning_rate, settings.epochs * patches.count()),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
@@ -116,8 +131,7 @@ impl<'a> Training<'a> {
         let mut sums = Sums::default();
         let patches = self.patches;
         for (index, batch) in patches.pass(epoch).enumerate() {
-            let rate = self.schedule.rate((epoch - 1) * patches.count() + index);
-            sums += self.step(batch, rate)?;
+            sums += self.step(batch, (epoch - 1) * patches.count() + index)?;
             progress.advance_bar();
             if self.session.interruption.is_requested() {
                 return Ok(None);
@@ -126,11 +140,11 @@ impl<'a> Training<'a> {
         Ok(Some(sums))
     }
 
-    /// Where the loss or the gradient is not finite, every row counts as not finite and the weights stay.
-    fn step(&mut self, Batch { z, noise, weight }: Batch, rate: f64) -> Result<Sums, Error> {
-        let rows = z.dims()[0];
-        let found = self.objective.value_and_gradient(&self.network, (z, noise, weight));
-        let (loss, gradients) = found.map_err(Error::layer)?;
+    /// Trains with mini-batch number `index`, counted from 0 over all epochs. Where the loss or the gradient is not finite,
+    /// every row counts as not finite and the weights stay.
+    fn step(&mut self, batch: Batch, index: usize) -> Result<Sums, Error> {
+        let (rows, rate) = (batch.z.dims()[0], self.schedule.rate(index));
+        let (loss, gradients) = self.gradient(batch, index)?;
         let (gradients, norm) =
             clip_gradients(&self.network, gradients, GRADIENT_NORM).map_err(Error::layer)?;
         let mut work = self.network.take_work(rows);
@@ -140,6 +154,23 @@ impl<'a> Training<'a> {
             work.non_finite_rows = rows;
         }
         Ok(Sums::of_mini_batch(loss, rows, work))
+    }
+
+    /// The loss and its gradient; that of every [`PENALISED`]th mini-batch holds the penalty.
+    fn gradient(
+        &self,
+        Batch { z, noise, weight }: Batch,
+        index: usize,
+    ) -> Result<(f64, GradientsParams), Error> {
+        match &self.penalised {
+            Some((objective, channels)) if index.is_multiple_of(PENALISED) => {
+                let [rows, _, height, width] = z.dims();
+                let probe = signs([rows, *channels, height, width], self.seed, index as u64, &z.device());
+                objective.value_and_gradient(&self.network, (z, noise, weight, probe))
+            }
+            _ => self.objective.value_and_gradient(&self.network, (z, noise, weight)),
+        }
+        .map_err(Error::layer)
     }
 
     /// Adds the epoch to the state, writes the checkpoint, and keeps the network if it is the best so far.
@@ -156,6 +187,12 @@ impl<'a> Training<'a> {
 /// The mean squared error of the estimated noise, in units of the variance of the noise.
 fn loss(network: &Network, (z, noise, weight): Noisy) -> Tensor<1> {
     ((network.noise(z) - noise) * weight).square().mean()
+}
+
+/// The same with a weight of `‖J‖_F² / n`.
+fn penalised(network: &Network, (z, noise, row_weight, probe): Probed, weight: f64) -> Tensor<1> {
+    let (found, gain) = network.noise_and_gain(z, probe);
+    ((found - noise) * row_weight).square().mean() + gain * weight
 }
 
 fn line(epoch: &Epoch, epochs: usize) -> String {
