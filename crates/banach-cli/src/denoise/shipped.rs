@@ -37,6 +37,8 @@ pub(crate) fn nearest(sigma: f64) -> Result<(Shape, Denoiser), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::dead_leaves;
+    use crate::dataset::patches::noisy;
 
     #[test]
     fn every_shipped_network_is_small_and_can_be_used() {
@@ -45,5 +47,20 @@ mod tests {
             decode(Path::new("shipped"), description, weights.to_vec()).unwrap();
         }
         assert_eq!(nearest(200.0).unwrap().0.sigma.typical(), 25.0);
+    }
+
+    #[test]
+    fn tiles_leave_no_seam() {
+        let (_, denoiser) = nearest(25.0).unwrap();
+        let noisy = noisy(&dead_leaves::draw([150, 131], 0, 5), 25.0, 0);
+        let denoise = |denoiser: &Denoiser| denoiser.denoise(&noisy, |_| true).unwrap().0;
+        let (whole, tiled) = (denoise(&denoiser), denoise(&denoiser.clone().with_tiles(96, 32)));
+        assert_eq!((denoiser.tiles([150, 131]), denoiser.with_tiles(96, 32).tiles([150, 131])), (1, 9));
+        let differences =
+            whole.values.iter().zip(&tiled.values).map(|(one, other)| 255.0 * (one - other).abs());
+        let (most, sum) =
+            differences.fold((0.0_f32, 0.0), |(most, sum), one| (most.max(one), sum + one * one));
+        let mean = (sum / whole.values.len() as f32).sqrt();
+        assert!(most < 1.0 && mean < 0.1, "{most} and {mean} of 255");
     }
 }

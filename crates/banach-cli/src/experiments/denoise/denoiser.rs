@@ -36,7 +36,7 @@ impl Denoiser {
 
     /// The same with tiles of `side` pixels that overlap by `margin` on either side.
     #[cfg(test)]
-    fn with_tiles(self, side: usize, margin: usize) -> Self {
+    pub(crate) fn with_tiles(self, side: usize, margin: usize) -> Self {
         Self { side, margin, ..self }
     }
 

@@ -128,7 +128,7 @@ impl Experiment for Denoise {
         } else {
             &[summary::CURVES, summary::PICTURES]
         };
-        Ok(Finished { report, is_new: true, table, pictures, next: self.next() })
+        Ok(Finished { report, is_new: true, table, pictures, next: self.next(session.folder.path()) })
     }
 }
 
@@ -149,10 +149,16 @@ impl Denoise {
         Ok(scores)
     }
 
-    fn next(&self) -> Vec<(String, &'static str)> {
+    fn next(&self, folder: &Path) -> Vec<(String, &'static str)> {
         let data = self.state.settings.data.as_ref();
         let data = data.map_or_else(String::new, |data| format!(" --data {}", data.display()));
-        vec![(format!("banach train denoise{data} --layer feedforward"), "the map applied once, to compare")]
+        vec![
+            (
+                format!("banach denoise IN.png -o OUT.png --checkpoint {}", folder.display()),
+                "this network on an image of yours",
+            ),
+            (format!("banach train denoise{data} --layer feedforward"), "the map applied once, to compare"),
+        ]
     }
 }
 
