@@ -8,6 +8,7 @@ mod device;
 mod error;
 mod experiments;
 mod options;
+mod page;
 mod random;
 mod report;
 mod show;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Action::Table { experiment: Table::Denoise(arguments) } => experiments::denoise::table(&arguments),
         Action::Denoise(arguments) => denoise::denoise(&arguments),
         Action::Show { update } => show::show(&update),
+        Action::Report { arguments } => page::report(&arguments),
         Action::Bench { task } => bench::bench(&task),
         Action::Completions { shell } => output::say(command::completions(shell).trim_end()),
         Action::Manual { out } => {

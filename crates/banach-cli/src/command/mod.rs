@@ -7,6 +7,7 @@ use crate::bench::Bench;
 use crate::denoise::DenoiseArguments;
 use crate::error::Error;
 use crate::experiments::{bibtex, denoise};
+use crate::page::ReportArguments;
 use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -50,6 +51,11 @@ pub(crate) enum Action {
     },
     /// Remove the noise from images.
     Denoise(DenoiseArguments),
+    /// Write a run's results as one page that opens in any browser.
+    Report {
+        #[command(flatten)]
+        arguments: ReportArguments,
+    },
     /// Print the program traced from an update, or trace how it is solved.
     Show {
         #[command(subcommand)]
@@ -91,6 +97,7 @@ impl Action {
             Self::Train { .. }
             | Self::Table { .. }
             | Self::Denoise(_)
+            | Self::Report { .. }
             | Self::Bench { .. }
             | Self::Completions { .. }
             | Self::Manual { .. } => None,
@@ -243,7 +250,7 @@ mod tests {
             ("banach help nothing", "found 'nothing', expected one of train"),
             (
                 "banach foo",
-                "found 'foo', expected one of train, table, denoise, show, bench, completions, manual; run `banach --help`",
+                "found 'foo', expected one of train, table, denoise, report, show, bench, completions, manual; run `banach --help`",
             ),
             ("banach train toy --data d", "--data"),
             ("banach train bibtex --data d --dashboard --quiet", "--quiet"),

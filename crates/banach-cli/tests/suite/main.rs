@@ -6,5 +6,6 @@ mod denoise;
 mod folders;
 mod interruption;
 mod mistakes;
+mod pages;
 mod reports;
 mod stage;
