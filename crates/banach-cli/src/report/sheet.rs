@@ -1,10 +1,10 @@
-//! Sheets of small pictures with captions, as SVG files that hold their pixels.
+//! Sheets of gray pictures with captions, as SVG files that hold their pixels.
 
 use crate::error::Error;
 use crate::report::file;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image::{ImageFormat, RgbImage};
+use image::{GrayImage, ImageFormat};
 use std::fmt::Write as _;
 use std::io::Cursor;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(crate) struct Figure {
     /// The lines below it.
     pub(crate) captions: Vec<String>,
     /// Its pixels.
-    pub(crate) pixels: RgbImage,
+    pub(crate) pixels: GrayImage,
     /// How many units of the sheet a pixel measures.
     pub(crate) scale: f64,
     /// A part of it in a frame: column, row, width and height.
@@ -85,13 +85,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Rgb;
+    use image::Luma;
 
     #[test]
     fn a_sheet_holds_its_pixels_and_its_captions() {
         let figure = |caption: &str, scale| Figure {
             captions: vec![caption.into()],
-            pixels: RgbImage::from_pixel(3, 2, Rgb([1, 2, 3])),
+            pixels: GrayImage::from_pixel(3, 2, Luma([77])),
             scale,
             framed: Some([0, 0, 2, 1]),
         };
@@ -104,7 +104,7 @@ mod tests {
             (3, 2)
         );
         let data = text.split("base64,").nth(1).unwrap().split('"').next().unwrap();
-        let pixels = image::load_from_memory(&STANDARD.decode(data).unwrap()).unwrap().to_rgb8();
-        assert_eq!((pixels.dimensions(), pixels.get_pixel(2, 1)), ((3, 2), &Rgb([1, 2, 3])));
+        let pixels = image::load_from_memory(&STANDARD.decode(data).unwrap()).unwrap().to_luma8();
+        assert_eq!((pixels.dimensions(), pixels.get_pixel(2, 1)), ((3, 2), &Luma([77])));
     }
 }

@@ -1,6 +1,6 @@
 //! The energy of FPI_GD: a field of experts.
 
-use super::network::{FOLDED, convolution};
+use super::convolution::{FOLDED, convolution};
 use crate::random::Generator;
 use banach::Energy;
 use burn::module::{Module, Param};

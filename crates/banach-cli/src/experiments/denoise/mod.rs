@@ -2,6 +2,7 @@
 
 mod arguments;
 mod comparison;
+mod convolution;
 mod denoiser;
 mod evaluation;
 mod experts;

@@ -3,6 +3,7 @@
 //! Images are folded to half the size ([`Plane::folded`](crate::dataset::plane::Plane::folded)), which divides the cost of a
 //! layer by four and doubles what it sees (Zhang, Zuo and Zhang, "FFDNet", 2018).
 
+use super::convolution::{FOLDED, convolution};
 use super::experts::Experts;
 use crate::dataset::patches::NoiseLevel;
 use crate::error::Error;
@@ -13,18 +14,14 @@ use banach::regularize::frobenius_penalty;
 use banach::regularize::singular_value::convolution_bound;
 use banach::{FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update};
 use burn::module::{Module, Param};
-use burn::nn::PaddingConfig2d;
-use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::conv::Conv2d;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, activation};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
-/// Channels of a folded image.
-pub(crate) const FOLDED: usize = 4;
 const WEIGHT_STREAM: u64 = 5;
-const TAPS: usize = 9;
 /// Steps of the Gram iteration that bounds a convolution.
 const BOUND_STEPS: usize = 2;
 /// Gray levels are shifted and scaled to about the deviation 1.
@@ -219,26 +216,5 @@ impl Network {
             }
             Body::Descent(layer) => layer.take_statistics().into(),
         }
-    }
-}
-
-/// A convolution of 3 by 3 that keeps the size, with weights and biases that are uniform in ±1/√inputs.
-pub(crate) fn convolution(
-    [inputs, outputs]: [usize; 2],
-    generator: &mut Generator,
-    device: &Device,
-) -> Conv2d {
-    let bound = 1.0 / ((inputs * TAPS) as f64).sqrt();
-    let mut draw = |count: usize| -> Vec<f32> {
-        (0..count).map(|_| (bound * (2.0 * generator.uniform() - 1.0)) as f32).collect()
-    };
-    let weight = TensorData::new(draw(outputs * inputs * TAPS), [outputs, inputs, 3, 3]);
-    let bias = TensorData::new(draw(outputs), [outputs]);
-    let config = Conv2dConfig::new([inputs, outputs], [3, 3]);
-    let config = config.with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1)).with_bias(false);
-    Conv2d {
-        weight: Param::from_data(weight, device),
-        bias: Some(Param::from_data(bias, device)),
-        ..config.init(device)
     }
 }

@@ -6,11 +6,13 @@ use crate::dataset::plane::Plane;
 use crate::error::Error;
 use crate::report::curves::{self, Axis, Curve, Panel};
 use crate::report::sheet::{self, Figure};
-use image::{Rgb, RgbImage};
+use image::{GrayImage, Luma};
 use std::path::Path;
 
 /// Pixels of the magnified part along each axis.
 const PART: usize = 80;
+/// The distance, in pixels, over which an edge is looked for.
+const EDGE: usize = 4;
 /// The width of a whole picture on the sheet.
 const WIDTH: f64 = 280.0;
 /// The error that is drawn black, in gray levels from 0 to 1.
@@ -34,7 +36,7 @@ pub(crate) fn compare(path: &Path, title: &str, versions: &[Version], clean: &Pl
         scale: WIDTH / clean.width as f64,
         framed: Some(part),
     };
-    let magnified = |pixels: RgbImage, caption: &str| Figure {
+    let magnified = |pixels: GrayImage, caption: &str| Figure {
         captions: vec![caption.into()],
         scale: WIDTH / f64::from(pixels.width()),
         pixels,
@@ -96,32 +98,36 @@ pub(crate) fn iterates(
     curves::draw(curve, &[residuals, panel("PSNR of what is read out, in dB", false, quality)])
 }
 
-/// The part of an image in which gray levels vary most.
+/// The part of an image with most edges: where pixels a few steps apart differ most.
 fn liveliest(plane: &Plane) -> [usize; 4] {
     let [width, height] = [plane.width.min(PART), plane.height.min(PART)];
     let places = |length: usize, part: usize| (0..=length - part).step_by((part / 2).max(1));
     let rows = places(plane.height, height);
     let all = rows.flat_map(|row| places(plane.width, width).map(move |column| [column, row]));
-    let variance = |place: [usize; 2]| {
-        let values = plane.part(place, [width, height]).values;
-        let mean = values.iter().sum::<f32>() / values.len() as f32;
-        values.iter().map(|value| (value - mean).powi(2)).sum::<f32>()
+    let edges = |[column, row]: [usize; 2]| {
+        let inner = (row..row + height.saturating_sub(EDGE))
+            .flat_map(|y| (column..column + width.saturating_sub(EDGE)).map(move |x| (x, y)));
+        let differences = inner.map(|(x, y)| {
+            let level = plane.at(x, y);
+            (plane.at(x + EDGE, y) - level).abs() + (plane.at(x, y + EDGE) - level).abs()
+        });
+        differences.sum::<f32>()
     };
-    let best = all.max_by(|one, other| variance(*one).total_cmp(&variance(*other)));
+    let best = all.max_by(|one, other| edges(*one).total_cmp(&edges(*other)));
     let [column, row] = best.unwrap_or_default();
     [column, row, width, height]
 }
 
-fn gray(plane: &Plane) -> RgbImage {
-    pixels(plane, |at| Rgb([(255.0 * plane.values[at].clamp(0.0, 1.0)).round() as u8; 3]))
+fn gray(plane: &Plane) -> GrayImage {
+    pixels(plane, |at| Luma([(255.0 * plane.values[at].clamp(0.0, 1.0)).round() as u8]))
 }
 
-fn errors(found: &Plane, clean: &Plane) -> RgbImage {
+fn errors(found: &Plane, clean: &Plane) -> GrayImage {
     let error = |at: usize| (found.values[at] - clean.values[at]).abs() / GREATEST_ERROR;
-    pixels(clean, |at| Rgb([(255.0 * (1.0 - error(at)).clamp(0.0, 1.0)).round() as u8; 3]))
+    pixels(clean, |at| Luma([(255.0 * (1.0 - error(at)).clamp(0.0, 1.0)).round() as u8]))
 }
 
-fn pixels(plane: &Plane, pixel: impl Fn(usize) -> Rgb<u8>) -> RgbImage {
+fn pixels(plane: &Plane, pixel: impl Fn(usize) -> Luma<u8>) -> GrayImage {
     let at = |x: u32, y: u32| y as usize * plane.width + x as usize;
-    RgbImage::from_fn(plane.width as u32, plane.height as u32, |x, y| pixel(at(x, y)))
+    GrayImage::from_fn(plane.width as u32, plane.height as u32, |x, y| pixel(at(x, y)))
 }
