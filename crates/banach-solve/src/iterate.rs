@@ -1,11 +1,13 @@
 //! The iteration loop, from a start to an outcome for every row.
 
+use crate::descent::Descent;
 use crate::ledger::{Ledger, picked};
 use crate::present::Present;
 use crate::settings::Rules;
 use crate::{Error, Map, Observe, Rows, Solution, Solver, Visit};
 
-/// Visits points until every row has ended: evaluate, measure, judge, report, move, let go of rows that have ended.
+/// Visits points until every row has ended: evaluate, refuse what is uphill, measure, judge, report, move, let go of rows that have
+/// ended.
 ///
 /// Returned with what the solver remembers of the rows that are left.
 ///
@@ -21,14 +23,27 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     let mut ledger = Ledger::new(x0, rules);
     let mut present = Present::new(map);
     let mut memory = solver.start(x0);
+    let mut descent = Descent::new();
     let mut x = x0.clone();
     let mut step = 0;
     while !ledger.finished() {
-        let mut gx = present.apply(&x, &mut ledger)?;
+        let (mut gx, mut energies) = present.descend(&x, &mut ledger)?;
+        if let Some(energies) = &mut energies {
+            let accelerated =
+                |position: usize| ledger.actives()[position] && solver.extrapolated(&memory, position);
+            let refused = descent.refuse((&mut x, &mut gx), energies, accelerated);
+            let rows = (0..refused.len()).filter(|position| refused[*position]);
+            rows.for_each(|position| solver.restart(&mut memory, position));
+        }
         let (residuals, image_sizes) = gx.distances(&x);
         let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
         let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
-        ledger.visit(|_| step, &x, &measured, sizes_now);
+        ledger.visit_descended(
+            |_| step,
+            &x,
+            (&measured, sizes_now),
+            energies.as_deref().map(|energies| (energies, &[][..])),
+        );
         ledger.report(step, &measured, observer);
         ledger.enforce();
         if ledger.finished() {
@@ -45,6 +60,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
         if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
             ledger.narrow(&keep);
             solver.narrow(&mut memory, &keep);
+            descent.narrow(&keep);
             sizes = sizes.map(|sizes| picked(&sizes, &keep));
             x = x.gather(&keep);
         }

@@ -1,6 +1,7 @@
 //! The state of every row during a solve, and the rules that end rows.
 
 use crate::advice::Course;
+use crate::descent::{Fall, rounding};
 use crate::growth::Growth;
 use crate::rate::Recent;
 use crate::settings::Rules;
@@ -42,6 +43,11 @@ pub(crate) struct Ledger<R> {
     back: Vec<bool>,
     /// The residual that was last an improvement, and the step it was reached in.
     milestones: Vec<(f64, usize)>,
+    /// The energy at the best point; NaN where there is none.
+    energies: Vec<f64>,
+    falls: Vec<Fall>,
+    /// Whether the last point met the tolerance.
+    met: Vec<bool>,
     /// The last residuals.
     recent: Vec<Recent>,
     /// The residuals that were last reported.
@@ -82,6 +88,9 @@ impl<R: Rows> Ledger<R> {
             setbacks: vec![0; rows],
             back: vec![false; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
+            energies: vec![f64::NAN; rows],
+            falls: vec![Fall::default(); rows],
+            met: vec![false; rows],
             recent: vec![Recent::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
@@ -118,6 +127,18 @@ impl<R: Rows> Ledger<R> {
 
     /// Takes note of the point `x` that rows have reached after so many steps each, and ends those that are done.
     pub(crate) fn visit(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
+        self.visit_descended(steps, x, (residuals, sizes), None);
+    }
+
+    /// As [`visit`](Self::visit). Where there are energies, a row makes progress while its own falls, and its best point is the
+    /// lowest; rows that are said to fall go on though they meet the tolerance.
+    pub(crate) fn visit_descended(
+        &mut self,
+        steps: impl Fn(usize) -> usize,
+        x: &R,
+        (residuals, sizes): (&[f64], &[f64]),
+        descended: Option<(&[f64], &[bool])>,
+    ) {
         // Rows that have ended are frozen at their best points: `x` is as good there.
         self.back.fill(false);
         let mut worse = Vec::new();
@@ -129,14 +150,18 @@ impl<R: Rows> Ledger<R> {
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
             self.recent[row].note(self.steps[row], residual);
-            let outcome = self.judge(row, residual, size);
+            let (energy, falling) = descended.map_or((f64::NAN, false), |(energies, falling)| {
+                (energies[position], falling.get(position) == Some(&true))
+            });
+            let outcome = self.judge(row, (residual, size), (energy, falling));
             self.back[position] = self.strayed[row] && self.lost(row, outcome, size);
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite) && !self.back[position];
             let converged = outcome == Some(Outcome::Converged);
             let bound = self.growth[row].bound(residual, size);
-            if finite && (first || bound < self.bounds[row] || converged) {
+            if finite && (first || self.better(row, bound, energy) || converged) {
                 (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
+                self.energies[row] = energy;
                 (self.strayed[row], self.setbacks[row]) = (false, 0);
             } else {
                 worse.push(position);
@@ -157,14 +182,26 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// How the row ends with this residual, if it does.
-    fn judge(&mut self, row: usize, residual: f64, size: f64) -> Option<Outcome> {
+    /// Whether a point of the row is better than its best: lower, or as low to rounding and with a smaller residual.
+    fn better(&self, row: usize, bound: f64, energy: f64) -> bool {
+        let higher = energy - self.energies[row];
+        if higher.abs() > rounding(energy, self.precision) { higher < 0.0 } else { bound < self.bounds[row] }
+    }
+
+    /// How the row ends with this residual and energy, if it does.
+    fn judge(
+        &mut self,
+        row: usize,
+        (residual, size): (f64, f64),
+        (energy, falling): (f64, bool),
+    ) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
             self.given[row] &= size.is_finite() || !self.residuals[row].is_nan();
             return Some(Outcome::NonFinite);
         }
         self.growth[row].begin(residual, size);
-        if self.growth[row].met(&self.rules.tolerance, residual, size) {
+        self.met[row] = self.growth[row].met(&self.rules.tolerance, residual, size);
+        if self.met[row] && !falling {
             return Some(Outcome::Converged);
         }
         if self.ceilings[row].is_nan() {
@@ -175,11 +212,13 @@ impl<R: Rows> Ledger<R> {
         }
         let patience = self.rules.patience?;
         let (milestone, reached) = self.milestones[row];
-        if residual < milestone * (1.0 - patience.improvement) {
-            self.milestones[row] = (residual, self.steps[row]);
+        let falls = self.falls[row].improves(energy, patience.improvement, self.precision);
+        if residual < milestone * (1.0 - patience.improvement) || falls {
+            self.milestones[row] = (residual.min(milestone), self.steps[row]);
             return None;
         }
-        (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
+        let stuck = if self.met[row] { Outcome::Converged } else { Outcome::Stalled };
+        (self.steps[row] - reached >= patience.steps).then_some(stuck)
     }
 
     /// Whether the row is at a point from which nothing good comes: not finite, exploded, or so far away that no residual can be
@@ -216,9 +255,11 @@ impl<R: Rows> Ledger<R> {
         self.setbacks[self.batch[position]] > 1
     }
 
-    /// Ends the row at this position, if it is still under way.
+    /// Ends the row at this position, if it is still under way: as converged where it was to go on though it meets the tolerance.
     pub(crate) fn end(&mut self, position: usize, outcome: Outcome) {
-        self.outcomes[self.batch[position]].get_or_insert(outcome);
+        let row = self.batch[position];
+        let outcome = if self.met[row] { Outcome::Converged } else { outcome };
+        self.outcomes[row].get_or_insert(outcome);
         self.active[position] = false;
     }
 

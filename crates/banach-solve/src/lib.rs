@@ -32,7 +32,7 @@
 //! | Who watches? | [`Observe`] in `observe` |
 //! | How is that said in words? | [`Solution::explain`] in `explain`, with [`advice`] from a table of solvers and outcomes |
 //! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
-//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`; `growth` where states grow |
+//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`; `growth` where states grow, `descent` where energies fall |
 //! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point`; [`Handover`] from one to the other |
 //! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
 //! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
@@ -41,6 +41,7 @@
 
 mod advice;
 mod continued;
+mod descent;
 mod error;
 mod explain;
 mod fixed_point;

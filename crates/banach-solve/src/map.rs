@@ -1,4 +1,4 @@
-//! Maps, and maps with a derivative or an energy.
+//! Maps, and maps with an energy or a derivative.
 
 /// A function from rows to rows of the same shape, `[rows, n]`.
 ///
@@ -10,6 +10,20 @@
 pub trait Map<R> {
     /// The image of `x`.
     fn apply(&self, x: &R) -> R;
+
+    /// Where the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`: `f` of every row. None where it is not, as by default.
+    ///
+    /// The answer is some for every `x` or for none. Solvers then judge progress by `f` as well, and take no accelerated step that
+    /// raises it.
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        let _ = x;
+        None
+    }
+
+    /// [`apply`](Self::apply) and [`energy`](Self::energy) at once, for maps that compute both in one pass.
+    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
+        (self.apply(x), self.energy(x))
+    }
 
     /// The same map on these rows of its batch alone, in increasing order: what it makes of `[rows.len(), n]` are
     /// those rows of what [`apply`](Self::apply) makes of the whole. None if it cannot.
@@ -31,18 +45,13 @@ where
     }
 }
 
-/// A map that knows its derivative, and perhaps the energy it descends.
+/// A map that knows its derivative.
 ///
 /// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it, with [`Newton`](crate::Newton) if the
 /// settings say so.
 pub trait Smooth<R>: Map<R> {
-    /// The derivative at `x`: the linear map `t -> J(x) t`.
+    /// The derivative at `x`: the linear map `t -> J(x) t`, symmetric where the map has an [`energy`](Map::energy).
     fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a>;
-
-    /// Where the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`: `f` of every row. `None` where it is not.
-    ///
-    /// The answer is some for every `x` or for none. With it goes the promise that `J` is symmetric.
-    fn energy(&self, x: &R) -> Option<Vec<f64>>;
 
     /// As [`narrowed`](Map::narrowed), with derivative and energy. None if it cannot, as by default.
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {

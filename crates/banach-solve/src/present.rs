@@ -31,6 +31,16 @@ impl<'a, R: Rows, M: Map<R> + ?Sized> Present<'a, R, M> {
         Ok(image)
     }
 
+    /// The image of `x` and, where the map has one, the energy of every row: one evaluation.
+    pub(crate) fn descend(&self, x: &R, ledger: &mut Ledger<R>) -> Result<(R, Option<Vec<f64>>), Error> {
+        let (image, energies) = match &self.narrowed {
+            Some(narrowed) => narrowed.image_and_energy(x),
+            None => self.map.image_and_energy(x),
+        };
+        ledger.evaluated(x.rows());
+        sound(x, (image, energies))
+    }
+
     /// The image of `x`, which nobody counts.
     pub(crate) fn image(&self, x: &R) -> Result<R, Error> {
         let image = match &self.narrowed {
@@ -76,6 +86,15 @@ impl<'a, R> PresentSmooth<'a, R> {
         self.narrowed.as_deref().unwrap_or(self.map)
     }
 
+    /// As [`Present::descend`].
+    pub(crate) fn descend(&self, x: &R, ledger: &mut Ledger<R>) -> Result<(R, Option<Vec<f64>>), Error>
+    where
+        R: Rows,
+    {
+        ledger.evaluated(x.rows());
+        sound(x, self.map().image_and_energy(x))
+    }
+
     /// As [`Present::narrow`].
     pub(crate) fn narrow(&mut self, batch: &[usize], going: &[bool]) -> Option<Vec<usize>> {
         let keep = staying(going).filter(|_| self.able)?;
@@ -91,6 +110,15 @@ fn staying(going: &[bool]) -> Option<Vec<usize>> {
     let keep: Vec<usize> = (0..going.len()).filter(|position| going[*position]).collect();
     let ended = going.len() - keep.len();
     (ended > 0 && !keep.is_empty() && 4 * ended >= going.len()).then_some(keep)
+}
+
+/// Refuses images of another shape than `x`, and energies that are not one number a row.
+fn sound<R: Rows>(x: &R, (image, energies): (R, Option<Vec<f64>>)) -> Result<(R, Option<Vec<f64>>), Error> {
+    same_shape(&image, x)?;
+    match energies.as_ref().map(Vec::len) {
+        Some(found) if found != x.rows() => Err(Error::Energy { found, expected: x.rows() }),
+        Some(_) | None => Ok((image, energies)),
+    }
 }
 
 /// Refuses a map that changes the shape of its argument.

@@ -59,10 +59,6 @@ impl Smooth<Tensor<2>> for Bent {
         let slope = self.0.clone() * (x.clone() - 1.0) * 2.0 + 1.0;
         Box::new(move |t: &Tensor<2>| slope.clone() * t.clone())
     }
-
-    fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-        None
-    }
 }
 
 #[test]
@@ -163,9 +159,6 @@ fn single_precision_knows_its_own_rounding() {
     impl<F: Fn(&Tensor<2>) -> Tensor<2>> Smooth<Tensor<2>> for Slope<F> {
         fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
             Box::new(|t: &Tensor<2>| t.clone() * 1.00000001)
-        }
-        fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-            None
         }
     }
     for (dtype, outcome) in [(DType::F32, Outcome::Singular), (DType::F64, Outcome::Converged)] {

@@ -147,15 +147,15 @@ impl Map<Tensor<2>> for Onward {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         x.clone() + 1.0
     }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        self.energy.map(|slope| values(x).iter().map(|x| slope * x).collect())
+    }
 }
 
 impl Smooth<Tensor<2>> for Onward {
     fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
         Box::new(|t: &Tensor<2>| t.clone())
-    }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        self.energy.map(|slope| values(x).iter().map(|x| slope * x).collect())
     }
 }
 
@@ -176,13 +176,14 @@ fn a_wrong_energy_costs_work_but_not_the_answer() {
         fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
             self.0.apply(x) * 0.5 + self.0.answer.clone() * 0.5
         }
+
+        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+            self.0.energy(x).map(|values| values.iter().map(|value| -value).collect())
+        }
     }
     impl Smooth<Tensor<2>> for Wrong {
         fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
             Box::new(|t: &Tensor<2>| t.clone() * 0.4)
-        }
-        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-            self.0.energy(x).map(|values| values.iter().map(|value| -value).collect())
         }
     }
     let map = Wrong(Quadratic::new(2, 5));
@@ -197,13 +198,14 @@ fn what_is_not_one_energy_a_row_is_refused() {
         fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
             x.clone() * 0.5 + 1.0
         }
+
+        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+            (x.dims()[0] == 2).then(|| vec![0.0])
+        }
     }
     impl Smooth<Tensor<2>> for Short {
         fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
             Box::new(|t: &Tensor<2>| Tensor::cat(vec![t.clone(), t.clone()], 1))
-        }
-        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-            (x.dims()[0] == 2).then(|| vec![0.0])
         }
     }
     let error = fixed_point_smooth(&Short, &tensor(2, &[0.0; 2]), &newton()).unwrap_err();

@@ -11,8 +11,8 @@ use crate::settings::gradient::{Gradient, Inverse};
 use crate::settings::precision::{Precision, all_lowered, in_both, lowered, single};
 use banach_program::Value;
 use banach_solve::{
-    FixedPointSolver, Handover, Progress, Settings, Solution, Unobserved, fixed_point, fixed_point_observed,
-    fixed_point_remembered, fixed_point_smooth,
+    FixedPointSolver, Handover, Map, Progress, Settings, Solution, Unobserved, fixed_point,
+    fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
 };
 use burn::tensor::Tensor;
 use std::cell::RefCell;
@@ -33,9 +33,8 @@ impl Fix {
             return Ok((self.solve(x0, q)?, None));
         };
         let body = LoopBody::new(&self.forward, q, &x0.device())?;
-        let map = |x: &Tensor<2>| body.apply(x);
         let (solution, memory) =
-            fixed_point_remembered(&map, x0, broyden, &self.config.forward, &mut Unobserved)?;
+            fixed_point_remembered(&body, x0, broyden, &self.config.forward, &mut Unobserved)?;
         let solution = body.failed.checked(solution)?;
         Ok((solution, Some(Inverse { memory, refinement, limit })))
     }
@@ -57,12 +56,8 @@ impl Fix {
         observer: &mut dyn FnMut(&Tensor<2>, &Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         let body = LoopBody::new(&self.forward, q, &x0.device())?;
-        let iterate = RefCell::new(x0.clone());
-        let map = |x: &Tensor<2>| {
-            iterate.replace(x.clone());
-            body.apply(x)
-        };
-        let mut seen = |progress: &Progress<'_>| observer(&iterate.borrow(), progress);
+        let map = Watched { body: &body, iterate: RefCell::new(x0.clone()) };
+        let mut seen = |progress: &Progress<'_>| observer(&map.iterate.borrow(), progress);
         body.failed.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
     }
 
@@ -70,7 +65,7 @@ impl Fix {
     fn single(&self) -> Result<Option<&Fix>, Error> {
         self.single.get(self.config.precision, &self.g, |g| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
-            let energy = self.energy.as_ref().map(|(energy, _)| single(energy)).transpose()?;
+            let energy = self.energy.as_ref().map(single).transpose()?;
             Ok(Fix::new(g, config, Arc::clone(&self.journal)).with_energy(energy))
         })
     }
@@ -101,8 +96,7 @@ impl Fix {
         let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
         let convolution = self.config.convolution;
         let solution = if native && newton {
-            let energy = self.energy.as_ref().map(|(energy, _)| energy);
-            let new = || NativeSmooth::new(&self.g, energy, self.derivative(), convolution);
+            let new = || NativeSmooth::new(&self.g, self.energy.as_ref(), self.derivative(), convolution);
             self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
         } else if native {
             self.native
@@ -114,14 +108,28 @@ impl Fix {
         if let Some(solution) = solution {
             return Ok(solution);
         }
-        let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
-        let body = loop_body(&self.forward)?;
+        let body = LoopBody::new(&self.forward, q, &x0.device())?;
         if !newton {
-            return body.failed.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
+            return body.failed.checked(fixed_point(&body, x0, settings)?);
         }
-        let mut energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
-        energy.iter_mut().for_each(|energy| energy.failed = body.failed.clone());
-        let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
+        let map = SmoothLoop { body, derivative: self.derivative(), q };
         map.body.failed.checked(fixed_point_smooth(&map, x0, settings)?)
+    }
+}
+
+/// A loop, and the point at which it was last asked for.
+struct Watched<'a> {
+    body: &'a LoopBody<'a>,
+    iterate: RefCell<Tensor<2>>,
+}
+
+impl Map<Tensor<2>> for Watched<'_> {
+    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.image_and_energy(x).0
+    }
+
+    fn image_and_energy(&self, x: &Tensor<2>) -> (Tensor<2>, Option<Vec<f64>>) {
+        self.iterate.replace(x.clone());
+        self.body.image_and_energy(x)
     }
 }

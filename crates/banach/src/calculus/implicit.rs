@@ -41,9 +41,10 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub(crate) struct Fix {
     pub(crate) g: Program,
+    /// g and its energy, split for a loop.
     pub(super) forward: Hoisted,
-    /// Where g is a gradient step: the energy of every row, a column, whole and split for a loop.
-    pub(super) energy: Option<(Program, Hoisted)>,
+    /// Where g is a gradient step: the energy of every row, a column.
+    pub(super) energy: Option<Program>,
     pub(super) config: FixedPointConfig,
     pub(super) native: OnceLock<NativeLoop>,
     pub(super) native_smooth: OnceLock<NativeSmooth>,
@@ -108,27 +109,33 @@ impl Fix {
 
     /// The same with the energy that g descends, a program of `(x, q..)`.
     pub(crate) fn with_energy(mut self, energy: Option<Program>) -> Self {
-        self.energy = energy.map(|energy| (energy.clone(), hoist(&energy, &[0])));
+        if let Some(energy) = &energy {
+            let mut builder = Builder::new();
+            let inputs: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
+            let results = [builder.inline(&self.g, &inputs), builder.inline(energy, &inputs)].concat();
+            self.forward = hoist(&simplify(&builder.finish(results)), &[0]);
+        }
+        self.energy = energy;
         self
     }
 
     /// Writes x̂ into a program, from operands `(x0, q..)`. What the loop computes only once is written before it, where
     /// the lines of a derivative find it computed.
     pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
-        let (fix, mut inner) = if self.leaving_out || self.energy.is_some() && !leaves_out_rows() {
+        let (fix, mut inner) = if self.leaving_out {
             (self, operands.to_vec())
         } else if leaves_out_rows() {
             // Rows are left out where the prologue starts: its derivative sums over rows too.
             let careful = self.careful.get_or_init(|| {
                 let fix = Fix::new(self.g.clone(), self.config.clone(), Arc::clone(&self.journal));
-                let energy = self.energy.as_ref().map(|(energy, _)| energy.clone());
-                Arc::new(fix.with_energy(energy).leaving_out_rows())
+                Arc::new(fix.with_energy(self.energy.clone()).leaving_out_rows())
             });
             (careful, operands.to_vec())
         } else {
             let bare = self.bare.get_or_init(|| {
-                let (body, journal) = (self.forward.body.clone(), Arc::clone(&self.journal));
-                Arc::new(Fix::new(body, self.config.clone(), journal))
+                let energy = self.energy.as_ref().map(|_| self.body_of(1));
+                let fix = Fix::new(self.body_of(0), self.config.clone(), Arc::clone(&self.journal));
+                Arc::new(fix.with_energy(energy))
             });
             let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
             (bare, [&operands[..1], &prologue].concat())
@@ -142,6 +149,11 @@ impl Fix {
         inner[0]
     }
 
+    /// What the body of the loop computes of one of its results.
+    fn body_of(&self, result: usize) -> Program {
+        simplify(&self.forward.body.clone().with_outputs(&[result]))
+    }
+
     /// J at a point `(x, q..)`.
     pub(super) fn derivative(&self) -> &Derivative {
         self.derivative.get_or_init(|| {
@@ -149,7 +161,7 @@ impl Fix {
             let mut builder = Builder::new();
             let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
             let carried = builder.inline(&self.forward.prologue, &point[1..]);
-            let results = builder.inline(&self.forward.body, &[&point[..1], &carried].concat());
+            let results = builder.inline(&self.body_of(0), &[&point[..1], &carried].concat());
             let parts = linearize(&builder.finish(results), &[0]);
             let mut builder = Builder::new();
             let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());

@@ -17,9 +17,9 @@ use crate::tracing::flatten::run_single;
 use crate::tracing::lost::{chosen, rows_of_inputs};
 use banach_program::{
     Builder, Custom, CustomLinear, Hoisted, Program, RowDependence, TangentBuilder, Type, Value, Var,
-    evaluate_on, hoist, linearize, row_dependence, simplify, transpose,
+    evaluate, evaluate_on, hoist, linearize, row_dependence, simplify, transpose,
 };
-use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
+use banach_solve::{Gmres, LinearSolver, Map, Neumann, Settings, Solution, Unobserved, solve_linear_from};
 use burn::tensor::{Device, Tensor};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -256,9 +256,39 @@ impl<'a> LoopBody<'a> {
         Ok(LoopBody { program: &parts.body, carried, failed: Failure::default() })
     }
 
-    /// Its result; no numbers where there is none, of which [`failed`](Self::failed) tells.
+    /// Its first result; no numbers where there is none, of which [`failed`](Self::failed) tells.
     pub(crate) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         self.failed.kept(applied(self.program, x, &self.carried), x)
+    }
+}
+
+/// A second result is the energy of every row, a column.
+impl Map<Tensor<2>> for LoopBody<'_> {
+    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.apply(x)
+    }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        self.image_and_energy(x).1
+    }
+
+    fn image_and_energy(&self, x: &Tensor<2>) -> (Tensor<2>, Option<Vec<f64>>) {
+        if self.program.outputs().len() == 1 {
+            return (self.apply(x), None);
+        }
+        let inputs = std::iter::once(x.clone().into()).chain(self.carried.iter().cloned()).collect();
+        let results = evaluate(self.program, inputs).map_err(Error::from).and_then(|results| {
+            let tensors: Result<Vec<Tensor<2>>, _> =
+                results.into_iter().map(Value::try_into_tensor).collect();
+            Ok(tensors?)
+        });
+        let (image, energy) = match results {
+            Ok(mut results) => (Ok(results.swap_remove(0)), results.pop()),
+            Err(error) => (Err(error), None),
+        };
+        let energy = energy
+            .map_or_else(|| vec![f64::NAN; x.dims()[0]], |column| column.into_data().iter::<f64>().collect());
+        (self.failed.kept(image, x), Some(energy))
     }
 }
 

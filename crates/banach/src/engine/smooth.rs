@@ -28,7 +28,6 @@ pub(crate) struct Derivative {
 /// A loop on the device of its tensors. What goes wrong in any part of it, the body's [`Failure`] tells.
 pub(crate) struct SmoothLoop<'a> {
     pub(crate) body: LoopBody<'a>,
-    pub(crate) energy: Option<LoopBody<'a>>,
     pub(crate) derivative: &'a Derivative,
     pub(crate) q: &'a [Value],
 }
@@ -36,6 +35,14 @@ pub(crate) struct SmoothLoop<'a> {
 impl Map<Tensor<2>> for SmoothLoop<'_> {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         self.body.apply(x)
+    }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        self.body.energy(x)
+    }
+
+    fn image_and_energy(&self, x: &Tensor<2>) -> (Tensor<2>, Option<Vec<f64>>) {
+        self.body.image_and_energy(x)
     }
 }
 
@@ -49,19 +56,13 @@ impl Smooth<Tensor<2>> for SmoothLoop<'_> {
             self.body.failed.kept(pushed, t)
         })
     }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let column = self.energy.as_ref()?.apply(x);
-        Some(column.into_data().iter::<f64>().collect())
-    }
 }
 
 /// A loop, its derivative and its energy, compiled. What they compute once they compute together.
 #[derive(Debug)]
 pub(crate) struct CompiledSmooth<T> {
+    /// With the energy, if there is one.
     g: CompiledLoop<T>,
-    /// With the inputs of the body of `g`.
-    energy: Option<CompiledBody<T>>,
     /// The coefficients of J that must be computed at every point, with the same inputs.
     slopes: CompiledBody<T>,
     /// Where all coefficients of J come from: one of these inputs, or a result of `slopes`.
@@ -72,8 +73,7 @@ pub(crate) struct CompiledSmooth<T> {
 
 impl<T: Number> Bytes for CompiledSmooth<T> {
     fn bytes(&self) -> usize {
-        let energy = self.energy.as_ref().map_or(0, Bytes::bytes);
-        self.g.bytes() + energy + self.slopes.bytes() + self.pushed.bytes()
+        self.g.bytes() + self.slopes.bytes() + self.pushed.bytes()
     }
 }
 
@@ -96,11 +96,10 @@ impl<T: Number> CompiledSmooth<T> {
         let (coefficients, slopes) = computed(&part(&all));
         let compiled = |program| CompiledBody::new(program, method);
         Ok(CompiledSmooth {
-            energy: energy.map(|_| compiled(part(&[1]))).transpose()?,
             slopes: compiled(slopes)?,
             coefficients,
             pushed: compiled(derivative.resolvent.map().clone())?,
-            g: CompiledLoop::new(&Hoisted { prologue, body: part(&[0]) }, method)?,
+            g: CompiledLoop::new(&Hoisted { prologue, body: part(&(0..first).collect::<Vec<_>>()) }, method)?,
         })
     }
 
@@ -111,15 +110,13 @@ impl<T: Number> CompiledSmooth<T> {
 
     /// Whether rows can be solved in several parts.
     pub(crate) fn is_separable(&self) -> bool {
-        let bodies = [Some(&self.g.body), self.energy.as_ref(), Some(&self.slopes), Some(&self.pushed)];
-        bodies.into_iter().flatten().all(CompiledBody::is_separable)
+        [&self.g.body, &self.slopes, &self.pushed].into_iter().all(CompiledBody::is_separable)
     }
 
     /// The same for given fixed tensors, with what the rows of a part of this size share.
     pub(crate) fn bind<'a>(&'a self, fixed: &'a [Host<T>], rows: usize) -> Result<BoundSmooth<'a, T>, Error> {
         let shared = |bound: Arc<Bound<'a, T>>| (Arc::clone(&bound), bound.shared(rows));
         let g = shared(self.g.bind(fixed)?);
-        let energy = self.energy.as_ref().map(|energy| shared(g.0.with_body(energy)));
         let slopes = shared(g.0.with_body(&self.slopes));
         let machine = self.pushed.machine(rows).unwrap_or_else(|error| panic!("{error}"));
         // What the state does not change and all rows share is known before there is a state.
@@ -132,7 +129,7 @@ impl<T: Number> CompiledSmooth<T> {
         let operands: Vec<Operand<'_, T>> = std::iter::once(Operand::Real(&[])).chain(carried).collect();
         let which = |position| position > 0 && known(position).is_some();
         let pushed = Arc::new(machine.pack(&operands, &Packed::nothing(), which));
-        Ok(BoundSmooth { compiled: self, g, energy, slopes, pushed })
+        Ok(BoundSmooth { compiled: self, g, slopes, pushed })
     }
 }
 
@@ -144,7 +141,6 @@ type Shared<'a, T> = (Arc<Bound<'a, T>>, Arc<Packed<T>>);
 pub(crate) struct BoundSmooth<'a, T> {
     compiled: &'a CompiledSmooth<T>,
     g: Shared<'a, T>,
-    energy: Option<Shared<'a, T>>,
     slopes: Shared<'a, T>,
     pushed: Arc<Packed<T>>,
 }
@@ -158,12 +154,7 @@ impl<'a, T: Number> BoundSmooth<'a, T> {
     /// The same on some rows, in increasing order; all of them in one part where they are not separable.
     pub(crate) fn part(&self, rows: &[usize]) -> Result<SmoothPart<'_, T>, Error> {
         let part = |(bound, shared): &Shared<'a, T>| bound.part(rows.to_vec(), shared);
-        Ok(SmoothPart {
-            bound: self,
-            g: part(&self.g)?,
-            energy: self.energy.as_ref().map(part).transpose()?,
-            slopes: part(&self.slopes)?,
-        })
+        Ok(SmoothPart { bound: self, g: part(&self.g)?, slopes: part(&self.slopes)? })
     }
 }
 
@@ -172,13 +163,20 @@ impl<'a, T: Number> BoundSmooth<'a, T> {
 pub(crate) struct SmoothPart<'b, T: Number> {
     bound: &'b BoundSmooth<'b, T>,
     g: Part<'b, T>,
-    energy: Option<Part<'b, T>>,
     slopes: Part<'b, T>,
 }
 
 impl<T: Number> Map<Matrix<T>> for SmoothPart<'_, T> {
     fn apply(&self, x: &Matrix<T>) -> Matrix<T> {
         self.g.apply(x)
+    }
+
+    fn energy(&self, x: &Matrix<T>) -> Option<Vec<f64>> {
+        self.g.energy(x)
+    }
+
+    fn image_and_energy(&self, x: &Matrix<T>) -> (Matrix<T>, Option<Vec<f64>>) {
+        self.g.image_and_energy(x)
     }
 }
 
@@ -208,10 +206,6 @@ impl<T: Number> Smooth<Matrix<T>> for SmoothPart<'_, T> {
         let bound = Arc::new(Bound { body: pushed, rows, carried, operands, computed, failed });
         let part = bound.part((0..x.rows()).collect(), &self.bound.pushed);
         Box::new(part.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))
-    }
-
-    fn energy(&self, x: &Matrix<T>) -> Option<Vec<f64>> {
-        Some(self.energy.as_ref()?.apply(x).numbers())
     }
 
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<Matrix<T>> + 'a>> {

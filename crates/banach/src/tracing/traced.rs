@@ -13,7 +13,6 @@ use crate::tracing::lost::rows_of_inputs;
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
 use banach_program::{Program, Tensors, Type, Value, trace};
-use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -67,14 +66,10 @@ impl TracedUpdate {
         let flat = layout.flattened(&program);
         let per_row = rows_of_inputs(&flat);
         let (packing, unpacking) = (layout.packing(), layout.unpacking());
-        let energy = if matches!(config.forward.solver, FixedPointSolver::Newton(_)) {
-            let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
-                update.descended(x, z).map(Value::from).into_iter().collect()
-            })?;
-            (!traced.outputs().is_empty()).then(|| layout.column(&traced))
-        } else {
-            None
-        };
+        let energy = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
+            update.descended(x, z).map(Value::from).into_iter().collect()
+        })?;
+        let energy = (!energy.outputs().is_empty()).then(|| layout.column(&energy));
         let fix = Fix::new(flat, config.clone(), Arc::clone(journal)).with_energy(energy);
         let compared = Mutex::default();
         Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking, compared })

@@ -27,7 +27,7 @@ pub trait Update {
     /// One application of g.
     fn update(&self, x: Self::State, z: Self::Input) -> Self::State;
 
-    /// Where g is a gradient step on an energy: the energy of every row, `[batch]`, which Newton's line search watches.
+    /// Where g is a gradient step on an energy: the energy of every row, `[batch]`. Solvers take no accelerated step that raises it.
     /// None where it is not.
     fn descended(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
         None

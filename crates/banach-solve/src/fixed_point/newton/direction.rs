@@ -1,8 +1,8 @@
 //! Directions of Newton steps, by inner linear solves.
 
 use crate::Visit;
-use crate::ledger::{Ledger, picked};
-use crate::linear::{Bend, Conjugate, Start, corrections, factored, normalized};
+use crate::ledger::Ledger;
+use crate::linear::{Start, corrections, factored};
 use crate::present::{Present, same_shape};
 use crate::rows::choose;
 use crate::settings::Rules;
@@ -15,53 +15,6 @@ pub(super) struct Effort {
     pub(super) parts: Vec<f64>,
     /// The most applications of the derivative.
     pub(super) inner: usize,
-}
-
-/// Truncated conjugate gradients for symmetric `J`: a direction in which the energy falls.
-///
-/// A row stops when its residual suffices, or where the energy curves down, with the direction so far; with
-/// `g(x) - x` itself if that is at the first step.
-pub(super) fn downhill<R: Rows>(
-    derivative: &dyn Map<R>,
-    visit: &Visit<'_, R>,
-    effort: &Effort,
-    ledger: &mut Ledger<R>,
-) -> Result<R, Error> {
-    let start = normalized(visit.difference(), visit.residuals, visit.active);
-    let mut present = Present::new(derivative);
-    let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
-    let mut found = visit.difference().clone();
-    // Rows are at their positions among those that are left; `open` and `moved` are of all.
-    let mut left: Vec<usize> = (0..visit.active.len()).collect();
-    let mut open = visit.active.to_vec();
-    let mut moved = vec![false; open.len()];
-    for _ in 0..effort.inner {
-        if !open.contains(&true) {
-            break;
-        }
-        if let Some(keep) = present.narrow(&left, &picked(&open, &left)) {
-            found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
-            state.narrow(&keep);
-            left = picked(&left, &keep);
-        }
-        let under_way = picked(&open, &left);
-        let p = state.direction(&under_way);
-        let image = present.image(&p)?;
-        ledger.derivative_applications += 1;
-        for (position, bend) in state.step(&under_way, &p.minus(&image)).into_iter().enumerate() {
-            let row = left[position];
-            match bend {
-                Bend::Closed => {}
-                Bend::Up => {
-                    moved[row] = true;
-                    open[row] = state.lengths()[position] > effort.parts[row];
-                }
-                Bend::Down | Bend::Unknown => open[row] = false,
-            }
-        }
-    }
-    found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
-    Ok(choose(&moved, &found.scaled(visit.residuals), visit.difference()))
 }
 
 /// GMRES for any `J`: a direction in which the linearized residual falls.

@@ -2,6 +2,7 @@
 
 mod direction;
 pub(crate) mod forcing;
+mod region;
 mod search;
 
 use super::Visit;
@@ -10,9 +11,10 @@ use crate::present::{PresentSmooth, same_shape};
 use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};
-use direction::{Effort, downhill, onward, straight, straight_in};
+use direction::{Effort, onward, straight, straight_in};
 use forcing::{Aim, Forcing};
-use search::{Energies, Found, search_residuals};
+use region::{Trust, descend};
+use search::{Found, search_residuals};
 use serde::{Deserialize, Serialize};
 
 /// The widest rows that go on with elimination where GMRES does not suffice: `n` applications a step, and `⅔ n³` operations.
@@ -21,8 +23,11 @@ const WRITTEN: usize = 256;
 /// The part of a step that says that inexact directions have led a row astray.
 const MISLED: f64 = 1.0 / 64.0;
 
-/// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
+/// What a step may need beside its search: two energies and an application at the start, a plain step, and the next visit.
 const RESERVE: usize = 5;
+
+/// The part of `tolerance.relative` that the last fall may be of the whole descent of an energy.
+const SETTLED: f64 = 0.1;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
@@ -70,10 +75,6 @@ const RESERVE: usize = 5;
 ///     fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
 ///         let slope = x.clone().sin().neg();
 ///         Box::new(move |t: &Tensor<2>| slope.clone() * t.clone())
-///     }
-///
-///     fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-///         None
 ///     }
 /// }
 ///
@@ -156,14 +157,16 @@ impl Newton {
         let mut memory: Option<Memory<R>> = None;
         let mut step = 0;
         while !ledger.finished() {
-            let gx = image.take().unwrap_or_else(|| {
-                ledger.evaluated(x.rows());
-                present.map().apply(&x)
-            });
-            same_shape(&gx, &x)?;
+            let (gx, mut energies) = match image.take() {
+                Some(gx) => (gx, memory.as_ref().and_then(Memory::energies)),
+                None => present.descend(&x, &mut ledger)?,
+            };
             let (residuals, sizes) = gx.distances(&x);
             let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
-            ledger.visit(|_| step, &x, &measured, &sizes);
+            let falling = memory.as_ref().map(|memory| memory.falling(rules, x.precision()));
+            let falling = falling.unwrap_or_default();
+            let descended = energies.as_deref().map(|energies| (energies, &falling[..]));
+            ledger.visit_descended(|_| step, &x, (&measured, &sizes), descended);
             ledger.report(step, &measured, observer);
             ledger.enforce();
             if ledger.remaining() < RESERVE + least {
@@ -178,11 +181,17 @@ impl Newton {
                 ledger.narrow(&keep);
                 (x, gx) = (x.gather(&keep), gx.gather(&keep));
                 (residuals, excess) = (picked(&residuals, &keep), picked(&excess, &keep));
+                energies = energies.map(|energies| picked(&energies, &keep));
                 memory = memory.map(|memory| memory.narrowed(&keep));
             }
             let active = ledger.actives().to_vec();
             let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
-            let found = self.step(present.map(), &visit, &mut memory, (rules, &mut ledger))?;
+            let mut known = match memory.take() {
+                Some(known) => known,
+                None => self.memory(&present, &visit, energies.as_deref(), &mut ledger)?,
+            };
+            let found = self.step(&present, &visit, &mut known, (rules, &mut ledger))?;
+            memory = Some(known);
             x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
@@ -190,51 +199,61 @@ impl Newton {
         Ok(ledger.close())
     }
 
+    /// What is remembered from the first point on.
+    fn memory<R: Rows>(
+        &self,
+        present: &PresentSmooth<'_, R>,
+        visit: &Visit<'_, R>,
+        energies: Option<&[f64]>,
+        ledger: &mut Ledger<R>,
+    ) -> Result<Memory<R>, Error> {
+        let trust = energies.map(|energies| Trust::at(present, visit, energies, ledger)).transpose()?;
+        let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
+        let written = matches!(self.inner, NewtonInner::Dense { .. });
+        Ok(Memory { start: visit.x.clone(), aims, trust, dense: vec![written; visit.active.len()] })
+    }
+
     /// One step of every active row, for which something is left in the budget.
     fn step<R: Rows>(
         &self,
-        map: &dyn Smooth<R>,
+        present: &PresentSmooth<'_, R>,
         visit: &Visit<'_, R>,
-        memory: &mut Option<Memory<R>>,
+        memory: &mut Memory<R>,
         (rules, ledger): (Rules, &mut Ledger<R>),
     ) -> Result<Found<R>, Error> {
-        let room = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { start, aims, energies, dense } = match memory {
-            Some(memory) => memory,
-            None => {
-                let energies = Energies::at(map, visit, ledger)?;
-                let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
-                let written = matches!(self.inner, NewtonInner::Dense { .. });
-                let (start, dense) = (visit.x.clone(), vec![written; visit.active.len()]);
-                memory.insert(Memory { start, aims, energies, dense })
+        let inner = ledger.remaining().saturating_sub(RESERVE) / 2;
+        let Memory { start, aims, trust, dense } = memory;
+        let aims = aims.iter_mut().zip(visit.residuals);
+        let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
+        let effort = match self.inner {
+            NewtonInner::Krylov { applications } => Effort { parts, inner: applications.min(inner) },
+            NewtonInner::Dense { .. } => {
+                let exactly = vec![visit.x.precision(); visit.active.len()];
+                Effort { parts: exactly, inner: (2 * visit.x.width()).min(inner) }
             }
         };
+        if let Some(trust) = trust {
+            return descend(present, visit, trust, &effort, ledger);
+        }
+        let map = present.map();
         let derivative = map.derivative(visit.x);
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
-            NewtonInner::Krylov { applications } => {
-                let aims = aims.iter_mut().zip(visit.residuals);
-                let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
-                let effort = Effort { parts, inner: applications.min(room / 2) };
-                match energies {
-                    Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
-                    None => {
-                        let by = |written: bool| -> Vec<bool> {
-                            let rows = dense.iter().zip(visit.active);
-                            rows.map(|(dense, active)| *active && *dense == written).collect()
-                        };
-                        let (iterated, written) = (by(false), by(true));
-                        let mut direction = visit.difference().clone();
-                        if iterated.contains(&true) {
-                            direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
-                        }
-                        if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
-                            let given = (visit, &direction);
-                            direction = straight_in(&written, &*derivative, given, rules, ledger)?;
-                        }
-                        direction
-                    }
+            NewtonInner::Krylov { .. } => {
+                let by = |written: bool| -> Vec<bool> {
+                    let rows = dense.iter().zip(visit.active);
+                    rows.map(|(dense, active)| *active && *dense == written).collect()
+                };
+                let (iterated, written) = (by(false), by(true));
+                let mut direction = visit.difference().clone();
+                if iterated.contains(&true) {
+                    direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
                 }
+                if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
+                    let given = (visit, &direction);
+                    direction = straight_in(&written, &*derivative, given, rules, ledger)?;
+                }
+                direction
             }
         };
         if ledger.finished() {
@@ -244,9 +263,6 @@ impl Newton {
         let visit = &visit.among(&active);
         // A plain step may be needed after the search, and the next visit is.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
-        if let Some(energies) = energies {
-            return energies.search(map, visit, &direction, trials, ledger);
-        }
         let (mut found, lengths) = search_residuals(map, visit, &direction, trials, ledger)?;
         // A row that inexact directions have misled stands where none helps: it starts again, with all of J.
         let mut again = vec![false; active.len()];
@@ -269,17 +285,28 @@ struct Memory<R> {
     start: R,
     /// What decides how closely the next equation of each row is solved.
     aims: Vec<Aim>,
-    /// The energies at the present point, if the map has any.
-    energies: Option<Energies>,
+    /// How far the model of every row is trusted, if the map has an energy.
+    trust: Option<Vec<Trust>>,
     /// Which rows go on with elimination.
     dense: Vec<bool>,
 }
 
 impl<R: Rows> Memory<R> {
+    /// The energies at the present point, if the map has any.
+    fn energies(&self) -> Option<Vec<f64>> {
+        Some(self.trust.as_ref()?.iter().map(Trust::energy).collect())
+    }
+
+    /// The rows whose energy still falls more than the tolerance asks of their residual.
+    fn falling(&self, rules: Rules, precision: f64) -> Vec<bool> {
+        let part = SETTLED * rules.tolerance.relative;
+        self.trust.iter().flatten().map(|trust| !trust.settled(part, precision)).collect()
+    }
+
     /// What is remembered of the rows at these positions.
     fn narrowed(self, keep: &[usize]) -> Self {
-        let energies = self.energies.map(|energies| energies.narrowed(keep));
+        let trust = self.trust.map(|trust| picked(&trust, keep));
         let (aims, dense) = (picked(&self.aims, keep), picked(&self.dense, keep));
-        Self { start: self.start.gather(keep), aims, energies, dense }
+        Self { start: self.start.gather(keep), aims, trust, dense }
     }
 }
