@@ -7,7 +7,7 @@ mod search;
 
 use super::Visit;
 use crate::ledger::{Ledger, picked};
-use crate::present::{PresentSmooth, same_shape};
+use crate::present::PresentSmooth;
 use crate::rows::choose;
 use crate::settings::Rules;
 use crate::{Error, Observe, Rows, Smooth, Solution};

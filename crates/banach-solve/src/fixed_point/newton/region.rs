@@ -231,7 +231,10 @@ fn truncated<R: Rows>(
         remainder = remainder.add_scaled(&[(&back, &image)]);
         let now = R::dots(&[(&remainder, &remainder)]).swap_remove(0);
         let mut ratios = vec![0.0; left.len()];
-        for (position, row) in left.iter().copied().enumerate().filter(|(_, row)| open[*row]) {
+        for (position, row) in left.iter().copied().enumerate() {
+            if !open[row] {
+                continue;
+            }
             ratios[position] = now[position] / squares[row];
             squares[row] = now[position];
             open[row] = now[position].sqrt() > effort.parts[row];
