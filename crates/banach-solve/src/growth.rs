@@ -41,9 +41,9 @@ impl Growth {
         self.first.get_or_insert((residual, size));
     }
 
-    /// Whether the tolerance is met, and not by growth alone.
-    pub(crate) fn met(&self, tolerance: &Tolerance, residual: f64, size: f64) -> bool {
-        let enough = !self.grown(size) || self.bound(residual, size) <= self.enough();
+    /// Whether the tolerance is met, and not by growth alone; a descent that has arrived is not growth alone.
+    pub(crate) fn met(&self, tolerance: &Tolerance, (residual, size): (f64, f64), arrived: bool) -> bool {
+        let enough = arrived || !self.grown(size) || self.bound(residual, size) <= self.enough();
         tolerance.met(residual, size) && enough
     }
 
@@ -90,7 +90,8 @@ mod tests {
     #[test]
     fn a_grown_state_needs_a_residual_that_has_fallen_or_is_absolutely_small() {
         let (growth, tolerance) = (from(1.0, 1.0), Tolerance { absolute: 1e-6, ..Tolerance::default() });
-        let met = |residual, size| growth.met(&tolerance, residual, size);
+        let met = |residual, size| growth.met(&tolerance, (residual, size), false);
+        assert!(growth.met(&tolerance, (1e-2, 1e6), true) && !growth.met(&tolerance, (1e3, 1e6), true));
         assert!(met(1e-4, 1.9) && !met(1e-2, 1e6) && met(1e-3, 1e6) && met(1e-7, 1e6));
         // Lost in the rounding of the state, whatever is measured.
         assert!(!met(0.0, 1e15) && met(0.0, 1e9));

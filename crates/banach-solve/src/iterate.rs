@@ -36,14 +36,10 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
             rows.for_each(|position| solver.restart(&mut memory, position));
         }
         let (residuals, image_sizes) = gx.distances(&x);
+        let seen = energies.map(|energies| descent.seen(energies, &residuals, &image_sizes));
         let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
         let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
-        ledger.visit_descended(
-            |_| step,
-            &x,
-            (&measured, sizes_now),
-            energies.as_deref().map(|energies| (energies, &[][..])),
-        );
+        ledger.visit_descended(|_| step, &x, (&measured, sizes_now), seen.as_ref());
         ledger.report(step, &measured, observer);
         ledger.enforce();
         if ledger.finished() {

@@ -1,7 +1,7 @@
 //! The state of every row during a solve, and the rules that end rows.
 
 use crate::advice::Course;
-use crate::descent::{Fall, rounding};
+use crate::descent::{Fall, Seen, rounding};
 use crate::growth::Growth;
 use crate::rate::Recent;
 use crate::settings::Rules;
@@ -61,6 +61,17 @@ pub(crate) struct Ledger<R> {
     pub(crate) derivative_applications: usize,
     pub(crate) energy_evaluations: usize,
 }
+
+/// What its energy says about the point of one row.
+#[derive(Clone, Copy)]
+struct At {
+    energy: f64,
+    arrived: bool,
+    falling: bool,
+}
+
+/// Where there is no energy.
+const NOTHING: At = At { energy: f64::NAN, arrived: false, falling: false };
 
 impl<R: Rows> Ledger<R> {
     /// Nothing is known yet; `x0` is all there is to return.
@@ -137,7 +148,7 @@ impl<R: Rows> Ledger<R> {
         steps: impl Fn(usize) -> usize,
         x: &R,
         (residuals, sizes): (&[f64], &[f64]),
-        descended: Option<(&[f64], &[bool])>,
+        seen: Option<&Seen>,
     ) {
         // Rows that have ended are frozen at their best points: `x` is as good there.
         self.back.fill(false);
@@ -150,18 +161,22 @@ impl<R: Rows> Ledger<R> {
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
             self.recent[row].note(self.steps[row], residual);
-            let (energy, falling) = descended.map_or((f64::NAN, false), |(energies, falling)| {
-                (energies[position], falling.get(position) == Some(&true))
+            let at = seen.map_or(NOTHING, |seen| At {
+                energy: seen.energies[position],
+                arrived: seen.arrived[position],
+                falling: seen.falling[position],
             });
-            let outcome = self.judge(row, (residual, size), (energy, falling));
-            self.back[position] = self.strayed[row] && self.lost(row, outcome, size);
+            let outcome = self.judge(row, (residual, size), at);
+            let bound = self.growth[row].bound(residual, size);
+            let better = self.better(row, bound, at.energy);
+            self.back[position] =
+                self.strayed[row] && self.lost(row, outcome, size, better && !at.energy.is_nan());
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite) && !self.back[position];
             let converged = outcome == Some(Outcome::Converged);
-            let bound = self.growth[row].bound(residual, size);
-            if finite && (first || self.better(row, bound, energy) || converged) {
+            if finite && (first || better || converged) {
                 (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
-                self.energies[row] = energy;
+                self.energies[row] = at.energy;
                 (self.strayed[row], self.setbacks[row]) = (false, 0);
             } else {
                 worse.push(position);
@@ -188,31 +203,30 @@ impl<R: Rows> Ledger<R> {
         if higher.abs() > rounding(energy, self.precision) { higher < 0.0 } else { bound < self.bounds[row] }
     }
 
-    /// How the row ends with this residual and energy, if it does.
-    fn judge(
-        &mut self,
-        row: usize,
-        (residual, size): (f64, f64),
-        (energy, falling): (f64, bool),
-    ) -> Option<Outcome> {
+    /// How the row ends with this residual, if it does.
+    fn judge(&mut self, row: usize, (residual, size): (f64, f64), at: At) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
             self.given[row] &= size.is_finite() || !self.residuals[row].is_nan();
             return Some(Outcome::NonFinite);
         }
         self.growth[row].begin(residual, size);
-        self.met[row] = self.growth[row].met(&self.rules.tolerance, residual, size);
-        if self.met[row] && !falling {
+        self.met[row] = self.growth[row].met(&self.rules.tolerance, (residual, size), at.arrived);
+        if self.met[row] && !at.falling {
             return Some(Outcome::Converged);
         }
+        // An energy without a minimum keeps its slope: there it is the state that grows beyond all bounds.
+        let descends = !at.energy.is_nan();
+        let reach = residual.max(size);
         if self.ceilings[row].is_nan() {
-            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * residual.max(size);
+            let reach = if descends { reach.max(1.0) } else { reach };
+            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * reach;
         }
-        if residual > self.ceilings[row] {
+        if residual > self.ceilings[row] || descends && reach > self.ceilings[row] {
             return Some(Outcome::Diverged);
         }
         let patience = self.rules.patience?;
         let (milestone, reached) = self.milestones[row];
-        let falls = self.falls[row].improves(energy, patience.improvement, self.precision);
+        let falls = self.falls[row].improves(at.energy, patience.improvement, self.precision);
         if residual < milestone * (1.0 - patience.improvement) || falls {
             self.milestones[row] = (residual.min(milestone), self.steps[row]);
             return None;
@@ -222,12 +236,12 @@ impl<R: Rows> Ledger<R> {
     }
 
     /// Whether the row is at a point from which nothing good comes: not finite, exploded, or so far away that no residual can be
-    /// told from rounding.
-    fn lost(&self, row: usize, outcome: Option<Outcome>, size: f64) -> bool {
+    /// told from rounding, unless its energy is lower there.
+    fn lost(&self, row: usize, outcome: Option<Outcome>, size: f64, lower: bool) -> bool {
         match outcome {
             Some(Outcome::NonFinite | Outcome::Diverged) => true,
             Some(_) => false,
-            None => self.growth[row].beyond(size),
+            None => !lower && self.growth[row].beyond(size),
         }
     }
 

@@ -6,6 +6,7 @@ mod region;
 mod search;
 
 use super::Visit;
+use crate::descent::Seen;
 use crate::ledger::{Ledger, picked};
 use crate::present::PresentSmooth;
 use crate::rows::choose;
@@ -162,11 +163,12 @@ impl Newton {
                 None => present.descend(&x, &mut ledger)?,
             };
             let (residuals, sizes) = gx.distances(&x);
+            let seen = energies.as_ref().map(|energies| match &memory {
+                Some(memory) => memory.seen(rules, (&residuals, &sizes), x.precision()),
+                None => Seen::at_the_start(energies.clone()),
+            });
             let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
-            let falling = memory.as_ref().map(|memory| memory.falling(rules, x.precision()));
-            let falling = falling.unwrap_or_default();
-            let descended = energies.as_deref().map(|energies| (energies, &falling[..]));
-            ledger.visit_descended(|_| step, &x, (&measured, &sizes), descended);
+            ledger.visit_descended(|_| step, &x, (&measured, &sizes), seen.as_ref());
             ledger.report(step, &measured, observer);
             ledger.enforce();
             if ledger.remaining() < RESERVE + least {
@@ -297,10 +299,17 @@ impl<R: Rows> Memory<R> {
         Some(self.trust.as_ref()?.iter().map(Trust::energy).collect())
     }
 
-    /// The rows whose energy still falls more than the tolerance asks of their residual.
-    fn falling(&self, rules: Rules, precision: f64) -> Vec<bool> {
+    /// What the energies say about points of these residuals and sizes. Rows go on while the energy falls by more than the tolerance
+    /// asks of the residual.
+    fn seen(&self, rules: Rules, (residuals, sizes): (&[f64], &[f64]), precision: f64) -> Seen {
+        let trust = || self.trust.iter().flatten();
         let part = SETTLED * rules.tolerance.relative;
-        self.trust.iter().flatten().map(|trust| !trust.settled(part, precision)).collect()
+        let arrived = trust().zip(residuals.iter().zip(sizes));
+        Seen {
+            energies: trust().map(Trust::energy).collect(),
+            arrived: arrived.map(|(trust, (residual, size))| trust.arrived(*residual, *size)).collect(),
+            falling: trust().map(|trust| !trust.settled(part, precision)).collect(),
+        }
     }
 
     /// What is remembered of the rows at these positions.

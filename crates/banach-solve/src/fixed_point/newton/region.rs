@@ -3,7 +3,7 @@
 use super::direction::Effort;
 use super::search::Found;
 use crate::Visit;
-use crate::descent::rounding;
+use crate::descent::{arrived, rounding};
 use crate::ledger::{Ledger, picked};
 use crate::linear::normalized;
 use crate::present::{Present, PresentSmooth};
@@ -99,6 +99,11 @@ impl Trust {
     /// The energy at the present point; NaN where it tells nothing.
     pub(super) fn energy(&self) -> f64 {
         self.value
+    }
+
+    /// Whether the descent has arrived at a point of this residual and size.
+    pub(super) fn arrived(&self, residual: f64, size: f64) -> bool {
+        arrived(self.rate, (residual, size), self.first - self.value)
     }
 
     /// Whether the energy no longer falls by this part of its whole descent.
