@@ -95,5 +95,5 @@ pub use tracing::update::Update;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
 pub use training::objective::{Compiled, Objective};
-pub use verify::certificate::{Certificate, Road, RowCertificate};
+pub use verify::certificate::{Certificate, Ground, Road, RowCertificate};
 pub use verify::{certificate, check};

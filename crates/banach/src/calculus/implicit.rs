@@ -44,7 +44,7 @@ pub(crate) struct Fix {
     /// g and its energy, split for a loop.
     pub(super) forward: Hoisted,
     /// Where g is a gradient step: the energy of every row, a column.
-    pub(super) energy: Option<Program>,
+    pub(crate) energy: Option<Program>,
     pub(super) config: FixedPointConfig,
     pub(super) native: OnceLock<NativeLoop>,
     pub(super) native_smooth: OnceLock<NativeSmooth>,

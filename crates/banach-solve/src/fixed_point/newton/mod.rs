@@ -234,11 +234,18 @@ impl Newton {
                 Effort { parts: exactly, inner: (2 * visit.x.width()).min(inner) }
             }
         };
-        if let Some(trust) = trust {
-            return descend(present, visit, trust, &effort, ledger);
-        }
         let map = present.map();
         let derivative = map.derivative(visit.x);
+        if let Some(trust) = trust {
+            let free = |row: usize| dense[row] && visit.active[row] && trust[row].free();
+            let free: Vec<bool> = (0..trust.len()).map(free).collect();
+            let exact = if free.contains(&true) && ledger.remaining() >= visit.x.width() + 2 {
+                Some(straight_in(&free, &*derivative, (visit, &visit.x.zeros()), rules, ledger)?)
+            } else {
+                None
+            };
+            return descend((present, &*derivative), visit, (trust, exact), &effort, ledger);
+        }
         let direction = match self.inner {
             NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
             NewtonInner::Krylov { .. } => {

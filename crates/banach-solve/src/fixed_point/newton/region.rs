@@ -47,6 +47,8 @@ pub(super) struct Trust {
     first_radius: f64,
     /// The fall of the last step, or what the model promised where it was refused; none before the first.
     left: Option<f64>,
+    /// Whether the last step was refused.
+    refused: bool,
 }
 
 impl Trust {
@@ -91,6 +93,7 @@ impl Trust {
                 radius,
                 first_radius: radius,
                 left: None,
+                refused: false,
             }
         };
         Ok((0..rows).map(row).collect())
@@ -99,6 +102,11 @@ impl Trust {
     /// The energy at the present point; NaN where it tells nothing.
     pub(super) fn energy(&self) -> f64 {
         self.value
+    }
+
+    /// Whether a step is worth a try wherever it leads, since the last one was not refused.
+    pub(super) fn free(&self) -> bool {
+        !self.refused
     }
 
     /// Whether the descent has arrived at a point of this residual and size.
@@ -140,6 +148,7 @@ impl Trust {
             let growth = if (ratio - 1.0).abs() <= EXACT { 10.0 } else { 3.0 };
             self.radius = self.radius.max(growth * length).min(self.first_radius.max(size).max(1.0));
         }
+        self.refused = !good;
         self.left = Some(if good { fall } else { promised });
         if good && !self.value.is_nan() {
             self.value = found;
@@ -148,16 +157,27 @@ impl Trust {
     }
 }
 
-/// One step of every active row within its trust region, where the energy falls; the others stay.
+/// One step of every active row where the energy falls; the others stay. A row takes the step it is given, where there is one that
+/// leads downhill, else one within its trust region.
 pub(super) fn descend<R: Rows>(
-    present: &PresentSmooth<'_, R>,
+    (present, derivative): (&PresentSmooth<'_, R>, &dyn Map<R>),
     visit: &Visit<'_, R>,
-    trust: &mut [Trust],
+    (trust, given): (&mut [Trust], Option<R>),
     effort: &Effort,
     ledger: &mut Ledger<R>,
 ) -> Result<Found<R>, Error> {
     let radii: Vec<f64> = trust.iter().map(|trust| trust.radius).collect();
-    let found = truncated(&*present.map().derivative(visit.x), visit, &radii, effort, ledger)?;
+    let along = given.as_ref().map(|given| R::dots(&[(visit.difference(), given)]).swap_remove(0));
+    let along = along.unwrap_or_else(|| vec![0.0; trust.len()]);
+    let downhill: Vec<bool> = along.iter().map(|along| along.is_finite() && *along > 0.0).collect();
+    let searching = |row: usize| visit.active[row] && !downhill[row];
+    let searching: Vec<bool> = (0..trust.len()).map(searching).collect();
+    let mut found = truncated(derivative, &visit.among(&searching), &radii, effort, ledger)?;
+    if let Some(given) = given {
+        found.step = choose(&downhill, &given, &found.step);
+        let rows = (0..trust.len()).filter(|row| downhill[*row]);
+        rows.for_each(|row| found.promised[row] = 0.5 * along[row]);
+    }
     let trial = visit.x.plus(&found.step);
     let (image, energies) = present.descend(&trial, ledger)?;
     let energies = energies.unwrap_or_else(|| vec![f64::NAN; trust.len()]);
@@ -192,7 +212,7 @@ fn truncated<R: Rows>(
     let mut found = step.clone();
     let mut squares = vec![1.0; rows];
     let (mut promised, mut bound, mut largest) = (vec![0.0; rows], vec![false; rows], vec![0.0_f64; rows]);
-    for _ in 0..effort.inner {
+    for _ in 0..effort.inner.min(ledger.remaining().saturating_sub(2)) {
         if !open.contains(&true) {
             break;
         }

@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 /// How well the magnitudes of J are wanted.
-const SPECTRUM: Arnoldi = Arnoldi { space: 24, applications: 300, tolerance: 1e-3 };
+pub(super) const SPECTRUM: Arnoldi = Arnoldi { space: 24, applications: 300, tolerance: 1e-3 };
 /// The same where an application is two solves, or two derivatives of g.
 const COARSE: Arnoldi = Arnoldi { space: 12, applications: 60, tolerance: 1e-2 };
 /// The norm of J up to which the Neumann bound tells enough.
@@ -72,6 +72,12 @@ pub(super) fn certificate(
     }
     let place = Place::new(fix, config, point)?;
     place.spectrum(&mut rows)?;
+    if fix.energy.is_some() {
+        let norms: Vec<f64> = rows.iter().map(|row| row.norm).collect();
+        let start = Value::from(call.x0.clone()).in_precision(place.x.dtype().into()).try_into_tensor()?;
+        let ground = place.ground(&start, &norms)?;
+        rows.iter_mut().zip(ground).for_each(|(row, ground)| row.ground = Some(ground));
+    }
     // J is known to its rounding, and I - J no better: its inverse is uncertain by that much, times its own norm.
     let rounding = 16.0 * place.x.precision();
     rows.iter_mut().for_each(|row| row.resolvent *= 1.0 + rounding * row.resolvent);
@@ -101,6 +107,7 @@ const NOTHING: RowCertificate = RowCertificate {
     norm: f64::NAN,
     resolvent: f64::NAN,
     road: Road::Measured,
+    ground: None,
     state_error: f64::NAN,
     adjoint_outcome: Outcome::NonFinite,
     adjoint_residual: f64::NAN,
@@ -117,17 +124,17 @@ fn unknown(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowCert
 }
 
 /// A point `(x, q..)` with J there, in double precision where the update can be written in it.
-struct Place<'a> {
+pub(super) struct Place<'a> {
     /// As the layer solves.
     fix: &'a Fix,
     /// The point in the precision of the layer.
     stated: Vec<Value>,
     /// The same fixed point, solved as exactly as the precision allows.
-    exact: Fix,
+    pub(super) exact: Fix,
     point: Vec<Value>,
-    x: Tensor<2>,
-    coefficients: Vec<Value>,
-    resolvent: Arc<Resolvent>,
+    pub(super) x: Tensor<2>,
+    pub(super) coefficients: Vec<Value>,
+    pub(super) resolvent: Arc<Resolvent>,
     transposed: Arc<Resolvent>,
     precise: Settings<LinearSolver>,
 }
@@ -236,7 +243,7 @@ impl<'a> Place<'a> {
     }
 
     /// The point with another x.
-    fn at(&self, x: &Tensor<2>) -> Vec<Value> {
+    pub(super) fn at(&self, x: &Tensor<2>) -> Vec<Value> {
         std::iter::once(x.clone().into()).chain(self.point[1..].iter().cloned()).collect()
     }
 

@@ -43,8 +43,11 @@
 //! half of δ₁, else the row is not [`trusted`](RowCertificate::trusted) (L. Kantorovich's condition, in the numbers of it that
 //! can be had).
 
+mod ground;
 mod measure;
 mod words;
+
+pub use ground::Ground;
 
 use crate::error::Error;
 use crate::layer::fixed_point::{Call, FixedPoint};
@@ -104,6 +107,8 @@ pub struct RowCertificate {
     pub resolvent: f64,
     /// How the resolvent's norm was found.
     pub road: Road,
+    /// What the energy is like at x̂, where g is the gradient step of one.
+    pub ground: Option<Ground>,
     /// How far x̂ is from the fixed point at most, where the row is trusted.
     pub state_error: f64,
     /// How the adjoint solve ended.
