@@ -28,7 +28,7 @@ const MISLED: f64 = 1.0 / 64.0;
 const RESERVE: usize = 5;
 
 /// The part of `tolerance.relative` that the last fall may be of the whole descent of an energy.
-const SETTLED: f64 = 0.1;
+const SETTLED: f64 = 0.01;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///

@@ -17,10 +17,13 @@ const DECREASE: f64 = 1e-4;
 const TRUSTED: f64 = 4.0;
 
 /// How far the fall may be off the promise, as a part of it, for the model to be nearly exact.
-const EXACT: f64 = 0.01;
+const EXACT: f64 = 1e-3;
+
+/// The part of the size of the state up to which a radius grows where the model is not nearly exact.
+const WARY: f64 = 0.125;
 
 /// The radius of the first trust region, in lengths of the natural gradient step `‖∇f‖ / ‖H‖`.
-const REACH: f64 = 10.0;
+const REACH: f64 = 1.0;
 
 /// The minimiser of a quadratic model within a trust region, as far as it was looked for.
 #[derive(Debug)]
@@ -121,8 +124,8 @@ impl Trust {
     }
 
     /// Whether a step that promises this much, has this length and leads to this energy, at a state of this size, is accepted; moves
-    /// the radius. It does not grow beyond the size of the state: a longer step may lead from one plateau across the minimum to
-    /// another, where nothing tells the way back.
+    /// the radius. It grows with the size of the state, and not beyond it: a longer step may lead across a minimum onto a plateau,
+    /// where nothing tells the way back.
     fn accepts(
         &mut self,
         found: f64,
@@ -145,8 +148,10 @@ impl Trust {
             self.radius = 0.25 * length;
         } else if (0.75..TRUSTED).contains(&ratio) && bound {
             // Where the model is nearly exact, as along a quadratic valley, nothing speaks against a far longer step.
-            let growth = if (ratio - 1.0).abs() <= EXACT { 10.0 } else { 3.0 };
-            self.radius = self.radius.max(growth * length).min(self.first_radius.max(size).max(1.0));
+            let exact = (ratio - 1.0).abs() <= EXACT;
+            let (growth, part) = if exact { (10.0, 1.0) } else { (3.0, WARY) };
+            let most = self.first_radius.max(part * size.max(1.0));
+            self.radius = self.radius.max(growth * length).min(most);
         }
         self.refused = !good;
         self.left = Some(if good { fall } else { promised });
