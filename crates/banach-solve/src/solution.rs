@@ -146,7 +146,7 @@ pub struct Statistics {
     pub row_evaluations: usize,
     /// Applications of the map's derivative, each on all rows that are still in the batch; zero for solvers that need none.
     pub derivative_applications: usize,
-    /// Calls of the map's energy, each on all rows that are still in the batch; zero for solvers that need none.
+    /// Calls of the map's energy alone, each on all rows that are still in the batch; zero for solvers that need none.
     pub energy_evaluations: usize,
     /// Steps each row took until it ended.
     pub steps: Vec<usize>,
@@ -229,7 +229,7 @@ impl Statistics {
 #[must_use = "rows may not have converged"]
 #[non_exhaustive]
 pub struct Solution<R> {
-    /// For each row, the visited point with the smallest residual, `[rows, n]`.
+    /// For each row, the visited point with the smallest residual, or with the lowest energy where there is one, `[rows, n]`.
     pub value: R,
     /// How each row ended.
     pub outcomes: Vec<Outcome>,

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
 /// state has grown to more than twice its first size, any residual becomes small beside it; then the residual, with the rounding
 /// of the state added to it, must also be within `absolute` or down to 1/128 of the first residual:
-/// from zero `x = x + 1` never converges. For `(I - A) c = v` the residual is
+/// from zero `x = x + 1` never converges. Where the map descends an [energy](crate::Map::energy), it suffices that the energy has
+/// fallen, and at the present slope would fall by at most half of that over as long a way again. For `(I - A) c = v` the residual is
 /// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
 ///
 /// | setting | default | range | effect |
@@ -151,7 +152,8 @@ impl Budget {
     }
 }
 
-/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled).
+/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled). Where the map descends an
+/// [energy](crate::Map::energy), neither may that fall, by the same part of its whole descent.
 ///
 /// The defaults let a contraction of rate 0.9999 pass, and end a rotation after 50 steps.
 ///

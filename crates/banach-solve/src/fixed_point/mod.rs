@@ -82,7 +82,8 @@ pub trait Solver<R: Rows> {
 
     /// Whether the last step of the row at this position went beyond a plain one, `x + β (g(x) - x)`. A row that such a step leads
     /// to where `g` is not finite, or to where the residual or the state explodes, goes back to its best point, takes a plain step
-    /// and starts again from an empty memory ([`restart`](Self::restart)); after a plain step it ends there. By default no step is.
+    /// and starts again from an empty memory ([`restart`](Self::restart)); after a plain step it ends there. So does a row whose energy
+    /// such a step raises, from the point before. By default no step is.
     fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
         let _ = (memory, row);
         false

@@ -33,31 +33,34 @@ const SETTLED: f64 = 0.01;
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
 /// **When.** Plain steps need thousands, as on energies with flat directions, and the derivative can be had. **Cost.** A
-/// step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
-/// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
+/// step is one evaluation and up to `inner` applications of the derivative, with eight states of memory; without an energy as many
+/// states as applications. **Needs.** A [`Smooth`] map, given to
 /// [`fixed_point_smooth`](crate::fixed_point_smooth); kinks in `g` are survived where there is an energy.
 ///
 /// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
 /// answer.
 ///
-/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
-///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
-///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, each row minimises the model
+///   `f + ⟨∇f, d⟩ + ½ ⟨d, H d⟩` with `γ H = I - J` within a trust region, by conjugate gradients that follow negative curvature to its
+///   boundary (algorithms 4.1 and 7.2 of the reference). A step is taken if `f` falls by a part of what the model
+///   promises. The first radius is the natural gradient step `‖∇f‖ / ‖H‖`, so that no step depends on γ. A row that meets the tolerance goes on
+///   while a step lowers `f` by more than `tolerance.relative / 100` of the whole descent, and is converged whatever ends it.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
 ///   step is cut to a part of 1/64 or less starts again with elimination, as with [`Dense`](NewtonInner::Dense), as far as `I - J`
 ///   is regular: directions that are not exact have led it to where none helps.
-/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
+/// - With [`Dense`](NewtonInner::Dense), exactly: `n` applications to the unit vectors, and elimination in
 ///   double precision on the host. A row in which `I - J` is singular ends as
-///   [`Singular`](crate::Outcome::Singular) with the best point so far.
+///   [`Singular`](crate::Outcome::Singular) with the best point so far; with an energy it takes its step within the trust region, as
+///   does one whose exact step does not lower `f`.
 ///
-/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
+/// Without an energy, a row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
 /// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | how the equation of a step is solved |
 /// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | how closely, unless it is dense |
-/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most |
+/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most, where there is no energy |
 ///
 /// ```
 /// use banach_solve::{FixedPointSolver, Map, Newton, Settings, Smooth, fixed_point_smooth};
@@ -86,7 +89,7 @@ const SETTLED: f64 = 0.01;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 7.1 and 11.2.
+/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 4.1, 7.1 and 11.2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Newton {
