@@ -1,52 +1,54 @@
-//! Descent of an energy: no accelerated step uphill, and what counts as a fall.
+//! Descent of an energy: refusal of extrapolated steps that raise it, and evidence of progress.
 
 use crate::Rows;
-use crate::ledger::picked;
+use crate::state::rows::entries_at;
 
-/// The rounding of an energy, in units of the precision times its size.
+/// The rounding error of an energy, in units of the precision times its absolute value.
 const ROUNDING: f64 = 16.0;
 
-/// What an energy may have of rounding.
+/// The rounding error of an energy.
 pub(crate) fn rounding(energy: f64, precision: f64) -> f64 {
     ROUNDING * precision * energy.abs()
 }
 
-/// The part of a descent that its slope may still promise, over as long a way again, where a row has arrived. Along a convex energy
-/// it promises at most the whole, and exactly that where the energy is linear and has no minimum.
+/// The fraction of its whole descent that an energy may still lose over as long a distance again, at its
+/// present slope, if the row has arrived. For a convex energy the slope predicts at most the whole descent,
+/// and exactly that if the energy is linear and has no minimum.
 const ARRIVED: f64 = 0.5;
 
-/// What energies say about the points of the rows in the batch.
+/// The energies of the rows in the batch, and what they are evidence of.
 #[derive(Debug)]
-pub(crate) struct Seen {
-    /// The energies; NaN where they tell nothing.
+pub(crate) struct EnergyEvidence {
+    /// The energies; NaN where the energy does not decrease along the residual.
     pub(crate) energies: Vec<f64>,
-    /// Whether a state that has grown may be converged.
+    /// Rows that have converged if they meet the tolerance, however far the state has grown.
     pub(crate) arrived: Vec<bool>,
-    /// Whether a row goes on even though it meets the tolerance.
+    /// Rows that continue although they meet the tolerance.
     pub(crate) falling: Vec<bool>,
 }
 
-impl Seen {
-    /// At the first point of every row.
-    pub(crate) fn at_the_start(energies: Vec<f64>) -> Self {
+impl EnergyEvidence {
+    /// The evidence at the first point of every row.
+    pub(crate) fn at_start(energies: Vec<f64>) -> Self {
         let nowhere = vec![false; energies.len()];
         Self { energies, arrived: nowhere.clone(), falling: nowhere }
     }
 }
 
-/// Whether a descent has arrived, given `1 / γ`, the residual, the size of the state, and how far the energy has fallen.
-pub(crate) fn arrived(rate: f64, (residual, size): (f64, f64), fallen: f64) -> bool {
-    rate * residual * size <= ARRIVED * fallen
+/// Whether a descent has arrived, from `1 / γ`, the residual, the norm of the state and the decrease of the
+/// energy since the start.
+pub(crate) fn arrived(rate: f64, (residual, size): (f64, f64), decrease: f64) -> bool {
+    rate * residual * size <= ARRIVED * decrease
 }
 
-/// The descent of all rows in the batch.
+/// The descent of the rows in the batch.
 #[derive(Debug)]
 pub(crate) struct Descent<R> {
-    /// The last points that were not uphill, their images and energies; none before the first.
+    /// The last accepted iterates, their images and energies; `None` before the first.
     last: Option<(R, R, Vec<f64>)>,
     /// The energies at the start.
     first: Vec<f64>,
-    /// `1 / γ`, which the energy does not tell; NaN until a fall has shown it.
+    /// `1 / γ` of every row, measured along the first step with a clear decrease; NaN before that.
     rates: Vec<f64>,
 }
 
@@ -56,13 +58,13 @@ impl<R: Rows> Descent<R> {
         Self { last: None, first: Vec::new(), rates: Vec::new() }
     }
 
-    /// Takes rows that an accelerated step has led uphill, or to where the energy is no number, back to where they came from; whose
-    /// they are.
+    /// Returns rows whose extrapolated step has raised the energy, or led to where it is not a number, to their
+    /// last accepted iterates, and says which.
     pub(crate) fn refuse(
         &mut self,
         (x, gx): (&mut R, &mut R),
         energies: &mut [f64],
-        accelerated: impl Fn(usize) -> bool,
+        extrapolated: impl Fn(usize) -> bool,
     ) -> Vec<bool> {
         let (rows, precision) = (energies.len(), x.precision());
         let mut refused = vec![false; rows];
@@ -71,8 +73,8 @@ impl<R: Rows> Descent<R> {
             self.last = Some((x.clone(), gx.clone(), energies.to_vec()));
             return refused;
         };
-        for row in (0..rows).filter(|row| accelerated(*row)) {
-            // From a start without an energy nothing is uphill.
+        for row in (0..rows).filter(|row| extrapolated(*row)) {
+            // After a start without a finite energy every step is accepted.
             let limit = last[row] + rounding(last[row], precision);
             refused[row] = last[row].is_finite() && !(energies[row] <= limit);
             if refused[row] {
@@ -84,7 +86,7 @@ impl<R: Rows> Descent<R> {
             gx.replace(&refused, last_gx);
         }
         if self.rates.iter().any(|rate| rate.is_nan()) {
-            // f falls by the mean of both slopes along the way, as along a parabola.
+            // The decrease is the mean of both slopes along the step, exactly so for a quadratic energy.
             let slopes = last_gx.minus(last_x).plus(&gx.minus(x));
             let along = R::dots(&[(&slopes, &x.minus(last_x))]).swap_remove(0);
             for (row, known) in self.rates.iter_mut().enumerate().filter(|(_, known)| known.is_nan()) {
@@ -99,29 +101,29 @@ impl<R: Rows> Descent<R> {
         refused
     }
 
-    /// What the energies say about points of these residuals and sizes.
-    pub(crate) fn seen(&self, energies: Vec<f64>, residuals: &[f64], sizes: &[f64]) -> Seen {
-        let fallen = |row: usize| self.first[row] - energies[row];
-        let arrived = |row: usize| arrived(self.rates[row], (residuals[row], sizes[row]), fallen(row));
+    /// The evidence of these energies, residuals and norms of the state.
+    pub(crate) fn evidence(&self, energies: Vec<f64>, residuals: &[f64], sizes: &[f64]) -> EnergyEvidence {
+        let decrease = |row: usize| self.first[row] - energies[row];
+        let arrived = |row: usize| arrived(self.rates[row], (residuals[row], sizes[row]), decrease(row));
         let rows = energies.len();
-        Seen { arrived: (0..rows).map(arrived).collect(), falling: vec![false; rows], energies }
+        EnergyEvidence { arrived: (0..rows).map(arrived).collect(), falling: vec![false; rows], energies }
     }
 
     /// Keeps the rows at these positions.
     pub(crate) fn narrow(&mut self, keep: &[usize]) {
         let Some((x, gx, energies)) = self.last.take() else { return };
-        self.last = Some((x.gather(keep), gx.gather(keep), picked(&energies, keep)));
-        (self.first, self.rates) = (picked(&self.first, keep), picked(&self.rates, keep));
+        self.last = Some((x.gather(keep), gx.gather(keep), entries_at(&energies, keep)));
+        (self.first, self.rates) = (entries_at(&self.first, keep), entries_at(&self.rates, keep));
     }
 }
 
-/// How far the energy of a row has fallen: the first one, and the one that was last an improvement; none before there are any.
+/// The energy of a row at its first point and at its last improvement; `None` before the first point.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Fall(Option<[f64; 2]>);
+pub(crate) struct EnergyDecrease(Option<[f64; 2]>);
 
-impl Fall {
-    /// Whether the energy has fallen since it was last an improvement, by this part of its whole descent and by more than its
-    /// rounding.
+impl EnergyDecrease {
+    /// Whether the energy has fallen since its last improvement by this fraction of its whole descent and by
+    /// more than its rounding error.
     pub(crate) fn improves(&mut self, energy: f64, improvement: f64, precision: f64) -> bool {
         if energy.is_nan() {
             return false;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::settings::strict::strict_config;
-use banach_kernels::{Descent, Level, descend};
+use banach_kernels::{AdamStep, Level, adam_step};
 use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value};
 use burn::optim::{self, AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
@@ -146,7 +146,7 @@ impl Adam {
         let rest = |beta: f64| 1.0 - beta.powf(time as f64);
         let held = 1.0 - rate * decay;
         let (rate, correction) = (rate / rest(beta_1), rest(beta_2).sqrt().recip());
-        let step = Descent { held, kept: [beta_1, beta_2], rate, correction, epsilon };
+        let step = AdamStep { held, kept: [beta_1, beta_2], rate, correction, epsilon };
         let gradient = host(Host::<T>::new(gradient.into()));
         let Operand::Real(gradient) = gradient.operand() else { panic!("a gradient of real numbers") };
         let mut owned = [x, moment_1, moment_2].map(|tensor| host(Owned::<T>::new(tensor.into())));
@@ -154,7 +154,7 @@ impl Adam {
         let [x, m, v] = parts;
         let slopes = gradient.par_chunks(PART);
         x.zip(slopes).zip(m).zip(v).for_each(|(((x, slopes), m), v)| {
-            descend(Level::best(), x, slopes, [m, v], &step);
+            adam_step(Level::best(), x, slopes, [m, v], &step);
         });
         let [x, moment_1, moment_2] =
             owned.map(|owned| owned.into_value().try_into_tensor().unwrap_or_else(|error| panic!("{error}")));

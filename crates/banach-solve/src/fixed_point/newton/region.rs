@@ -1,46 +1,45 @@
-//! Steps within a trust region: truncated conjugate gradients, and how far each row's model is trusted.
+//! Trust regions of Newton's method on maps with an energy.
 
-use super::direction::Effort;
-use super::search::Found;
-use crate::Visit;
+use super::direction::InnerLimits;
+use super::search::SearchResult;
+use crate::active_map::{ActiveMap, ActiveSmoothMap};
 use crate::descent::{arrived, rounding};
-use crate::ledger::{Ledger, picked};
-use crate::linear::normalized;
-use crate::present::{Present, PresentSmooth};
-use crate::rows::choose;
-use crate::{Error, Map, Rows};
+use crate::ledger::Ledger;
+use crate::state::rows::{entries_at, normalized_rows, select_rows};
+use crate::{Error, Iterate, Map, Rows};
 
-/// The part of the promised fall with which a step is accepted.
+/// The fraction of the predicted decrease that an accepted step must attain.
 const DECREASE: f64 = 1e-4;
 
-/// A fall so many times what was promised says that the model is wrong, if not for the worse: the radius stays.
+/// The ratio of the actual to the predicted decrease above which the model is too inaccurate to enlarge the
+/// radius.
 const TRUSTED: f64 = 4.0;
 
-/// How far the fall may be off the promise, as a part of it, for the model to be nearly exact.
+/// The deviation of that ratio from 1 below which the model is nearly exact.
 const EXACT: f64 = 1e-3;
 
-/// The part of the size of the state up to which a radius grows where the model is not nearly exact.
+/// The fraction of the norm of the state up to which the radius grows if the model is not nearly exact.
 const WARY: f64 = 0.125;
 
-/// The radius of the first trust region, in lengths of the natural gradient step `‖∇f‖ / ‖H‖`.
+/// The first radius, in lengths of the gradient step `‖∇f‖ / ‖H‖`, which does not depend on γ.
 const REACH: f64 = 1.0;
 
-/// The minimiser of a quadratic model within a trust region, as far as it was looked for.
+/// An approximate minimizer of the quadratic model within the trust region.
 #[derive(Debug)]
 struct Truncated<R> {
     step: R,
-    /// By how much the model falls along the step, in units of `γ f`.
-    promised: Vec<f64>,
+    /// The decrease of the model along the step, in units of `γ f`.
+    predicted: Vec<f64>,
     /// Whether the step ends at the boundary.
     bound: Vec<bool>,
-    /// The largest `‖(I - J) d‖ / ‖d‖` that was met.
+    /// The largest `‖(I - J) d‖ / ‖d‖` of the directions `d`.
     largest: Vec<f64>,
 }
 
-/// What is known of the energy of one row.
+/// The energy of one row and its trust region.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Trust {
-    /// The energy at the present point; NaN where it tells nothing.
+pub(super) struct TrustRegion {
+    /// The energy at the current iterate; NaN if the energy does not decrease along `g(x) - x`.
     value: f64,
     /// The energy at the start.
     first: f64,
@@ -48,46 +47,48 @@ pub(super) struct Trust {
     rate: f64,
     radius: f64,
     first_radius: f64,
-    /// The fall of the last step, or what the model promised where it was refused; none before the first.
+    /// The decrease of the last step, or the predicted one if it was refused; `None` before the first.
     left: Option<f64>,
     /// Whether the last step was refused.
     refused: bool,
 }
 
-impl Trust {
-    /// What is known at the start of every row: γ, which the energy does not tell, by a central difference along `g(x) - x`, and
-    /// the curvature in that direction.
+impl TrustRegion {
+    /// The trust regions at the start.
     ///
-    /// Where the energy does not fall along `g(x) - x` it tells nothing.
-    pub(super) fn at<R: Rows>(
-        present: &PresentSmooth<'_, R>,
-        visit: &Visit<'_, R>,
+    /// The step size γ follows from the slope of the energy along the gradient step,
+    /// `⟨∇f, g(x) - x⟩ = -‖g(x) - x‖² / γ`, by a central difference; the first radius from the curvature along
+    /// it.
+    pub(super) fn at_start<R: Rows>(
+        active_map: &ActiveSmoothMap<'_, R>,
+        iterate: &Iterate<'_, R>,
         energies: &[f64],
         ledger: &mut Ledger<R>,
     ) -> Result<Vec<Self>, Error> {
-        let (map, precision, rows) = (present.map(), visit.x.precision(), energies.len());
-        let sizes = R::norms(&[visit.x]).swap_remove(0);
-        // In lengths of the state, as γ may be any length.
-        let reach = |row: usize| precision.cbrt() * sizes[row].max(1.0) / visit.residuals[row];
+        let (map, precision, rows) = (active_map.map(), iterate.x.precision(), energies.len());
+        let sizes = R::norms(&[iterate.x]).swap_remove(0);
+        // The steps of the difference are relative to the state, since γ is arbitrary.
+        let reach = |row: usize| precision.cbrt() * sizes[row].max(1.0) / iterate.residuals[row];
         let usable = |reach: f64| if reach.is_finite() { reach } else { 0.0 };
         let reach: Vec<f64> = (0..rows).map(reach).map(usable).collect();
         let back: Vec<f64> = reach.iter().map(|reach| -reach).collect();
         let mut energy = |lengths: &[f64]| {
             ledger.energy_evaluations += 1;
-            let found = map.energy(&visit.x.add_scaled(&[(lengths, visit.difference())]));
+            let found = map.energy(&iterate.x.add_scaled(&[(lengths, iterate.difference())]));
             found.unwrap_or_else(|| vec![f64::NAN; rows])
         };
         let (ahead, behind) = (energy(&reach), energy(&back));
-        let one = Effort { parts: vec![1.0; rows], inner: 1 };
+        let one = InnerLimits { tolerances: vec![1.0; rows], inner: 1 };
         let endless = vec![f64::INFINITY; rows];
-        let largest = truncated(&*map.derivative(visit.x), visit, &endless, &one, ledger)?.largest;
+        let largest = truncated(&*map.derivative(iterate.x), iterate, &endless, &one, ledger)?.largest;
         let row = |row: usize| {
-            // At least this much of the difference is no rounding.
+            // A lower bound on the difference, without its rounding error.
             let noise = rounding(behind[row], precision) + rounding(ahead[row], precision);
-            let rate = 0.5 * (behind[row] - ahead[row] - noise) / (reach[row] * visit.residuals[row].powi(2));
-            let still = visit.residuals[row] == 0.0;
+            let rate =
+                0.5 * (behind[row] - ahead[row] - noise) / (reach[row] * iterate.residuals[row].powi(2));
+            let still = iterate.residuals[row] == 0.0;
             let falls = still || rate > 0.0 && rate.is_finite();
-            let natural = REACH * visit.residuals[row] / largest[row];
+            let natural = REACH * iterate.residuals[row] / largest[row];
             let radius = if natural > 0.0 && natural.is_finite() { natural } else { sizes[row].max(1.0) };
             Self {
                 value: if falls { energies[row] } else { f64::NAN },
@@ -102,59 +103,61 @@ impl Trust {
         Ok((0..rows).map(row).collect())
     }
 
-    /// The energy at the present point; NaN where it tells nothing.
+    /// The energy at the current iterate; NaN if the energy does not decrease along `g(x) - x`.
     pub(super) fn energy(&self) -> f64 {
         self.value
     }
 
-    /// Whether a step is worth a try wherever it leads, since the last one was not refused.
-    pub(super) fn free(&self) -> bool {
+    /// Whether the last step was accepted, so that a step beyond the trust region may be tried.
+    pub(super) fn accepted(&self) -> bool {
         !self.refused
     }
 
-    /// Whether the descent has arrived at a point of this residual and size.
+    /// Whether the descent has arrived, with this residual and norm of the state.
     pub(super) fn arrived(&self, residual: f64, size: f64) -> bool {
         arrived(self.rate, (residual, size), self.first - self.value)
     }
 
-    /// Whether the energy no longer falls by this part of its whole descent.
+    /// Whether the last step lowered the energy by at most this fraction of its whole descent.
     pub(super) fn settled(&self, part: f64, precision: f64) -> bool {
         let enough = (part * (self.first - self.value)).max(rounding(self.value, precision));
         self.value.is_nan() || self.left.is_none_or(|left| left <= enough)
     }
 
-    /// Whether a step that promises this much, has this length and leads to this energy, at a state of this size, is accepted; moves
-    /// the radius. It grows with the size of the state, and not beyond it: a longer step may lead across a minimum onto a plateau,
-    /// where nothing tells the way back.
+    /// Whether a step to this energy is accepted, from its predicted decrease, its length and the norm of the
+    /// state; updates the radius.
+    ///
+    /// The radius grows with the norm of the state, and not beyond it: a longer step may lead across a
+    /// minimizer onto a plateau, whose gradient is too small to lead back.
     fn accepts(
         &mut self,
         found: f64,
-        (promised, length, size): (f64, f64, f64),
+        (predicted, length, size): (f64, f64, f64),
         bound: bool,
         precision: f64,
     ) -> bool {
-        let (noise, promised, fall) =
-            (rounding(self.value, precision), self.rate * promised, self.value - found);
+        let (noise, predicted, fall) =
+            (rounding(self.value, precision), self.rate * predicted, self.value - found);
         let (good, ratio) = if self.value.is_nan() {
-            // Nothing tells whether a longer step would do.
+            // Without an energy every step is accepted, and the radius stays.
             (true, 0.5)
-        } else if promised <= noise {
-            // The energy cannot tell: a step that leaves it alone is as good as promised.
+        } else if predicted <= noise {
+            // The predicted decrease is below the rounding error: a step that does not raise f is accepted.
             (fall >= -noise, f64::from(u8::from(fall >= -noise)))
         } else {
-            (fall > DECREASE * promised, fall / promised)
+            (fall > DECREASE * predicted, fall / predicted)
         };
         if !good || ratio < 0.25 {
             self.radius = 0.25 * length;
         } else if (0.75..TRUSTED).contains(&ratio) && bound {
-            // Where the model is nearly exact, as along a quadratic valley, nothing speaks against a far longer step.
+            // Along a quadratic valley, where the model is nearly exact, far longer steps are safe.
             let exact = (ratio - 1.0).abs() <= EXACT;
             let (growth, part) = if exact { (10.0, 1.0) } else { (3.0, WARY) };
             let most = self.first_radius.max(part * size.max(1.0));
             self.radius = self.radius.max(growth * length).min(most);
         }
         self.refused = !good;
-        self.left = Some(if good { fall } else { promised });
+        self.left = Some(if good { fall } else { predicted });
         if good && !self.value.is_nan() {
             self.value = found;
         }
@@ -162,73 +165,74 @@ impl Trust {
     }
 }
 
-/// One step of every active row where the energy falls; the others stay. A row takes the step it is given, where there is one that
-/// leads downhill, else one within its trust region.
+/// Takes one step in every active row whose energy it lowers; other rows stay. The step of a row is the given
+/// one, if there is one and it is a direction of descent, else one within its trust region.
 pub(super) fn descend<R: Rows>(
-    (present, derivative): (&PresentSmooth<'_, R>, &dyn Map<R>),
-    visit: &Visit<'_, R>,
-    (trust, given): (&mut [Trust], Option<R>),
-    effort: &Effort,
+    (active_map, derivative): (&ActiveSmoothMap<'_, R>, &dyn Map<R>),
+    iterate: &Iterate<'_, R>,
+    (trust, given): (&mut [TrustRegion], Option<R>),
+    limits: &InnerLimits,
     ledger: &mut Ledger<R>,
-) -> Result<Found<R>, Error> {
+) -> Result<SearchResult<R>, Error> {
     let radii: Vec<f64> = trust.iter().map(|trust| trust.radius).collect();
-    let along = given.as_ref().map(|given| R::dots(&[(visit.difference(), given)]).swap_remove(0));
+    let along = given.as_ref().map(|given| R::dots(&[(iterate.difference(), given)]).swap_remove(0));
     let along = along.unwrap_or_else(|| vec![0.0; trust.len()]);
     let downhill: Vec<bool> = along.iter().map(|along| along.is_finite() && *along > 0.0).collect();
-    let searching = |row: usize| visit.active[row] && !downhill[row];
+    let searching = |row: usize| iterate.active[row] && !downhill[row];
     let searching: Vec<bool> = (0..trust.len()).map(searching).collect();
-    let mut found = truncated(derivative, &visit.among(&searching), &radii, effort, ledger)?;
+    let mut found = truncated(derivative, &iterate.among(&searching), &radii, limits, ledger)?;
     if let Some(given) = given {
-        found.step = choose(&downhill, &given, &found.step);
+        found.step = select_rows(&downhill, &given, &found.step);
         let rows = (0..trust.len()).filter(|row| downhill[*row]);
-        rows.for_each(|row| found.promised[row] = 0.5 * along[row]);
+        rows.for_each(|row| found.predicted[row] = 0.5 * along[row]);
     }
-    let trial = visit.x.plus(&found.step);
-    let (image, energies) = present.descend(&trial, ledger)?;
+    let trial = iterate.x.plus(&found.step);
+    let (image, energies) = active_map.image_and_energy(&trial, ledger)?;
     let energies = energies.unwrap_or_else(|| vec![f64::NAN; trust.len()]);
     let norms = R::norms(&[&found.step, &trial]);
     let mut good = vec![false; trust.len()];
-    for row in (0..trust.len()).filter(|row| visit.active[*row]) {
-        let plan = (found.promised[row], norms[0][row], norms[1][row]);
-        good[row] = trust[row].accepts(energies[row], plan, found.bound[row], visit.x.precision());
+    for row in (0..trust.len()).filter(|row| iterate.active[*row]) {
+        let plan = (found.predicted[row], norms[0][row], norms[1][row]);
+        good[row] = trust[row].accepts(energies[row], plan, found.bound[row], iterate.x.precision());
     }
-    let image = choose(&good, &image, visit.gx);
-    Ok(Found { next: choose(&good, &trial, visit.x), image: Some(image) })
+    let image = select_rows(&good, &image, iterate.gx);
+    Ok(SearchResult { next: select_rows(&good, &trial, iterate.x), image: Some(image) })
 }
 
-/// Minimises `½ ⟨p, (I - J) p⟩ - ⟨g(x) - x, p⟩` over `‖p‖ <= radius` in active rows: a row ends where the gradient of the model
-/// suffices, at the boundary, or at negative curvature, which it follows to the boundary.
+/// Minimizes `½ ⟨p, (I - J) p⟩ - ⟨g(x) - x, p⟩` over `‖p‖ <= radius` in the active rows, by conjugate gradients
+/// that end where the gradient of the model meets the tolerance, at the boundary, and at negative curvature,
+/// which they follow to the boundary.
 ///
 /// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), algorithm 7.2.
 fn truncated<R: Rows>(
     derivative: &dyn Map<R>,
-    visit: &Visit<'_, R>,
+    iterate: &Iterate<'_, R>,
     radii: &[f64],
-    effort: &Effort,
+    limits: &InnerLimits,
     ledger: &mut Ledger<R>,
 ) -> Result<Truncated<R>, Error> {
-    let (rows, precision, slopes) = (radii.len(), visit.x.precision(), visit.residuals);
-    let mut open: Vec<bool> = (0..rows).map(|row| visit.active[row] && slopes[row] > 0.0).collect();
-    let mut present = Present::new(derivative);
-    // Rows are at their positions among those that are left; all else is of all rows.
+    let (rows, precision, slopes) = (radii.len(), iterate.x.precision(), iterate.residuals);
+    let mut open: Vec<bool> = (0..rows).map(|row| iterate.active[row] && slopes[row] > 0.0).collect();
+    let mut active_map = ActiveMap::new(derivative);
+    // `remainder`, `step` and `direction` hold the rows of `left` alone, all else holds all rows.
     let mut left: Vec<usize> = (0..rows).collect();
-    let mut remainder = normalized(visit.difference(), slopes, &open);
+    let mut remainder = normalized_rows(iterate.difference(), slopes, &open);
     let (mut step, mut direction) = (remainder.zeros(), remainder.clone());
     let mut found = step.clone();
     let mut squares = vec![1.0; rows];
-    let (mut promised, mut bound, mut largest) = (vec![0.0; rows], vec![false; rows], vec![0.0_f64; rows]);
-    for _ in 0..effort.inner.min(ledger.remaining().saturating_sub(2)) {
+    let (mut predicted, mut bound, mut largest) = (vec![0.0; rows], vec![false; rows], vec![0.0_f64; rows]);
+    for _ in 0..limits.inner.min(ledger.remaining().saturating_sub(2)) {
         if !open.contains(&true) {
             break;
         }
-        if let Some(keep) = present.narrow(&left, &picked(&open, &left)) {
+        if let Some(keep) = active_map.narrow(&left, &entries_at(&open, &left)) {
             found.put(&left, &step);
             (step, remainder, direction) =
                 (step.gather(&keep), remainder.gather(&keep), direction.gather(&keep));
-            left = picked(&left, &keep);
+            left = entries_at(&left, &keep);
         }
-        let asked = choose(&picked(&open, &left), &direction, &direction.zeros());
-        let image = asked.minus(&present.image(&asked)?);
+        let asked = select_rows(&entries_at(&open, &left), &direction, &direction.zeros());
+        let image = asked.minus(&active_map.image(&asked)?);
         ledger.derivative_applications += 1;
         let products =
             R::dots(&[(&asked, &image), (&asked, &asked), (&step, &asked), (&step, &step), (&image, &image)]);
@@ -242,7 +246,7 @@ fn truncated<R: Rows>(
             }
             largest[row] = largest[row].max((turned / square).sqrt());
             let radius = radii[row] / slopes[row];
-            // What the product has of rounding is no curvature.
+            // Curvature below the rounding error of the product counts as none.
             let curved = curve > precision * square;
             let whole = if curved { squares[row] / curve } else { f64::INFINITY };
             along[position] = whole;
@@ -254,7 +258,7 @@ fn truncated<R: Rows>(
             if !along[position].is_finite() {
                 along[position] = 0.0;
             }
-            promised[row] += along[position] * (squares[row] - 0.5 * along[position] * curve);
+            predicted[row] += along[position] * (squares[row] - 0.5 * along[position] * curve);
         }
         let back: Vec<f64> = along.iter().map(|length| -length).collect();
         step = step.add_scaled(&[(&along, &asked)]);
@@ -267,13 +271,13 @@ fn truncated<R: Rows>(
             }
             ratios[position] = now[position] / squares[row];
             squares[row] = now[position];
-            open[row] = now[position].sqrt() > effort.parts[row];
+            open[row] = now[position].sqrt() > limits.tolerances[row];
         }
         direction = remainder.add_scaled(&[(&ratios, &asked)]);
     }
     found.put(&left, &step);
-    let usable: Vec<bool> = promised.iter().map(|promised| promised.is_finite()).collect();
-    let scaled = |row: usize| if usable[row] { promised[row] * slopes[row].powi(2) } else { 0.0 };
-    let step = choose(&usable, &found.scaled(slopes), &found.zeros());
-    Ok(Truncated { step, promised: (0..rows).map(scaled).collect(), bound, largest })
+    let usable: Vec<bool> = predicted.iter().map(|predicted| predicted.is_finite()).collect();
+    let scaled = |row: usize| if usable[row] { predicted[row] * slopes[row].powi(2) } else { 0.0 };
+    let step = select_rows(&usable, &found.scaled(slopes), &found.zeros());
+    Ok(Truncated { step, predicted: (0..rows).map(scaled).collect(), bound, largest })
 }
