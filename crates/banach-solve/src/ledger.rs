@@ -297,7 +297,7 @@ impl<R: Rows> Ledger<R> {
     /// Ends rows that an observer has stopped or whose budget is spent.
     pub(crate) fn enforce(&mut self) {
         let budget = self.rules.budget;
-        let (late, spent) = (self.late(), self.remaining() == 0);
+        let (late, spent) = (self.late(), self.evaluations_left() == 0);
         for position in 0..self.batch.len() {
             if self.stopped {
                 self.end(position, Outcome::Stopped);
@@ -323,9 +323,11 @@ impl<R: Rows> Ledger<R> {
 
     /// The remaining budget of evaluations of any kind; zero once the wall-clock budget is spent.
     pub(crate) fn remaining(&self) -> usize {
-        if self.late() {
-            return 0;
-        }
+        if self.late() { 0 } else { self.evaluations_left() }
+    }
+
+    /// The remaining budget of evaluations of any kind, whatever the clock says.
+    fn evaluations_left(&self) -> usize {
         let spent = self.evaluations + self.derivative_applications + self.energy_evaluations;
         self.rules.budget.evaluations.map_or(usize::MAX, |limit| limit.saturating_sub(spent))
     }

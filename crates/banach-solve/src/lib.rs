@@ -34,9 +34,11 @@
 //! | `derivative_free` | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`] |
 //! | `linear` | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`], [`Dense`], [`Truncated`] |
 //! | `fixed_point` | [`Newton`], [`Auto`], the [`Handover`] from Auto to Newton, [`fixed_point()`] |
+//! | `conversion` | every solver as a member of its enumeration |
 //! | `spectrum` | [`spectral_radius`] and [`spectral_norm`] of linear maps |
 
 mod active_map;
+mod conversion;
 mod derivative_free;
 mod descent;
 mod error;

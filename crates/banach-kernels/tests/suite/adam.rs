@@ -36,7 +36,7 @@ fn a_step_goes_where_the_formula_says() {
 }
 
 #[test]
-#[should_panic(expected = "3 parameters, 2 slopes")]
+#[should_panic(expected = "3 parameters, 2 gradients")]
 fn lengths_must_fit() {
     let step = AdamStep { held: 1.0, kept: [0.9, 0.99], rate: 0.3, correction: 1.7, epsilon: 1e-3 };
     adam_step(Level::best(), &mut [0.0; 3], &[1.0; 2], [&mut [0.0; 3], &mut [0.0; 3]], &step);

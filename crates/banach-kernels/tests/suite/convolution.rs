@@ -213,7 +213,7 @@ fn directions_must_fit() {
 }
 
 #[test]
-#[should_panic(expected = "numbers of the rows")]
+#[should_panic(expected = "the length of the target rows")]
 fn rows_must_have_room() {
     let taps = PackedWeights::pack(
         Level::Portable,

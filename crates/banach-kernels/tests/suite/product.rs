@@ -153,7 +153,7 @@ fn panels_are_packed_again_into_the_same_place() {
 }
 
 #[test]
-#[should_panic(expected = "the columns of the left side")]
+#[should_panic(expected = "the columns of the left operand")]
 fn sizes_must_fit() {
     let panels = Panels::pack(Level::Portable, StridedMatrix::new(&[1.0_f32; 6], 2, 3));
     product(StridedMatrix::new(&[1.0; 6], 2, 3), &panels, &mut [0.0; 6], 3, false);

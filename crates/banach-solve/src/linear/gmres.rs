@@ -40,6 +40,11 @@ impl Default for Gmres {
 }
 
 impl Gmres {
+    /// Cycles of this length.
+    pub fn new(restart: usize) -> Self {
+        Self { restart }
+    }
+
     /// Refuses an empty cycle.
     pub fn validate(&self) -> Result<(), Error> {
         Error::unless(self.restart > 0, "gmres.restart", self.restart, "at least 1", "the default is 30")

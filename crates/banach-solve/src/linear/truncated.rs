@@ -55,6 +55,11 @@ impl Default for Truncated {
 }
 
 impl Truncated {
+    /// This number of terms, and the default damping.
+    pub fn new(terms: usize) -> Self {
+        Self { terms, ..Self::default() }
+    }
+
     /// The first term, `v`.
     pub(super) const FIRST: Self = Self { terms: 1, damping: 1.0 };
 

@@ -1,4 +1,4 @@
-//! Projections of a step: the box, the non-negative numbers, the simplex.
+//! Projections onto convex sets: the box, the non-negative numbers, the simplex.
 
 use crate::error::Error;
 use banach_program::{Builder, Comparison, Constant, Kind, Literal, Primitive, Structure, Type, Unary, Var};
@@ -6,15 +6,15 @@ use burn::tensor::{FloatDType, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A convex set, and the nearest point of it, for every row of a state.
+/// The projection of every row of a state onto a convex set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Projection {
-    /// Everything: no constraint.
+    /// No constraint.
     #[default]
     None,
-    /// `lower <= x <= upper`, with one bound for all numbers of a row, or one for each.
+    /// `lower <= x <= upper`, with one bound for all elements of a row, or one for each.
     Box {
         /// The lower bounds.
         lower: Vec<f64>,
@@ -28,10 +28,10 @@ pub enum Projection {
 }
 
 impl Projection {
-    /// Refuses sets that hold nothing.
+    /// Refuses empty sets.
     ///
     /// # Errors
-    /// [`Error::Projection`] names the bounds.
+    /// [`Error::Projection`] with the bounds.
     pub fn validate(&self) -> Result<(), Error> {
         let Projection::Box { lower, upper } = self else { return Ok(()) };
         if lower.len() != upper.len() || lower.is_empty() {
@@ -50,10 +50,10 @@ impl Projection {
         }
     }
 
-    /// The nearest point of the set.
+    /// Writes the projection of x into a program.
     ///
     /// # Errors
-    /// [`Error::Projection`] where the number of bounds is neither one nor that of the last axis.
+    /// [`Error::Projection`] if the number of bounds is neither one nor the length of the last axis.
     pub(crate) fn lines(&self, b: &mut Builder, x: Var) -> Result<Var, Error> {
         match self {
             Projection::None => Ok(x),
@@ -89,8 +89,8 @@ fn bound(b: &mut Builder, x: Var, numbers: &[f64]) -> Result<Var, Error> {
     Ok(b.broadcast(var, &ty.shape))
 }
 
-/// max(x - τ, 0) with τ such that the sum is 1. Without sorting: for every x_i the numbers not below it give the
-/// threshold `(Σ_{x_j >= x_i} x_j - 1) / #{x_j >= x_i}`, and τ is the largest of them.
+/// Writes max(x - τ, 0) with τ such that the sum is 1. No sorting is needed: every x_i has a threshold
+/// `(Σ_{x_j >= x_i} x_j - 1) / #{x_j >= x_i}`, and τ is the largest threshold.
 fn simplex(b: &mut Builder, x: Var) -> Var {
     let shape = b.shape(x);
     let (rows, n) = (shape[..shape.len() - 1].iter().product(), shape[shape.len() - 1]);

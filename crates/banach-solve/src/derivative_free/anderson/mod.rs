@@ -64,6 +64,11 @@ impl Default for Anderson {
 }
 
 impl Anderson {
+    /// A window of this length, and defaults for the rest.
+    pub fn new(window: usize) -> Self {
+        Self { window, ..Self::default() }
+    }
+
     /// Refuses invalid settings.
     pub fn validate(&self) -> Result<(), Error> {
         let Self { window, mixing, ridge, condition, growth } = *self;

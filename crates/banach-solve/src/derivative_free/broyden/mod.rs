@@ -84,6 +84,11 @@ impl Default for Broyden {
 }
 
 impl Broyden {
+    /// A memory of this length, and defaults for the rest.
+    pub fn new(memory: usize) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     /// Refuses invalid settings.
     pub fn validate(&self) -> Result<(), Error> {
         let Self { memory, condition, growth, .. } = *self;

@@ -1,6 +1,7 @@
 //! What an energy is like where it was descended to: a minimum, a saddle or a plateau.
 
-use super::measure::{Place, SPECTRUM};
+use super::measure::{DiagnosedPoint, SPECTRUM};
+use super::numbers::Ground;
 use crate::engine::failure::Failure;
 use crate::error::Error;
 use banach_solve::{Rows as _, spectral_radius};
@@ -9,32 +10,19 @@ use burn::tensor::Tensor;
 /// The part of the largest curvature at the start below which a point is flat.
 const FLAT: f64 = 1e-3;
 
-/// What the energy of a row is like at x̂, by its curvatures there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ground {
-    /// It curves down in no direction, and up in at least one.
-    Minimum,
-    /// It curves down in some direction.
-    Saddle,
-    /// Its largest curvature is less than a thousandth of that at the start, or is lost in rounding: units are saturated, as a rule,
-    /// and the energy may be lower elsewhere.
-    Plateau,
-}
-
-impl Place<'_> {
+impl DiagnosedPoint<'_> {
     /// What the energy is like in every row, given `‖J‖`: J is `I - γ H` with the Hessian H.
     pub(super) fn ground(&self, start: &Tensor<2>, norms: &[f64]) -> Result<Vec<Ground>, Error> {
-        let wrong = Failure::default();
+        let failure = Failure::default();
         let (resolvent, coefficients) = self.exact.resolvent_at(&self.at(start))?;
-        let pushed = |t: &Tensor<2>| wrong.kept(self.resolvent.apply(t, &self.coefficients), t);
-        let at_start = |t: &Tensor<2>| wrong.kept(resolvent.apply(t, &coefficients), t);
+        let pushed = |t: &Tensor<2>| failure.or_nan(self.resolvent.apply(t, &self.coefficients), t);
+        let at_start = |t: &Tensor<2>| failure.or_nan(resolvent.apply(t, &coefficients), t);
         let probe = self.x.probe(5);
         let here = spectral_radius(&|t: &Tensor<2>| t.minus(&pushed(t)), &probe, &SPECTRUM)?;
         let there = spectral_radius(&|t: &Tensor<2>| t.minus(&at_start(t)), &probe, &SPECTRUM)?;
         // Lifted so far that its largest eigenvalue has the largest modulus: the least curvature is one less it.
         let lifted = |t: &Tensor<2>| t.scaled(norms).plus(&pushed(t));
-        let highest = wrong.checked(spectral_radius(&lifted, &probe, &SPECTRUM)?)?;
+        let highest = failure.checked(spectral_radius(&lifted, &probe, &SPECTRUM)?)?;
         let ground = |row: usize| {
             let rounding = 16.0 * self.x.precision() * (1.0 + norms[row]);
             let down = highest.values[row] - norms[row] - 1.0;

@@ -1,10 +1,11 @@
-//! The full-screen dashboard: curves of a training run while it runs, drawn by burn-train.
+//! The dashboard on the screen, drawn by burn-train.
 //!
 //! No other file uses burn-train.
 
-use super::capability;
-use super::interruption::Interruption;
 use crate::error::Error;
+use crate::terminal::capability;
+use crate::terminal::dashboard::metric::{Metric, Split};
+use crate::terminal::interruption::Interruption;
 use burn::train::Interrupter;
 use burn::train::logger::TrainingProgressLogger;
 use burn::train::metric::{
@@ -15,24 +16,6 @@ use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTrainin
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-
-/// A number of every mini-batch that the dashboard draws.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Metric {
-    /// Its name on the screen.
-    pub(crate) name: &'static str,
-    /// Whether larger values are better.
-    pub(crate) higher_is_better: bool,
-}
-
-/// The part of an epoch that a mini-batch belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Split {
-    /// Mini-batches that change the weights.
-    Training,
-    /// Mini-batches of the validation split.
-    Validation,
-}
 
 /// An open dashboard. It holds the terminal until it is dropped.
 pub(crate) struct Dashboard {
@@ -52,7 +35,7 @@ impl std::fmt::Debug for Dashboard {
 }
 
 /// Refuses a terminal that cannot show the dashboard.
-pub(crate) fn check_terminal() -> Result<(), Error> {
+pub(crate) fn check() -> Result<(), Error> {
     if capability::redraws(&std::io::stdout()) && std::io::stdin().is_terminal() {
         return Ok(());
     }
@@ -71,7 +54,7 @@ impl Dashboard {
         finished: usize,
         metrics: &[Metric],
         interruption: &Interruption,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let interrupter = Interrupter::new();
         let renderer =
             TuiMetricsRendererWrapper::new(interrupter.clone(), (finished > 0).then_some(finished));
@@ -87,7 +70,7 @@ impl Dashboard {
             definitions.into_iter().for_each(|definition| renderer.register_metric(definition));
             renderer.start(epochs, finished + 1, None, None);
         });
-        dashboard
+        Ok(dashboard)
     }
 
     /// Begins a pass over `rows` rows.

@@ -1,50 +1,50 @@
-//! Samples remembered for warm starts: states and adjoints as bytes, under the samples' ids.
+//! A cache of states and adjoints as bytes, by sample id, for warm starts.
 
 use banach_program::Type;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-/// How often something was remembered that a solve began with, and how often not.
+/// The hits and misses of warm starts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WarmStatistics {
-    /// Samples whose forward solve began at a state that was remembered.
+    /// Samples whose forward solve began at a cached state.
     pub hits: usize,
     /// Samples whose forward solve began at [`Update::start`](crate::Update::start).
     pub misses: usize,
-    /// Samples whose adjoint solve began at an adjoint that was remembered.
+    /// Samples whose adjoint solve began at a cached adjoint.
     pub adjoint_hits: usize,
-    /// Samples whose adjoint solve began as without.
+    /// Samples whose adjoint solve began without a guess.
     pub adjoint_misses: usize,
-    /// Samples that were forgotten because there was no room.
+    /// Samples that were dropped because the capacity was reached.
     pub evictions: usize,
 }
 
-/// What is known of so many samples at most; the one that was not used for the longest time is forgotten first.
+/// The states and adjoints of at most `capacity` samples; the least recently used sample is dropped first.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(crate) struct SampleCache {
     capacity: usize,
     samples: HashMap<u64, Sample>,
-    /// The samples by when they were last used.
+    /// The samples by the time of their last use.
     order: BTreeMap<u64, u64>,
-    /// Counts uses.
+    /// The number of uses, which is the time.
     clock: u64,
     pub(crate) statistics: WarmStatistics,
 }
 
-/// What is known of a sample.
+/// The cached state and adjoint of a sample.
 #[derive(Debug)]
 struct Sample {
     used: u64,
-    /// The types of its part of every state tensor.
+    /// The types of the row of the sample in every state tensor.
     form: Arc<[Type]>,
     state: Box<[u8]>,
     adjoint: Option<Box<[u8]>>,
 }
 
-impl Memory {
+impl SampleCache {
     pub(crate) fn new(capacity: usize) -> Self {
         let (samples, order, statistics) = (HashMap::new(), BTreeMap::new(), WarmStatistics::default());
-        Memory { capacity, samples, order, clock: 0, statistics }
+        SampleCache { capacity, samples, order, clock: 0, statistics }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -61,12 +61,12 @@ impl Memory {
         self.order.clear();
     }
 
-    /// The types of what is remembered of a sample.
+    /// Returns the types of the cached state of a sample.
     pub(crate) fn form(&self, id: u64) -> Option<&[Type]> {
         self.samples.get(&id).map(|sample| &*sample.form)
     }
 
-    /// The state of a sample, which is used by that.
+    /// Returns the state of a sample, which counts as a use.
     pub(crate) fn state(&mut self, id: u64) -> Option<&[u8]> {
         let now = self.tick();
         let sample = self.samples.get_mut(&id)?;
@@ -76,13 +76,13 @@ impl Memory {
         Some(&sample.state)
     }
 
-    /// The adjoint of a sample whose state has these types.
+    /// Returns the adjoint of a sample whose state has these types.
     pub(crate) fn adjoint(&self, id: u64, form: &[Type]) -> Option<&[u8]> {
         self.samples.get(&id).filter(|sample| *sample.form == *form)?.adjoint.as_deref()
     }
 
-    /// Remembers a state; an adjoint of the same types stays.
-    pub(crate) fn remember(&mut self, id: u64, form: &Arc<[Type]>, state: Box<[u8]>) {
+    /// Stores a state, and keeps an adjoint of equal types.
+    pub(crate) fn store(&mut self, id: u64, form: &Arc<[Type]>, state: Box<[u8]>) {
         let known = self.taken(id).filter(|sample| sample.form == *form);
         if self.samples.len() >= self.capacity
             && let Some((_, oldest)) = self.order.pop_first()
@@ -96,14 +96,14 @@ impl Memory {
         self.samples.insert(id, Sample { used, form: Arc::clone(form), state, adjoint });
     }
 
-    /// Remembers the adjoint, or none, of a sample whose state of these types is remembered.
-    pub(crate) fn remember_adjoint(&mut self, id: u64, form: &[Type], adjoint: Option<Box<[u8]>>) {
+    /// Stores an adjoint, or removes it, for a sample with a cached state of these types.
+    pub(crate) fn store_adjoint(&mut self, id: u64, form: &[Type], adjoint: Option<Box<[u8]>>) {
         if let Some(sample) = self.samples.get_mut(&id).filter(|sample| *sample.form == *form) {
             sample.adjoint = adjoint;
         }
     }
 
-    /// Forgets a sample.
+    /// Removes a sample.
     pub(crate) fn forget(&mut self, id: u64) {
         self.taken(id);
     }

@@ -1,31 +1,33 @@
-//! The layout of tensors as one state `[rows, n]`.
+//! The layout of state tensors in one flat state `[rows, n]`.
 
 use crate::error::Error;
 use crate::settings::configuration::Engine;
+use crate::tracing::cache::Bytes;
 use banach_program::{
-    Bilinear, Builder, Primitive, Program, RowDependence, Span, Structure, Type, Value, Var, row_dependence,
+    Bilinear, Builder, Primitive, Program, RowDependence, Span, Structure, Type, Value, Var, evaluate,
+    row_dependence, simplify,
 };
+use burn::tensor::Tensor;
 
-/// How the states of an update lie side by side in one matrix.
+/// The layout of the states of an update, side by side in one matrix.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layout {
     states: Vec<Type>,
     rows: usize,
-    /// Whether images `[b, c, h, w]` lie with their channels last, as the native engine convolves them.
+    /// Whether images `[b, c, h, w]` are stored channels last, as the native engine convolves them.
     channels_last: bool,
 }
 
 impl Layout {
-    /// The layout of a traced update whose first inputs are the states: a row for every sample, or one row for all if
-    /// samples depend on one another.
+    /// Returns the layout of a traced update whose first inputs are the states. Every sample has a row of its own, unless
+    /// samples depend on one another: then the whole batch is one row.
     pub(crate) fn of(program: &Program, count: usize, engine: Engine) -> Result<Self, Error> {
         let states: Vec<Type> = program.input_types().take(count).cloned().collect();
         let kind = states.first().map(|ty| ty.kind);
         let uniform =
             kind.is_some_and(|kind| kind.is_float()) && states.iter().all(|ty| Some(ty.kind) == kind);
         if !uniform {
-            let found: Vec<String> = states.iter().map(ToString::to_string).collect();
-            let found = if found.is_empty() { "no tensor".into() } else { found.join(", ") };
+            let found = if states.is_empty() { "no tensor".into() } else { type_list(&states) };
             return Err(Error::StateKind { found });
         }
         for (position, (found, returned)) in states.iter().zip(program.output_types()).enumerate() {
@@ -52,20 +54,20 @@ impl Layout {
         Type::new([self.rows, width], self.states[0].kind)
     }
 
-    /// The same update on the flat state: `(flat x, z, θ) -> flat g`.
+    /// Rewrites an update for the flat state: `(flat x, z, θ) -> flat g`.
     pub(crate) fn flattened(&self, program: &Program) -> Program {
         let (mut builder, outputs) = self.on_flat(program);
         let joined = self.join(&mut builder, &outputs);
-        banach_program::simplify(&builder.finish(vec![joined]))
+        simplify(&builder.finish(vec![joined]))
     }
 
-    /// A program of `(states, z, θ)` with one number for each row, as a column of `(flat x, z, θ)`.
+    /// Rewrites a program of `(states, z, θ)` with one number for each row for the flat state; the result is a column.
     pub(crate) fn column(&self, program: &Program) -> Program {
         let (mut builder, outputs) = self.on_flat(program);
         let count = builder.type_of(outputs[0]).len();
         let numbers = builder.reshape(outputs[0], &[self.rows, count / self.rows.max(1)]);
         let column = builder.sum(numbers, &[1]);
-        banach_program::simplify(&builder.finish(vec![column]))
+        simplify(&builder.finish(vec![column]))
     }
 
     fn on_flat(&self, program: &Program) -> (Builder, Vec<Var>) {
@@ -86,7 +88,7 @@ impl Layout {
             let columns = Span { start, end: start + width, step: 1 };
             let spans = vec![Span { start: 0, end: self.rows, step: 1 }, columns];
             let part = builder.structure(Structure::Slice(spans), flat);
-            states.push(match self.turned(state) {
+            states.push(match self.channels_last(state) {
                 Some(shape) => {
                     let images = builder.reshape(part, &shape);
                     builder.permute(images, &[0, 3, 1, 2])
@@ -98,8 +100,8 @@ impl Layout {
         states
     }
 
-    /// The shape of images with their channels last, if a state lies so.
-    fn turned(&self, state: &Type) -> Option<[usize; 4]> {
+    /// The shape of images in storage, if they are stored channels last.
+    fn channels_last(&self, state: &Type) -> Option<[usize; 4]> {
         match state.shape.as_slice() {
             &[batch, channels, height, width] if self.channels_last => Some([batch, height, width, channels]),
             _ => None,
@@ -109,27 +111,53 @@ impl Layout {
     fn join(&self, builder: &mut Builder, states: &[Var]) -> Var {
         let mut parts = vec![];
         for (&var, state) in states.iter().zip(&self.states) {
-            let turned = self.turned(state).is_some();
-            let var = if turned { builder.permute(var, &[0, 2, 3, 1]) } else { var };
+            let images = self.channels_last(state).is_some();
+            let var = if images { builder.permute(var, &[0, 2, 3, 1]) } else { var };
             parts.push(builder.reshape(var, &[self.rows, self.width(state)]));
         }
         if parts.len() == 1 { parts[0] } else { builder.push(Primitive::Concat(1), &parts) }
     }
 
-    /// The program that packs states into the flat one.
-    pub(crate) fn packing(&self) -> Program {
+    /// Returns the programs that pack the states and unpack them.
+    pub(crate) fn packing(&self) -> Packing {
         let mut builder = Builder::new();
         let states: Vec<Var> = self.states.iter().map(|state| builder.input(state.clone())).collect();
         let flat = self.join(&mut builder, &states);
-        builder.finish(vec![flat])
-    }
-
-    /// The program that unpacks the flat state.
-    pub(crate) fn unpacking(&self) -> Program {
+        let pack = builder.finish(vec![flat]);
         let mut builder = Builder::new();
         let flat = builder.input(self.flat());
         let states = self.split(&mut builder, flat);
-        banach_program::simplify(&builder.finish(states))
+        Packing { pack, unpack: simplify(&builder.finish(states)) }
+    }
+}
+
+/// The programs that pack state tensors into the flat state `[rows, n]` and unpack them.
+#[derive(Debug)]
+pub(crate) struct Packing {
+    pub(crate) pack: Program,
+    pub(crate) unpack: Program,
+}
+
+impl Bytes for Packing {
+    fn bytes(&self) -> usize {
+        self.pack.bytes() + self.unpack.bytes()
+    }
+}
+
+impl Packing {
+    /// Returns the flat state of state tensors.
+    pub(crate) fn pack(&self, states: Vec<Value>) -> Result<Tensor<2>, Error> {
+        Ok(run_single(&self.pack, states)?.try_into_tensor()?)
+    }
+
+    /// Returns the state tensors of a flat state.
+    pub(crate) fn unpack(&self, flat: Tensor<2>) -> Result<Vec<Value>, banach_program::Error> {
+        evaluate(&self.unpack, vec![flat.into()])
+    }
+
+    /// Returns the types of the state tensors.
+    pub(crate) fn states(&self) -> Vec<&Type> {
+        self.unpack.output_types().collect()
     }
 }
 
@@ -145,11 +173,20 @@ fn convolves(program: &Program) -> bool {
 
 /// Runs a program with one output.
 pub(crate) fn run_single(program: &Program, inputs: Vec<Value>) -> Result<Value, Error> {
-    let mut outputs = banach_program::evaluate(program, inputs)?;
-    Ok(outputs.remove(0))
+    Ok(evaluate(program, inputs)?.remove(0))
 }
 
-/// The types of tensors.
+/// Returns the point `(x, q..)`.
+pub(crate) fn point(x: &Tensor<2>, q: &[Value]) -> Vec<Value> {
+    std::iter::once(x.clone().into()).chain(q.iter().cloned()).collect()
+}
+
+/// Returns the types of tensors.
 pub(crate) fn types_of(values: &[Value]) -> Vec<Type> {
     values.iter().map(Value::ty).collect()
+}
+
+/// Lists types for a message.
+pub(crate) fn type_list<'a>(types: impl IntoIterator<Item = &'a Type>) -> String {
+    types.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
