@@ -18,6 +18,7 @@ mod golden;
 mod gradients;
 mod inside;
 mod layer;
+mod minima;
 mod mistakes;
 mod modules;
 mod newton;
