@@ -240,7 +240,7 @@ mod tests {
             ("banach help nothing", "found 'nothing', expected one of train"),
             (
                 "banach foo",
-                "found 'foo', expected one of train, table, show, bench, completions, manual; run `banach --help`",
+                "found 'foo', expected one of train, table, report, show, bench, completions, manual; run `banach --help`",
             ),
             ("banach train toy --data d", "--data"),
             ("banach train bibtex --data d --dashboard --quiet", "--quiet"),
