@@ -105,10 +105,7 @@ impl Chart {
             bottom,
             names: curves.iter().map(|curve| curve.name.clone()).collect(),
             lines: lines.collect(),
-            across: (0..count)
-                .filter(|place| place % every == 0 || *place + 1 == count)
-                .map(tick)
-                .collect(),
+            across: (0..count).filter(|place| place % every == 0 || *place + 1 == count).map(tick).collect(),
             upward: scale.ticks().map(|value| Tick { at: upward(value), text: label(value) }).collect(),
             places: (0..count).map(place).collect(),
         }

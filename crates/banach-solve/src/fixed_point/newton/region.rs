@@ -157,7 +157,12 @@ impl TrustRegion {
             self.radius = self.radius.max(growth * length).min(most);
         }
         self.refused = !good;
-        self.left = Some(if good { fall } else { predicted });
+        // A step inside the region ends at the minimum of the model, which is off by its error.
+        self.left = Some(match (good, bound) {
+            (true, true) => fall,
+            (true, false) => (fall - predicted).abs(),
+            (false, _) => predicted,
+        });
         if good && !self.value.is_nan() {
             self.value = found;
         }
