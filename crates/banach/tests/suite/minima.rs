@@ -3,7 +3,7 @@
 use crate::reference::{double, numbers};
 use banach::solve::{Anderson, Auto, FixedPointSolver, Newton, Tolerance};
 use banach::{Energy, Engine, FixedPointConfig, GradientDescentConfig, Ground};
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// f(x, z) = the mean of relu(W [z, σ(x)] + b)², in single precision: saturated wherever a label is certain.
@@ -115,7 +115,7 @@ impl Energy for Sigmoids {
     }
 }
 
-fn grounds<E: Energy<State = Tensor<2>, Input = Tensor<2>> + Module>(
+fn grounds<E: Energy<State = Tensor<2>, Input = Tensor<2>> + Module + ModuleDisplay>(
     energy: E,
     starts: &[f64],
 ) -> Vec<Ground> {
