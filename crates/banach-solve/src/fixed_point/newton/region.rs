@@ -18,7 +18,8 @@ const TRUSTED: f64 = 4.0;
 /// The deviation of that ratio from 1 below which the model is nearly exact.
 const EXACT: f64 = 1e-3;
 
-/// The fraction of the norm of the state up to which the radius grows if the model is not nearly exact.
+/// The fraction of the first radius or of the norm of the state, whichever is larger, to which the radius is
+/// limited once it grows, if the model is not nearly exact.
 const WARY: f64 = 0.125;
 
 /// The first radius, in lengths of the gradient step `‖∇f‖ / ‖H‖`, which does not depend on γ.
@@ -153,7 +154,7 @@ impl TrustRegion {
             // Along a quadratic valley, where the model is nearly exact, far longer steps are safe.
             let exact = (ratio - 1.0).abs() <= EXACT;
             let (growth, part) = if exact { (10.0, 1.0) } else { (3.0, WARY) };
-            let most = self.first_radius.max(part * size.max(1.0));
+            let most = part * self.first_radius.max(size).max(1.0);
             self.radius = self.radius.max(growth * length).min(most);
         }
         self.refused = !good;
