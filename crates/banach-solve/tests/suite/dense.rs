@@ -38,11 +38,12 @@ fn every_problem_with_a_derivative_takes_a_few_steps() {
 }
 
 #[test]
-fn a_condition_of_a_million_is_one_step() {
+fn a_condition_of_a_million_is_one_step_and_a_look() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
     let settings = dense().with_tolerance(Tolerance::both(1e-12));
     let solution = fixed_point_smooth(&map, &x0, &settings).unwrap();
-    assert_eq!((solution.converged(), solution.statistics.steps[0]), (true, 1), "{}", solution.explain());
+    // The second step finds that the energy does not fall any more.
+    assert!(solution.converged() && solution.statistics.steps[0] <= 2, "{}", solution.explain());
 }
 
 /// `x + a (x - 1)²` with a root of its own multiplicity in every row: `I - J` is `-2 a (x - 1)`, or nothing

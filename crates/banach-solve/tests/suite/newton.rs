@@ -23,7 +23,7 @@ fn patient(settings: Settings<FixedPointSolver>, tolerance: f64) -> Settings<Fix
 #[test]
 fn a_condition_of_a_million_is_no_obstacle() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    for (applications, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
+    for (applications, most) in [(50, [32, 1300, 2]), (200, [24, 500, 2])] {
         let inner = NewtonInner::Krylov { applications };
         let newton = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
         let solution =
@@ -32,7 +32,8 @@ fn a_condition_of_a_million_is_no_obstacle() {
         assert!(solution.converged(), "{}", solution.explain());
         let off = values(&(solution.value.clone() - map.answer.clone()));
         assert!(off.iter().all(|off| off.abs() < 1e-5), "{off:?}");
-        assert_eq!(work(&solution), expected);
+        let found = work(&solution);
+        assert!(found.iter().zip(most).all(|(found, most)| *found <= most), "{found:?}");
     }
     for settings in [picard(), anderson()] {
         let solution = fixed_point_smooth(&map, &x0, &patient(settings, 1e-12)).unwrap();
@@ -47,14 +48,13 @@ fn flat_directions_and_kinks_are_no_obstacle() {
     let by_newton = newton().with_tolerance(Tolerance::both(1e-8));
     let solution = fixed_point_smooth(&map, &x0, &by_newton).unwrap();
     assert!(solution.converged(), "{}", solution.explain());
-    assert_eq!(work(&solution), [33, 439, 36]);
-    // Plain steps need more than 20000, Anderson 1359, and neither gets lower.
-    for (settings, expected) in [(picard(), 20_001), (anderson(), 1_359)] {
+    let found = work(&solution);
+    assert!(found[0] < 40 && found[1] < 650 && found[2] == 2, "{found:?}");
+    // Plain steps need more than 20000, Anderson some 1400, though none of its steps may lead uphill; neither gets lower.
+    for (settings, most, unsolved) in [(picard(), 20_001, 3), (anderson(), 2_000, 0)] {
         let other = fixed_point_smooth(&map, &x0, &patient(settings, 1e-8)).unwrap();
-        assert_eq!(
-            (other.count(Outcome::StepLimit), work(&other)[0]),
-            (if expected > 20_000 { 3 } else { 0 }, expected)
-        );
+        assert_eq!(other.count(Outcome::StepLimit), unsolved, "{}", other.explain());
+        assert!(work(&other)[0] <= most, "{}", other.explain());
         let (low, lowest) = (map.energy(&solution.value).unwrap(), map.energy(&other.value).unwrap());
         assert!(low.iter().zip(&lowest).all(|(low, lowest)| *low < lowest + 1e-13), "{low:?} {lowest:?}");
     }
