@@ -19,6 +19,7 @@ mod gradients;
 mod inside;
 mod layer;
 mod logging;
+mod minima;
 mod mistakes;
 mod modules;
 mod newton;
