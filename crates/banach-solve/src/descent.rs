@@ -35,10 +35,14 @@ impl EnergyEvidence {
     }
 }
 
-/// Whether a descent has arrived, from `1 / γ`, the residual, the norm of the state and the decrease of the
-/// energy since the start.
-pub(crate) fn arrived(rate: f64, (residual, size): (f64, f64), decrease: f64) -> bool {
-    rate * residual * size <= ARRIVED * decrease
+/// The rounding error of a residual, in units of the precision times the norm of the state.
+const RESIDUAL_ROUNDING: f64 = 2.0;
+
+/// Whether a descent has arrived, from `1 / γ`, the residual and the norm of the state, their precision, and
+/// the decrease of the energy since the start.
+pub(crate) fn arrived(rate: f64, (residual, size): (f64, f64), precision: f64, decrease: f64) -> bool {
+    let slope = rate * (residual + RESIDUAL_ROUNDING * precision * size);
+    slope * size <= ARRIVED * decrease
 }
 
 /// The descent of the rows in the batch.
@@ -104,7 +108,9 @@ impl<R: Rows> Descent<R> {
     /// The evidence of these energies, residuals and norms of the state.
     pub(crate) fn evidence(&self, energies: Vec<f64>, residuals: &[f64], sizes: &[f64]) -> EnergyEvidence {
         let decrease = |row: usize| self.first[row] - energies[row];
-        let arrived = |row: usize| arrived(self.rates[row], (residuals[row], sizes[row]), decrease(row));
+        let precision = self.last.as_ref().map_or(0.0, |(x, ..)| x.precision());
+        let arrived =
+            |row: usize| arrived(self.rates[row], (residuals[row], sizes[row]), precision, decrease(row));
         let rows = energies.len();
         EnergyEvidence { arrived: (0..rows).map(arrived).collect(), falling: vec![false; rows], energies }
     }
@@ -117,19 +123,18 @@ impl<R: Rows> Descent<R> {
     }
 }
 
-/// The energy of a row at its first point and at its last improvement; `None` before the first point.
+/// The energy of a row at its last improvement; `None` before the first point.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct EnergyDecrease(Option<[f64; 2]>);
+pub(crate) struct EnergyDecrease(Option<f64>);
 
 impl EnergyDecrease {
-    /// Whether the energy has fallen since its last improvement by this fraction of its whole descent and by
-    /// more than its rounding error.
-    pub(crate) fn improves(&mut self, energy: f64, improvement: f64, precision: f64) -> bool {
+    /// Whether the energy has fallen since its last improvement by more than its rounding error.
+    pub(crate) fn improves(&mut self, energy: f64, precision: f64) -> bool {
         if energy.is_nan() {
             return false;
         }
-        let [first, last] = self.0.get_or_insert([energy, energy]);
-        let improves = *last - energy > (improvement * (*first - energy)).max(rounding(*last, precision));
+        let last = self.0.get_or_insert(energy);
+        let improves = *last - energy > rounding(*last, precision);
         if improves {
             *last = energy;
         }

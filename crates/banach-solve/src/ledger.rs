@@ -234,7 +234,7 @@ impl<R: Rows> Ledger<R> {
         }
         let patience = self.rules.patience?;
         let (milestone, reached) = self.milestones[row];
-        let falls = self.decreases[row].improves(at.energy, patience.improvement, self.precision);
+        let falls = self.decreases[row].improves(at.energy, self.precision);
         if residual < milestone * (1.0 - patience.improvement) || falls {
             self.milestones[row] = (residual.min(milestone), self.steps[row]);
             return None;

@@ -157,8 +157,7 @@ impl Budget {
 }
 
 /// The rule that ends a row whose residual no longer falls, as [`Stalled`](crate::Outcome::Stalled). With an
-/// [energy](crate::Map::energy), a row also continues while that falls by the same fraction of its whole
-/// descent.
+/// [energy](crate::Map::energy), a row also continues while that falls by more than its rounding error.
 ///
 /// With the defaults, a contraction of rate 0.9999 continues, and a rotation ends after 50 steps.
 ///

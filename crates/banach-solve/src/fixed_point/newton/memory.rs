@@ -57,7 +57,9 @@ impl<R: Rows> Memory<R> {
         let arrived = trust().zip(residuals.iter().zip(sizes));
         EnergyEvidence {
             energies: trust().map(TrustRegion::energy).collect(),
-            arrived: arrived.map(|(trust, (residual, size))| trust.arrived(*residual, *size)).collect(),
+            arrived: arrived
+                .map(|(trust, (residual, size))| trust.arrived(*residual, *size, precision))
+                .collect(),
             falling: trust().map(|trust| !trust.settled(fraction, precision)).collect(),
         }
     }

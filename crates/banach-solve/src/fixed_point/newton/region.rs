@@ -115,8 +115,8 @@ impl TrustRegion {
     }
 
     /// Whether the descent has arrived, with this residual and norm of the state.
-    pub(super) fn arrived(&self, residual: f64, size: f64) -> bool {
-        arrived(self.rate, (residual, size), self.first - self.value)
+    pub(super) fn arrived(&self, residual: f64, size: f64, precision: f64) -> bool {
+        arrived(self.rate, (residual, size), precision, self.first - self.value)
     }
 
     /// Whether the last step lowered the energy by at most this fraction of its whole descent.
