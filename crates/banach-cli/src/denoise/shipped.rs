@@ -19,7 +19,7 @@ macro_rules! shipped {
     };
 }
 
-const SHIPPED: &[Shipped] = &shipped!("sigma15" "sigma25");
+const SHIPPED: &[Shipped] = &shipped!("sigma15" "sigma20" "sigma25");
 
 /// The network whose noise level is nearest to `sigma` in its logarithm.
 pub(crate) fn nearest(sigma: f64) -> Result<(Shape, Denoiser), Error> {

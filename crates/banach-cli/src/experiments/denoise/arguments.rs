@@ -46,7 +46,7 @@ pub(crate) struct Changes {
     /// Convolutions of the map [default: 2]; not --layer fpi-gd, whose energy has one.
     #[arg(long, value_name = "N", value_parser = convolutions, allow_negative_numbers = true)]
     pub(crate) convolutions: Option<usize>,
-    /// How much a convolution of the map may make of a difference; only --layer fpi-nn [default: no bound].
+    /// How much a convolution of the map may make of a difference; only --layer fpi-nn [default: 2].
     #[arg(long, value_name = "S", value_parser = gain, allow_negative_numbers = true)]
     pub(crate) gain: Option<f64>,
     /// Pixels of a training patch along each side, an even number [default: 64].
@@ -61,7 +61,7 @@ pub(crate) struct Changes {
     /// Greatest step size [default: by layer].
     #[arg(long, value_name = "R", value_parser = step, allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
-    /// Weight of ‖J‖²/n in the loss, J being the Jacobian of the map at its fixed point; only --layer fpi-nn [default: 20 without --gain].
+    /// Weight of ‖J‖²/n in the loss, J being the Jacobian of the map at its fixed point; only --layer fpi-nn [default: 0].
     #[arg(long, value_name = "W", value_parser = weight, allow_negative_numbers = true)]
     pub(crate) jacobian_weight: Option<f64>,
     /// How the fixed point is found [default: anderson].
