@@ -43,6 +43,9 @@ pub(crate) struct LinearSolve {
     pub(crate) on_singular: OnSingular,
 }
 
+/// A solve with factors.
+type Solver = Box<dyn Fn(&[f64]) -> Vec<f64> + Send + Sync>;
+
 impl LinearSolve {
     /// Solves all rows; None marks the rows whose matrix is singular.
     fn rows(&self, b: &[f64], matrix: &[f64], n: usize) -> Vec<Option<Vec<f64>>> {
@@ -58,14 +61,10 @@ impl LinearSolve {
     }
 
     /// Factors a matrix, and returns the solve with the factors.
-    fn solver<'a>(
-        &self,
-        matrix: &'a [f64],
-        n: usize,
-    ) -> Option<Box<dyn Fn(&[f64]) -> Vec<f64> + Send + Sync + 'a>> {
+    fn solver(&self, matrix: &[f64], n: usize) -> Option<Solver> {
         match self.factorization {
             Factorization::Lu => {
-                let (lu, transposed) = (Lu::new(matrix, n)?, self.transposed);
+                let (lu, transposed) = (Lu::new(matrix.to_vec(), n)?, self.transposed);
                 Some(Box::new(move |b| {
                     let mut b = b.to_vec();
                     lu.solve(&mut b, transposed);

@@ -9,16 +9,16 @@ const SINGULAR: f64 = 1e-14;
 
 /// Factors of a square matrix A, whose rows are scaled to a largest element of 1.
 #[derive(Debug)]
-pub(crate) struct Lu<'a> {
-    a: &'a [f64],
+pub(crate) struct Lu {
+    a: Vec<f64>,
     n: usize,
     scales: Vec<f64>,
     factors: PartialPivLu<f64>,
 }
 
-impl<'a> Lu<'a> {
+impl Lu {
     /// Factors a row-major matrix; None where it is singular to working precision or not finite.
-    pub(crate) fn new(a: &'a [f64], n: usize) -> Option<Self> {
+    pub(crate) fn new(a: Vec<f64>, n: usize) -> Option<Self> {
         let scales: Vec<f64> = a.chunks_exact(n.max(1)).map(|row| 1.0 / largest(row)).collect();
         if !scales.iter().all(|scale| scale.is_finite() && *scale > 0.0) {
             return None;
@@ -37,9 +37,9 @@ impl<'a> Lu<'a> {
         self.solve_once(b, transposed);
         let mut rest = given;
         if transposed {
-            add_transposed_product(&mut rest, -1.0, self.a, b);
+            add_transposed_product(&mut rest, -1.0, &self.a, b);
         } else {
-            add_product(&mut rest, -1.0, self.a, b);
+            add_product(&mut rest, -1.0, &self.a, b);
         }
         self.solve_once(&mut rest, transposed);
         b.iter_mut().zip(&rest).for_each(|(b, correction)| *b += correction);
