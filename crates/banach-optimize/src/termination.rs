@@ -56,7 +56,9 @@ impl Termination {
                 "the dual variables are not unique; remove repeated constraints, or do not differentiate the dual \
                  variables."
             }
-            Self::NotUnique => "add a small quadratic term, such as 1e-6 to the diagonal of Q, to select one solution.",
+            Self::NotUnique => {
+                "add a small quadratic term, such as 1e-6 to the diagonal of Q, to select one solution."
+            }
             Self::Infeasible => {
                 "relax the constraints: larger h, or a slack variable with a penalty in the objective."
             }

@@ -11,9 +11,7 @@ use super::tape::attached;
 use crate::dense::eigen::Eigen;
 use crate::error::Error;
 use crate::tensors::{Numbers, Place};
-use banach::program::{
-    Builder, Comparison, Custom, Primitive, TangentBuilder, Type, Unary, Value, Var,
-};
+use banach::program::{Builder, Comparison, Custom, Primitive, TangentBuilder, Type, Unary, Value, Var};
 use rayon::prelude::*;
 use std::sync::Arc;
 

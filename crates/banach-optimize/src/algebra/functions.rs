@@ -55,7 +55,8 @@ fn linear(matrix: Value, b: Tensor<2>, factorization: Factorization) -> Result<T
         return Err(Error::Tensor { what: "the matrix", found: of_matrix.to_string(), expected });
     }
     let (transposed, on_singular) = (false, OnSingular::Refuse);
-    let primitive = LinearSolve { b: of_b.clone(), matrix: of_matrix.clone(), factorization, transposed, on_singular };
+    let primitive =
+        LinearSolve { b: of_b.clone(), matrix: of_matrix.clone(), factorization, transposed, on_singular };
     let program = super::tape::program(&(Arc::new(primitive) as Arc<dyn Custom>), &[of_b, of_matrix]);
     Ok(call(program, vec![b, matrix])?.remove(0).try_into_tensor()?)
 }
@@ -72,7 +73,11 @@ pub fn symmetric_eigen(matrices: Tensor<3>) -> Result<(Tensor<2>, Tensor<3>), Er
     let ty: Type = matrices.ty();
     if ty.shape[1] != ty.shape[2] || ty.is_empty() {
         let expected = "square matrices [rows, n, n]".into();
-        return Err(Error::Tensor { what: "the operand of symmetric eigenvectors", found: ty.to_string(), expected });
+        return Err(Error::Tensor {
+            what: "the operand of symmetric eigenvectors",
+            found: ty.to_string(),
+            expected,
+        });
     }
     let mut builder = Builder::new();
     let operand = builder.input(ty.clone());

@@ -120,7 +120,9 @@ impl Custom for LinearSolve {
     }
 
     fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
-        let [b, matrix] = operands else { return Err(format!("{} operands, expected b and M", operands.len())) };
+        let [b, matrix] = operands else {
+            return Err(format!("{} operands, expected b and M", operands.len()));
+        };
         let (rows, n) = match b.shape[..] {
             [rows, n] => (rows, n),
             _ => return Err(format!("b is {b}, expected [rows, n]")),

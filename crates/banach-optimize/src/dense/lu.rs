@@ -23,8 +23,11 @@ impl Lu {
         if !scales.iter().all(|scale| scale.is_finite() && *scale > 0.0) {
             return None;
         }
-        let scaled: Vec<f64> =
-            a.chunks_exact(n).zip(&scales).flat_map(|(row, scale)| row.iter().map(move |x| x * scale)).collect();
+        let scaled: Vec<f64> = a
+            .chunks_exact(n)
+            .zip(&scales)
+            .flat_map(|(row, scale)| row.iter().map(move |x| x * scale))
+            .collect();
         let factors = MatRef::from_row_major_slice(&scaled, n, n).partial_piv_lu();
         let upper = factors.U();
         let regular = (0..n).all(|i| upper[(i, i)].abs() > SINGULAR);

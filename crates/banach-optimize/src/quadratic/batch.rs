@@ -21,8 +21,9 @@ pub(crate) fn solve_rows(
     let mut scratch = Scratch::default();
     let first = layout.row(data, 0);
     let finite = |row: &Row<'_>| row.is_finite();
-    let curvature = (layout.rows > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite()))
-        .then(|| Curvature::new(first.hessian, layout.sizes.n, &mut scratch));
+    let curvature =
+        (layout.rows > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite()))
+            .then(|| Curvature::new(first.hessian, layout.sizes.n, &mut scratch));
     let prepared = (layout.rows > 1 && layout.shares(&[HESSIAN, G, A]) && finite(&first))
         .then(|| Prepared::new(&first, curvature.as_ref(), &mut scratch));
     let solve_row = |scratch: &mut Scratch, row: usize| {

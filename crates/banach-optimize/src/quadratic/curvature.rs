@@ -36,7 +36,8 @@ impl Curvature {
             None => {}
         }
         let scale = q.iter().fold(0.0, |scale: f64, q| scale.max(q.abs()));
-        let smallest = Eigen::new(q, n).map_or(f64::NAN, |eigen| eigen.values.first().copied().unwrap_or(0.0));
+        let smallest =
+            Eigen::new(q, n).map_or(f64::NAN, |eigen| eigen.values.first().copied().unwrap_or(0.0));
         if smallest >= -ROUNDING * scale * n as f64 { Curvature::Semidefinite } else { Curvature::Indefinite }
     }
 }

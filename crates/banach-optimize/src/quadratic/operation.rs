@@ -33,7 +33,11 @@ pub(crate) struct Solved {
 
 impl QuadraticOperation {
     /// Solves the batch, each row from the active set of an earlier solve if there is one.
-    pub(crate) fn solve(&self, operands: Vec<Value>, guesses: &[Option<Vec<usize>>]) -> Result<Solved, Error> {
+    pub(crate) fn solve(
+        &self,
+        operands: Vec<Value>,
+        guesses: &[Option<Vec<usize>>],
+    ) -> Result<Solved, Error> {
         let types: Vec<Type> = operands.iter().map(Value::ty).collect();
         let layout = Layout::new(self.constraints, &types.iter().collect::<Vec<_>>())?;
         let data: Vec<Numbers> = operands.iter().map(Numbers::of).collect();
@@ -103,9 +107,8 @@ impl Custom for QuadraticOperation {
 
     fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
         let layout = self.layout();
-        let system = self
-            .system
-            .get_or_init(|| OptimalitySystem::new(&layout, &self.types, self.settings.degeneracy));
+        let system =
+            self.system.get_or_init(|| OptimalitySystem::new(&layout, &self.types, self.settings.degeneracy));
         let at: Vec<Var> = std::iter::once(result).chain(operands.iter().copied()).collect();
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands.iter().map(|&operand| point.tangent(operand))).collect();

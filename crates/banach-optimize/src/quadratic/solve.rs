@@ -111,7 +111,13 @@ struct Solve<'a> {
 }
 
 impl Solve<'_> {
-    fn finish(&self, active: &[usize], negative: f64, singular: bool, scratch: &mut Scratch) -> Option<Finish> {
+    fn finish(
+        &self,
+        active: &[usize],
+        negative: f64,
+        singular: bool,
+        scratch: &mut Scratch,
+    ) -> Option<Finish> {
         let bounds = Bounds { negative, zero: self.settings.degeneracy, singular };
         finish(self.row, self.range, active, bounds, scratch)
     }
@@ -131,7 +137,13 @@ impl Solve<'_> {
     }
 
     /// The solution of the iteration alone, where no active set reproduces it.
-    fn unfinished(&self, best: Iterate, active: Vec<usize>, steps: usize, scratch: &mut Scratch) -> RowSolution {
+    fn unfinished(
+        &self,
+        best: Iterate,
+        active: Vec<usize>,
+        steps: usize,
+        scratch: &mut Scratch,
+    ) -> RowSolution {
         let Iterate { mut y, s, error } = best;
         let n = self.row.sizes.n;
         let near = self.settings.degeneracy.sqrt();

@@ -11,9 +11,7 @@
 use super::layout::{A, B, G, H, HESSIAN, LINEAR, Layout};
 use super::row::Sizes;
 use crate::algebra::matrices::{concat, for_each_row, identity, part, product, spread, transposed};
-use banach::program::{
-    Builder, Comparison, Logic, Primitive, Program, Type, Unary, Var,
-};
+use banach::program::{Builder, Comparison, Logic, Primitive, Program, Type, Unary, Var};
 
 /// The residual above which a row has no solution, relative to its scale.
 const UNSOLVED: f64 = 1e-4;
@@ -105,7 +103,8 @@ impl Writer<'_> {
         let mut all = vec![];
         for (matrix, bound) in [(G, H), (A, B)] {
             let (Some(matrix), Some(bound)) = (self.operand(matrix), self.vector(bound)) else { continue };
-            let duals = if all.is_empty() && self.operand(G) == Some(matrix) { self.lambda() } else { self.nu() };
+            let duals =
+                if all.is_empty() && self.operand(G) == Some(matrix) { self.lambda() } else { self.nu() };
             let pulled = product(&mut self.b, matrix, duals, true);
             sum(self, Some(pulled));
             let image = product(&mut self.b, matrix, x, false);

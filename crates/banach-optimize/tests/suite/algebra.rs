@@ -117,7 +117,6 @@ fn a_solve_inside_a_traced_function_has_derivatives_of_every_order() {
         let moved = m.clone() + t.clone() * step;
         crate::reference::numbers_of(&slope.call((moved, b.clone())).unwrap()[0])
     };
-    let difference: Vec<f64> =
-        at(STEP).iter().zip(at(-STEP)).map(|(a, b)| (a - b) / (2.0 * STEP)).collect();
+    let difference: Vec<f64> = at(STEP).iter().zip(at(-STEP)).map(|(a, b)| (a - b) / (2.0 * STEP)).collect();
     assert_close(&crate::reference::numbers_of(&found), &difference, 1e-6, "the second derivative");
 }

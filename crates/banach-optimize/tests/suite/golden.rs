@@ -1,7 +1,10 @@
 //! Solutions and gradients of problems that were solved elsewhere, to the accuracy stated there.
 
 use crate::reference::{Golden, assert_close, gradient, leaf, numbers, plain};
-use banach_optimize::{QuadraticProblem, QuadraticProgram, Termination};
+use banach_optimize::{
+    Cone, ConeProblem, ConeProgram, QuadraticProblem, QuadraticProgram, Termination, scaled_vector,
+    symmetric_matrix,
+};
 use burn::tensor::Tensor;
 
 #[test]
@@ -88,4 +91,62 @@ fn a_support_vector_machine_has_its_solution_and_gradients() {
     assert_close(&gradient(&x, &gradients), &golden.numbers("gradient/X"), 1e-6, "X");
     assert_close(&gradient(&c, &gradients), &golden.numbers("gradient/C"), 1e-6, "C");
     assert_close(&gradient(&g, &gradients), &golden.numbers("gradient/g"), 1e-6, "g");
+}
+
+/// minimise cᵀx subject to ‖Fx + f‖ ≤ dᵀx + e, ‖x‖ ≤ r
+#[test]
+fn a_second_order_cone_program_has_its_solution_and_gradients() {
+    let golden = Golden::read("second_order_cone_program");
+    let (n, k) = (5, 4);
+    let c: Tensor<1> = golden.leaf("inputs/c", [n]);
+    let f_matrix: Tensor<2> = golden.leaf("inputs/F", [k, n]);
+    let f: Tensor<1> = golden.leaf("inputs/f", [k]);
+    let d: Tensor<2> = golden.leaf("inputs/d", [1, n]);
+    let e: Tensor<1> = golden.leaf("inputs/e", [1]);
+    let r: Tensor<1> = golden.leaf("inputs/r", [1]);
+    let mut ball = vec![0.0; (n + 1) * n];
+    (0..n).for_each(|i| ball[(i + 1) * n + i] = -1.0);
+    let ball: Tensor<2> = plain(&ball, [n + 1, n]).autodiff();
+    let a = Tensor::cat(vec![d.clone().neg(), f_matrix.clone().neg(), ball], 0);
+    let b = Tensor::cat(vec![e.clone(), f.clone(), r.clone(), plain(&vec![0.0; n], [n]).autodiff()], 0);
+    let program = ConeProgram::new(&[Cone::SecondOrder(k + 1), Cone::SecondOrder(n + 1)]).unwrap();
+    let solution = program.solve(ConeProblem::new(c.clone(), a, b)).unwrap();
+    assert_eq!(solution.report.terminations, [Termination::Optimal]);
+    assert!(solution.report.errors[0] < 1e-13, "{:?}", solution.report);
+    assert_close(&numbers(&solution.x), &golden.numbers("solution/x"), 1e-8, "x");
+    let gradients = (solution.x * golden.plain("weights", [1, n]).autodiff()).sum().backward();
+    let expect = |found: Vec<f64>, name: &str| {
+        assert_close(&found, &golden.numbers(&format!("gradient/{name}")), 2e-8, name);
+    };
+    expect(gradient(&c, &gradients), "c");
+    expect(gradient(&f_matrix, &gradients), "F");
+    expect(gradient(&f, &gradients), "f");
+    expect(gradient(&d, &gradients), "d");
+    expect(gradient(&e, &gradients), "e");
+    expect(gradient(&r, &gradients), "r");
+}
+
+/// minimise ½‖X - C‖² subject to X positive semidefinite, diag(X) = b
+#[test]
+fn the_nearest_correlation_matrix_has_its_solution_and_gradients() {
+    let golden = Golden::read("nearest_correlation_matrix");
+    let (n, length) = (4, 10);
+    let c: Tensor<3> = golden.leaf("inputs/C", [1, n, n]);
+    let b: Tensor<1> = golden.leaf("inputs/b", [n]);
+    let mut a = vec![0.0; (n + length) * length];
+    (0..n).for_each(|i| a[i * length + i * (i + 3) / 2] = 1.0);
+    (0..length).for_each(|i| a[(n + i) * length + i] = -1.0);
+    let bound = Tensor::cat(vec![b.clone(), plain(&vec![0.0; length], [length]).autodiff()], 0);
+    let program = ConeProgram::new(&[Cone::Zero(n), Cone::Semidefinite(n)]).unwrap();
+    let identity = Tensor::<2>::eye(length, (&burn::tensor::Device::flex(), burn::tensor::DType::F64));
+    let problem =
+        ConeProblem::new(scaled_vector(c.clone()).neg(), plain::<2>(&a, [n + length, length]), bound)
+            .with_quadratic(identity);
+    let solution = program.solve(problem).unwrap();
+    assert_eq!(solution.report.terminations, [Termination::Optimal], "{:?}", solution.report);
+    let x = symmetric_matrix(solution.x, n);
+    assert_close(&numbers(&x), &golden.numbers("solution/x"), 1e-10, "X");
+    let gradients = (x * golden.plain("weights", [1, n, n]).autodiff()).sum().backward();
+    assert_close(&gradient(&c, &gradients), &golden.numbers("gradient/C"), 1e-9, "C");
+    assert_close(&gradient(&b, &gradients), &golden.numbers("gradient/b"), 1e-9, "b");
 }

@@ -34,7 +34,9 @@ fn sizes_and_dtypes_that_do_not_fit_are_named() {
 #[test]
 fn settings_without_a_meaning_are_refused() {
     let refused = |settings: QuadraticSettings| QuadraticProgram::new(settings).unwrap_err().to_string();
-    assert!(refused(QuadraticSettings::new().with_tolerance(0.0)).starts_with("the setting `tolerance` is 0"));
+    assert!(
+        refused(QuadraticSettings::new().with_tolerance(0.0)).starts_with("the setting `tolerance` is 0")
+    );
     assert!(refused(QuadraticSettings::new().with_max_steps(0)).starts_with("the setting `max_steps` is 0"));
     assert!(refused(QuadraticSettings::new().with_degeneracy(f64::NAN)).contains("`degeneracy` is NaN"));
     let problem = QuadraticProblem::new(plain::<2>(&[1.0], [1, 1]), plain::<1>(&[1.0], [1]));

@@ -74,7 +74,8 @@ fn a_degenerate_row_has_the_gradient_without_the_weak_constraint() {
     let linear: Tensor<1> = leaf(&[-1.0, -1.0], [2]);
     let g: Tensor<2> = plain(&[1.0, 1.0], [1, 2]);
     let h: Tensor<1> = leaf(&[2.0], [1]);
-    let problem = QuadraticProblem::new(plain::<2>(&UNIT, [2, 2]), linear.clone()).with_inequalities(g, h.clone());
+    let problem =
+        QuadraticProblem::new(plain::<2>(&UNIT, [2, 2]), linear.clone()).with_inequalities(g, h.clone());
     let solution = QuadraticProgram::default().solve(problem).unwrap();
     assert_eq!(solution.report.terminations, [Termination::Degenerate]);
     assert_close(&numbers(&solution.x), &[1.0, 1.0], 1e-9, "x");

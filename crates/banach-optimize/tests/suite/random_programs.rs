@@ -2,7 +2,9 @@
 
 use crate::reference::{Random, assert_close, cases, numbers, plain};
 use banach::program::Value;
-use banach_optimize::{QuadraticProblem, QuadraticProgram, QuadraticSettings, QuadraticSolution, Termination};
+use banach_optimize::{
+    QuadraticProblem, QuadraticProgram, QuadraticSettings, QuadraticSolution, Termination,
+};
 use burn::tensor::Tensor;
 
 const STEP: f64 = 1e-5;
@@ -104,15 +106,17 @@ impl Batch {
 
 /// x, λ and ν side by side.
 pub(crate) fn points(solution: &QuadraticSolution) -> Tensor<2> {
-    let parts = [Some(solution.x.clone()), solution.inequality_duals.clone(), solution.equality_duals.clone()];
+    let parts =
+        [Some(solution.x.clone()), solution.inequality_duals.clone(), solution.equality_duals.clone()];
     Tensor::cat(parts.into_iter().flatten().collect(), 1)
 }
 
 /// The multipliers that are positive, which are those of the active constraints.
 fn active(solution: &QuadraticSolution) -> Vec<bool> {
-    solution.inequality_duals.as_ref().map_or_else(Vec::new, |duals| {
-        numbers(duals).iter().map(|dual| *dual > 0.0).collect()
-    })
+    solution
+        .inequality_duals
+        .as_ref()
+        .map_or_else(Vec::new, |duals| numbers(duals).iter().map(|dual| *dual > 0.0).collect())
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub fn attach(
 ) -> Result<Tensor<2>, Error> {
     let tape = inputs.iter().any(|input| input.device().is_autodiff());
     // Burn joins tensors of one device; inputs off the tape become leaves without a gradient.
-    let on_tape = |input: Value| if tape && !input.device().is_autodiff() { input.leaf(false) } else { input };
+    let on_tape =
+        |input: Value| if tape && !input.device().is_autodiff() { input.leaf(false) } else { input };
     let inputs = inputs.into_iter().map(on_tape).collect();
     join_inputs(x, inputs, None, move |v, positions| {
         // Positions are counted from 1 there: position 0 is x itself.
