@@ -22,6 +22,7 @@ mod newton;
 mod outcomes;
 mod policies;
 mod precision;
+mod projections;
 mod random_fixed_points;
 mod random_mistakes;
 mod reference;
