@@ -89,7 +89,7 @@ impl Projection {
                 }
                 Cone::Exponential => {
                     let mut derivative = dense();
-                    let clear = exponential::project(part, &mut derivative);
+                    let clear = exponential::project(part, &mut derivative)?;
                     (Block::Dense(derivative), if clear { 1.0 } else { 0.0 })
                 }
             };

@@ -7,38 +7,40 @@
 
 /// Steps of the bisection that brackets a root, and of Newton's method in the bracket.
 const STEPS: usize = 200;
-/// Ratios are looked for between these bounds.
-const RATIO: f64 = 500.0;
+/// The logarithms of the largest ratios below and above zero that are looked at.
+const BELOW: f64 = 18.0;
+const ABOVE: f64 = 6.55;
+/// Points of the grid that brackets the root, on either side of zero.
+const GRID: i32 = 400;
 
 /// Replaces w by its projection, and writes the derivative there, row-major, into `derivative`.
 ///
-/// Returns whether w is clear of the boundaries at which the projection is not differentiable.
-pub(crate) fn project(w: &mut [f64], derivative: &mut [f64]) -> bool {
+/// Returns whether w is clear of the boundaries at which the projection is not differentiable; None where rounding hides
+/// the root.
+pub(crate) fn project(w: &mut [f64], derivative: &mut [f64]) -> Option<bool> {
     derivative.fill(0.0);
     let [x, y, z] = [w[0], w[1], w[2]];
     if is_inside(x, y, z) {
         [0, 4, 8].into_iter().for_each(|at| derivative[at] = 1.0);
-        return true;
+        return Some(true);
     }
     // The polar cone: -w lies in the dual cone {(u, v, w) : u < 0, -u exp(v / u - 1) ≤ w}.
     if is_dual(-x, -y, -z) {
         w.fill(0.0);
-        return true;
+        return Some(true);
     }
     if x <= 0.0 && y <= 0.0 {
         (w[1], w[2]) = (0.0, z.max(0.0));
         derivative[0] = 1.0;
         derivative[8] = if z > 0.0 { 1.0 } else { 0.0 };
-        return x < 0.0 && y < 0.0 && z != 0.0;
+        return Some(x < 0.0 && y < 0.0 && z != 0.0);
     }
-    let Some(r) = ratio(x, y, z) else {
-        return false;
-    };
+    let r = ratio(x, y, z)?;
     let e = r.exp();
     let (scale, multiplier) = (primal_scale(r, x, y, z), dual_scale(r, x, y, z));
     write_derivative(r, scale, multiplier, derivative);
     (w[0], w[1], w[2]) = (scale * r, scale, scale * e);
-    true
+    Some(true)
 }
 
 fn is_inside(x: f64, y: f64, z: f64) -> bool {
@@ -85,14 +87,14 @@ fn equation(r: f64, x: f64, y: f64, z: f64) -> f64 {
 /// The root of the equation at which both multiples are positive.
 fn ratio(x: f64, y: f64, z: f64) -> Option<f64> {
     let valid = |r: f64| primal_scale(r, x, y, z) > 0.0 && dual_scale(r, x, y, z) > 0.0;
-    // Where a multiple changes sign, and the equation does, on a grid that is fine near 0.
+    // The equation changes its sign at the root; the grid is fine near zero.
     let grid = |k: i32| {
-        let t = f64::from(k) / 400.0;
-        RATIO * t * t * t + 8.0 * t
+        let t = f64::from(k) / f64::from(GRID);
+        if k < 0 { -(-BELOW * t).exp_m1() } else { (ABOVE * t).exp_m1() }
     };
     let mut best: Option<(f64, f64)> = None;
-    let (mut before, mut value) = (grid(-400), equation(grid(-400), x, y, z));
-    for k in -399..=400 {
+    let (mut before, mut value) = (grid(-GRID), equation(grid(-GRID), x, y, z));
+    for k in 1 - GRID..=GRID {
         let (r, next) = (grid(k), equation(grid(k), x, y, z));
         if value == 0.0 || value * next < 0.0 {
             let root = bisect(before, r, x, y, z);
@@ -171,7 +173,7 @@ mod tests {
     fn projections_satisfy_the_conditions_of_moreau_and_derivatives_those_of_differences() {
         for w in points() {
             let (mut p, mut derivative) = (w.to_vec(), vec![0.0; 9]);
-            assert!(project(&mut p, &mut derivative), "{w:?}");
+            assert_eq!(project(&mut p, &mut derivative), Some(true), "{w:?}");
             // p in the cone, w - p in the polar cone, and both orthogonal.
             assert!(is_inside(p[0], p[1], p[2] + 1e-9 * (1.0 + p[2])), "{w:?} to {p:?}");
             let rest = [w[0] - p[0], w[1] - p[1], w[2] - p[2]];
@@ -185,7 +187,7 @@ mod tests {
                 let at = |step: f64| {
                     let mut moved = w.to_vec();
                     moved[j] += step;
-                    project(&mut moved, &mut [0.0; 9]);
+                    assert!(project(&mut moved, &mut [0.0; 9]).is_some());
                     moved
                 };
                 let (ahead, behind) = (at(1e-6), at(-1e-6));
