@@ -91,7 +91,7 @@ fn termination(row: &Row<'_>, point: &Point, system: &System, settings: &ConeSet
     for _ in 0..3 {
         let image = null_component(row, point, system, &vector);
         let size = dot(&image, &image).sqrt();
-        if !(size > 0.0) {
+        if size.is_nan() || size == 0.0 {
             break;
         }
         vector = image.iter().map(|x| x / size).collect();

@@ -23,7 +23,8 @@ pub(crate) fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
 
 /// The largest absolute value; NaN if there is one.
 pub(crate) fn largest(x: &[f64]) -> f64 {
-    x.iter().fold(0.0, |largest: f64, x| if x.abs() <= largest { largest } else { x.abs() })
+    x.iter()
+        .fold(0.0, |largest: f64, x| if largest.is_nan() || x.abs() <= largest { largest } else { x.abs() })
 }
 
 /// y += factor A x for A of shape [y.len(), x.len()].

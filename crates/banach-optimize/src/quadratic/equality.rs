@@ -113,8 +113,7 @@ impl EqualitySystem {
             rest.copy_from_slice(&given);
             self.subtract_product(row, b, &mut rest);
             let size = largest(&rest);
-            // A comparison with NaN is false, and ends the refinement too.
-            if size <= 1e-16 * scale || !(size < 0.5 * before) {
+            if size.is_nan() || size <= 1e-16 * scale || size >= 0.5 * before {
                 break;
             }
             before = size;

@@ -123,7 +123,7 @@ impl<'a> InteriorPoint<'a> {
             self.solve(|i| second[i] - centring * mu);
         }
         let length = (NEAR_BOUNDARY * self.length()).min(1.0);
-        if !(length > SHORTEST) || !self.step.iter().all(|step| step.is_finite()) {
+        if length.is_nan() || length <= SHORTEST || !self.step.iter().all(|step| step.is_finite()) {
             return false;
         }
         let Iterate { y, s, .. } = &mut self.iterate;

@@ -122,8 +122,7 @@ impl<'a> Newton<'a> {
             rest.copy_from_slice(given);
             self.subtract_product(out, &mut rest);
             let size = largest(&rest);
-            // A comparison with NaN is false, and ends the refinement too.
-            if size <= ACCURACY * scale || !(size < 0.5 * before) {
+            if size.is_nan() || size <= ACCURACY * scale || size >= 0.5 * before {
                 break;
             }
             before = size;

@@ -85,8 +85,7 @@ pub(crate) fn solve(
                 tried = Some(active);
             }
         }
-        // A comparison with NaN is false, and ends the iteration too.
-        if !(error > TARGET) || steps == settings.max_steps || !iteration.advance() {
+        if error.is_nan() || error <= TARGET || steps == settings.max_steps || !iteration.advance() {
             break;
         }
         steps += 1;
