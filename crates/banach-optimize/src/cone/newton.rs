@@ -28,7 +28,7 @@ impl Point {
     pub(crate) fn new(row: &Row<'_>, x: Vec<f64>, w: Vec<f64>) -> Option<Self> {
         let projection = Projection::new(row.cones, &w)?;
         let residual = row.residual(&x, &w, &projection);
-        let error = row.error(&residual, &x, &w);
+        let error = row.error(&residual);
         error.is_finite().then_some(Point { x, w, projection, error })
     }
 }

@@ -89,12 +89,12 @@ impl Row<'_> {
         out
     }
 
-    /// The largest element of F, relative to the sizes of its terms.
-    pub(crate) fn error(&self, residual: &[f64], x: &[f64], w: &[f64]) -> f64 {
+    /// The largest element of F, relative to the sizes of q and b. Points are no scale: they grow without a bound where a
+    /// row has no solution.
+    pub(crate) fn error(&self, residual: &[f64]) -> f64 {
         let (dual, primal) = residual.split_at(self.n());
-        let scale = 1.0 + largest(w).max(largest(x));
-        let dual = largest(dual) / (scale.max(largest(self.linear)));
-        let primal = largest(primal) / (scale.max(largest(self.b)));
+        let dual = largest(dual) / (1.0 + largest(self.linear));
+        let primal = largest(primal) / (1.0 + largest(self.b));
         if dual.is_finite() && primal.is_finite() { dual.max(primal) } else { f64::NAN }
     }
 

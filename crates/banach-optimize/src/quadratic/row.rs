@@ -92,12 +92,13 @@ impl Row<'_> {
 
     /// Sizes against which residuals are measured: of the stationarity and of the constraints.
     pub(crate) fn scales(&self, y: &[f64], scratch: &mut [f64]) -> (f64, f64) {
-        let (x, lambda, nu) = parts(y, self.sizes);
+        let (_, lambda, nu) = parts(y, self.sizes);
         let scratch = &mut scratch[..self.sizes.n];
         scratch.fill(0.0);
         self.add_pulled_duals(lambda, nu, scratch);
         let dual = 1.0 + largest(self.linear).max(largest(scratch));
-        (dual, 1.0 + largest(self.h).max(largest(self.b)).max(largest(x)))
+        // Not against x, which grows without a bound where a row is infeasible.
+        (dual, 1.0 + largest(self.h).max(largest(self.b)))
     }
 
     /// The largest violation of a constraint by x.

@@ -61,10 +61,9 @@ fn terminations_are_named() {
     assert_eq!(ended(&inequalities, concave), Termination::NotConvex);
     let broken = ConeProblem::new(v(&[1.0]), a(&[1.0, -1.0]), v(&[1.0, f64::INFINITY]));
     assert_eq!(ended(&inequalities, broken), Termination::NonFinite);
-    // A matrix [[x, 1], [1, -1]] is never positive semidefinite; x I is for x ≥ 0, and -x falls.
+    // diag(x, -1) is never positive semidefinite; x I is for x ≥ 0, and -x falls.
     let semidefinite = [Cone::Semidefinite(2)];
-    let root = std::f64::consts::SQRT_2;
-    let infeasible = ConeProblem::new(v(&[1.0]), a(&[-1.0, 0.0, 0.0]), v(&[0.0, root, -1.0]));
+    let infeasible = ConeProblem::new(v(&[1.0]), a(&[-1.0, 0.0, 0.0]), v(&[0.0, 0.0, -1.0]));
     assert_eq!(ended(&semidefinite, infeasible), Termination::Infeasible);
     let unbounded = ConeProblem::new(v(&[-1.0]), a(&[-1.0, 0.0, -1.0]), v(&[0.0; 3]));
     assert_eq!(ended(&semidefinite, unbounded), Termination::Unbounded);
