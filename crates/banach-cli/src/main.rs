@@ -7,6 +7,7 @@ mod device;
 mod error;
 mod experiments;
 mod options;
+mod page;
 mod random;
 mod report;
 mod show;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Action::Train { experiment } => experiment.run(),
         Action::Table { experiment: Table::Bibtex(arguments) } => experiments::bibtex::table(&arguments),
         Action::Show { update } => show::show(&update),
+        Action::Report { arguments } => page::report(&arguments),
         Action::Bench { task } => bench::bench(&task),
         Action::Completions { shell } => output::say(command::completions(shell).trim_end()),
         Action::Manual { out } => {

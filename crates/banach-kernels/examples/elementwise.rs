@@ -1,4 +1,4 @@
-//! How fast are chains? Prints numbers per second and the time of a small call.
+//! Speed of chains: elements per second, and the time of a small call.
 
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 

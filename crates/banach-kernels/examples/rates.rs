@@ -1,9 +1,12 @@
-//! How fast are the kernels? Billions of operations a second on one core, the best of several tries. Of convolutions, the
-//! operations of the definition are counted, whatever the method.
+//! Speed of the kernels, in billions of operations a second on one core, the best of several tries.
+//!
+//! The operations of a convolution are those of its definition, for every method.
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
-use banach_kernels::{Convolution, ConvolutionMethod, Level, Matrix, Panels, Part, Real, Taps};
+use banach_kernels::{
+    Convolution, ConvolutionMethod, Level, PackedWeights, Panels, Real, StridedMatrix, WeightBlock,
+};
 use banach_kernels::{
     convolve, convolve_transposed, product, product_unpacked, weight_gradient, write_weights,
 };
@@ -55,17 +58,17 @@ fn products<T: Real>(level: Level) {
         (1, 512, 512),
     ] {
         let (a, b, mut c) = (numbers::<T>(m * k), numbers::<T>(k * n), numbers::<T>(m * n));
-        let b = Matrix::new(&b, k, n);
+        let b = StridedMatrix::new(&b, k, n);
         let packed = Panels::pack(level, b);
         let operations = 2 * m * k * n;
-        let left = Matrix::new(&a, m, k);
+        let left = StridedMatrix::new(&a, m, k);
         rate(&format!("{real} product {m}x{k}x{n}"), level, operations, || {
             product(left, &packed, &mut c, n, false)
         });
-        let left = Matrix::new(&a, k, m).transposed();
+        let left = StridedMatrix::new(&a, k, m).transposed();
         let name = format!("{real} product {m}x{k}x{n}, left transposed");
         rate(&name, level, operations, || product(left, &packed, &mut c, n, false));
-        let left = Matrix::new(&a, m, k);
+        let left = StridedMatrix::new(&a, m, k);
         let mut scratch = Panels::empty(level);
         let name = format!("{real} product {m}x{k}x{n}, unpacked");
         rate(&name, level, operations, || product_unpacked(left, b, &mut c, n, false, &mut scratch));
@@ -86,14 +89,14 @@ fn convolutions<T: Real>(level: Level) {
             if method == ConvolutionMethod::Winograd && !convolution.is_for_winograd() {
                 continue;
             }
-            let taps = Taps::pack(level, convolution, method, &weights, strides);
+            let taps = PackedWeights::pack(level, convolution, method, &weights, strides);
             let name = format!("{real} {method:?} convolution {what}");
             rate(&name, level, operations, || convolve(&taps, &x, 0..size, &mut y));
-            let taps = Taps::pack_transposed(level, convolution, method, &weights, strides);
+            let taps = PackedWeights::pack_transposed(level, convolution, method, &weights, strides);
             let name = format!("{real} {method:?} transposed {what}");
             rate(&name, level, operations, || convolve_transposed(&taps, &x, 0..size, &mut y));
         }
-        let (part, mut scratch) = (Part::all(&convolution), Panels::empty(level));
+        let (part, mut scratch) = (WeightBlock::all(&convolution), Panels::empty(level));
         let mut sums = vec![T::ZERO; part.sums(&convolution)];
         rate(&format!("{real} weight gradient {what}"), level, operations, || {
             weight_gradient(&convolution, &part, &x, &y, &mut sums, &mut scratch);
@@ -106,7 +109,7 @@ fn packing<T: Real>(level: Level) {
     let real = std::any::type_name::<T>();
     for size in [64, 500, 512] {
         let b = numbers::<T>(size * size);
-        let b = Matrix::new(&b, size, size);
+        let b = StridedMatrix::new(&b, size, size);
         let mut panels = Panels::empty(level);
         rate(&format!("{real} pack {size}x{size}"), level, size * size, || panels.repack(b));
         let name = format!("{real} pack {size}x{size} transposed");
@@ -117,13 +120,13 @@ fn packing<T: Real>(level: Level) {
     let mut weights = numbers::<T>(count);
     let strides = [48 * 9, 9, 3, 1];
     for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
-        let mut taps = Taps::pack(level, convolution, method, &weights, strides);
+        let mut taps = PackedWeights::pack(level, convolution, method, &weights, strides);
         let name = format!("{real} {method:?} taps of 48 channels");
         rate(&name, level, count, || taps.repack(&weights, strides));
-        let mut taps = Taps::pack_transposed(level, convolution, method, &weights, strides);
+        let mut taps = PackedWeights::pack_transposed(level, convolution, method, &weights, strides);
         rate(&format!("{name} transposed"), level, count, || taps.repack(&weights, strides));
     }
-    let (part, sums) = (Part::all(&convolution), numbers::<T>(count));
+    let (part, sums) = (WeightBlock::all(&convolution), numbers::<T>(count));
     rate(&format!("{real} weights of 48 channels written"), level, count, || {
         write_weights(&convolution, &part, &sums, true, &mut weights, strides);
     });

@@ -1,8 +1,8 @@
-//! How much does Winograd's method round? Errors of both methods in single precision against double precision.
+//! Rounding errors of Winograd's and the direct method in single precision.
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
-use banach_kernels::{Convolution, ConvolutionMethod, Level, Real, Taps, convolve};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, PackedWeights, Real, convolve};
 
 fn main() {
     println!("error / largest exact result: root mean square, largest");
@@ -49,7 +49,7 @@ fn convolved<T: Real>(
         [x, weights].map(|numbers| numbers.iter().map(|x| T::from_f64(*x)).collect::<Vec<T>>());
     let ([height, width], [inward, outward]) = (convolution.output(), convolution.channels);
     let mut y = vec![T::ZERO; height * width * outward];
-    let taps = Taps::pack(Level::best(), *convolution, method, &weights, [inward * 9, 9, 3, 1]);
+    let taps = PackedWeights::pack(Level::best(), *convolution, method, &weights, [inward * 9, 9, 3, 1]);
     convolve(&taps, &x, 0..height, &mut y);
     y.into_iter().map(T::to_f64).collect()
 }

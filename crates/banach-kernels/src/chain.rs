@@ -1,5 +1,4 @@
-//! Chains of elementwise functions in one pass: block by block, so that what lies between them stays in the
-//! fastest memory.
+//! Chains of elementwise functions in one pass, block by block, with intermediate values in the cache.
 
 mod apply;
 mod choose;
@@ -12,14 +11,14 @@ use apply::apply;
 use map::{Block, Extent, Source, Target};
 pub use operation::{Binary, Comparison, Operation, Step, Unary};
 pub use plan::InvalidChain;
-use plan::{Place, Plan, plan};
+use plan::{Plan, Storage, plan};
 use pulp::{Simd, WithSimd};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// Functions of the numbers at one position, computed together at every position of some matrices.
+/// A sequence of elementwise functions, computed together at every position of some matrices.
 ///
-/// The results are those of computing step after step: no rounding is left out.
+/// The results equal those of one pass for each step, including all roundings.
 #[derive(Clone, Debug)]
 pub struct Chain<T> {
     plan: Plan,
@@ -28,35 +27,35 @@ pub struct Chain<T> {
     number: PhantomData<T>,
 }
 
-/// A matrix to read: number (r, c) lies at `r row_stride + c column_stride`.
+/// A matrix to read, whose element (r, c) lies at `r row_stride + c column_stride`.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a, T> {
-    /// The numbers.
+    /// The elements.
     pub data: &'a [T],
-    /// Numbers between rows; 0 repeats one row.
+    /// Elements from one row to the next; 0 repeats one row.
     pub row_stride: usize,
-    /// Numbers between columns, 0 or 1; 0 repeats one number.
+    /// Elements from one column to the next, 0 or 1; 0 repeats one element.
     pub column_stride: usize,
 }
 
 impl<'a, T> Input<'a, T> {
-    /// Rows of adjacent numbers, `row_stride` apart.
+    /// Contiguous rows, `row_stride` elements apart.
     pub fn rows(data: &'a [T], row_stride: usize) -> Self {
         Input { data, row_stride, column_stride: 1 }
     }
 
-    /// The same row again and again.
+    /// One row, repeated for all rows.
     pub fn row(data: &'a [T]) -> Self {
         Input { data, row_stride: 0, column_stride: 1 }
     }
 
-    /// One number for every row.
+    /// One element for every row, repeated along it.
     pub fn column(data: &'a [T]) -> Self {
         Input { data, row_stride: 1, column_stride: 0 }
     }
 }
 
-/// A matrix to write: number (r, c) lies at `r row_stride + c`.
+/// A matrix to write, whose element (r, c) lies at `r row_stride + c`.
 #[derive(Debug)]
 pub struct Output<'a, T> {
     pointer: *mut T,
@@ -66,27 +65,30 @@ pub struct Output<'a, T> {
 }
 
 impl<'a, T> Output<'a, T> {
-    /// Rows of adjacent numbers, `row_stride` apart.
+    /// Contiguous rows, `row_stride` elements apart.
     pub fn rows(data: &'a mut [T], row_stride: usize) -> Self {
         Output { pointer: data.as_mut_ptr(), length: data.len(), row_stride, data: PhantomData }
     }
 }
 
-// SAFETY: an output is a mutable slice, which may move to another thread as its numbers may.
+// SAFETY: an output is a mutable slice, which is `Send` if its elements are.
 unsafe impl<T: Send> Send for Output<'_, T> {}
 
-/// The scratch memory of a run, in numbers of 8 bytes.
+/// The scratch memory of a run, in units of 8 bytes.
 const SCRATCH: usize = 2048;
-/// The scratch memory of one value in bytes, where there are few of them.
+/// The most scratch memory of one value, in bytes.
 const SLOT: usize = 2048;
-/// Slots hold whole multiples of this many bytes.
+/// The alignment of slots, in bytes.
 const ALIGNMENT: usize = 64;
 
 #[repr(align(64))]
 struct Scratch(MaybeUninit<[f64; SCRATCH]>);
 
 impl<T: Real> Chain<T> {
-    /// A chain of steps; every output is what its register holds after the last step.
+    /// Creates a chain of steps; each output is the value of its register after the last step.
+    ///
+    /// # Errors
+    /// [`InvalidChain`] if the steps do not form a chain.
     pub fn new(inputs: usize, steps: &[Step], outputs: &[usize]) -> Result<Self, InvalidChain> {
         let plan = plan(inputs, steps, outputs)?;
         if plan.slots * ALIGNMENT > size_of::<Scratch>() {
@@ -95,12 +97,12 @@ impl<T: Real> Chain<T> {
         Ok(Chain { plan, inputs, outputs: outputs.len(), number: PhantomData })
     }
 
-    /// The number of inputs.
+    /// Returns the number of inputs.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// The number of outputs.
+    /// Returns the number of outputs.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
@@ -109,7 +111,7 @@ impl<T: Real> Chain<T> {
     ///
     /// # Panics
     ///
-    /// Where the number of inputs or outputs is another than the chain's, or one of them is too short.
+    /// If the number of inputs or outputs is not that of the chain, or one of them is too short.
     pub fn run(
         &self,
         level: Level,
@@ -120,14 +122,16 @@ impl<T: Real> Chain<T> {
     ) {
         assert_eq!(inputs.len(), self.inputs, "the number of inputs");
         assert_eq!(outputs.len(), self.outputs, "the number of outputs");
-        self.execute(level, Extent { rows, columns }, Memory { target: None, inputs, outputs });
+        self.execute(level, Extent { rows, columns }, Matrices { target: None, inputs, outputs });
     }
 
-    /// Computes all outputs at `rows` times `columns` positions, the first where input 0 was: `target` is both.
+    /// Computes all outputs at `rows` times `columns` positions in place: `target` is both input 0 and output
+    /// 0.
     ///
     /// # Panics
     ///
-    /// Where the number of other inputs or outputs is not one less than the chain's, or one of them is too short.
+    /// If the number of other inputs or outputs is not one less than that of the chain, or one of them is too
+    /// short.
     #[allow(clippy::too_many_arguments, reason = "a size and the matrices")]
     pub fn run_in_place(
         &self,
@@ -140,29 +144,29 @@ impl<T: Real> Chain<T> {
     ) {
         assert_eq!(inputs.len() + 1, self.inputs, "the number of inputs");
         assert_eq!(outputs.len() + 1, self.outputs, "the number of outputs");
-        self.execute(level, Extent { rows, columns }, Memory { target: Some(target), inputs, outputs });
+        self.execute(level, Extent { rows, columns }, Matrices { target: Some(target), inputs, outputs });
     }
 
-    fn execute(&self, level: Level, extent: Extent, memory: Memory<'_, '_, T>) {
+    fn execute(&self, level: Level, extent: Extent, matrices: Matrices<'_, '_, T>) {
         let Extent { rows, columns } = extent;
         if rows == 0 || columns == 0 {
             return;
         }
-        memory.check(rows, columns);
+        matrices.check(rows, columns);
         let extent =
-            if memory.adjacent(columns) { Extent { rows: 1, columns: rows * columns } } else { extent };
-        level.run(Run { plan: &self.plan, extent, memory });
+            if matrices.adjacent(columns) { Extent { rows: 1, columns: rows * columns } } else { extent };
+        level.run(Run { plan: &self.plan, extent, matrices });
     }
 }
 
-/// The matrices of a run. The target, if any, is both input 0 and output 0, and the others follow.
-struct Memory<'a, 'b, T> {
+/// The matrices of a run. The target of a run in place is both input 0 and output 0, and the others follow.
+struct Matrices<'a, 'b, T> {
     target: Option<&'a Output<'b, T>>,
     inputs: &'a [Input<'b, T>],
     outputs: &'a [Output<'b, T>],
 }
 
-impl<T: Real> Memory<'_, '_, T> {
+impl<T: Real> Matrices<'_, '_, T> {
     fn check(&self, rows: usize, columns: usize) {
         let reach = |row_stride: usize, column_stride: usize| {
             let rows = (rows - 1).checked_mul(row_stride)?;
@@ -180,7 +184,7 @@ impl<T: Real> Memory<'_, '_, T> {
         }
     }
 
-    /// Whether every matrix is one line of numbers (or a single number).
+    /// Whether every matrix is contiguous (or a single element).
     fn adjacent(&self, columns: usize) -> bool {
         let input = |input: &Input<'_, T>| match input.column_stride {
             0 => input.row_stride == 0,
@@ -205,12 +209,12 @@ impl<T: Real> Memory<'_, '_, T> {
 struct Run<'a, 'b, T> {
     plan: &'a Plan,
     extent: Extent,
-    memory: Memory<'a, 'b, T>,
+    matrices: Matrices<'a, 'b, T>,
 }
 
-/// A part of the matrices, and the scratch memory for it.
+/// A block of the matrices, and its scratch memory.
 #[derive(Clone, Copy)]
-struct Part<T> {
+struct Region<T> {
     row: usize,
     column: usize,
     extent: Extent,
@@ -233,64 +237,64 @@ impl<T: Real> WithSimd for Run<'_, '_, T> {
         for row in (0..rows).step_by(block_rows) {
             for column in (0..columns).step_by(slot) {
                 let extent = Extent { rows: block_rows.min(rows - row), columns: slot.min(columns - column) };
-                self.part(simd, Part { row, column, extent, scratch, slot });
+                self.region(simd, Region { row, column, extent, scratch, slot });
             }
         }
     }
 }
 
 impl<T: Real> Run<'_, '_, T> {
-    /// Computes all instructions on a part.
+    /// Computes all instructions on a region.
     #[inline(always)]
-    fn part<S: Simd>(&self, simd: S, part: Part<T>) {
+    fn region<S: Simd>(&self, simd: S, region: Region<T>) {
         for instruction in &self.plan.instructions {
-            // Operations ignore what is beyond their operands.
+            // Operations ignore surplus operands.
             let sources = instruction.operands.map(
                 #[inline(always)]
-                |place| self.source(part, place),
+                |storage| self.source(region, storage),
             );
-            let target = self.target(part, instruction.result);
-            let block = Block { extent: part.extent, sources, target };
-            // SAFETY: `check` found every matrix long enough for the whole extent, and slots hold a part. A value is
-            // read only after it was written. A source and the target are the same place or do not overlap, for
-            // outputs are distinct mutable slices and differ from all inputs but the target.
+            let target = self.target(region, instruction.result);
+            let block = Block { extent: region.extent, sources, target };
+            // SAFETY: `check` verified that every matrix covers the whole extent, and a slot holds a region.
+            // Values are read only after they were written. A source and the target are identical or
+            // disjoint, since outputs are distinct mutable slices, disjoint from all inputs but the target.
             unsafe { apply(simd, instruction.work, block) };
         }
     }
 
     #[inline(always)]
-    fn source(&self, part: Part<T>, place: Place) -> Source<T> {
-        let Some(input) = self.input(place) else {
-            let Target { pointer, row_stride } = self.target(part, place);
+    fn source(&self, region: Region<T>, storage: Storage) -> Source<T> {
+        let Some(input) = self.input(storage) else {
+            let Target { pointer, row_stride } = self.target(region, storage);
             return Source { pointer, row_stride, column_stride: 1 };
         };
         let Input { data, row_stride, column_stride } = *input;
-        let pointer = data.as_ptr().wrapping_add(part.row * row_stride + part.column * column_stride);
+        let pointer = data.as_ptr().wrapping_add(region.row * row_stride + region.column * column_stride);
         Source { pointer, row_stride, column_stride }
     }
 
-    /// The input at a place, if it is one and not the target.
+    /// The input in a storage, if it is an input other than the target.
     #[inline(always)]
-    fn input(&self, place: Place) -> Option<&Input<'_, T>> {
-        match (place, self.memory.target) {
-            (Place::Input(input), None) => self.memory.inputs.get(input),
-            (Place::Input(input), Some(_)) => self.memory.inputs.get(input.wrapping_sub(1)),
-            (Place::Slot(_) | Place::Output(_), _) => None,
+    fn input(&self, storage: Storage) -> Option<&Input<'_, T>> {
+        match (storage, self.matrices.target) {
+            (Storage::Input(input), None) => self.matrices.inputs.get(input),
+            (Storage::Input(input), Some(_)) => self.matrices.inputs.get(input.wrapping_sub(1)),
+            (Storage::Slot(_) | Storage::Output(_), _) => None,
         }
     }
 
     #[inline(always)]
-    fn target(&self, part: Part<T>, place: Place) -> Target<T> {
-        match place {
-            Place::Slot(slot) => Target {
-                pointer: part.scratch.wrapping_add(slot * part.slot),
-                row_stride: part.extent.columns.next_multiple_of(ALIGNMENT / size_of::<T>()),
+    fn target(&self, region: Region<T>, storage: Storage) -> Target<T> {
+        match storage {
+            Storage::Slot(slot) => Target {
+                pointer: region.scratch.wrapping_add(slot * region.slot),
+                row_stride: region.extent.columns.next_multiple_of(ALIGNMENT / size_of::<T>()),
             },
-            // An input that is no other input is the target, which is output 0.
-            Place::Input(_) => self.target(part, Place::Output(0)),
-            Place::Output(output) => {
-                let output = self.memory.output(output);
-                let at = part.row * output.row_stride + part.column;
+            // An input without a matrix of its own is the target, output 0.
+            Storage::Input(_) => self.target(region, Storage::Output(0)),
+            Storage::Output(output) => {
+                let output = self.matrices.output(output);
+                let at = region.row * output.row_stride + region.column;
                 Target { pointer: output.pointer.wrapping_add(at), row_stride: output.row_stride }
             }
         }

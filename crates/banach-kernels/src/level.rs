@@ -1,4 +1,4 @@
-//! Instruction sets of this machine, detected once, at run time.
+//! Vector instruction sets, detected once at run time.
 
 use pulp::{Simd, WithSimd};
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 /// A set of vector instructions. Every kernel is written once and compiled for each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
-    /// Whatever every machine has.
+    /// The instructions of every machine.
     Portable,
     /// 128 bits, on ARM.
     Neon,
@@ -18,13 +18,13 @@ pub enum Level {
 }
 
 impl Level {
-    /// The widest level of this machine.
+    /// Returns the widest level of this machine.
     pub fn best() -> Self {
         static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| Self::all().pop().unwrap_or(Level::Portable))
     }
 
-    /// The levels of this machine, the widest last.
+    /// Returns the levels of this machine, the widest last.
     pub fn all() -> Vec<Self> {
         [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512]
             .into_iter()
@@ -32,7 +32,7 @@ impl Level {
             .collect()
     }
 
-    /// Whether this machine has it.
+    /// Returns whether this machine has the level.
     pub fn available(self) -> bool {
         match self {
             Level::Portable => true,

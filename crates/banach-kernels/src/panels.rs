@@ -1,35 +1,35 @@
-//! Packing of the right operand of a product: in panels as wide as a tile, each read from end to end.
+//! Packing of the right operand of a product, in panels as wide as a micro-kernel tile.
 
+use crate::aligned_buffer::AlignedBuffer;
 use crate::level::Level;
-use crate::lines::Lines;
 use crate::real::Real;
 use crate::tile::WIDEST;
 use pulp::{Simd, WithSimd};
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A matrix `[rows, columns]` somewhere in a slice.
+/// A strided view of a matrix `[rows, columns]` in a slice.
 #[derive(Clone, Copy, Debug)]
-pub struct Matrix<'a, T> {
-    /// Where the numbers are; the first is that of row 0 and column 0.
+pub struct StridedMatrix<'a, T> {
+    /// The slice, which starts with the element at row 0 and column 0.
     pub data: &'a [T],
-    /// Rows.
+    /// The number of rows.
     pub rows: usize,
-    /// Columns.
+    /// The number of columns.
     pub columns: usize,
-    /// Numbers from one row to the next.
+    /// Elements from one row to the next.
     pub row_stride: usize,
-    /// Numbers from one column to the next.
+    /// Elements from one column to the next.
     pub column_stride: usize,
 }
 
-impl<'a, T: Real> Matrix<'a, T> {
-    /// The matrix `[rows, columns]` that lies row after row.
+impl<'a, T: Real> StridedMatrix<'a, T> {
+    /// A contiguous row-major matrix `[rows, columns]`.
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
     }
 
-    /// The same numbers as `[columns, rows]`.
+    /// The transposed view `[columns, rows]`.
     pub fn transposed(self) -> Self {
         Self {
             data: self.data,
@@ -53,45 +53,45 @@ impl<'a, T: Real> Matrix<'a, T> {
     }
 }
 
-/// Rows packed together when the matrix lies column after column, so that lines of the cache are read whole.
+/// Rows packed together from a column-major matrix, so that whole cache lines are read.
 const ROWS: usize = 16;
 
-/// The right side of products, a matrix `[depth, columns]` packed for the tiles of a level.
+/// The right operand of a product, a matrix `[depth, columns]` packed for the micro-kernel of a level.
 ///
-/// A panel takes as many columns as two vectors hold, the last one as many as one vector where that is enough; missing
-/// columns are zeros. A panel lies row after row.
+/// A panel has the columns of two vectors, the last one of a single vector where that suffices, padded with
+/// zeros. Panels are row-major.
 #[derive(Clone)]
 pub struct Panels<T> {
     level: Level,
     lanes: usize,
     depth: usize,
     columns: usize,
-    lines: Lines,
+    lines: AlignedBuffer,
     numbers: PhantomData<T>,
 }
 
 impl<T: Real> Panels<T> {
-    /// Panels of no columns, to be packed later.
+    /// Creates empty panels, to be packed later.
     pub fn empty(level: Level) -> Self {
-        let lines = Lines::new();
+        let lines = AlignedBuffer::new();
         Self { level, lanes: lanes::<T>(level), depth: 0, columns: 0, lines, numbers: PhantomData }
     }
 
     /// Packs a matrix `[depth, columns]` for a level.
     ///
     /// # Panics
-    /// If the matrix does not lie in its slice.
-    pub fn pack(level: Level, matrix: Matrix<'_, T>) -> Self {
+    /// If the matrix exceeds its slice.
+    pub fn pack(level: Level, matrix: StridedMatrix<'_, T>) -> Self {
         let mut panels = Self::empty(level);
         panels.repack(matrix);
         panels
     }
 
-    /// Packs another matrix for the same level; allocates only if it is larger than all before.
+    /// Packs another matrix for the same level, allocating only beyond the capacity.
     ///
     /// # Panics
-    /// If the matrix does not lie in its slice.
-    pub fn repack(&mut self, matrix: Matrix<'_, T>) {
+    /// If the matrix exceeds its slice.
+    pub fn repack(&mut self, matrix: StridedMatrix<'_, T>) {
         matrix.check();
         if matrix.column_stride == 1 {
             self.fill(matrix.rows, matrix.columns, |row, start, out| {
@@ -116,7 +116,8 @@ impl<T: Real> Panels<T> {
         }
     }
 
-    /// Packs what `read(row, first column, out)` writes: as many columns of that row as `out` takes.
+    /// Packs a matrix from a function: `read(row, first column, out)` writes the columns of a row that fit in
+    /// `out`.
     pub(crate) fn fill(&mut self, depth: usize, columns: usize, read: impl Fn(usize, usize, &mut [T])) {
         self.resize(depth, columns);
         for panel in 0..self.count() {
@@ -132,26 +133,26 @@ impl<T: Real> Panels<T> {
     fn resize(&mut self, depth: usize, columns: usize) {
         (self.depth, self.columns) = (depth, columns);
         let numbers = columns.checked_next_multiple_of(self.lanes).and_then(|wide| wide.checked_mul(depth));
-        assert!(numbers.is_some(), "panels larger than any memory");
+        assert!(numbers.is_some(), "the size of panels must not overflow");
         self.lines.resize::<T>(numbers.unwrap_or_default());
     }
 
-    /// The level they are packed for.
+    /// Returns the level of the packing.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// Rows of the matrix.
+    /// Returns the number of rows of the matrix.
     pub fn depth(&self) -> usize {
         self.depth
     }
 
-    /// Columns of the matrix.
+    /// Returns the number of columns of the matrix.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// How many panels there are.
+    /// The number of panels.
     pub(crate) fn count(&self) -> usize {
         self.columns.div_ceil(self.lanes * WIDEST)
     }
@@ -161,7 +162,7 @@ impl<T: Real> Panels<T> {
         (self.columns.div_ceil(self.lanes) - panel * WIDEST).min(WIDEST)
     }
 
-    /// The first column of a panel, and how many of the matrix it has.
+    /// The first column of a panel, and its number of columns without padding.
     pub(crate) fn span(&self, panel: usize) -> (usize, usize) {
         let start = panel * self.lanes * WIDEST;
         (start, (self.columns - start).min(self.lanes * WIDEST))
@@ -173,7 +174,7 @@ impl<T: Real> Panels<T> {
         &self.lines.numbers()[start..start + self.depth * self.vectors(panel) * self.lanes]
     }
 
-    /// How wide a panel is, and its numbers.
+    /// The width of a panel, and its elements.
     fn panel_mut(&mut self, panel: usize) -> (usize, &mut [T]) {
         let (start, width) = (self.start(panel), self.vectors(panel) * self.lanes);
         let length = self.depth * width;
@@ -191,7 +192,7 @@ impl<T> fmt::Debug for Panels<T> {
     }
 }
 
-/// Numbers in a vector of a level.
+/// Elements of a vector of a level.
 pub(crate) fn lanes<T: Real>(level: Level) -> usize {
     struct Lanes<T>(PhantomData<T>);
     impl<T: Real> WithSimd for Lanes<T> {

@@ -1,29 +1,29 @@
-//! Matrix products: tiles of the result, each summed in registers against packed columns of `B`.
+//! Matrix products, by a register-blocked micro-kernel on packed panels of `B`.
 
-use crate::panels::{Matrix, Panels, lanes};
+use crate::panels::{Panels, StridedMatrix, lanes};
 use crate::real::Real;
 use crate::tile::{self, TALLEST, Term, Tile, WIDEST};
 use pulp::{Simd, WithSimd};
 
-/// The most summands between two visits to a result, so that a panel's part stays in the cache.
+/// The most summands of a cache block, between two updates of a result.
 const DEEPEST: usize = 512;
-/// Bytes of `A` that stay in the cache while one panel after the other meets them.
+/// Bytes of a cache block of `A`, reused for all panels.
 const NEAR: usize = 1 << 19;
-/// Columns of `B` packed at once when it does not come packed.
+/// Columns of `B` packed at once, where it is not packed already.
 const BLOCK: usize = 256;
-/// So few rows do not repay packing `B`.
+/// The most rows for which packing `B` does not pay.
 const FEW: usize = 3 * TALLEST;
-/// Rows this many bytes apart compete for the same lines of the cache,
+/// The stride in bytes at which rows map to the same cache set.
 const PAGE: usize = 4096;
-/// which holds so many of them at a time.
+/// The associativity of the cache.
 const WAYS: usize = 8;
 
-/// `c = a b` or, to `add`, `c += a b`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`, `[m, n]`, starts at
-/// `i stride`. No row of `c` depends on how many there are.
+/// Computes `c = a b`, or `c += a b` with `add`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`,
+/// `[m, n]`, starts at `i stride`. The result of a row does not depend on the number of rows.
 ///
 /// # Panics
-/// If the sizes do not fit, a slice is too short, or rows of `c` overlap.
-pub fn product<T: Real>(a: Matrix<'_, T>, b: &Panels<T>, c: &mut [T], stride: usize, add: bool) {
+/// If shapes do not match, a slice is too short, or rows of `c` overlap.
+pub fn product<T: Real>(a: StridedMatrix<'_, T>, b: &Panels<T>, c: &mut [T], stride: usize, add: bool) {
     check(a, b.depth(), b.columns(), c, stride);
     if b.depth() == 0 && !add {
         clear(c, a.rows, b.columns(), stride);
@@ -31,13 +31,14 @@ pub fn product<T: Real>(a: Matrix<'_, T>, b: &Panels<T>, c: &mut [T], stride: us
     b.level().run(Product { a, b: Right::Packed(b), c, stride, add });
 }
 
-/// [`product`] with a matrix `[k, n]` as it lies, packed into `scratch`, part by part, for the level of that.
+/// Computes [`product`] with an unpacked `b`, `[k, n]`, packed block by block into `scratch` and for its
+/// level.
 ///
 /// # Panics
-/// As [`product`], or if `b` does not lie in its slice.
+/// As [`product`], or if `b` exceeds its slice.
 pub fn product_unpacked<T: Real>(
-    a: Matrix<'_, T>,
-    b: Matrix<'_, T>,
+    a: StridedMatrix<'_, T>,
+    b: StridedMatrix<'_, T>,
     c: &mut [T],
     stride: usize,
     add: bool,
@@ -57,23 +58,23 @@ pub fn product_unpacked<T: Real>(
         0
     };
     if plain > 0 {
-        let b = Right::Plain(Matrix { columns: plain, ..b });
+        let b = Right::Plain(StridedMatrix { columns: plain, ..b });
         scratch.level().run(Product { a, b, c, stride, add });
     }
     for (column, columns) in tile::balanced(b.columns - plain, BLOCK) {
         let column = plain + column;
         for (row, rows) in tile::balanced(b.rows, DEEPEST) {
             let data = &b.data[row * b.row_stride + column * b.column_stride..];
-            scratch.repack(Matrix { data, rows, columns, ..b });
-            let a = Matrix { data: &a.data[row * a.column_stride..], columns: rows, ..a };
+            scratch.repack(StridedMatrix { data, rows, columns, ..b });
+            let a = StridedMatrix { data: &a.data[row * a.column_stride..], columns: rows, ..a };
             product(a, scratch, &mut c[column..], stride, add || row > 0);
         }
     }
 }
 
-fn check<T: Real>(a: Matrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
+fn check<T: Real>(a: StridedMatrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
     a.check();
-    assert_eq!(a.columns, depth, "the columns of the left side are the rows of the right side");
+    assert_eq!(a.columns, depth, "the columns of the left operand must be the rows of the right operand");
     if a.rows > 0 && columns > 0 {
         assert!(stride >= columns || a.rows == 1, "rows of the result must not overlap");
         let last = (a.rows - 1).checked_mul(stride).and_then(|start| start.checked_add(columns));
@@ -89,16 +90,16 @@ fn clear<T: Real>(c: &mut [T], rows: usize, columns: usize, stride: usize) {
     }
 }
 
-/// Where the right side of a checked product lies.
+/// The right operand of a checked product.
 enum Right<'a, T> {
     Packed(&'a Panels<T>),
-    /// Row after row, in as many columns as fill vectors.
-    Plain(Matrix<'a, T>),
+    /// Row-major, with columns that fill vectors.
+    Plain(StridedMatrix<'a, T>),
 }
 
-/// A product whose sizes have been checked.
+/// A product with checked sizes.
 struct Product<'a, T> {
-    a: Matrix<'a, T>,
+    a: StridedMatrix<'a, T>,
     b: Right<'a, T>,
     c: &'a mut [T],
     stride: usize,
@@ -134,8 +135,8 @@ impl<T: Real> WithSimd for Product<'_, T> {
 }
 
 impl<T: Real> Product<'_, T> {
-    /// Adds a block of summands to some rows and columns of the result; the rows of the right side start `pitch` apart.
-    /// What starts where and is how long: rows, summands, columns.
+    /// Adds a block of summands to a block of the result; rows of the right operand start `pitch` elements
+    /// apart. The ranges are those of rows, summands and columns, each as start and length.
     #[inline(always)]
     fn panel<S: Simd>(
         &mut self,
@@ -170,9 +171,10 @@ impl<T: Real> Product<'_, T> {
                 columns,
                 add: self.add || skip > 0,
             };
-            // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed for the
-            // lanes of `S`, or its columns fill them in the matrix that lies row after row. `check` saw that `a`, that
-            // matrix and `c` lie in their slices and that the rows of `c`, which is borrowed, do not overlap.
+            // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed
+            // for the lanes of `S`, or its columns fill them in the matrix that lies row after row. `check`
+            // saw that `a`, that matrix and `c` lie in their slices and that the rows of `c`, which is
+            // borrowed, do not overlap.
             unsafe { tile::compute(simd, vectors, height, &tile) };
         }
     }

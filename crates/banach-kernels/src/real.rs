@@ -1,6 +1,6 @@
 //! Real numbers of the kernels: single and double precision, and vectors of them.
 
-use crate::functions::Functions;
+use crate::scalar::Scalar;
 use pulp::Simd;
 use pulp::bytemuck::{Pod, cast_slice_mut};
 use std::fmt::{Debug, Display};
@@ -13,28 +13,28 @@ mod sealed {
 
 /// `f32` or `f64`. A vector holds as many as the instructions of `S` take at once.
 pub trait Real:
-    sealed::Sealed + Functions + Copy + Send + Sync + Default + PartialOrd + Debug + Display + 'static
+    sealed::Sealed + Scalar + Copy + Send + Sync + Default + PartialOrd + Debug + Display + 'static
 {
     /// Zero.
     const ZERO: Self;
     /// One.
     const ONE: Self;
-    /// The distance from 1 to the next number.
+    /// The machine epsilon.
     const EPSILON: f64;
 
     /// A vector of these numbers.
     #[doc(hidden)]
     type Vector<S: Simd>: pulp::bytemuck::Pod + Debug + Send + Sync;
-    /// A truth value for every number of a vector.
+    /// A truth value for every element of a vector.
     #[doc(hidden)]
     type Mask<S: Simd>: Copy + Debug + Send + Sync;
 
     /// The nearest number.
     fn from_f64(number: f64) -> Self;
-    /// The same number.
+    /// Converts to double precision, exactly.
     fn to_f64(self) -> f64;
 
-    /// Numbers in a vector.
+    /// Elements of a vector.
     #[doc(hidden)]
     fn lanes<S: Simd>() -> usize {
         size_of::<Self::Vector<S>>() / size_of::<Self>()
@@ -72,28 +72,29 @@ pub trait Real:
         yes: Self::Vector<S>,
         no: Self::Vector<S>,
     ) -> Self::Vector<S>;
-    /// The vectors a slice starts with, and the numbers left over.
+    /// Splits a slice into vectors and a remainder.
     #[doc(hidden)]
     fn vectors<S: Simd>(slice: &[Self]) -> (&[Self::Vector<S>], &[Self]);
-    /// [`vectors`](Self::vectors), to be written.
+    /// [`vectors`](Self::vectors) for writing.
     #[doc(hidden)]
     fn vectors_mut<S: Simd>(slice: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
-    /// Less than a vector of numbers, and zeros.
+    /// Loads fewer elements than a vector has, padded with zeros.
     #[doc(hidden)]
     fn load_part<S: Simd>(simd: S, slice: &[Self]) -> Self::Vector<S>;
-    /// As many numbers as the slice takes.
+    /// Stores as many elements as the slice has.
     #[doc(hidden)]
     fn store_part<S: Simd>(simd: S, slice: &mut [Self], vector: Self::Vector<S>);
     #[doc(hidden)]
     fn total<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
 
-    /// The numbers without their signs.
+    /// The absolute values.
     #[doc(hidden)]
     fn absolute<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
-    /// Numbers without signs, with the signs of others.
+    /// Nonnegative numbers with the signs of other numbers.
     #[doc(hidden)]
     fn with_sign<S: Simd>(simd: S, size: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S>;
-    /// `1.5 2^m` for m bits after the point: added to a number, it leaves the nearest integer in the lowest bits.
+    /// `1.5 2^m` for m bits after the point: added to a number, it leaves the nearest integer in the lowest
+    /// bits.
     #[doc(hidden)]
     const ROUNDER: Self;
     /// `2^k` from `ROUNDER + k`, where that is a normal number.
@@ -104,7 +105,7 @@ pub trait Real:
     fn split_exponent<S: Simd>(simd: S, a: Self::Vector<S>) -> (Self::Vector<S>, Self::Vector<S>);
 }
 
-/// Changes the bits of every number; a loop over a vector, which the compiler turns into vector instructions.
+/// Applies a function to the bits of every element, in a loop that the compiler vectorizes.
 #[inline(always)]
 fn map_bits<V: Pod, B: Pod>(vector: V, change: impl Fn(B) -> B) -> V {
     let mut vector = vector;

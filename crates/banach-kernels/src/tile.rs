@@ -1,7 +1,7 @@
-//! The micro-kernel of products, on a tile of results in registers: a few rows, one or two vectors wide.
+//! The micro-kernel of products: a tile of results in registers, a few rows high and one or two vectors wide.
 //!
-//! Products, convolutions and their weight gradients are all sums of terms "a few rows times a panel", so that one loop
-//! serves them all. A row is summed in the same order whatever the height of its tile.
+//! Products, convolutions and their weight gradients are all sums of terms "a few rows times a panel",
+//! computed by one loop. The order of summation of a row does not depend on the height of its tile.
 
 use crate::real::Real;
 use pulp::{Simd, WithSimd};
@@ -11,51 +11,51 @@ pub(crate) const TALLEST: usize = 14;
 /// The most vectors in a row of a tile.
 pub(crate) const WIDEST: usize = 2;
 
-/// One term of the sum: where its rows and its part of the panel begin.
+/// One term of the sum: the starts of its rows and of its range of the panel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Term {
-    /// Where, in [`Tile::rows`], the pointer to the first row stands.
+    /// The index in [`Tile::rows`] of the pointer to the first row.
     pub(crate) rows: usize,
-    /// How many rows of the panel lie before.
+    /// The first row of the panel.
     pub(crate) panel: usize,
 }
 
 /// A tile: `c[i, j] = Σ_term Σ_p rows[term.rows + i step][skip + p stride] · panel[term.panel + p, j]`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tile<'a, T> {
-    /// Pointers to the left rows.
+    /// Pointers to the rows of the left operand.
     pub(crate) rows: *const *const T,
     /// Pointers from one row of the tile to the next.
     pub(crate) step: usize,
-    /// Numbers to pass over in every left row.
+    /// Elements to skip in every left row.
     pub(crate) skip: usize,
-    /// Numbers from one summand to the next in a left row.
+    /// Elements from one summand to the next in a left row.
     pub(crate) stride: usize,
     /// Summands in a term.
     pub(crate) depth: usize,
-    /// What is summed.
+    /// The terms of the sum.
     pub(crate) terms: &'a [Term],
-    /// The right side: rows of whole vectors.
+    /// The right operand, in rows of whole vectors.
     pub(crate) panel: *const T,
-    /// Numbers from one row of the right side to the next.
+    /// Elements from one row of the right operand to the next.
     pub(crate) pitch: usize,
     /// The first result.
     pub(crate) c: *mut T,
-    /// Numbers from one row of results to the next.
+    /// Elements from one row of results to the next.
     pub(crate) c_stride: usize,
-    /// Results in a row: more than all vectors but the last hold, not more than all hold.
+    /// Results in a row: they fill all vectors but the last, which they fill at least in part.
     pub(crate) columns: usize,
-    /// Whether results are added to what is there.
+    /// Whether to add to the existing results.
     pub(crate) add: bool,
 }
 
-/// How tall a tile of so many vectors can be before its sums leave the registers.
+/// The largest height of a tile of this width whose sums fit in the registers.
 #[inline(always)]
 pub(crate) const fn tallest<S: Simd>(vectors: usize) -> usize {
     if S::REGISTER_COUNT >= 32 { TALLEST } else { 12 / vectors }
 }
 
-/// Parts of `0..count`, none longer than `most` and all nearly equal: where each starts and how long it is.
+/// Splits `0..count` into ranges of nearly equal length, at most `most`: the start and the length of each.
 #[inline(always)]
 pub(crate) fn balanced(count: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
     let parts = count.div_ceil(most);
@@ -65,18 +65,18 @@ pub(crate) fn balanced(count: usize, most: usize) -> impl Iterator<Item = (usize
     })
 }
 
-/// Computes a tile of so many rows and vectors.
+/// Computes a tile of a given height and width in vectors.
 ///
 /// # Safety
-/// `1 <= vectors <= WIDEST` and `1 <= height <= tallest(vectors)`. For every row `i < height`, term and `p < depth` the numbers
-/// the formula of [`Tile`] names can be read, the panel's rows as whole vectors; `columns` results can be written at
-/// `c + i c_stride`, and nobody else refers to them.
+/// `1 <= vectors <= WIDEST` and `1 <= height <= tallest(vectors)`. For every row `i < height`, term and
+/// `p < depth` the numbers the formula of [`Tile`] names can be read, the panel's rows as whole vectors;
+/// `columns` results can be written at `c + i c_stride`, and no other reference to them exists.
 #[inline(always)]
 pub(crate) unsafe fn compute<S: Simd, T: Real>(simd: S, vectors: usize, height: usize, tile: &Tile<'_, T>) {
     macro_rules! heights {
         ($vectors:literal: $($height:literal)*) => {
             match height {
-                // SAFETY: as the caller promises, for just this height and width.
+                // SAFETY: the caller's contract, for this height and width.
                 $($height => unsafe { fixed::<S, T, $height, $vectors>(simd, tile) },)*
                 _ => unreachable!("a tile of {height} rows"),
             }
@@ -98,7 +98,7 @@ unsafe fn fixed<S: Simd, T: Real, const H: usize, const V: usize>(simd: S, tile:
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
-            // SAFETY: `fixed` makes this, under the same promise.
+            // SAFETY: constructed by `fixed` alone, under its contract.
             unsafe {
                 if self.0.stride == 1 {
                     store(simd, self.0, sums::<S, T, H, V, true>(simd, self.0));
@@ -126,7 +126,7 @@ unsafe fn sums<S: Simd, T: Real, const H: usize, const V: usize, const UNIT: boo
     let stride = if UNIT { 1 } else { tile.stride };
     let mut sums = [[T::splat(simd, T::ZERO); V]; H];
     for term in tile.terms {
-        // SAFETY: what is read is what the formula names, as the caller promises.
+        // SAFETY: reads exactly the elements of the formula, which the caller guarantees to be readable.
         unsafe {
             let mut rows = [std::ptr::null::<T>(); H];
             for (i, row) in rows.iter_mut().enumerate() {
@@ -163,7 +163,8 @@ unsafe fn store<S: Simd, T: Real, const H: usize, const V: usize>(
     if tile.columns == V * lanes && !tile.add {
         for (i, row) in sums.iter().enumerate() {
             for (v, sum) in row.iter().enumerate() {
-                // SAFETY: these are results the caller lends, whole vectors of them. No sum leaves its register before.
+                // SAFETY: whole vectors of results, writable by the caller's contract. Sums stay in registers
+                // until here.
                 unsafe {
                     let c = tile.c.add(i * tile.c_stride + v * lanes);
                     c.cast::<T::Vector<S>>().write_unaligned(*sum);
@@ -175,7 +176,7 @@ unsafe fn store<S: Simd, T: Real, const H: usize, const V: usize>(
     for (i, row) in sums.into_iter().enumerate() {
         for (v, mut sum) in row.into_iter().enumerate() {
             let columns = tile.columns - v * lanes;
-            // SAFETY: these are the results the caller lends, `columns` of them from here on.
+            // SAFETY: `columns` results from here are writable by the caller's contract.
             unsafe {
                 let c = tile.c.add(i * tile.c_stride + v * lanes);
                 if columns >= lanes {

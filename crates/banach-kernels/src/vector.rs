@@ -1,17 +1,18 @@
-//! Vector arithmetic of solvers, in double precision, rounded once at the end, the same at every level.
+//! Vector arithmetic of solvers, in double precision with one final rounding, bit for bit equal at every
+//! level.
 
 use crate::{Level, Real};
 use pulp::{Simd, WithSimd};
 use std::array;
 
-/// Partial sums kept apart: enough to hide the latency of additions in every vector.
+/// The number of partial sums: enough to hide the latency of additions at every level.
 const LANES: usize = 32;
 
-/// The scalar product.
+/// Returns the inner product.
 ///
 /// # Panics
 ///
-/// Where the rows differ in length; so do all functions of several rows.
+/// If the lengths differ, as for all functions of several vectors.
 pub fn dot<T: Real>(level: Level, a: &[T], b: &[T]) -> f64 {
     let [sum] = level.run(Sums(
         a,
@@ -22,12 +23,12 @@ pub fn dot<T: Real>(level: Level, a: &[T], b: &[T]) -> f64 {
     sum
 }
 
-/// The sum of squares.
+/// Returns the sum of squares.
 pub fn square_sum<T: Real>(level: Level, x: &[T]) -> f64 {
     dot(level, x, x)
 }
 
-/// The sums of `(gx - x)^2` and of `gx^2`, in one pass.
+/// Returns the sums of `(gx - x)^2` and of `gx^2`, in one pass.
 pub fn distance_and_size<T: Real>(level: Level, x: &[T], gx: &[T]) -> (f64, f64) {
     let [distance, size] = level.run(Sums(
         x,
@@ -38,11 +39,11 @@ pub fn distance_and_size<T: Real>(level: Level, x: &[T], gx: &[T]) -> (f64, f64)
     (distance, size)
 }
 
-/// The Euclidean norm, by a second pass over scaled numbers so that no square overflows or vanishes.
+/// Returns the Euclidean norm, in two passes with scaling, so that no square overflows or underflows.
 pub fn careful_norm<T: Real>(level: Level, x: &[T]) -> f64 {
     let largest = level.run(Largest(x));
     if largest == 0.0 || largest == f64::INFINITY {
-        // Zeros and NaN, or infinite: the plain sum says it.
+        // For zeros, NaN and infinity the unscaled sum is right.
         return square_sum(level, x).sqrt();
     }
     let [sum] = level.run(Sums(
@@ -59,17 +60,17 @@ pub fn axpy<T: Real>(level: Level, y: &mut [T], factor: f64, x: &[T]) {
     combine(level, y, &[(factor, x)]);
 }
 
-/// Adds all `factor x` to y in their order, in one pass.
+/// Adds all `factor x` to y in order, in one pass.
 pub fn combine<T: Real>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
     for (_, x) in terms {
-        assert_eq!(x.len(), y.len(), "the lengths of rows");
+        assert_eq!(x.len(), y.len(), "the lengths of vectors must be equal");
     }
     level.run(Combine(y, terms));
 }
 
 /// Writes `a - b` to out.
 pub fn subtract<T: Real>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
-    assert!(a.len() == out.len() && b.len() == out.len(), "the lengths of rows");
+    assert!(a.len() == out.len() && b.len() == out.len(), "the lengths of vectors must be equal");
     level.run(Subtract(out, a, b));
 }
 
@@ -78,7 +79,7 @@ pub fn scale<T: Real>(level: Level, x: &mut [T], factor: f64) {
     level.run(Scale(x, factor));
 }
 
-/// K sums of terms of two rows.
+/// K sums over elements of two vectors.
 struct Sums<'a, T, F>(&'a [T], &'a [T], F);
 
 impl<T: Real, F: Fn(f64, f64) -> [f64; K], const K: usize> WithSimd for Sums<'_, T, F> {
@@ -87,7 +88,7 @@ impl<T: Real, F: Fn(f64, f64) -> [f64; K], const K: usize> WithSimd for Sums<'_,
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> [f64; K] {
         let Sums(a, b, term) = self;
-        assert_eq!(a.len(), b.len(), "the lengths of rows");
+        assert_eq!(a.len(), b.len(), "the lengths of vectors must be equal");
         let mut sums = [[0.0; LANES]; K];
         let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
         for (a, b) in a.iter().zip(b) {
@@ -108,7 +109,7 @@ impl<T: Real, F: Fn(f64, f64) -> [f64; K], const K: usize> WithSimd for Sums<'_,
     }
 }
 
-/// The sum of partial sums, half added to half.
+/// The sum of partial sums, by pairwise halving.
 #[inline(always)]
 fn folded(sums: [f64; LANES]) -> f64 {
     let sums: [f64; LANES / 2] = array::from_fn(|lane| sums[lane] + sums[lane + LANES / 2]);
@@ -117,7 +118,7 @@ fn folded(sums: [f64; LANES]) -> f64 {
     (sums[0] + sums[2]) + (sums[1] + sums[3])
 }
 
-/// The largest absolute value that is a number.
+/// The largest absolute value, ignoring NaN.
 struct Largest<'a, T>(&'a [T]);
 
 impl<T: Real> WithSimd for Largest<'_, T> {

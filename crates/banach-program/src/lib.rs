@@ -62,5 +62,6 @@ pub use run::native::{ConvolutionMethod, Machine, Packed, Workspace};
 pub use run::operand::{Operand, Target};
 pub use run::value::host::{Host, Owned};
 pub use run::value::number::Number;
+pub use trace::outputs::Outputs;
 pub use trace::record::{record, trace};
 pub use trace::tensors::Tensors;

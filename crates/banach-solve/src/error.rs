@@ -1,22 +1,22 @@
-//! Requests that are impossible.
+//! Errors: requests that cannot be met.
 
 use crate::Outcome;
 
-/// A request that cannot be met. Numerical failure is an [`Outcome`] and becomes an error only where one is asked for,
-/// by [`Solution::into_converged`](crate::Solution::into_converged).
+/// A request that cannot be met. A numerical failure is an [`Outcome`]; only
+/// [`Solution::into_converged`](crate::Solution::into_converged) turns it into an error.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A setting has a value with no meaning.
+    /// A setting has an invalid value.
     #[error("`{setting}` is {found}, expected {expected}; {remedy}")]
     Setting {
         /// The full name of the setting.
         setting: &'static str,
-        /// The value it has.
+        /// Its value.
         found: String,
-        /// The values it may have.
+        /// Its valid values.
         expected: &'static str,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
     },
     /// The map changed the shape of the state.
@@ -29,9 +29,9 @@ pub enum Error {
         /// Rows and width of the state.
         expected: [usize; 2],
     },
-    /// The guess of a linear solve is not of the shape of its right-hand side.
+    /// The guess of a linear solve and its right-hand side differ in shape.
     #[error(
-        "the guess has shape {found:?}, expected that of the right-hand side, {expected:?}; leave it out if there is none"
+        "the guess has shape {found:?}, expected the shape of the right-hand side, {expected:?}; pass None for no guess"
     )]
     Guess {
         /// Rows and width of the guess.
@@ -39,28 +39,30 @@ pub enum Error {
         /// Rows and width of the right-hand side.
         expected: [usize; 2],
     },
-    /// A state is too wide for a solver that writes its system down.
+    /// A state is too wide for a dense solver.
     #[error(
-        "the state has n = {width} numbers a row, and `{setting}` is {limit}: writing a system down takes n applications and \
+        "the state has n = {width} numbers a row, and `{setting}` is {limit}: assembling a dense matrix takes n applications and \
          n² numbers for every row; use a Krylov method such as GMRES, or raise the limit"
     )]
     Wide {
-        /// The setting that says how wide it may be.
+        /// The setting that limits the width.
         setting: &'static str,
         /// The width of the state.
         width: usize,
-        /// The largest that is allowed.
+        /// The largest allowed width.
         limit: usize,
     },
-    /// The energy did not return one number for every row.
-    #[error("the energy returned {found} numbers, expected one for each of {expected} rows")]
+    /// The energy did not return one value for every row.
+    #[error(
+        "the energy returned {found} values, expected {expected}, one for every row; an energy must not couple rows"
+    )]
     Energy {
-        /// How many numbers it returned.
+        /// The number of values.
         found: usize,
-        /// How many rows there are.
+        /// The number of rows.
         expected: usize,
     },
-    /// At least one row did not converge, and only converged rows were asked for.
+    /// At least one row did not converge, though only converged rows are acceptable.
     #[error(
         "{failed} of {rows} rows did not converge; the first, row {row}, ended as {outcome} after {steps} steps with \
          residual {residual:.3e} (relative {relative:.3e}): {advice}"
@@ -68,25 +70,25 @@ pub enum Error {
     Unconverged {
         /// The first row that failed.
         row: usize,
-        /// How it ended.
+        /// Its outcome.
         outcome: Outcome,
-        /// What can be done about it.
+        /// The remedy.
         advice: &'static str,
         /// Its steps.
         steps: usize,
         /// Its smallest residual `‖g(x) - x‖`.
         residual: f64,
-        /// That residual relative to what the tolerance measures it against.
+        /// Its smallest residual divided by the scale of the tolerance.
         relative: f64,
-        /// How many rows failed.
+        /// The number of rows that failed.
         failed: usize,
-        /// How many rows there are.
+        /// The number of rows.
         rows: usize,
     },
 }
 
 impl Error {
-    /// An error about the setting unless `valid`.
+    /// Returns an error about the setting unless `valid`.
     pub(crate) fn unless(
         valid: bool,
         setting: &'static str,

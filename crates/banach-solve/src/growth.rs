@@ -1,60 +1,63 @@
-//! The convergence test of one row, for states that may grow without bound.
+//! The convergence test of a row whose state may grow without bound.
 
 use crate::Tolerance;
 
-/// The part of the first residual to which the residual of a grown state must fall: 2⁻⁷.
+/// The fraction of the first residual to which the residual of a grown state must fall: 2⁻⁷.
 ///
-/// A row without a fixed point, whose residual cannot fall below `d`, is never taken for converged where `d` is more than this
-/// part of its first residual (and more than the absolute tolerance). A larger part would let more such rows pass; a smaller one
-/// asks plain iteration for more steps than the relative tolerance does wherever the state grows a lot (at `1e-4`, by 78).
-const FALLEN: f64 = 1.0 / 128.0;
+/// A row without a fixed point, whose residual stays above `d`, cannot pass for converged where `d` exceeds
+/// this fraction of its first residual (and the absolute tolerance). A larger fraction would accept more such
+/// rows; a smaller one would require more steps of plain iteration than the relative tolerance does where the
+/// state grows by a large factor (by 78 at a relative tolerance of `1e-4`).
+const REQUIRED_DECREASE: f64 = 1.0 / 128.0;
 
-/// The rounding of `g(x) - x`, in units of the precision of the state times its size.
+/// The rounding error of `g(x) - x`, in units of the precision of the state times its norm.
 const ROUNDING: f64 = 2.0;
 
-/// The growth of a state beyond which the relative tolerance alone proves nothing.
-const GROWN: f64 = 2.0;
+/// The growth factor of a state above which a small relative residual is no evidence of convergence.
+const GROWTH_LIMIT: f64 = 2.0;
 
-/// What the first point of a row says about its later ones.
+/// The residual and the size of a row at its first point, against which grown states are judged.
 ///
-/// Where there is no fixed point, a solver may move the state so far away that any residual is small beside it, or is lost in the
-/// rounding of `x + tiny`. So the residual of a state that has grown is compared with the first residual, and its rounding is
-/// added to it. The scale is that of the first point: a later residual may be large only because the solver jumped.
+/// Where there is no fixed point, a solver may move the state so far away that any residual is small relative
+/// to it, or vanishes in the rounding of `x + tiny`. So the residual of a grown state, with its rounding
+/// error added, is compared with the first residual. Later residuals are no scale: one may be large only
+/// because the solver jumped.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Growth {
-    /// Residual and size at the first point, in the norm of the tolerance; none before that.
+    /// Residual and size at the first point, in the norm of the tolerance; `None` before that.
     first: Option<(f64, f64)>,
     /// The precision of the state.
     precision: f64,
-    /// The residual that always suffices.
+    /// The absolute tolerance.
     absolute: f64,
 }
 
 impl Growth {
-    /// Before the first point.
+    /// A row before its first point.
     pub(crate) fn new(precision: f64, absolute: f64) -> Self {
         Self { first: None, precision, absolute }
     }
 
-    /// Records residual and size of the first point; later calls change nothing.
+    /// Records residual and size on the first call; later calls have no effect.
     pub(crate) fn begin(&mut self, residual: f64, size: f64) {
         self.first.get_or_insert((residual, size));
     }
 
-    /// Whether the tolerance is met, and not by growth alone.
+    /// Whether the row meets the tolerance, other than by growth alone.
     pub(crate) fn met(&self, tolerance: &Tolerance, residual: f64, size: f64) -> bool {
-        let enough = !self.grown(size) || self.bound(residual, size) <= self.enough();
-        tolerance.met(residual, size) && enough
+        let fallen = !self.grown(size) || self.bound(residual, size) <= self.acceptable();
+        tolerance.met(residual, size) && fallen
     }
 
-    /// The residual that the point certainly does not exceed: the measured one, and the rounding in it where the state has grown.
+    /// An upper bound on the true residual: the measured one, plus its rounding error where the state has
+    /// grown.
     pub(crate) fn bound(&self, residual: f64, size: f64) -> f64 {
         if self.grown(size) { residual + self.rounding(size) } else { residual }
     }
 
-    /// Whether the state has grown so far that rounding hides any residual that would suffice.
+    /// Whether the state has grown so far that its rounding error exceeds every acceptable residual.
     pub(crate) fn beyond(&self, size: f64) -> bool {
-        self.grown(size) && self.rounding(size) > self.enough()
+        self.grown(size) && self.rounding(size) > self.acceptable()
     }
 
     /// The size as a multiple of the first one; NaN before the first point.
@@ -63,16 +66,16 @@ impl Growth {
     }
 
     fn grown(&self, size: f64) -> bool {
-        self.first.is_some_and(|(_, first)| size > GROWN * first)
+        self.first.is_some_and(|(_, first)| size > GROWTH_LIMIT * first)
     }
 
     fn rounding(&self, size: f64) -> f64 {
         ROUNDING * self.precision * size
     }
 
-    /// The residual that suffices for a state that has grown.
-    fn enough(&self) -> f64 {
-        self.first.map_or(0.0, |(residual, _)| FALLEN * residual).max(self.absolute)
+    /// The largest acceptable residual of a grown state.
+    fn acceptable(&self) -> f64 {
+        self.first.map_or(0.0, |(residual, _)| REQUIRED_DECREASE * residual).max(self.absolute)
     }
 }
 
@@ -92,7 +95,7 @@ mod tests {
         let (growth, tolerance) = (from(1.0, 1.0), Tolerance { absolute: 1e-6, ..Tolerance::default() });
         let met = |residual, size| growth.met(&tolerance, residual, size);
         assert!(met(1e-4, 1.9) && !met(1e-2, 1e6) && met(1e-3, 1e6) && met(1e-7, 1e6));
-        // Lost in the rounding of the state, whatever is measured.
+        // The rounding error of the state exceeds every acceptable residual.
         assert!(!met(0.0, 1e15) && met(0.0, 1e9));
         assert!(growth.beyond(1e15) && !growth.beyond(1e9));
     }

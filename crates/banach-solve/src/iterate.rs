@@ -1,51 +1,51 @@
 //! The iteration loop, from a start to an outcome for every row.
 
-use crate::ledger::{Ledger, picked};
-use crate::present::Present;
-use crate::settings::Rules;
-use crate::{Error, Map, Observe, Rows, Solution, Solver, Visit};
+use crate::active_map::ActiveMap;
+use crate::ledger::Ledger;
+use crate::settings::StoppingRules;
+use crate::state::rows::entries_at;
+use crate::{Error, Iterate, Map, Observe, Rows, Solution, Solver};
 
-/// Visits points until every row has ended: evaluate, measure, judge, report, move, let go of rows that have ended.
+/// Iterates until every row has ended: evaluates the map, records residuals, applies the stopping rules,
+/// reports, steps, and narrows the batch. Returns the solution and the memory of the rows left in the batch.
 ///
-/// Returned with what the solver remembers of the rows that are left.
-///
-/// `sizes` are what residuals are measured against; without them it is the size of the image, `‖g(x)‖`.
+/// `sizes` are the scales of the relative residuals, by default the norm of the image, `‖g(x)‖`.
 pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,
     solver: &S,
     mut sizes: Option<Vec<f64>>,
-    rules: Rules,
+    rules: StoppingRules,
     observer: &mut dyn Observe,
 ) -> Result<(Solution<R>, S::Memory), Error> {
     let mut ledger = Ledger::new(x0, rules);
-    let mut present = Present::new(map);
+    let mut active_map = ActiveMap::new(map);
     let mut memory = solver.start(x0);
     let mut x = x0.clone();
     let mut step = 0;
     while !ledger.finished() {
-        let mut gx = present.apply(&x, &mut ledger)?;
+        let mut gx = active_map.apply(&x, &mut ledger)?;
         let (residuals, image_sizes) = gx.distances(&x);
         let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
         let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
-        ledger.visit(|_| step, &x, &measured, sizes_now);
+        ledger.record(|_| step, &x, &measured, sizes_now);
         ledger.report(step, &measured, observer);
         ledger.enforce();
         if ledger.finished() {
             break;
         }
         let excess = rules.tolerance.excess(&measured, sizes_now);
-        let active = set_back(solver, &mut memory, &ledger, (&mut x, &mut gx));
-        let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
-        let next = solver.step(&visit, &mut memory);
-        ledger.moved(|position| solver.extrapolated(&memory, position));
-        ledger.switched(step, solver.switches(&mut memory));
+        let active = reset_failed(solver, &mut memory, &ledger, (&mut x, &mut gx));
+        let iterate = Iterate::new((&x, &gx), &residuals, &active, &excess);
+        let next = solver.step(&iterate, &mut memory);
+        ledger.record_extrapolations(|position| solver.extrapolated(&memory, position));
+        ledger.record_switches(step, solver.switches(&mut memory));
         drop(gx);
         x = ledger.freeze(next);
-        if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
+        if let Some(keep) = active_map.narrow(ledger.batch(), ledger.actives()) {
             ledger.narrow(&keep);
             solver.narrow(&mut memory, &keep);
-            sizes = sizes.map(|sizes| picked(&sizes, &keep));
+            sizes = sizes.map(|sizes| entries_at(&sizes, &keep));
             x = x.gather(&keep);
         }
         step += 1;
@@ -53,23 +53,26 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     Ok((ledger.close(), memory))
 }
 
-/// The rows that the solver moves. Rows that were set back to their best points wait there for one evaluation: nothing of the point
-/// that they leave, which may not be finite, reaches the memory of the solver, which forgets them.
-fn set_back<R: Rows, S: Solver<R>>(
+/// Returns rows whose extrapolated step failed to their best iterates, and the active rows that the solver
+/// moves.
+///
+/// A row that was reset waits at its best iterate for one evaluation, and the solver clears its memory: the
+/// point that the row leaves may not be finite, and must not reach that memory.
+fn reset_failed<R: Rows, S: Solver<R>>(
     solver: &S,
     memory: &mut S::Memory,
     ledger: &Ledger<R>,
     (x, gx): (&mut R, &mut R),
 ) -> Vec<bool> {
-    let (actives, back) = (ledger.actives(), ledger.back());
-    for position in (0..back.len()).filter(|position| actives[*position]) {
-        if back[position] || ledger.plain(position) {
+    let (actives, reset) = (ledger.actives(), ledger.reset());
+    for position in (0..reset.len()).filter(|position| actives[*position]) {
+        if reset[position] || ledger.needs_plain_steps(position) {
             solver.restart(memory, position);
         }
     }
-    if back.contains(&true) {
-        x.replace(back, ledger.best());
-        gx.replace(back, ledger.best());
+    if reset.contains(&true) {
+        x.replace(reset, ledger.best());
+        gx.replace(reset, ledger.best());
     }
-    actives.iter().zip(back).map(|(active, back)| *active && !back).collect()
+    actives.iter().zip(reset).map(|(active, reset)| *active && !reset).collect()
 }

@@ -1,50 +1,53 @@
 //! The state of every row during a solve, and the rules that end rows.
 
-use crate::advice::Course;
 use crate::growth::Growth;
-use crate::rate::Recent;
-use crate::settings::Rules;
+use crate::report::advice::ResidualTrend;
+use crate::report::rate::ResidualHistory;
+use crate::settings::StoppingRules;
+use crate::state::rows::entries_at;
 use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch};
 use std::time::Instant;
 
-/// One line a row: the best point, its residual, and how the row ended.
+/// The best iterate, the residual and the outcome of every row.
 ///
-/// No solver decides any of this for itself. A row that has ended is never touched again, and may leave the batch
-/// ([`narrow`](Self::narrow)). Lines are of all rows; what is passed in and out is of the rows in the batch, by position.
+/// The ledger alone applies the stopping rules, for every solver. A row that has ended does not change any
+/// more, and may leave the batch ([`narrow`](Self::narrow)). The ledger stores all rows; arguments and
+/// results of its methods describe the rows of the batch, by position.
 pub(crate) struct Ledger<R> {
-    rules: Rules,
+    rules: StoppingRules,
     /// The row at each position of the batch.
     batch: Vec<usize>,
-    /// Which of them are under way.
+    /// The active rows of the batch.
     active: Vec<bool>,
-    /// The best points of the rows in the batch.
+    /// The best iterates of the rows in the batch.
     best: R,
-    /// Those of rows that have left it, among all rows; none before the first has left.
-    left: Option<R>,
+    /// The best iterates of rows that have left the batch, as a matrix of all rows; `None` while the batch is
+    /// whole.
+    departed: Option<R>,
     outcomes: Vec<Option<Outcome>>,
     steps: Vec<usize>,
     residuals: Vec<f64>,
     sizes: Vec<f64>,
-    /// The residual beyond which a row has diverged.
-    ceilings: Vec<f64>,
-    /// What the first point of every row says about its later ones.
+    /// The residual above which a row has diverged.
+    divergence_limits: Vec<f64>,
+    /// The growth of every row since its first point.
     growth: Vec<Growth>,
-    /// The bound on the residual at the best point.
+    /// The bound on the true residual at the best iterate.
     bounds: Vec<f64>,
-    /// Whether a row has moved on from its best point by more than plain steps.
-    strayed: Vec<bool>,
-    /// Whether the size of every row was finite at its first point.
-    given: Vec<bool>,
+    /// Whether a row has taken an extrapolated step since its best iterate.
+    extrapolated: Vec<bool>,
+    /// Whether the size of a row was finite at its first point.
+    finite_data: Vec<bool>,
     precision: f64,
-    /// How often a row was set back to its best point without finding a better one since.
-    setbacks: Vec<usize>,
-    /// Which rows of the batch the last visit has set back.
-    back: Vec<bool>,
-    /// The residual that was last an improvement, and the step it was reached in.
+    /// How often a row was reset to its best iterate without finding a better one since.
+    resets: Vec<usize>,
+    /// Rows of the batch that the last call of [`record`](Self::record) has reset.
+    reset: Vec<bool>,
+    /// The last residual that counted as an improvement, and its step.
     milestones: Vec<(f64, usize)>,
-    /// The last residuals.
-    recent: Vec<Recent>,
-    /// The residuals that were last reported.
+    /// The last residuals of every row.
+    histories: Vec<ResidualHistory>,
+    /// The residuals of the last report.
     reported: Vec<f64>,
     trace: Option<Vec<Record>>,
     stopped: bool,
@@ -57,10 +60,10 @@ pub(crate) struct Ledger<R> {
 }
 
 impl<R: Rows> Ledger<R> {
-    /// Nothing is known yet; `x0` is all there is to return.
-    pub(crate) fn new(x0: &R, rules: Rules) -> Self {
+    /// Creates a ledger in which `x0` is the best iterate of every row, with no residual.
+    pub(crate) fn new(x0: &R, rules: StoppingRules) -> Self {
         let rows = x0.rows();
-        // Rows of no numbers are equal to their image, whatever the map.
+        // Rows of width zero equal their image, whatever the map.
         let (outcome, residual) =
             if x0.width() == 0 { (Some(Outcome::Converged), 0.0) } else { (None, f64::NAN) };
         Self {
@@ -68,21 +71,21 @@ impl<R: Rows> Ledger<R> {
             batch: (0..rows).collect(),
             active: vec![outcome.is_none(); rows],
             best: x0.clone(),
-            left: None,
+            departed: None,
             outcomes: vec![outcome; rows],
             steps: vec![0; rows],
             residuals: vec![residual; rows],
             sizes: vec![residual; rows],
-            ceilings: vec![f64::NAN; rows],
+            divergence_limits: vec![f64::NAN; rows],
             growth: vec![Growth::new(x0.precision(), rules.tolerance.absolute); rows],
             bounds: vec![f64::INFINITY; rows],
-            strayed: vec![false; rows],
-            given: vec![true; rows],
+            extrapolated: vec![false; rows],
+            finite_data: vec![true; rows],
             precision: x0.precision(),
-            setbacks: vec![0; rows],
-            back: vec![false; rows],
+            resets: vec![0; rows],
+            reset: vec![false; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
-            recent: vec![Recent::default(); rows],
+            histories: vec![ResidualHistory::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
             stopped: false,
@@ -100,7 +103,7 @@ impl<R: Rows> Ledger<R> {
         &self.batch
     }
 
-    /// Which rows of the batch are still under way.
+    /// The active rows of the batch.
     pub(crate) fn actives(&self) -> &[bool] {
         &self.active
     }
@@ -110,16 +113,17 @@ impl<R: Rows> Ledger<R> {
         !self.active.contains(&true)
     }
 
-    /// Counts a call of the map on so many rows.
+    /// Counts an evaluation of the map on a number of rows.
     pub(crate) fn evaluated(&mut self, rows: usize) {
         self.evaluations += 1;
         self.row_evaluations += rows;
     }
 
-    /// Takes note of the point `x` that rows have reached after so many steps each, and ends those that are done.
-    pub(crate) fn visit(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
-        // Rows that have ended are frozen at their best points: `x` is as good there.
-        self.back.fill(false);
+    /// Records the iterates `x` and the residuals of the active rows, and ends rows that meet a stopping
+    /// rule; `steps` counts the steps of a row.
+    pub(crate) fn record(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
+        // Rows that have ended are frozen at their best iterates, which equal `x` there.
+        self.reset.fill(false);
         let mut worse = Vec::new();
         for position in 0..self.batch.len() {
             if !self.active[position] {
@@ -128,21 +132,21 @@ impl<R: Rows> Ledger<R> {
             let row = self.batch[position];
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
-            self.recent[row].note(self.steps[row], residual);
+            self.histories[row].push(self.steps[row], residual);
             let outcome = self.judge(row, residual, size);
-            self.back[position] = self.strayed[row] && self.lost(row, outcome, size);
+            self.reset[position] = self.extrapolated[row] && self.is_hopeless(row, outcome, size);
             let first = self.residuals[row].is_nan();
-            let finite = outcome != Some(Outcome::NonFinite) && !self.back[position];
+            let finite = outcome != Some(Outcome::NonFinite) && !self.reset[position];
             let converged = outcome == Some(Outcome::Converged);
             let bound = self.growth[row].bound(residual, size);
             if finite && (first || bound < self.bounds[row] || converged) {
                 (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
-                (self.strayed[row], self.setbacks[row]) = (false, 0);
+                (self.extrapolated[row], self.resets[row]) = (false, 0);
             } else {
                 worse.push(position);
             }
-            if self.back[position] {
-                (self.strayed[row], self.setbacks[row]) = (false, self.setbacks[row] + 1);
+            if self.reset[position] {
+                (self.extrapolated[row], self.resets[row]) = (false, self.resets[row] + 1);
             } else {
                 self.outcomes[row] = outcome;
                 self.active[position] = outcome.is_none();
@@ -157,20 +161,20 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// How the row ends with this residual, if it does.
+    /// The outcome of a row with this residual, if it ends here.
     fn judge(&mut self, row: usize, residual: f64, size: f64) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
-            self.given[row] &= size.is_finite() || !self.residuals[row].is_nan();
+            self.finite_data[row] &= size.is_finite() || !self.residuals[row].is_nan();
             return Some(Outcome::NonFinite);
         }
         self.growth[row].begin(residual, size);
         if self.growth[row].met(&self.rules.tolerance, residual, size) {
             return Some(Outcome::Converged);
         }
-        if self.ceilings[row].is_nan() {
-            self.ceilings[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * residual.max(size);
+        if self.divergence_limits[row].is_nan() {
+            self.divergence_limits[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * residual.max(size);
         }
-        if residual > self.ceilings[row] {
+        if residual > self.divergence_limits[row] {
             return Some(Outcome::Diverged);
         }
         let patience = self.rules.patience?;
@@ -182,9 +186,9 @@ impl<R: Rows> Ledger<R> {
         (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
     }
 
-    /// Whether the row is at a point from which nothing good comes: not finite, exploded, or so far away that no residual can be
-    /// told from rounding.
-    fn lost(&self, row: usize, outcome: Option<Outcome>, size: f64) -> bool {
+    /// Whether the row cannot converge from this point: it is not finite, has diverged, or has grown so far
+    /// that rounding hides every acceptable residual.
+    fn is_hopeless(&self, row: usize, outcome: Option<Outcome>, size: f64) -> bool {
         match outcome {
             Some(Outcome::NonFinite | Outcome::Diverged) => true,
             Some(_) => false,
@@ -192,37 +196,37 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// Which rows of the batch the last visit has set back: a solver's step led them to where nothing good comes from. They go on
-    /// from their best points.
-    pub(crate) fn back(&self) -> &[bool] {
-        &self.back
+    /// Rows of the batch that the last call of [`record`](Self::record) has reset to their best iterates,
+    /// because an extrapolated step led to a point from which they cannot converge.
+    pub(crate) fn reset(&self) -> &[bool] {
+        &self.reset
     }
 
-    /// The best points of the rows in the batch.
+    /// The best iterates of the rows in the batch.
     pub(crate) fn best(&self) -> &R {
         &self.best
     }
 
-    /// Records which rows of the batch have moved on by more than a plain step.
-    pub(crate) fn moved(&mut self, extrapolated: impl Fn(usize) -> bool) {
+    /// Records which rows of the batch have taken an extrapolated step.
+    pub(crate) fn record_extrapolations(&mut self, extrapolated: impl Fn(usize) -> bool) {
         for (position, row) in self.batch.iter().enumerate().filter(|(position, _)| self.active[*position]) {
-            self.strayed[*row] |= !self.back[position] && extrapolated(position);
+            self.extrapolated[*row] |= !self.reset[position] && extrapolated(position);
         }
     }
 
-    /// Whether the row at this position takes plain steps alone, until it finds a better point: from its best one the solver has
-    /// led it astray twice.
-    pub(crate) fn plain(&self, position: usize) -> bool {
-        self.setbacks[self.batch[position]] > 1
+    /// Whether the row at this position is restricted to plain steps until it finds a better iterate:
+    /// extrapolated steps have failed twice from its best one.
+    pub(crate) fn needs_plain_steps(&self, position: usize) -> bool {
+        self.resets[self.batch[position]] > 1
     }
 
-    /// Ends the row at this position, if it is still under way.
+    /// Ends the row at this position, if it is active.
     pub(crate) fn end(&mut self, position: usize, outcome: Outcome) {
         self.outcomes[self.batch[position]].get_or_insert(outcome);
         self.active[position] = false;
     }
 
-    /// Ends rows under way at `x`, which is what was asked for, though nobody has looked at its residual.
+    /// Ends active rows at `x` as approximate, with an unknown residual.
     pub(crate) fn accept(&mut self, step: usize, x: &R) {
         self.best.replace(&self.active, x);
         for position in (0..self.batch.len()).filter(|position| self.active[*position]).collect::<Vec<_>>() {
@@ -232,10 +236,10 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// Ends rows for reasons that are not numerical: an observer, or a budget that is spent.
+    /// Ends rows that an observer has stopped or whose budget is spent.
     pub(crate) fn enforce(&mut self) {
         let budget = self.rules.budget;
-        let (late, spent) = (self.late(), self.remaining() == 0);
+        let (late, spent) = (self.late(), self.evaluations_left() == 0);
         for position in 0..self.batch.len() {
             if self.stopped {
                 self.end(position, Outcome::Stopped);
@@ -249,32 +253,34 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
-    /// The time that is left, if there is a limit.
+    /// Remaining wall-clock budget, or `None` without a limit.
     pub(crate) fn seconds_left(&self) -> Option<f64> {
         self.rules.budget.seconds.map(|limit| limit - self.started.elapsed().as_secs_f64())
     }
 
-    /// Whether the time is over.
+    /// Whether the wall-clock budget is spent.
     fn late(&self) -> bool {
         self.seconds_left().is_some_and(|seconds| seconds <= 0.0)
     }
 
-    /// How many evaluations of any kind are left; none when the time is over.
+    /// The remaining budget of evaluations of any kind; zero once the wall-clock budget is spent.
     pub(crate) fn remaining(&self) -> usize {
-        if self.late() {
-            return 0;
-        }
+        if self.late() { 0 } else { self.evaluations_left() }
+    }
+
+    /// The remaining budget of evaluations of any kind, whatever the clock says.
+    fn evaluations_left(&self) -> usize {
         let spent = self.evaluations + self.derivative_applications + self.energy_evaluations;
         self.rules.budget.evaluations.map_or(usize::MAX, |limit| limit.saturating_sub(spent))
     }
 
-    /// Ends every row still under way, because what is left of the budget does not suffice for one more step.
+    /// Ends every active row, because the remaining budget does not suffice for another step.
     pub(crate) fn exhaust(&mut self) {
         let outcome = if self.late() { Outcome::TimeLimit } else { Outcome::EvaluationLimit };
         (0..self.batch.len()).for_each(|position| self.end(position, outcome));
     }
 
-    /// Tells the trace and the observer; whether the observer asked to stop.
+    /// Appends to the trace and calls the observer. Returns whether the observer has stopped the solve.
     pub(crate) fn report(&mut self, step: usize, residuals: &[f64], observer: &mut dyn Observe) -> bool {
         for (position, row) in self.batch.iter().enumerate() {
             let active = self.active[position];
@@ -289,45 +295,45 @@ impl<R: Rows> Ledger<R> {
         self.stopped
     }
 
-    /// Takes note of rows, by position, that have changed their method after so many steps.
-    pub(crate) fn switched(&mut self, step: usize, switches: Vec<Switch>) {
+    /// Records changes of method after a step; rows are given by position.
+    pub(crate) fn record_switches(&mut self, step: usize, switches: Vec<Switch>) {
         let named = |switch: Switch| Switch { row: self.batch[switch.row], step, ..switch };
         self.switches.extend(switches.into_iter().map(named));
     }
 
-    /// `next` for rows under way, and the best point for rows that have ended or were set back.
+    /// `next` in active rows, and the best iterate in rows that have ended or were reset.
     pub(crate) fn freeze(&self, mut next: R) -> R {
         let at_best: Vec<bool> =
-            self.active.iter().zip(&self.back).map(|(active, back)| !active || *back).collect();
+            self.active.iter().zip(&self.reset).map(|(active, reset)| !active || *reset).collect();
         if at_best.contains(&true) {
             next.replace(&at_best, &self.best);
         }
         next
     }
 
-    /// Lets all rows but those at these positions leave the batch.
+    /// Keeps the rows at these positions in the batch; the others leave it.
     pub(crate) fn narrow(&mut self, keep: &[usize]) {
-        match &mut self.left {
-            Some(left) => left.put(&self.batch, &self.best),
-            None => self.left = Some(self.best.clone()),
+        match &mut self.departed {
+            Some(departed) => departed.put(&self.batch, &self.best),
+            None => self.departed = Some(self.best.clone()),
         }
         let ended = self.batch.iter().zip(&self.active).filter(|(_, active)| !**active);
         ended.for_each(|(row, _)| self.reported[*row] = self.residuals[*row]);
         self.best = self.best.gather(keep);
-        self.batch = picked(&self.batch, keep);
-        self.active = picked(&self.active, keep);
-        self.back = picked(&self.back, keep);
+        self.batch = entries_at(&self.batch, keep);
+        self.active = entries_at(&self.active, keep);
+        self.reset = entries_at(&self.reset, keep);
     }
 
-    /// The result, when every row has ended.
+    /// Returns the solution, when every row has ended.
     pub(crate) fn close(self) -> Solution<R> {
         let relative = |(residual, size): (&f64, &f64)| if *residual == 0.0 { 0.0 } else { residual / size };
         let relatives: Vec<f64> = self.residuals.iter().zip(&self.sizes).map(relative).collect();
-        let course = |row: usize| {
-            let start = (self.steps[row], self.given[row]);
-            Course::of(&self.recent[row], start, relatives[row], self.precision)
+        let trend = |row: usize| {
+            let start = (self.steps[row], self.finite_data[row]);
+            ResidualTrend::of(&self.histories[row], start, relatives[row], self.precision)
         };
-        let courses = (0..relatives.len()).map(course).collect();
+        let trends = (0..relatives.len()).map(trend).collect();
         let statistics = Statistics {
             evaluations: self.evaluations,
             earlier: 0,
@@ -337,12 +343,12 @@ impl<R: Rows> Ledger<R> {
             steps: self.steps,
             relative: relatives,
             residuals: self.residuals,
-            rates: self.recent.iter().map(Recent::rate).collect(),
+            rates: self.histories.iter().map(ResidualHistory::rate).collect(),
             growth: self.growth.iter().zip(&self.sizes).map(|(growth, size)| growth.factor(*size)).collect(),
             switches: self.switches,
             trace: self.trace,
         };
-        let value = match self.left {
+        let value = match self.departed {
             Some(mut all) => {
                 all.put(&self.batch, &self.best);
                 all
@@ -350,11 +356,6 @@ impl<R: Rows> Ledger<R> {
             None => self.best,
         };
         let ended = |outcome: Option<Outcome>| outcome.unwrap_or(Outcome::Stopped);
-        Solution::new(value, self.outcomes.into_iter().map(ended).collect(), courses, statistics)
+        Solution::new(value, self.outcomes.into_iter().map(ended).collect(), trends, statistics)
     }
-}
-
-/// The entries at these positions.
-pub(crate) fn picked<T: Clone>(all: &[T], keep: &[usize]) -> Vec<T> {
-    keep.iter().map(|position| all[*position].clone()).collect()
 }

@@ -1,8 +1,9 @@
 //! Solvers of fixed points and linear systems on batched rows, with an outcome for every row.
 //!
-//! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)` for a
-//! [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application. Nothing here
-//! differentiates (a [`Smooth`] map brings its derivative, for [`fixed_point_smooth`]), and a numerical failure is a value ([`Outcome`]), not an error.
+//! The state is a matrix `[rows, n]` in which every row is its own problem. [`fixed_point`] solves `x = g(x)`
+//! for a [`Map`] `g`; [`solve_linear`] solves `(I - A) c = v` for a linear map `A` known only by application.
+//! Nothing here differentiates (a [`Smooth`] map brings its derivative, for [`fixed_point_smooth`]), and a
+//! numerical failure is a value ([`Outcome`]), not an error.
 //!
 //! ```
 //! use banach_solve::{Settings, fixed_point};
@@ -20,70 +21,61 @@
 //! # Ok::<(), banach_solve::Error>(())
 //! ```
 //!
-//! | question | file |
+//! | room | contents |
 //! | :-- | :-- |
-//! | What is iterated? | [`Map`] and [`Smooth`] in `map` |
-//! | On what? | [`Rows`] in `rows`: tensors (`tensor`), or a [`Matrix`] in memory (`matrix`, `storage`) |
-//! | When is it converged, and when is enough enough? | [`Tolerance`] with its [`Norm`], [`Budget`], [`Patience`] in `tolerance` |
-//! | What can be set? | [`Settings`] in `settings` |
-//! | What came out? | [`Solution`], [`Outcome`], [`Statistics`] in `solution`, [`Switch`] in `switch` |
-//! | And where one solve goes on where another has ended? | [`Solution::continuing`] in `continued` |
-//! | How is its course written down? | [`Record::csv`] in `trace` |
-//! | Who watches? | [`Observe`] in `observe` |
-//! | How is that said in words? | [`Solution::explain`] in `explain`, with [`advice`] from a table of solvers and outcomes |
-//! | How fast did it converge? | [`Statistics::rates`], from the private `rate` |
-//! | Who decides about each row? | the private `ledger`, called by the loop in `iterate`; `growth` where states grow |
-//! | How does the state move? | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`], [`Auto`] and [`Newton`] in `fixed_point`; [`Handover`] from one to the other |
-//! | How are linear systems solved? | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`] and [`Dense`] in `linear` |
-//! | And by choice only nearly? | [`Truncated`] and [`LinearSolver::Identity`] in `linear` |
-//! | How large is a linear map? | [`spectral_radius`] and [`spectral_norm`] in `spectrum` |
-//! | What is impossible? | [`Error`] in `error` |
+//! | `map` | [`Map`], and [`Smooth`] maps with a derivative or an energy |
+//! | `state` | row arithmetic, [`Rows`], on tensors and on a [`Matrix`] in memory |
+//! | `tolerance`, `settings` | [`Tolerance`] with its [`Norm`], [`Budget`], [`Patience`]; [`Settings`] |
+//! | `outcome`, `error` | the [`Outcome`] of a row; impossible requests, [`Error`] |
+//! | `report` | [`Solution`], [`Statistics`], traces ([`Record`]), changes of method ([`Switch`]), [`advice`] |
+//! | `observe` | observers of a solve, [`Observe`] |
+//! | `growth`, `ledger` | the stopping rules, row by row |
+//! | `active_map`, `solver`, `iterate` | the rows left in the batch, the interface [`Solver`], the loop |
+//! | `derivative_free` | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`] |
+//! | `linear` | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`], [`Dense`], [`Truncated`] |
+//! | `fixed_point` | [`Newton`], [`Auto`], the [`Handover`] from Auto to Newton, [`fixed_point()`] |
+//! | `conversion` | every solver as a member of its enumeration |
+//! | `spectrum` | [`spectral_radius`] and [`spectral_norm`] of linear maps |
 
-mod advice;
-mod continued;
+mod active_map;
+mod conversion;
+mod derivative_free;
 mod error;
-mod explain;
 mod fixed_point;
 mod growth;
 mod iterate;
 mod ledger;
 mod linear;
 mod map;
-mod matrix;
 mod observe;
-mod present;
-mod rate;
-mod rows;
+mod outcome;
+mod report;
 mod settings;
-mod solution;
-mod solver_kind;
+mod solver;
 mod spectrum;
-mod storage;
-mod switch;
-mod tensor;
+mod state;
 mod tolerance;
-mod trace;
 
-pub use advice::{Course, advice};
+pub use derivative_free::{
+    Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, Picard, PicardMemory, Squarem,
+    SquaremMemory,
+};
 pub use error::Error;
 pub use fixed_point::{
-    Anderson, AndersonMemory, Auto, AutoMemory, Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver,
-    Forcing, Handover, Newton, NewtonInner, Picard, PicardMemory, Solver, Squarem, SquaremMemory, Visit,
-    fixed_point, fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
-    fixed_point_smooth_observed, fixed_point_with,
+    Auto, AutoMemory, FixedPointSolver, Forcing, Handover, Newton, NewtonInner, fixed_point,
+    fixed_point_observed, fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed,
+    fixed_point_with,
 };
 pub use linear::{
     Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
     solve_linear_from, solve_linear_observed,
 };
 pub use map::{Map, Smooth};
-pub use matrix::Matrix;
 pub use observe::{Observe, Progress, Unobserved};
-pub use rows::Rows;
+pub use outcome::Outcome;
+pub use report::{Method, Reason, Record, ResidualTrend, Solution, SolverKind, Statistics, Switch, advice};
 pub use settings::Settings;
-pub use solution::{Outcome, Record, Solution, Statistics};
-pub use solver_kind::SolverKind;
+pub use solver::{Iterate, Solver};
 pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
-pub use storage::Number;
-pub use switch::{Method, Reason, Switch};
+pub use state::{Matrix, Number, Rows};
 pub use tolerance::{Budget, Norm, Patience, Tolerance};

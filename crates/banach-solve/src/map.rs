@@ -1,21 +1,22 @@
-//! Maps, and maps with a derivative or an energy.
+//! Maps on batches of rows, optionally with a derivative and an energy.
 
-/// A function from rows to rows of the same shape, `[rows, n]`.
+/// A function from `[rows, n]` to `[rows, n]`.
 ///
-/// Every closure `Fn(&R) -> R` is a map. Row `i` of the image must depend on row `i` of the argument alone: that is what
-/// lets every row converge, fail and stop for itself. A map that couples rows is one problem, hence one row.
-/// A closure cannot be [`narrowed`](Self::narrowed); a map with parameters for every row may be.
+/// Every closure `Fn(&R) -> R` is a map. Row `i` of the image must depend on row `i` of the argument alone,
+/// so that each row converges, fails and stops on its own. A map that couples rows is a single problem and
+/// must be given as one row. A closure cannot be [`narrowed`](Self::narrowed); other maps may support it.
 ///
-/// For [`solve_linear`](crate::solve_linear) the map must also be linear.
+/// For [`solve_linear`](crate::solve_linear) the map must be linear.
 pub trait Map<R> {
-    /// The image of `x`.
+    /// Returns the image of `x`.
     fn apply(&self, x: &R) -> R;
 
-    /// The same map on these rows of its batch alone, in increasing order: what it makes of `[rows.len(), n]` are
-    /// those rows of what [`apply`](Self::apply) makes of the whole. None if it cannot.
+    /// Returns the restriction of the map to these rows of its batch, in increasing order: a map on
+    /// `[rows.len(), n]` whose image equals these rows of [`apply`](Self::apply). `None`, the default, if the
+    /// map has no restriction.
     ///
-    /// Solvers ask for it when rows have ended, so that the others need not wait for them. They always ask the map
-    /// they were given, about rows of the whole batch, never a map that is narrowed already.
+    /// Solvers restrict the map when rows have ended, to spend no work on them. They always call this method
+    /// on the original map, with rows of the whole batch.
     fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
         let _ = rows;
         None
@@ -31,20 +32,21 @@ where
     }
 }
 
-/// A map that knows its derivative, and perhaps the energy it descends.
+/// A map with a derivative, and with an energy where the map is a gradient step.
 ///
-/// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it, with [`Newton`](crate::Newton) if the
-/// settings say so.
+/// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it by any solver,
+/// [`Newton`](crate::Newton) included.
 pub trait Smooth<R>: Map<R> {
-    /// The derivative at `x`: the linear map `t -> J(x) t`.
+    /// Returns the derivative at `x`: the linear map `t -> J(x) t`.
     fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a>;
 
-    /// Where the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`: `f` of every row. `None` where it is not.
+    /// Returns the energy `f(x)` of every row if the map is a gradient step `g(x) = x - γ ∇f(x)` with
+    /// `γ > 0`, else `None`.
     ///
-    /// The answer is some for every `x` or for none. With it goes the promise that `J` is symmetric.
+    /// Must be `Some` for every `x` or for none. `Some` implies that `J` is symmetric.
     fn energy(&self, x: &R) -> Option<Vec<f64>>;
 
-    /// As [`narrowed`](Map::narrowed), with derivative and energy. None if it cannot, as by default.
+    /// As [`narrowed`](Map::narrowed), with derivative and energy. `None` by default.
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
         let _ = rows;
         None

@@ -3,13 +3,13 @@
 use crate::Outcome;
 use std::ops::ControlFlow;
 
-/// Called after every step. Closures `FnMut(&Progress) -> ControlFlow<()>` observe.
+/// An observer, called after every step. Every closure `FnMut(&Progress) -> ControlFlow<()>` is one.
 pub trait Observe {
-    /// Looks at the batch; `Break` ends every row still under way with [`Outcome::Stopped`].
+    /// Receives the progress of the batch; returning `Break` ends every active row as [`Outcome::Stopped`].
     fn observe(&mut self, progress: &Progress<'_>) -> ControlFlow<()>;
 }
 
-/// What an observer sees.
+/// The state of a batch after a step.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Progress<'a> {
@@ -17,14 +17,14 @@ pub struct Progress<'a> {
     pub step: usize,
     /// Calls of the map so far.
     pub evaluations: usize,
-    /// The residual of every row: the present one, or, for a row that has ended, the one it ended with.
-    /// Within a GMRES cycle it is the estimate that the method itself keeps.
+    /// The current residual of every row; for a row that has ended, its final residual. Within a GMRES cycle,
+    /// the estimate of the least-squares problem.
     pub residuals: &'a [f64],
-    /// How rows ended; `None` for those under way.
+    /// The outcome of every row; `None` for active rows.
     pub outcomes: &'a [Option<Outcome>],
 }
 
-/// Nobody watches.
+/// An observer that does nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unobserved;
 

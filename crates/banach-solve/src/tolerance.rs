@@ -6,51 +6,53 @@ use std::time::Duration;
 
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
 ///
-/// The residual is that of the map itself, whatever damping or mixing the solver uses. Where the
-/// state has grown to more than twice its first size, any residual becomes small beside it; then the residual, with the rounding
-/// of the state added to it, must also be within `absolute` or down to 1/128 of the first residual:
-/// from zero `x = x + 1` never converges. For `(I - A) c = v` the residual is
-/// `‖v - (c - A c)‖` and it is measured against `‖v‖`, in the Euclidean norm, as linear solvers make it least.
+/// The residual is that of the map itself, not of a damped or mixed step. A state that grows without bound
+/// makes any relative residual small. So where the state has grown to more than twice its first norm, the
+/// residual plus the rounding error of the state must also be at most `absolute` or 1/128 of the first
+/// residual; from zero, `x = x + 1` never converges. For `(I - A) c = v` the residual is `‖v - (c - A c)‖`
+/// and its scale is `‖v‖`, both in the Euclidean norm, which linear solvers minimize.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`absolute`](Self::absolute) | `1e-6` | `>= 0` | decides where the state is near zero |
-/// | [`relative`](Self::relative) | `1e-4` | `>= 0` | decides elsewhere; the default suits training in `f32`, use `1e-10` in `f64` |
-/// | [`norm`](Self::norm) | `euclidean` | [`Norm`] | how rows of many numbers are measured; for fixed points alone |
+/// | [`absolute`](Self::absolute) | `1e-6` | `>= 0` | dominates where the state is near zero |
+/// | [`relative`](Self::relative) | `1e-4` | `>= 0` | dominates elsewhere; the default suits training in `f32`, use `1e-10` in `f64` |
+/// | [`norm`](Self::norm) | `euclidean` | [`Norm`] | the norm of a row; for fixed points alone |
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tolerance {
-    /// The residual that always suffices.
+    /// The absolute tolerance.
     pub absolute: f64,
-    /// The residual that suffices, as a part of the size of the state.
+    /// The tolerance relative to the norm of the state.
     pub relative: f64,
-    /// How a row is measured.
+    /// The norm of a row.
     pub norm: Norm,
 }
 
-/// The size of a row of `n` numbers. Which one it is matters to `absolute` in wide rows; solvers step all the same.
+/// The norm of a row of width `n`. In wide rows the choice changes the meaning of `absolute`; the steps of a
+/// solver do not depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Norm {
-    /// The root of the sum of squares.
+    /// The square root of the sum of squares.
     #[default]
     Euclidean,
-    /// The root of the mean of squares, `1 / √n` of the Euclidean norm: that of a typical number, however many there are.
+    /// The square root of the mean of squares, `1 / √n` times the Euclidean norm: the size of a typical
+    /// entry.
     RootMeanSquare,
-    /// The largest absolute value: every single number must meet the tolerance.
+    /// The largest absolute value: every entry must meet the tolerance.
     Maximum,
 }
 
 impl Norm {
-    /// `‖g(x) - x‖` and `‖g(x)‖` of every row, given both in the Euclidean norm.
+    /// Converts `‖g(x) - x‖` and `‖g(x)‖` of every row from the Euclidean norm.
     pub(crate) fn measured<R: Rows>(
         self,
         (gx, x): (&R, &R),
         residuals: &[f64],
         sizes: Vec<f64>,
     ) -> (Vec<f64>, Vec<f64>) {
-        let part = (x.width() as f64).sqrt().recip();
-        let mean = |norms: &[f64]| norms.iter().map(|norm| norm * part).collect();
+        let factor = (x.width() as f64).sqrt().recip();
+        let mean = |norms: &[f64]| norms.iter().map(|norm| norm * factor).collect();
         match self {
             Self::Euclidean => (residuals.to_vec(), sizes),
             Self::RootMeanSquare => (mean(residuals), mean(&sizes)),
@@ -70,29 +72,29 @@ impl Default for Tolerance {
 }
 
 impl Tolerance {
-    /// The same number for both parts.
+    /// Creates a tolerance with one value for `absolute` and `relative`.
     pub fn both(tolerance: f64) -> Self {
         Self { absolute: tolerance, relative: tolerance, norm: Norm::default() }
     }
 
-    /// The largest residual that counts as converged for a row of this size.
+    /// Returns the largest converged residual of a row of this size.
     pub fn threshold(&self, size: f64) -> f64 {
         self.absolute + self.relative * size
     }
 
-    /// Whether a row with this residual and size is converged; never for NaN.
+    /// Returns whether a row with this residual and size has converged; false for NaN.
     pub fn met(&self, residual: f64, size: f64) -> bool {
         residual <= self.threshold(size)
     }
 
-    /// How many times what is allowed the residual of every row is.
+    /// The residual of every row divided by its threshold.
     pub(crate) fn excess(&self, residuals: &[f64], sizes: &[f64]) -> Vec<f64> {
         residuals.iter().zip(sizes).map(|(residual, size)| residual / self.threshold(*size)).collect()
     }
 
-    /// Refuses negative, infinite and NaN tolerances.
+    /// Refuses tolerances that are negative, infinite or NaN.
     pub fn validate(&self) -> Result<(), Error> {
-        let remedy = "zero is allowed, and asks for as much as the precision gives";
+        let remedy = "use zero for the full precision";
         for (setting, value) in [("tolerance.absolute", self.absolute), ("tolerance.relative", self.relative)]
         {
             Error::unless(value >= 0.0 && value.is_finite(), setting, value, "a finite number >= 0", remedy)?;
@@ -101,21 +103,21 @@ impl Tolerance {
     }
 }
 
-/// How much work may be spent.
+/// The most work of a solve.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`steps`](Self::steps) | `200` | `>= 1` | a row ends with [`StepLimit`](crate::Outcome::StepLimit) after so many steps |
-/// | [`evaluations`](Self::evaluations) | none | `>= 1` | all rows end with [`EvaluationLimit`](crate::Outcome::EvaluationLimit) after so many calls of the map, its derivative and its energy together |
-/// | [`seconds`](Self::seconds) | none | `> 0` | all rows end with [`TimeLimit`](crate::Outcome::TimeLimit) after the call of the map during which so much time has passed |
+/// | [`steps`](Self::steps) | `200` | `>= 1` | the most steps of a row, which then ends as [`StepLimit`](crate::Outcome::StepLimit) |
+/// | [`evaluations`](Self::evaluations) | none | `>= 1` | the most calls of the map, its derivative and its energy together; then all rows end as [`EvaluationLimit`](crate::Outcome::EvaluationLimit) |
+/// | [`seconds`](Self::seconds) | none | `> 0` | the most time; after the call of the map that exceeds it, all rows end as [`TimeLimit`](crate::Outcome::TimeLimit) |
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
-    /// The most steps of one row; the point reached by the last step is still looked at.
+    /// The most steps of one row; the residual after the last step is still computed.
     pub steps: usize,
-    /// The most calls of the map, its derivative and its energy together, each on all rows that are still in the batch.
+    /// The most calls of the map, its derivative and its energy together, each on all rows left in the batch.
     pub evaluations: Option<usize>,
-    /// The most time of one solve, by the clock on the wall; what a row reaches then depends on the machine.
+    /// The most wall-clock time of one solve, in seconds; results then depend on the machine.
     pub seconds: Option<f64>,
 }
 
@@ -126,19 +128,19 @@ impl Default for Budget {
 }
 
 impl Budget {
-    /// So many steps, with no limit on evaluations or time.
+    /// Creates a budget of steps, with no limit on evaluations or time.
     pub fn steps(steps: usize) -> Self {
         Self { steps, ..Self::default() }
     }
 
-    /// What is left of it after so much time; when all is over, a time that is over at the first look.
+    /// Returns the budget that remains after some time: where none remains, the shortest positive time.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         let left = |seconds: f64| (seconds - time.as_secs_f64()).max(f64::MIN_POSITIVE);
         Self { seconds: self.seconds.map(left), ..self }
     }
 
-    /// Refuses budgets that allow nothing.
+    /// Refuses an empty budget.
     pub fn validate(&self) -> Result<(), Error> {
         let remedy = "allow at least one";
         Error::unless(self.steps > 0, "budget.steps", self.steps, "at least 1", remedy)?;
@@ -151,20 +153,20 @@ impl Budget {
     }
 }
 
-/// When to give up on a row whose residual no longer falls: [`Stalled`](crate::Outcome::Stalled).
+/// The rule that ends a row whose residual no longer falls, as [`Stalled`](crate::Outcome::Stalled).
 ///
-/// The defaults let a contraction of rate 0.9999 pass, and end a rotation after 50 steps.
+/// With the defaults, a contraction of rate 0.9999 continues, and a rotation ends after 50 steps.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`steps`](Self::steps) | `50` | `>= 1` | how long to wait |
-/// | [`improvement`](Self::improvement) | `0.001` | `[0, 1)` | the part by which the best residual must fall in that time |
+/// | [`steps`](Self::steps) | `50` | `>= 1` | the steps in which the residual must improve |
+/// | [`improvement`](Self::improvement) | `0.001` | `[0, 1)` | the relative decrease of the best residual that counts as an improvement |
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Patience {
     /// The steps to wait for an improvement.
     pub steps: usize,
-    /// The relative decrease of the best residual that counts as one.
+    /// The relative decrease of the best residual that counts as an improvement.
     pub improvement: f64,
 }
 
@@ -175,9 +177,9 @@ impl Default for Patience {
 }
 
 impl Patience {
-    /// Refuses to wait for nothing, or for what cannot happen.
+    /// Refuses zero steps, and an improvement outside `[0, 1)`.
     pub fn validate(&self) -> Result<(), Error> {
-        let remedy = "set `patience` to none to wait for ever";
+        let remedy = "set `patience` to none for no such rule";
         Error::unless(self.steps > 0, "patience.steps", self.steps, "at least 1", remedy)?;
         let valid = (0.0..1.0).contains(&self.improvement);
         Error::unless(valid, "patience.improvement", self.improvement, "a number in [0, 1)", remedy)

@@ -1,7 +1,7 @@
 //! Where does a solve begin? Where a small network learned that solutions are: the closer the start, the fewer the steps.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use banach::solve::{FixedPointSolver, Picard};
+use banach::solve::Picard;
 use banach::{AdamConfig, Error, FixedPoint, FixedPointConfig, Update};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -43,7 +43,7 @@ fn main() -> Result<(), Error> {
         hidden: new(INPUTS, 64),
         guess: new(64, STATES),
     };
-    let solver = FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()));
+    let solver = FixedPointConfig::new().with_solver(Picard::default());
     let mut layer: FixedPoint<Cell> = solver.init(cell)?;
     let mut optimizer = AdamConfig::new().init()?;
     let batch = || Tensor::<2>::random([64, INPUTS], Distribution::Normal(0.0, 1.0), &device);

@@ -66,7 +66,7 @@ fn main() -> Result<(), Error> {
     // ANCHOR_END: compare
 
     // ANCHOR: escalate
-    let config = tight.with_adjoint(LinearSolver::Neumann(Neumann::default())).with_escalate(true);
+    let config = tight.with_adjoint(Neumann::default()).with_escalate(true);
     let (_, report) = gradient(&scaled(1.0), &z, &config)?;
     let adjoint = &report.adjoint()[0];
     println!("{}: {}", adjoint.solvers.join(", then "), adjoint.escalation.as_deref().unwrap_or("no need"));

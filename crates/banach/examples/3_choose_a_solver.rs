@@ -28,7 +28,7 @@ fn main() -> Result<(), banach::Error> {
     let centre = Tensor::<2>::from_floats([[1.0, 2.0]], &Device::flex());
 
     // ANCHOR: picard
-    let picard = FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()));
+    let picard = FixedPointConfig::new().with_solver(Picard::default());
     let circles = picard.init(Rotation)?.solve(centre.clone())?;
     println!("Picard: {}", circles.report().explain());
     assert_eq!(circles.report().outcomes, [Outcome::Stalled]);

@@ -5,7 +5,7 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{FixedPointConfig, Update};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -43,8 +43,8 @@ fn peak(steps: usize) -> Result<usize, banach::Error> {
         input: LinearConfig::new(256, 256).init(&device),
     };
     let mut config = FixedPointConfig::new()
-        .with_solver(FixedPointSolver::Picard(Picard::default()))
-        .with_adjoint(LinearSolver::Neumann(Neumann::default()))
+        .with_solver(Picard::default())
+        .with_adjoint(Neumann::default())
         .with_tolerance(Tolerance::both(0.0))
         .with_max_steps(steps)
         .with_escalate(false);

@@ -2,13 +2,14 @@
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use banach::program::Value;
+use banach::program::Tensors;
 use banach::solve::Tolerance;
 use banach::{Error, FixedPointConfig, Function};
 use burn::tensor::{DType, Device, Tensor};
 
-fn number(value: &Value) -> f64 {
-    value.clone().into_data().iter::<f64>().next().unwrap_or(f64::NAN)
+/// The one number that a function returns.
+fn number(function: &Function, inputs: impl Tensors) -> Result<f64, Error> {
+    Ok(function.call::<Tensor<2>>(inputs)?.into_scalar())
 }
 
 fn main() -> Result<(), Error> {
@@ -32,7 +33,7 @@ fn main() -> Result<(), Error> {
     let mut found = vec![];
     for (name, function) in [("x̂", &solved), ("dx̂/dc", &first), ("d²x̂/dc²", &second), ("d³x̂/dc³", &third)]
     {
-        found.push(number(&function.call((x0.clone(), c.clone()))?[0]));
+        found.push(number(function, (x0.clone(), c.clone()))?);
         println!("{name:10} = {:+.12}", found[found.len() - 1]);
     }
 
@@ -48,7 +49,7 @@ fn main() -> Result<(), Error> {
     // The third is the difference quotient of the second.
     let at = |c: f64| {
         let c = Tensor::<2>::from_data([[c]], double);
-        Ok::<f64, Error>(number(&second.call((x0.clone(), c))?[0]))
+        number(&second, (x0.clone(), c))
     };
     let difference = (at(1.0 + 1e-4)? - at(1.0 - 1e-4)?) / 2e-4;
     assert!((found[3] - difference).abs() < 1e-6);
@@ -58,7 +59,7 @@ fn main() -> Result<(), Error> {
     let v = Tensor::<2>::from_data([[2.0]], double);
     let reverse = solved.paired().gradient(1)?;
     // ANCHOR_END: reverse
-    let doubled = number(&reverse.call((x0, c, v))?[0]);
+    let doubled = number(&reverse, (x0, c, v))?;
     assert!((doubled - 2.0 * found[1]).abs() < 1e-12);
     println!("2 dx̂/dc    = {doubled:+.12}, by P(H(2; x̂); c)");
     Ok(())

@@ -1,31 +1,31 @@
-//! Requests to a layer that are impossible.
+//! Impossible requests to a layer.
 
 use std::fmt::Display;
 
-/// An impossible request to a layer. That a row does not converge is none: see [`Report`](crate::Report).
+/// An impossible request to a layer. A row that does not converge is no error: see [`Report`](crate::Report).
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The update could not be traced, or tensors do not fit it.
     #[error(transparent)]
     Program(#[from] banach_program::Error),
-    /// A setting has no meaning, or rows that had to converge did not.
+    /// A setting is outside its range, or rows that had to converge did not.
     #[error(transparent)]
     Solve(#[from] banach_solve::Error),
-    /// The update gives a state of another shape than it takes.
+    /// The update returns a state of another shape than it takes.
     #[error(
-        "state {position} of the update: found {found} going in and {returned} coming out; g must give a state of the \
-         shape it takes"
+        "state {position} of the update: found {found} as its argument and {returned} as its result, expected equal types; \
+         make g return a state of the shape it takes"
     )]
     State {
-        /// Which state tensor, from 0.
+        /// Position of the state tensor, from 0.
         position: usize,
         /// Its type as an argument.
         found: String,
         /// Its type as a result.
         returned: String,
     },
-    /// The state cannot be solved for.
+    /// The state is not made of float tensors of one dtype.
     #[error(
         "the state holds {found}, expected one or more float tensors of one dtype; keep the rest in the input z"
     )]
@@ -33,32 +33,32 @@ pub enum Error {
         /// The types of the state.
         found: String,
     },
-    /// A derivative was asked of something that is no scalar.
+    /// The function to differentiate does not return a scalar.
     #[error(
-        "the function gives {found}, expected one number, or one for every row; pair the outputs with cotangents first \
+        "the function returns {found}, expected one number, or one for every row; pair the outputs with cotangents first \
          (`paired`), or use `vjp`"
     )]
     NotScalar {
         /// The types of the outputs.
         found: String,
     },
-    /// An energy is not one number for every row.
+    /// The energy is not one number for every row.
     #[error(
-        "the energy gives {found}, expected one number for each of the {rows} rows, `[{rows}]`; sum over the other axes"
+        "the energy returns {found}, expected one number for each of the {rows} rows, `[{rows}]`; sum over the other axes"
     )]
     Energy {
-        /// The type of what it gives.
+        /// The type of its result.
         found: String,
         /// The rows of the state.
         rows: usize,
     },
-    /// A step size has no meaning.
+    /// The step size is outside its range.
     #[error("the step size of a gradient step is {found}, expected a finite number above 0")]
     Rate {
         /// The step size.
         found: f64,
     },
-    /// A set to project onto holds nothing, or does not fit the state.
+    /// The set to project onto is empty, or does not fit the state.
     #[error(
         "the projection has {found}; expected lower <= upper with one bound for all numbers of a row or one for each, a \
          positive radius, or a normal that is not zero with one number for each of a row"
@@ -67,75 +67,75 @@ pub enum Error {
         /// The bounds.
         found: String,
     },
-    /// Adjoints that had to be solved were not.
+    /// Adjoint solves that had to converge did not.
     #[error(
         "the adjoint of {failed} of {rows} rows was not solved; the first, row {row}, ended as {outcome} after {steps} steps with \
          residual {residual:.3e}: {advice}"
     )]
     Adjoint {
-        /// The first such row.
+        /// The first row that failed.
         row: usize,
-        /// How it ended.
+        /// Its outcome.
         outcome: banach_solve::Outcome,
-        /// What can be done about it.
+        /// Advice.
         advice: &'static str,
         /// Its steps.
         steps: usize,
         /// Its residual.
         residual: f64,
-        /// How many rows failed.
+        /// The number of failed rows.
         failed: usize,
-        /// How many there are.
+        /// The number of rows.
         rows: usize,
     },
-    /// Rows whose adjoints were solved have cotangents of z and θ that are not finite.
+    /// Rows with solved adjoints have cotangents of z and θ that are not finite.
     #[error(
         "the gradient of {failed} of {rows} rows is not finite though their adjoints were solved; the first is row {row}: g \
          has no finite derivative by z or θ there (a root or power at 0, a division by 0, an overflow), change the update, \
          or bound its input"
     )]
     NonFiniteGradient {
-        /// The first such row.
+        /// The first row without a finite gradient.
         row: usize,
-        /// How many there are.
+        /// The number of rows without a finite gradient.
         failed: usize,
-        /// How many rows there are.
+        /// The number of rows.
         rows: usize,
     },
-    /// A setting has no meaning.
+    /// A setting is outside its range.
     #[error("the setting `{setting}` is {found}, expected {expected}")]
     Setting {
-        /// Its name.
+        /// The name of the setting.
         setting: String,
-        /// What it is.
+        /// Its value.
         found: String,
-        /// What it can be.
+        /// The values it can have.
         expected: String,
     },
-    /// The ids of samples are not one for each row of the state.
+    /// The number of sample ids is not the number of rows of the state.
     #[error(
         "found {found} ids of samples for a state of {state}, expected one for each row of its first axis"
     )]
     Ids {
-        /// How many ids there are.
+        /// The number of ids.
         found: usize,
         /// The types of the state.
         state: String,
     },
-    /// What is remembered of a sample is no start for the state that is solved for.
+    /// The state cached for a sample does not fit the state of the layer.
     #[error(
-        "of sample {id} a state of {found} is remembered for a row, expected {expected}; keep `WarmStarts` for each \
-         layer, and clear them when the state changes its shape or dtype"
+        "found a cached state of {found} for sample {id}, expected {expected}; use separate `WarmStarts` for each layer, and \
+         clear them when the state changes its shape or dtype"
     )]
     Remembered {
         /// The sample.
         id: u64,
-        /// The types of the state that is remembered, without the batch.
+        /// The types of the cached state, without the batch.
         found: String,
-        /// Those of the state that is solved for.
+        /// The types of the state of the layer, without the batch.
         expected: String,
     },
-    /// A layer that is no function while it is trained was used in traced code.
+    /// Traced code uses a layer that is not a function in training mode.
     #[error(
         "the {place} uses {found} in training mode, which is no function of its input; move it out of the {place}, or \
          freeze that layer alone with `Module::freeze`"
@@ -146,7 +146,7 @@ pub enum Error {
         /// The layer.
         found: String,
     },
-    /// Traced code computes something that its trace does not show.
+    /// The trace of code computes something else than the code does on Burn.
     #[error(
         "the trace of the {subject} differs from Burn: found a relative difference of {relative:.1e} in the {quantity}, \
          expected at most {tolerance:.0e}; {cause}"
@@ -156,25 +156,25 @@ pub enum Error {
         subject: String,
         /// What differs: the value, or the gradient for an input.
         quantity: String,
-        /// The difference, relative to the size of the quantity.
+        /// The difference, relative to the norm of the quantity.
         relative: f64,
-        /// What rounding explains.
+        /// The largest difference that rounding explains.
         tolerance: f64,
         /// The likely cause, and what to write instead.
         cause: String,
     },
-    /// A tensor of the layer holds quantized numbers.
+    /// A tensor of the layer is quantized.
     #[error("a quantized tensor has no derivative and cannot be traced; dequantize the update and its input")]
     Quantized,
 }
 
 impl Error {
-    /// A setting with no meaning.
+    /// Returns the error of a setting outside its range.
     pub(crate) fn setting(setting: &str, found: impl Display, expected: &str) -> Self {
         Error::Setting { setting: setting.into(), found: found.to_string(), expected: expected.into() }
     }
 
-    /// The same error where only those of programs can pass.
+    /// Converts to an error of programs, for interfaces that can return no other.
     pub(crate) fn into_program(self) -> banach_program::Error {
         if let Error::Program(error) = self {
             return error;

@@ -1,5 +1,5 @@
-//! Differentiable fixed points for Burn: you write an update `g`, Banach finds `x = g(x, z; θ)` and gives exact
-//! gradients, in memory that does not grow with the number of iterations.
+//! Differentiable fixed points for Burn: for an update `g`, Banach solves `x = g(x, z; θ)` and computes exact gradients, in
+//! memory that does not grow with the number of iterations.
 //!
 //! ```
 //! use banach::{FixedPoint, FixedPointConfig, Update};
@@ -42,27 +42,27 @@
 //! # Ok::<(), banach::Error>(())
 //! ```
 //!
-//! How it works: `g` is traced once into a small program; the program is solved for `x = g(x)`; its derivative at the
-//! solution is linearized once, and the backward pass solves `c = Jᵀ c + v` with it: again a fixed point
-//! (Jeon, Lee and Choi, "Differentiable Forward and Backward Fixed-Point Iteration Layers", eq. 9 to 11).
+//! `g` is traced once into a small program, which is solved for `x = g(x)`. The program is linearized once at the solution,
+//! and the backward pass solves `c = Jᵀ c + v`: a fixed point again (Jeon, Lee and Choi, "Differentiable Forward and Backward
+//! Fixed-Point Iteration Layers", eq. 9 to 11).
 //!
-//! | question | place |
+//! | purpose | items |
 //! | :-- | :-- |
-//! | What do I write? | [`Update`] |
-//! | How do I hold a tensor fixed inside it? | [`detached`] |
-//! | What do I put into my network? | [`FixedPoint`], made by [`FixedPointConfig`] |
-//! | What does a solve do step by step? | [`FixedPoint::solve_observed`] |
-//! | Did it converge? | [`Solution`], [`Report`], [`Statistics`] |
-//! | How good is a solution, and how good its gradient? | [`Certificate`] |
-//! | Are my gradients right? | [`check`] |
-//! | Which solvers are there? | [`solve`] |
-//! | What can be set? | [`FixedPointConfig`], [`Gradient`], [`Precision`], [`Engine`] |
-//! | How do I differentiate to any order? | [`Function`] |
-//! | How do I put in an energy? | [`GradientDescent`], [`Energy`] |
-//! | How do I train fast? | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
-//! | Where does a solve begin that is not the first? | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
-//! | How does my update become a contraction? | [`regularize`] |
-//! | What does my update look like as a program? | [`FixedPoint::program`], [`program`] |
+//! | the update that users write | a closure in [`FixedPoint::from_fn`], or an [`Update`] |
+//! | tensors held fixed inside an update | [`detached`] |
+//! | the layer, a module of a network | [`FixedPoint`], created by [`FixedPointConfig`] |
+//! | settings | [`FixedPointConfig`], [`Gradient`], [`Precision`], [`Engine`] |
+//! | solvers | [`solve`] |
+//! | convergence of a solve | [`Solution`], [`Report`], [`Statistics`] |
+//! | iterates of a solve, step by step | [`FixedPoint::solve_observed`] |
+//! | error bounds of a solution and its gradient | [`Certificate`] |
+//! | checks of gradients | [`check`] |
+//! | derivatives of any order | [`Function`] |
+//! | minimisers of energies | [`GradientDescent`], [`Energy`] |
+//! | fast training | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
+//! | warm and learned starts | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
+//! | contracting updates | [`regularize`] |
+//! | the traced program of an update | [`FixedPoint::program`], [`program`] |
 
 mod calculus;
 mod energy;
@@ -84,8 +84,8 @@ pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfi
 pub use energy::projection::Projection;
 pub use error::Error;
 pub use layer::fixed_point::FixedPoint;
-pub use layer::memory::WarmStatistics;
-pub use layer::observed::Step;
+pub use layer::sample_cache::WarmStatistics;
+pub use layer::step::Step;
 pub use layer::warm::WarmStarts;
 pub use settings::configuration::{Convolution, Engine, FixedPointConfig, OnFailure};
 pub use settings::gradient::Gradient;
@@ -93,8 +93,9 @@ pub use settings::precision::Precision;
 pub use settings::report::{AdjointReport, Report, Solution, Statistics};
 pub use tracing::detached::detached;
 pub use tracing::update::Update;
+pub use tracing::update_fn::UpdateFn;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
 pub use training::objective::{Compiled, Objective};
-pub use verify::certificate::{Certificate, Road, RowCertificate};
+pub use verify::certificate::{BoundMethod, Certificate, RowCertificate};
 pub use verify::{certificate, check};

@@ -10,7 +10,9 @@ pub(crate) fn format(root: &Path) -> Result<String, String> {
 }
 
 pub(crate) fn clippy(root: &Path) -> Result<String, String> {
-    let command = cargo(root, &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]);
+    let features = "banach-cli/dashboard";
+    let targets = ["clippy", "--workspace", "--all-targets", "--features", features, "--quiet"];
+    let command = cargo(root, &[&targets[..], &["--", "-D", "warnings"]].concat());
     succeed(command, "change what clippy names above")?;
     Ok("no warnings".into())
 }

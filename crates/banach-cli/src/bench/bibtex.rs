@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::experiments::bibtex::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
 use crate::options::{Measuring, RoadName};
 use crate::random::Generator;
-use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{AdamConfig, FixedPoint, FixedPointConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -48,9 +48,7 @@ fn config(solver: &str) -> FixedPointConfig {
     let config = FixedPointConfig::new().with_max_steps(MAX_STEPS);
     let config = config.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-4, ..Tolerance::default() });
     match solver {
-        "fixed_point_iter" => config
-            .with_solver(FixedPointSolver::Picard(Picard::default()))
-            .with_adjoint(LinearSolver::Neumann(Neumann::default())),
+        "fixed_point_iter" => config.with_solver(Picard::default()).with_adjoint(Neumann::default()),
         _ => config,
     }
 }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::options::{EngineName, Measuring, RoadName};
 use crate::random::Generator;
 use banach::program::Program;
-use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -64,9 +64,7 @@ fn config(solver: &str, engine: EngineName) -> FixedPointConfig {
         .with_max_steps(MAX_STEPS)
         .with_engine(engine.engine());
     match solver {
-        "picard" => config
-            .with_solver(FixedPointSolver::Picard(Picard::default()))
-            .with_adjoint(LinearSolver::Neumann(Neumann::default())),
+        "picard" => config.with_solver(Picard::default()).with_adjoint(Neumann::default()),
         _ => config,
     }
 }

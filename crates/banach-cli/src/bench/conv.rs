@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::options::{ConvolutionName, EngineName, Measuring, RoadName};
 use crate::random::Generator;
 use banach::program::Program;
-use banach::solve::{Budget, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{Budget, Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
@@ -152,8 +152,8 @@ fn convolution(
 /// Exactly `count` calls of g forward and of its transposed derivative backward, whatever comes of it.
 fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
     let mut config = FixedPointConfig::new()
-        .with_solver(FixedPointSolver::Picard(Picard::default()))
-        .with_adjoint(LinearSolver::Neumann(Neumann::default()))
+        .with_solver(Picard::default())
+        .with_adjoint(Neumann::default())
         .with_tolerance(Tolerance::both(0.0))
         .with_escalate(false)
         .with_engine(engine.engine());

@@ -112,10 +112,10 @@ pub(super) fn layer(device: &Device) -> Result<Network<Known>, Error> {
 mod tests {
     use super::*;
     use banach::FixedPointConfig;
-    use banach::solve::{FixedPointSolver, Picard};
+    use banach::solve::Picard;
 
     fn rate<M: Module + Update>((update, z): Network<M>) -> f64 {
-        let config = FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()));
+        let config = FixedPointConfig::new().with_solver(Picard::default());
         let report = config.init(update).unwrap().solve(z).unwrap().report().clone();
         report.rates.iter().sum::<f64>() / report.rates.len() as f64
     }

@@ -9,7 +9,7 @@ use super::step::Step;
 use crate::error::Error;
 use crate::options::{EngineName, Measuring, RoadName};
 use crate::random::Generator;
-use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance};
+use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Update};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
@@ -57,8 +57,8 @@ fn input(fast: usize, slow: bool, device: &Device) -> (Tensor<2>, Tensor<2>) {
 fn layer(engine: EngineName, device: &Device) -> Result<FixedPoint<Turn>, Error> {
     let weight = Matrix::orthogonal(WIDTH, &mut Generator::new(0, WEIGHT_STREAM)).parameter(device);
     let mut config = FixedPointConfig::new()
-        .with_solver(FixedPointSolver::Picard(Picard::default()))
-        .with_adjoint(LinearSolver::Neumann(Neumann::default()))
+        .with_solver(Picard::default())
+        .with_adjoint(Neumann::default())
         .with_max_steps(1000)
         .with_engine(engine.engine());
     // Against the first residual, forward and adjoint.

@@ -6,6 +6,7 @@ mod train;
 use crate::bench::Bench;
 use crate::error::Error;
 use crate::experiments::bibtex::TableArguments;
+use crate::page::ReportArguments;
 use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -46,6 +47,11 @@ pub(crate) enum Action {
         #[command(subcommand)]
         experiment: Table,
     },
+    /// Write a run's results as one page that opens in any browser.
+    Report {
+        #[command(flatten)]
+        arguments: ReportArguments,
+    },
     /// Print the program traced from an update, or trace how it is solved.
     Show {
         #[command(subcommand)]
@@ -84,6 +90,7 @@ impl Action {
             Self::Show { update } => update.without_trace(),
             Self::Train { .. }
             | Self::Table { .. }
+            | Self::Report { .. }
             | Self::Bench { .. }
             | Self::Completions { .. }
             | Self::Manual { .. } => None,

@@ -146,7 +146,9 @@ fn close<R: Serialize>(session: &Session, finished: &Finished<R>) -> Result<(), 
         session.note(format_args!("picture: {}", session.path(picture).display()));
     }
     session.note(format_args!("report:  {}", session.path("report.json").display()));
-    for (index, (command, reason)) in finished.next.iter().enumerate() {
+    let page =
+        (format!("banach report {}", session.folder.path().display()), "the run as a page for a browser");
+    for (index, (command, reason)) in std::iter::once(&page).chain(&finished.next).enumerate() {
         let head = if index == 0 { "next:   " } else { "        " };
         session.note(format_args!("{head} {command}  ({reason})"));
     }

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// The file that holds the lock, and the name of the command that writes into the folder.
+/// The file that holds the lock, and the command that writes into the folder with its arguments.
 const LOCK: &str = "run.lock";
 
 /// What a command writes into its folder.
@@ -60,7 +60,10 @@ impl ResultsFolder {
         }
         // Another command may have claimed the folder between the first look and the lock.
         contents.check_claim(path)?;
-        let claim = json!({ "command": contents.command, "process": std::process::id() });
+        let arguments: Vec<String> =
+            std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let process = std::process::id();
+        let claim = json!({ "command": contents.command, "process": process, "arguments": arguments });
         lock.set_len(0)
             .and_then(|()| writeln!(lock, "{claim}"))
             .map_err(|error| Error::write(path, error))?;

@@ -25,6 +25,7 @@ impl Interruption {
     }
 
     /// Asks the run to end.
+    #[cfg(feature = "dashboard")]
     pub(crate) fn request(&self) {
         self.requested.store(true, Ordering::Relaxed);
     }

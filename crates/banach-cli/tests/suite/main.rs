@@ -5,5 +5,6 @@ mod benchmarks;
 mod folders;
 mod interruption;
 mod mistakes;
+mod pages;
 mod reports;
 mod stage;

@@ -4,7 +4,8 @@ use crate::stage::{Stage, arff, text};
 use std::process::Stdio;
 
 /// Runs `line`, and checks that it fails with one line holding each of `parts`.
-fn refused(stage: &Stage, line: &str, parts: &[&str]) {
+/// Runs a line that must be refused in one line with these parts.
+pub(crate) fn refused(stage: &Stage, line: &str, parts: &[&str]) {
     let output = stage.run(line);
     let message = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{line}: {message}");
@@ -35,7 +36,8 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
-    refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", "a terminal"]);
+    let expected = if cfg!(feature = "dashboard") { "a terminal" } else { "the feature `dashboard`" };
+    refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", expected]);
     refused(&stage, "train bibtex --data . --dashboard --json", &["--dashboard", "--json"]);
     refused(&stage, "completions csh", &["csh", "bash"]);
     refused(&stage, "manual --out /dev/null/pages", &["/dev/null/pages", "--out"]);

@@ -14,7 +14,9 @@ fn the_toy_writes_its_report_its_plots_and_its_table() {
     }
     let progress = lines.iter().filter(|line| line.contains("/60 epochs") && line.contains(" left"));
     assert_eq!(progress.count(), 10, "{notes}");
-    for part in ["picture: toy/losses.svg", "report:  toy/report.json", "next:    banach train"] {
+    for part in
+        ["picture: toy/losses.svg", "report:  toy/report.json", "next:    banach report toy", "banach train"]
+    {
         assert!(notes.contains(part), "{part}: {notes}");
     }
     let report = stage.json("toy/report.json");

@@ -1,19 +1,20 @@
-//! One instruction of a chain on a block: one loop for every operation, chosen once a block.
+//! One instruction of a chain on a block, with a loop for every operation.
 
 use super::choose::{compare, unless};
 use super::map::{Block, Source, each, each_lane};
 use super::operation::{Binary, Operation, Unary};
 use super::plan::{First, Second, Work};
 use crate::Real;
-use crate::functions::{Lane, erf, exp, log, log_sigmoid, log1p, sigmoid, tanh};
+use crate::functions::{erf, exp, log, log_sigmoid, log1p, sigmoid, tanh};
+use crate::scalar::ScalarFunction;
 use pulp::{Simd, WithSimd};
 
 /// Computes an instruction on a block.
 ///
 /// # Safety
 ///
-/// Of the sources, those the operation has must be readable and the target writable at every position of the extent. A
-/// source may overlap the target only where both have the same position at the same address.
+/// The operands of the operation must be readable and the target writable at every position of the extent. A
+/// source may overlap the target only if both have each position at the same address.
 #[inline(always)]
 pub(super) unsafe fn apply<S: Simd, T: Real>(simd: S, work: Work, block: Block<T>) {
     let operation = match work {
@@ -21,7 +22,7 @@ pub(super) unsafe fn apply<S: Simd, T: Real>(simd: S, work: Work, block: Block<T
         Work::One(operation) => operation,
     };
     let (zero, one) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
-    // SAFETY: the caller's promise is that of every loop below.
+    // SAFETY: the caller's contract is that of every loop below.
     unsafe {
         match operation {
             Operation::Unary(unary) => simd.vectorize(One(block, unary)),
@@ -57,7 +58,7 @@ pub(super) unsafe fn apply<S: Simd, T: Real>(simd: S, work: Work, block: Block<T
     }
 }
 
-/// x, but 0 where that is less; NaN stays.
+/// `max(x, 0)`; NaN stays NaN.
 #[inline(always)]
 fn relu<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
@@ -72,7 +73,7 @@ fn sign<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     T::select(simd, T::less(simd, zero, x), one, below)
 }
 
-/// A function of one number on a block; whoever makes it keeps the promise of [`apply`].
+/// A unary function on a block; constructed under the contract of [`apply`].
 struct One<T>(Block<T>, Unary);
 
 impl<T: Real> WithSimd for One<T> {
@@ -82,7 +83,7 @@ impl<T: Real> WithSimd for One<T> {
     fn with_simd<S: Simd>(self, simd: S) {
         let One(block, function) = self;
         let one = T::splat(simd, T::ONE);
-        // SAFETY: whoever made this keeps the promise.
+        // SAFETY: constructed under the contract of `apply`.
         unsafe {
             match function {
                 Unary::Abs => each!(simd, block, |x| T::absolute(simd, x)),
@@ -96,28 +97,28 @@ impl<T: Real> WithSimd for One<T> {
                 Unary::Sign => each!(simd, block, |x| sign::<S, T>(simd, x)),
                 Unary::Sqrt => each!(simd, block, |x| T::square_root(simd, x)),
                 Unary::Tanh => each!(simd, block, |x| tanh::<S, T>(simd, x)),
-                Unary::Acos => each_lane!(block, |x| x.lane(Lane::Acos)),
-                Unary::Acosh => each_lane!(block, |x| x.lane(Lane::Acosh)),
-                Unary::Asin => each_lane!(block, |x| x.lane(Lane::Asin)),
-                Unary::Asinh => each_lane!(block, |x| x.lane(Lane::Asinh)),
-                Unary::Atan => each_lane!(block, |x| x.lane(Lane::Atan)),
-                Unary::Atanh => each_lane!(block, |x| x.lane(Lane::Atanh)),
-                Unary::Ceil => each_lane!(block, |x| x.lane(Lane::Ceil)),
-                Unary::Cos => each_lane!(block, |x| x.lane(Lane::Cos)),
-                Unary::Cosh => each_lane!(block, |x| x.lane(Lane::Cosh)),
+                Unary::Acos => each_lane!(block, |x| x.lane(ScalarFunction::Acos)),
+                Unary::Acosh => each_lane!(block, |x| x.lane(ScalarFunction::Acosh)),
+                Unary::Asin => each_lane!(block, |x| x.lane(ScalarFunction::Asin)),
+                Unary::Asinh => each_lane!(block, |x| x.lane(ScalarFunction::Asinh)),
+                Unary::Atan => each_lane!(block, |x| x.lane(ScalarFunction::Atan)),
+                Unary::Atanh => each_lane!(block, |x| x.lane(ScalarFunction::Atanh)),
+                Unary::Ceil => each_lane!(block, |x| x.lane(ScalarFunction::Ceil)),
+                Unary::Cos => each_lane!(block, |x| x.lane(ScalarFunction::Cos)),
+                Unary::Cosh => each_lane!(block, |x| x.lane(ScalarFunction::Cosh)),
                 Unary::Erf => each!(simd, block, |x| erf::<S, T>(simd, x)),
-                Unary::Floor => each_lane!(block, |x| x.lane(Lane::Floor)),
-                Unary::Round => each_lane!(block, |x| x.lane(Lane::Round)),
-                Unary::Sin => each_lane!(block, |x| x.lane(Lane::Sin)),
-                Unary::Sinh => each_lane!(block, |x| x.lane(Lane::Sinh)),
-                Unary::Tan => each_lane!(block, |x| x.lane(Lane::Tan)),
-                Unary::Trunc => each_lane!(block, |x| x.lane(Lane::Trunc)),
+                Unary::Floor => each_lane!(block, |x| x.lane(ScalarFunction::Floor)),
+                Unary::Round => each_lane!(block, |x| x.lane(ScalarFunction::Round)),
+                Unary::Sin => each_lane!(block, |x| x.lane(ScalarFunction::Sin)),
+                Unary::Sinh => each_lane!(block, |x| x.lane(ScalarFunction::Sinh)),
+                Unary::Tan => each_lane!(block, |x| x.lane(ScalarFunction::Tan)),
+                Unary::Trunc => each_lane!(block, |x| x.lane(ScalarFunction::Trunc)),
             }
         }
     }
 }
 
-/// a b, and 0 where either is 0.
+/// `a b`, and 0 where a or b is 0.
 #[inline(always)]
 fn absorbing_product<S: Simd, T: Real>(simd: S, a: T::Vector<S>, b: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
@@ -125,7 +126,7 @@ fn absorbing_product<S: Simd, T: Real>(simd: S, a: T::Vector<S>, b: T::Vector<S>
     T::select(simd, T::equal(simd, b, zero), zero, product)
 }
 
-/// A function of two numbers on a block; whoever makes it keeps the promise of [`apply`].
+/// A binary function on a block; constructed under the contract of [`apply`].
 struct Two<T>(Block<T>, Binary);
 
 impl<T: Real> WithSimd for Two<T> {
@@ -134,7 +135,7 @@ impl<T: Real> WithSimd for Two<T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Two(block, function) = self;
-        // SAFETY: whoever made this keeps the promise.
+        // SAFETY: constructed under the contract of `apply`.
         unsafe {
             match function {
                 Binary::Add => each!(simd, block, |a, b| T::add(simd, a, b)),
@@ -150,7 +151,8 @@ impl<T: Real> WithSimd for Two<T> {
     }
 }
 
-/// A sum, difference or product and a function of it on a block; whoever makes it keeps the promise of [`apply`].
+/// A sum, difference or product, and a function of it, on a block; constructed under the contract of
+/// [`apply`].
 struct Pair<T>(Block<T>, First, Second);
 
 macro_rules! then {
@@ -169,7 +171,7 @@ impl<T: Real> WithSimd for Pair<T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Pair(block, first, second) = self;
-        // SAFETY: whoever made this keeps the promise.
+        // SAFETY: constructed under the contract of `apply`.
         unsafe {
             match first {
                 First::Subtract => then!(simd, block, second, T::subtract),
@@ -180,7 +182,7 @@ impl<T: Real> WithSimd for Pair<T> {
     }
 }
 
-/// A constant power on a block; whoever makes it keeps the promise of [`apply`].
+/// A constant power on a block; constructed under the contract of [`apply`].
 struct Power<T>(Block<T>, f64);
 
 #[inline(always)]
@@ -195,7 +197,7 @@ impl<T: Real> WithSimd for Power<T> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Power(block, exponent) = self;
         let one = T::splat(simd, T::ONE);
-        // SAFETY: whoever made this keeps the promise.
+        // SAFETY: constructed under the contract of `apply`.
         unsafe {
             match exponent {
                 0.0 => each!(simd, block, || one),

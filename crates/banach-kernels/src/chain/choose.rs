@@ -1,4 +1,4 @@
-//! Truth values on a block: comparisons, logic and choices, by selection, so that what is not chosen does not matter.
+//! Comparisons and selections on a block.
 
 use super::map::{Block, each};
 use super::operation::Comparison;
@@ -24,7 +24,7 @@ pub(super) fn unless<S: Simd, T: Real>(
 #[inline(always)]
 pub(super) unsafe fn compare<S: Simd, T: Real>(simd: S, block: Block<T>, comparison: Comparison) {
     let (no, yes) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's contract.
     unsafe {
         match comparison {
             Comparison::Equal => {

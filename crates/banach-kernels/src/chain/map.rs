@@ -1,10 +1,10 @@
-//! One operation over a block: row by row, a vector at a time, the rest of a row in part of a vector.
+//! Application of a function to every position of a block, vector by vector.
 
 use crate::Real;
 use pulp::Simd;
 use std::array;
 
-/// The numbers a step reads: number (r, c) lies at `pointer + r row_stride + c column_stride`.
+/// A matrix to read, whose element (r, c) lies at `pointer + r row_stride + c column_stride`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source<T> {
     pub(super) pointer: *const T,
@@ -13,7 +13,7 @@ pub(super) struct Source<T> {
     pub(super) column_stride: usize,
 }
 
-/// The numbers a step writes: number (r, c) lies at `pointer + r row_stride + c`.
+/// A matrix to write, whose element (r, c) lies at `pointer + r row_stride + c`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<T> {
     pub(super) pointer: *mut T,
@@ -27,7 +27,7 @@ pub(super) struct Extent {
     pub(super) columns: usize,
 }
 
-/// An operation's memory; operations with fewer operands ignore the last sources.
+/// The operands and the target of an operation; operations with fewer operands ignore the last sources.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<T> {
     pub(super) extent: Extent,
@@ -35,8 +35,8 @@ pub(super) struct Block<T> {
     pub(super) target: Target<T>,
 }
 
-/// Applies a function of vectors to the first sources of a block. The function is inlined into the loop, so that it is
-/// compiled for the same instructions.
+/// Applies a function of vectors to the first sources of a block. The function is inlined into the loop, and
+/// so compiled for its instruction set.
 macro_rules! each {
     ($simd:ident, $block:ident, |$($operand:ident),*| $function:expr) => {{
         let [$($operand,)* ..] = $block.sources;
@@ -81,8 +81,8 @@ pub(super) use {each, each_lane};
 ///
 /// # Safety
 ///
-/// Every source must be readable and the target writable at every position of the extent. A source may overlap the
-/// target only where both have the same position at the same address.
+/// Every source must be readable and the target writable at every position of the extent. A source may
+/// overlap the target only if both have each position at the same address.
 #[inline(always)]
 pub(super) unsafe fn map<S: Simd, T: Real, const N: usize>(
     simd: S,
@@ -100,7 +100,7 @@ pub(super) unsafe fn map<S: Simd, T: Real, const N: usize>(
             // SAFETY: the row starts inside the source.
             at[n] = unsafe { source.pointer.add(row * source.row_stride) };
             if source.column_stride == 0 {
-                // SAFETY: the number there is readable.
+                // SAFETY: the element is readable.
                 repeated[n] = T::splat(simd, unsafe { *at[n] });
                 at[n] = (&raw const repeated[n]).cast();
             }

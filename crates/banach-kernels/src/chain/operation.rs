@@ -1,6 +1,6 @@
-//! Operations of a chain: functions of the numbers at one position.
+//! Operations of a chain.
 
-/// Functions of one number.
+/// Unary functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are the functions' own")]
 pub enum Unary {
@@ -22,7 +22,7 @@ pub enum Unary {
     LogSigmoid,
     Reciprocal,
     Relu,
-    /// To the nearest whole number, halves to the even one.
+    /// Rounds to the nearest integer, ties to even.
     Round,
     Sigmoid,
     /// 0 at 0 and at NaN.
@@ -35,7 +35,7 @@ pub enum Unary {
     Trunc,
 }
 
-/// Functions of two numbers.
+/// Binary functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binary {
     /// a + b
@@ -44,7 +44,7 @@ pub enum Binary {
     Subtract,
     /// a b
     Multiply,
-    /// a b, and 0 where a or b is 0 though the other be infinite or NaN.
+    /// a b, and 0 where a or b is 0, even if the other is infinite or NaN.
     AbsorbingProduct,
     /// a / b
     Divide,
@@ -68,30 +68,30 @@ pub enum Comparison {
     LessEqual,
 }
 
-/// What a step computes. Truth values are 0 and 1.
+/// The operation of a step. Truth values are 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {
-    /// A function of one number.
+    /// A unary function.
     Unary(Unary),
-    /// A function of two numbers.
+    /// A binary function.
     Binary(Binary),
-    /// Times a number.
+    /// Multiplication by a constant.
     Scale(f64),
-    /// Plus a number.
+    /// Addition of a constant.
     Offset(f64),
-    /// To the power of a number.
+    /// A constant power.
     Power(f64),
-    /// A comparison of two numbers, giving a truth value.
+    /// A comparison of two operands.
     Compare(Comparison),
-    /// A comparison with a number, giving a truth value.
+    /// A comparison with a constant.
     CompareScalar(Comparison, f64),
-    /// Whether both truth values are true.
+    /// Logical and.
     And,
-    /// Whether one of two truth values is true.
+    /// Logical or.
     Or,
-    /// Whether exactly one of two truth values is true.
+    /// Exclusive or.
     Xor,
-    /// The other truth value.
+    /// Logical negation.
     Not,
     /// `(mask, yes, no)`: yes where the mask is true.
     Choose,
@@ -99,12 +99,12 @@ pub enum Operation {
     Erase,
     /// The operand itself.
     Copy,
-    /// A number, without operands.
+    /// A constant, without operands.
     Constant(f64),
 }
 
 impl Operation {
-    /// The number of operands.
+    /// Returns the number of operands.
     pub fn arity(self) -> usize {
         match self {
             Operation::Constant(_) => 0,
@@ -126,19 +126,20 @@ impl Operation {
     }
 }
 
-/// One operation on registers. Registers `0..inputs` of a chain hold its inputs, until a step overwrites them.
+/// One operation on registers. Registers `0..inputs` of a chain hold its inputs, until a step overwrites
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What to compute.
+    /// The operation.
     pub operation: Operation,
-    /// The registers to read, as many as the operation has operands.
+    /// The registers of the operands.
     pub operands: Vec<usize>,
-    /// The register to write.
+    /// The register of the result.
     pub result: usize,
 }
 
 impl Step {
-    /// An operation on some registers, its result in another.
+    /// Creates a step.
     pub fn new(operation: Operation, operands: &[usize], result: usize) -> Self {
         Step { operation, operands: operands.to_vec(), result }
     }

@@ -1,20 +1,20 @@
-//! Storage of the values of a chain: in an input, an output or a scratch slot that is free again after its last
+//! Storage plans of chains: every value lies in an input, an output or a scratch slot, reused after its last
 //! use.
 
 use super::operation::{Binary, Operation, Step, Unary};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Why steps do not make a chain.
+/// The reason why steps do not form a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidChain {
-    /// The step at this position reads a register that nothing wrote.
+    /// The step at this position reads an unwritten register.
     Unwritten(usize),
-    /// The step at this position has another number of operands than its operation.
+    /// The step at this position has the wrong number of operands.
     Operands(usize),
-    /// The output at this position reads a register that nothing wrote.
+    /// The output at this position reads an unwritten register.
     Output(usize),
-    /// The chain has no output, or more values at once than scratch memory can hold.
+    /// The chain has no output, or more live values than scratch memory can hold.
     Size,
 }
 
@@ -31,22 +31,22 @@ impl fmt::Display for InvalidChain {
 
 impl std::error::Error for InvalidChain {}
 
-/// The memory of a value.
+/// The storage of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Storage {
     Input(usize),
     Slot(usize),
     Output(usize),
 }
 
-/// An operation, or two in one pass, the numbers rounded as in two.
+/// An operation, or two operations in one pass, each with its own rounding.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Work {
     One(Operation),
     Then(First, Second),
 }
 
-/// What may come first of two operations in one pass.
+/// The first of two operations in one pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum First {
     Add,
@@ -54,7 +54,7 @@ pub(super) enum First {
     Multiply,
 }
 
-/// What may come second.
+/// The second of two operations in one pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Second {
     Relu,
@@ -62,25 +62,25 @@ pub(super) enum Second {
     Tanh,
 }
 
-/// A step whose values have their places.
+/// A step with assigned storage.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Instruction {
     pub(super) work: Work,
-    /// As many as the operation has operands, then any.
-    pub(super) operands: [Place; 3],
-    pub(super) result: Place,
+    /// The operands, followed by unused entries.
+    pub(super) operands: [Storage; 3],
+    pub(super) result: Storage,
 }
 
-/// The instructions of a chain, and how many slots they need.
+/// The instructions of a chain, and the number of slots.
 ///
-/// Nothing writes output 0 before input 0 was read for the last time, so the two may share memory.
+/// Output 0 is written after the last read of input 0, so that they may share memory.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) instructions: Vec<Instruction>,
     pub(super) slots: usize,
 }
 
-/// A step in single assignment: values `0..inputs` are the inputs, every step makes the next.
+/// A step in single-assignment form: values `0..inputs` are the inputs, and each step defines the next value.
 #[derive(Clone, Debug)]
 struct Definition {
     work: Work,
@@ -94,7 +94,7 @@ pub(super) fn plan(inputs: usize, steps: &[Step], outputs: &[usize]) -> Result<P
     }
     let (definitions, outputs) = single_assignment(inputs, steps, outputs)?;
     let definitions = joined(needed(definitions, &outputs), &outputs);
-    Ok(Placement::new(inputs, &definitions, &outputs).run(definitions))
+    Ok(Allocation::new(inputs, &definitions, &outputs).run(definitions))
 }
 
 fn single_assignment(
@@ -176,63 +176,63 @@ fn second(work: Work) -> Option<Second> {
     }
 }
 
-/// Gives values their places, step after step.
-struct Placement<'a> {
+/// The assignment of storage to values.
+struct Allocation<'a> {
     outputs: &'a [usize],
-    /// The last position that reads each value; values copied at the end are read there.
+    /// The position of the last read of each value; the copy to an output counts as a read at the end.
     last: HashMap<usize, usize>,
-    places: HashMap<usize, Place>,
+    storages: HashMap<usize, Storage>,
     free: Vec<usize>,
     slots: usize,
 }
 
-impl<'a> Placement<'a> {
+impl<'a> Allocation<'a> {
     fn new(inputs: usize, definitions: &[Definition], outputs: &'a [usize]) -> Self {
         let mut last = HashMap::new();
         for (position, definition) in definitions.iter().enumerate() {
             last.extend(definition.operands.iter().map(|&operand| (operand, position)));
         }
         last.extend(outputs.iter().map(|&value| (value, definitions.len())));
-        let places = (0..inputs).map(|input| (input, Place::Input(input))).collect();
-        Placement { outputs, last, places, free: Vec::new(), slots: 0 }
+        let storages = (0..inputs).map(|input| (input, Storage::Input(input))).collect();
+        Allocation { outputs, last, storages, free: Vec::new(), slots: 0 }
     }
 
     fn run(mut self, definitions: Vec<Definition>) -> Plan {
         let mut instructions = Vec::with_capacity(definitions.len() + self.outputs.len());
         for (position, definition) in definitions.iter().enumerate() {
-            let mut operands = [Place::Input(0); 3];
-            for (place, operand) in operands.iter_mut().zip(&definition.operands) {
-                *place = self.places[operand];
+            let mut operands = [Storage::Input(0); 3];
+            for (storage, operand) in operands.iter_mut().zip(&definition.operands) {
+                *storage = self.storages[operand];
             }
             for operand in &definition.operands {
                 if self.last[operand] == position
-                    && let Some(Place::Slot(slot)) = self.places.get(operand)
+                    && let Some(Storage::Slot(slot)) = self.storages.get(operand)
                     && !self.free.contains(slot)
                 {
                     self.free.push(*slot);
                 }
             }
-            let result = self.place_of_result(definition.value, position);
-            self.places.insert(definition.value, result);
+            let result = self.storage_of_result(definition.value, position);
+            self.storages.insert(definition.value, result);
             instructions.push(Instruction { work: definition.work, operands, result });
         }
-        // Output 0 last: it may be the memory of input 0.
+        // Output 0 last, since it may share memory with input 0.
         for (output, value) in self.outputs.iter().enumerate().rev() {
-            let (place, result) = (self.places[value], Place::Output(output));
-            if place != result {
+            let (storage, result) = (self.storages[value], Storage::Output(output));
+            if storage != result {
                 let work = Work::One(Operation::Copy);
-                instructions.push(Instruction { work, operands: [place; 3], result });
+                instructions.push(Instruction { work, operands: [storage; 3], result });
             }
         }
         Plan { instructions, slots: self.slots }
     }
 
-    fn place_of_result(&mut self, value: usize, position: usize) -> Place {
+    fn storage_of_result(&mut self, value: usize, position: usize) -> Storage {
         let input_read = self.last.get(&0).is_none_or(|&last| last <= position);
         let output = self.outputs.iter().position(|&output| output == value);
         match output {
-            Some(output) if output > 0 || input_read => Place::Output(output),
-            _ => Place::Slot(self.free.pop().unwrap_or_else(|| {
+            Some(output) if output > 0 || input_read => Storage::Output(output),
+            _ => Storage::Slot(self.free.pop().unwrap_or_else(|| {
                 self.slots += 1;
                 self.slots - 1
             })),

@@ -1,10 +1,12 @@
-//! Pixels under a tap of the kernel: arithmetic along one axis, in either direction.
+//! Index arithmetic of a convolution along one axis, in either direction.
 
-/// One axis of a convolution, from the image that is read, the source, to the one that is written, the target.
+/// One axis of a convolution, from the image that is read (the source) to the image that is written (the
+/// target).
 ///
-/// A line of the target is computed from tables of the source's pixels, with entries for those outside and, if
-/// `transposed`, between them: pixel `t` meets, under a tap, entry `t stride + shift(tap)`; transposed, the target falls
-/// into as many classes as the stride, in which every pixel meets the same taps, and the entry is `t + shift(tap)`.
+/// A row of the target is computed from a table of source pixels, with entries for positions outside the
+/// source and, if `transposed`, between its pixels. Pixel `t` meets entry `t stride + shift(tap)` under a
+/// tap. If transposed, the target is divided into as many classes as the stride, whose pixels all meet the
+/// same taps, and the entry is `t + shift(tap)`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Axis {
     pub(super) source: usize,
@@ -17,7 +19,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The pixel of the source that one of the target meets under a tap.
+    /// The source pixel that a target pixel meets under a tap.
     pub(super) fn meets(&self, target: usize, tap: usize) -> Option<usize> {
         if self.transposed {
             let place = (target + self.padding).checked_sub(tap * self.dilation)?;
@@ -29,7 +31,7 @@ impl Axis {
         }
     }
 
-    /// The pixels of the target that meet one under a tap, where every step of the target is a step of the stride.
+    /// The target pixels that meet a source pixel under a tap, if not transposed.
     pub(super) fn met(&self, tap: usize) -> std::ops::Range<usize> {
         let before = self.padding.saturating_sub(tap * self.dilation).div_ceil(self.stride);
         let end = (self.source + self.padding).saturating_sub(tap * self.dilation).div_ceil(self.stride);
@@ -37,7 +39,7 @@ impl Axis {
         before.min(end)..end
     }
 
-    /// Entries in a table.
+    /// The number of entries of the table.
     pub(super) fn entries(&self) -> usize {
         let reach = self.dilation * self.kernel.saturating_sub(1);
         match self.target.checked_sub(1) {
@@ -47,7 +49,7 @@ impl Axis {
         }
     }
 
-    /// The pixel of the source an entry stands for.
+    /// The source pixel of an entry.
     pub(super) fn entry(&self, entry: usize) -> Option<usize> {
         if self.transposed {
             let reach = self.dilation * self.kernel.saturating_sub(1);
@@ -59,28 +61,28 @@ impl Axis {
         }
     }
 
-    /// The pixel the first entry stands for, perhaps one before the source, where there is neither a stride nor dilation.
+    /// The position of the first entry, possibly before the source, without stride and dilation.
     pub(super) fn first(&self) -> isize {
         let padding = self.padding as isize;
         if self.transposed { padding + 1 - self.kernel as isize } else { -padding }
     }
 
-    /// The entry the first pixel of the target meets under a tap.
+    /// The entry that the first target pixel meets under a tap.
     pub(super) fn shift(&self, tap: usize) -> usize {
         if self.transposed { (self.kernel - 1 - tap) * self.dilation } else { tap * self.dilation }
     }
 
-    /// Classes of the target's pixels: every so many pixels meet the same taps.
+    /// The number of classes of target pixels.
     pub(super) fn classes(&self) -> usize {
         if self.transposed { self.stride.min(self.target) } else { 1 }
     }
 
-    /// Pixels in a class.
+    /// The number of pixels of a class.
     pub(super) fn members(&self, class: usize) -> usize {
         (self.target - class).div_ceil(if self.transposed { self.stride } else { 1 })
     }
 
-    /// Whether the pixels of a class can meet any under a tap.
+    /// Whether the pixels of a class can meet source pixels under a tap.
     pub(super) fn reaches(&self, class: usize, tap: usize) -> bool {
         let (place, tap) = (class + self.padding, tap * self.dilation);
         !self.transposed || place % self.stride == tap % self.stride

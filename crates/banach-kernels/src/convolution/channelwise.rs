@@ -1,4 +1,4 @@
-//! Convolutions of every channel by itself, with vectors along the channels.
+//! Depthwise convolutions, vectorized along the channels.
 
 use super::vectors::{whole, write};
 use crate::panels::Panels;
@@ -6,34 +6,34 @@ use crate::real::Real;
 use crate::tile::{Term, WIDEST};
 use pulp::Simd;
 
-/// Pixels whose channels are summed one by one.
+/// A row of pixels of a depthwise convolution.
 pub(super) struct Pixels<'a, T> {
-    /// Pointers to the pixels of the source.
+    /// Pointers to the source pixels.
     pub(super) table: &'a [*const T],
     /// Entries of the table from one pixel to the next.
     pub(super) step: usize,
-    /// Where the first pixel's entry and the weights of a tap are.
+    /// The entry of the first pixel and the row of weights for every tap.
     pub(super) terms: &'a [Term],
-    /// Numbers from one pixel of the target to the next.
+    /// Elements from one target pixel to the next.
     pub(super) apart: usize,
-    /// Pixels.
+    /// The number of pixels.
     pub(super) count: usize,
 }
 
-/// Pixels summed side by side.
+/// The number of pixels summed at once.
 const ABREAST: usize = 6;
 
 impl<T: Real> Pixels<'_, T> {
-    /// Writes the pixels, of which the first is where the target begins.
+    /// Writes the pixels, of which the first is at the start of the target.
     ///
     /// # Safety
-    /// Every entry of the table that a term names, and the `count` entries at `step` from there, points at as many
-    /// numbers as the panels have columns.
+    /// Every entry of the table that a term names, and the `count` entries at `step` from there, points to as
+    /// many elements as the panels have columns.
     #[inline(always)]
     pub(super) unsafe fn compute<S: Simd>(&self, simd: S, panels: &Panels<T>, target: &mut [T]) {
         for channel in (0..panels.columns()).step_by(T::lanes::<S>()) {
             let alone = self.count - self.count % ABREAST;
-            // SAFETY: as the caller promises.
+            // SAFETY: the caller's contract.
             unsafe {
                 for pixel in (0..alone).step_by(ABREAST) {
                     self.some::<S, ABREAST>(simd, panels, channel, pixel, target);
@@ -68,7 +68,7 @@ impl<T: Real> Pixels<'_, T> {
             let weight = whole(simd, &weights[term.panel * width..][..lanes]);
             for (i, sum) in sums.iter_mut().enumerate() {
                 let source = self.table[term.rows + (pixel + i) * self.step];
-                // SAFETY: the caller promises so many numbers.
+                // SAFETY: `used` elements are readable by the caller's contract.
                 let source = unsafe { std::slice::from_raw_parts(source.add(channel), used) };
                 *sum = T::multiply_add(simd, whole(simd, source), weight, *sum);
             }
@@ -80,21 +80,21 @@ impl<T: Real> Pixels<'_, T> {
     }
 }
 
-/// Lines of pixels of two images whose channels are multiplied one by one.
-pub(super) struct Lines<'a> {
-    /// Where each line starts in the first and in the second image.
-    pub(super) lines: &'a [(usize, usize)],
-    /// Pixels of the first image for one of the second.
+/// Rows of pixels of two images, multiplied channel by channel.
+pub(super) struct PixelRows<'a> {
+    /// The start of each row in the first and in the second image.
+    pub(super) rows: &'a [(usize, usize)],
+    /// The stride in the first image for each pixel of the second.
     pub(super) stride: usize,
-    /// Pixels in a line of the second image.
+    /// The number of pixels in a row of the second image.
     pub(super) count: usize,
 }
 
-/// Vectors of channels summed side by side.
+/// The number of vectors of channels summed at once.
 const BESIDE: usize = 4;
 
-impl Lines<'_> {
-    /// Adds, to every channel's sum, its products.
+impl PixelRows<'_> {
+    /// Adds the products of every channel to its sum.
     #[inline(always)]
     pub(super) fn add<S: Simd, T: Real>(&self, simd: S, x: &[T], y: &[T], sums: &mut [T]) {
         let (lanes, channels) = (T::lanes::<S>(), sums.len());
@@ -109,7 +109,7 @@ impl Lines<'_> {
         }
     }
 
-    /// Adds the products of `V` vectors of channels, the last one as far as there are channels.
+    /// Adds the products of `V` vectors of channels, the last one possibly partial.
     #[inline(always)]
     fn some<S: Simd, T: Real, const V: usize>(
         &self,
@@ -122,7 +122,7 @@ impl Lines<'_> {
         let (lanes, channels) = (T::lanes::<S>(), sums.len());
         let used = (channels - channel).min(V * lanes);
         let mut vectors = [T::splat(simd, T::ZERO); V];
-        for (x_line, y_line) in self.lines {
+        for (x_line, y_line) in self.rows {
             let x = x[*x_line..].chunks(channels * self.stride);
             let y = y[*y_line..].chunks(channels);
             for (x, y) in x.zip(y).take(self.count) {

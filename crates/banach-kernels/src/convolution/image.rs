@@ -1,44 +1,60 @@
-//! The convolution of an image: rows of pixels, each tile of them summed in registers over all taps.
+//! Direct convolution of an image, in tiles of pixels summed in registers over all taps.
 //!
-//! No pixel is copied: tables point at the pixels of the source under every tap, and at zeros for those outside.
+//! No pixel is copied: tables hold pointers to the source pixels under every tap, and to zeros outside the
+//! image.
 
 use super::axis::Axis;
-use super::{ConvolutionMethod, Taps, channelwise, winograd};
+use super::geometry::ConvolutionMethod;
+use super::packed_weights::PackedWeights;
+use super::{channelwise, winograd};
 use crate::real::Real;
 use crate::tile::{self, Term, Tile};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Rows of a convolved image: `source` is `[input, channels in]`, `target` the rows `rows` of
-/// `[output, channels out]`. No number depends on which rows are computed together. Allocates pointers to the pixels of
-/// as many rows as the kernel has; Winograd's method keeps what it needs for the next call of this thread.
+/// Computes rows of a convolved image: `source` is `[input, channels in]`, `target` the rows `rows` of
+/// `[output, channels out]`. Results do not depend on which rows are computed together. Allocates pointers to
+/// the pixels of as many rows as the kernel has; Winograd's method reuses its buffers in later calls of the
+/// thread.
 ///
 /// # Panics
-/// If the taps are packed for the other direction or a slice has another size.
-pub fn convolve<T: Real>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+/// If the weights are packed for the other direction or a slice has the wrong length.
+pub fn convolve<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
     assert!(!taps.transposed, "weights packed for the transposed convolution");
     run(taps, source, rows, target);
 }
 
-/// Rows of the gradient with respect to what comes in: `source` is `[output, channels out]`, `target` the rows `rows`
-/// of `[input, channels in]`.
+/// Computes rows of the gradient with respect to the input: `source` is `[output, channels out]`, `target`
+/// the rows `rows` of `[input, channels in]`.
 ///
 /// # Panics
-/// If the taps are packed for the other direction or a slice has another size.
-pub fn convolve_transposed<T: Real>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+/// If the weights are packed for the other direction or a slice has the wrong length.
+pub fn convolve_transposed<T: Real>(
+    taps: &PackedWeights<T>,
+    source: &[T],
+    rows: Range<usize>,
+    target: &mut [T],
+) {
     assert!(taps.transposed, "weights not packed for the transposed convolution");
     run(taps, source, rows, target);
 }
 
-fn run<T: Real>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+fn run<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
     let [vertical, horizontal] = [0, 1].map(|axis| taps.convolution.axis(axis, taps.transposed));
     let mut channels = taps.convolution.channels;
     if taps.transposed {
         channels.reverse();
     }
-    assert!(rows.start <= rows.end && rows.end <= vertical.target, "rows of the image that is written");
-    assert_eq!(source.len(), vertical.source * horizontal.source * channels[0], "numbers of an image");
-    assert_eq!(target.len(), rows.len() * horizontal.target * channels[1], "numbers of the rows");
+    assert!(
+        rows.start <= rows.end && rows.end <= vertical.target,
+        "the rows must be rows of the target image"
+    );
+    assert_eq!(
+        source.len(),
+        vertical.source * horizontal.source * channels[0],
+        "the length of the source image"
+    );
+    assert_eq!(target.len(), rows.len() * horizontal.target * channels[1], "the length of the target rows");
     if target.is_empty() {
         return;
     }
@@ -49,9 +65,9 @@ fn run<T: Real>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [
     }
 }
 
-/// Rows to be computed, whose sizes have been checked.
+/// A convolution of rows with checked sizes.
 struct Image<'a, T> {
-    taps: &'a Taps<T>,
+    taps: &'a PackedWeights<T>,
     axes: [Axis; 2],
     channels: [usize; 2],
     source: &'a [T],
@@ -100,7 +116,7 @@ impl<T: Real> WithSimd for Image<'_, T> {
 }
 
 impl<T: Real> Image<'_, T> {
-    /// Points the table of one tap row at a row of the source.
+    /// Fills the table of one kernel row with pointers to a row of the source.
     #[inline(always)]
     fn point(&self, columns: &[Option<usize>], row: usize, table: &mut [*const T]) {
         let width = self.axes[1].source * self.channels[0];
@@ -113,8 +129,8 @@ impl<T: Real> Image<'_, T> {
         }
     }
 
-    /// [`pixels`](Self::pixels) one by one, each under those taps alone that meet a pixel of the source: zeros in the place
-    /// of others would make NaN of weights that are not finite.
+    /// [`pixels`](Self::pixels) one by one, under the taps that meet a pixel of the source alone: the product
+    /// of a zero and a weight that is not finite is NaN.
     fn separate<S: Simd>(&mut self, simd: S, table: &[*const T], terms: &[Term], count: usize, start: usize) {
         let stride = self.axes[1].stride;
         let apart = if self.axes[1].transposed { stride } else { 1 } * self.channels[1];
@@ -127,7 +143,7 @@ impl<T: Real> Image<'_, T> {
         }
     }
 
-    /// Computes the pixels of one class of one row, the first of which is at `start`.
+    /// Computes the pixels of one class in one row, of which the first is at `start`.
     #[inline(always)]
     fn pixels<S: Simd>(
         &mut self,
@@ -142,8 +158,9 @@ impl<T: Real> Image<'_, T> {
         if self.taps.convolution.channelwise() {
             let pixels = channelwise::Pixels { table, step: stride, terms, apart, count };
             let panels = &self.taps.groups[0];
-            // SAFETY: every entry of the table points at a pixel of the source or at as many zeros, and `Axis` makes
-            // terms whose rows and the `count` entries that follow at `stride` lie in the table.
+            // SAFETY: every entry of the table points to a pixel of the source or to as many zeros, and
+            // `Axis` yields terms whose rows and the `count` entries that follow at `stride` lie in the
+            // table.
             unsafe { pixels.compute(simd, panels, &mut self.target[start..]) };
             return;
         }
@@ -173,10 +190,11 @@ impl<T: Real> Image<'_, T> {
                         columns,
                         add: false,
                     };
-                    // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are packed for
-                    // the lanes of `S` and hold `depth` rows for every tap. `Axis` makes terms whose rows and the
-                    // `count` entries that follow at `stride` lie in the table; every entry points at a pixel of the
-                    // source or at as many zeros. The pixels lie in the target, which is borrowed for this call.
+                    // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are
+                    // packed for the lanes of `S` and hold `depth` rows for every tap. `Axis` yields terms
+                    // whose rows and the `count` entries that follow at `stride` lie in the table; every
+                    // entry points to a pixel of the source or to as many zeros. The pixels lie in the
+                    // target, which is borrowed for this call.
                     unsafe { tile::compute(simd, vectors, height, &tile) };
                 }
             }

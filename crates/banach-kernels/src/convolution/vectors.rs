@@ -1,9 +1,9 @@
-//! Partial vectors, where fewer numbers are left than a vector holds.
+//! Loads and stores of full or partial vectors.
 
 use crate::real::Real;
 use pulp::Simd;
 
-/// A vector or the part there is of it.
+/// Loads a vector, or as many elements as there are.
 #[inline(always)]
 pub(super) fn whole<S: Simd, T: Real>(simd: S, numbers: &[T]) -> T::Vector<S> {
     match T::vectors::<S>(numbers) {
@@ -12,7 +12,7 @@ pub(super) fn whole<S: Simd, T: Real>(simd: S, numbers: &[T]) -> T::Vector<S> {
     }
 }
 
-/// Writes a vector or the part there is room for.
+/// Stores a vector, or as many elements as fit.
 #[inline(always)]
 pub(super) fn write<S: Simd, T: Real>(simd: S, numbers: &mut [T], vector: T::Vector<S>) {
     match T::vectors_mut::<S>(numbers) {

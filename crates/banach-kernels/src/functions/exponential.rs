@@ -1,6 +1,6 @@
-//! exp, tanh, sigmoid and erf, from `exp(r) - 1` for small r, after taking out powers of two.
+//! exp, tanh, sigmoid and erf, from `exp(r) - 1` of a reduced argument r.
 //!
-//! The argument is reduced after W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980.
+//! The argument is reduced after W. J. Cody and W. Waite, Software Manual for the Elementary Scalar, 1980.
 
 use crate::Real;
 use pulp::Simd;
@@ -37,7 +37,7 @@ fn negated_log_two<S: Simd, T: Real>(simd: S) -> (T::Vector<S>, T::Vector<S>) {
     (T::subtract(simd, zero, T::splat(simd, high)), T::subtract(simd, zero, T::splat(simd, low)))
 }
 
-/// x, but at least and at most the limits; NaN stays.
+/// Clamps x to the limits; NaN stays NaN.
 #[inline(always)]
 fn clamp<S: Simd, T: Real>(simd: S, x: T::Vector<S>, least: T, most: T) -> T::Vector<S> {
     let (least, most) = (T::splat(simd, least), T::splat(simd, most));
@@ -92,8 +92,9 @@ pub(crate) fn sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S
     T::select(simd, negative, ratio, difference)
 }
 
-/// `a / d` and `1 - a / d` for `d = b + unit`. Where a is b, the first gets back what rounding took from d, with
-/// `(1 - a / d) / unit` for `1 / d`; without, double precision would miss two units in the last place.
+/// `a / d` and `1 - a / d` for `d = b + unit`. Where a is b, the first is corrected for the rounding error of
+/// d, with `(1 - a / d) / unit` for `1 / d`; without the correction, the error in double precision would be
+/// two units in the last place.
 #[inline(always)]
 fn careful_ratio<S: Simd, T: Real>(
     simd: S,
@@ -105,13 +106,13 @@ fn careful_ratio<S: Simd, T: Real>(
     let below = T::add(simd, b, whole);
     let ratio = T::divide(simd, a, below);
     let difference = T::subtract(simd, one, ratio);
-    let lost = T::subtract(simd, T::subtract(simd, below, whole), b);
-    let lost = T::multiply(simd, lost, T::splat(simd, T::from_f64(1.0 / unit)));
-    (T::multiply_add(simd, ratio, T::multiply(simd, lost, difference), ratio), difference)
+    let rounding = T::subtract(simd, T::subtract(simd, below, whole), b);
+    let rounding = T::multiply(simd, rounding, T::splat(simd, T::from_f64(1.0 / unit)));
+    (T::multiply_add(simd, ratio, T::multiply(simd, rounding, difference), ratio), difference)
 }
 
-/// The error function: a series of the argument where it is small, else `1 - exp(-x^2)` times a slowly varying rest,
-/// after W. J. Cody, Rational Chebyshev approximations for the error function, 1969.
+/// The error function: a series of the argument where it is small, else `1 - exp(-x^2)` times a slowly
+/// varying factor, after W. J. Cody, Rational Chebyshev approximations for the error function, 1969.
 #[inline(always)]
 pub(crate) fn erf<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (zero, one) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));

@@ -1,13 +1,14 @@
-//! Logarithms, as `e log 2 + 2 atanh(s)` after taking out a power of two.
+//! Logarithms, as `e log 2 + 2 atanh(s)` of a reduced argument.
 //!
-//! The method is that of P. T. P. Tang, Table-driven implementation of the logarithm function in IEEE floating-point
-//! arithmetic, 1990, without tables: `log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2)))` with `s = f / (2 + f)`.
+//! The method is that of P. T. P. Tang, Table-driven implementation of the logarithm function in IEEE
+//! floating-point arithmetic, 1990, without tables: `log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2)))` with
+//! `s = f / (2 + f)`.
 
 use super::exponential::{exp, polynomial};
 use crate::Real;
 use pulp::Simd;
 
-/// `e log 2 + log(1 + f) + correction` for f between the roots of 1/2 and 2, less 1.
+/// `e log 2 + log(1 + f) + correction` for `1 + f` between √½ and √2.
 #[inline(always)]
 fn assembled<S: Simd, T: Real>(
     simd: S,
@@ -27,7 +28,7 @@ fn assembled<S: Simd, T: Real>(
     T::multiply_add(simd, e, T::splat(simd, high), fraction)
 }
 
-/// What a logarithm is of zero, of less, and of infinity and NaN.
+/// Sets the logarithm of zero, negative numbers, infinity and NaN.
 #[inline(always)]
 fn with_edges<S: Simd, T: Real>(simd: S, x: T::Vector<S>, result: T::Vector<S>) -> T::Vector<S> {
     let (zero, infinity) = (T::splat(simd, T::ZERO), T::splat(simd, T::INFINITY));
@@ -49,17 +50,17 @@ pub(crate) fn log<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     with_edges::<S, T>(simd, x, result)
 }
 
-/// The natural logarithm of 1 + x: that of the rounded sum, corrected by what rounding lost.
+/// The natural logarithm of 1 + x: the logarithm of the rounded sum, corrected for its rounding error.
 #[inline(always)]
 pub(crate) fn log1p<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let one = T::splat(simd, T::ONE);
     let sum = T::add(simd, one, x);
     let large = T::less(simd, one, x);
     let (bigger, smaller) = (T::select(simd, large, x, one), T::select(simd, large, one, x));
-    let lost = T::subtract(simd, smaller, T::subtract(simd, sum, bigger));
+    let rounding = T::subtract(simd, smaller, T::subtract(simd, sum, bigger));
     let (e, m) = T::split_exponent(simd, sum);
     let f = T::subtract(simd, m, one);
-    let result = assembled::<S, T>(simd, e, f, T::divide(simd, lost, sum));
+    let result = assembled::<S, T>(simd, e, f, T::divide(simd, rounding, sum));
     let result = with_edges::<S, T>(simd, sum, result);
     T::select(simd, T::equal(simd, sum, one), x, result)
 }
@@ -69,7 +70,7 @@ pub(crate) fn log1p<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> 
 pub(crate) fn log_sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
     let small = exp::<S, T>(simd, T::subtract(simd, zero, T::absolute(simd, x)));
-    // -0 in the place of 0, so that a logarithm that rounds to zero does so from below.
+    // -0 instead of 0, so that a result that rounds to zero is -0.
     let none = T::splat(simd, T::from_f64(-0.0));
     let negative = T::select(simd, T::less(simd, x, zero), x, none);
     T::subtract(simd, negative, log1p::<S, T>(simd, small))

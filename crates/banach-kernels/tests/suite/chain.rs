@@ -1,4 +1,4 @@
-//! Do chains compute what their steps say? Against an interpreter of single numbers, whatever the shape and the strides.
+//! Chains against a scalar interpreter, for all shapes and strides.
 
 use crate::meaning::{Generator, meaning, same};
 use banach_kernels::{Binary, Chain, Comparison, Input, Level, Operation, Output, Step, Unary};

@@ -1,9 +1,9 @@
-//! Is a convolution what its definition says, in all three directions and for all strides, paddings, dilations, groups?
+//! Convolutions against their definition, in all three directions and for all geometries.
 
 use crate::numbers::{Random, assert_near, assert_same};
 use banach_kernels::{
-    Convolution, ConvolutionMethod, Level, Panels, Part, Real, Taps, convolve, convolve_transposed,
-    weight_gradient, write_weights,
+    Convolution, ConvolutionMethod, Level, PackedWeights, Panels, Real, WeightBlock, convolve,
+    convolve_transposed, weight_gradient, write_weights,
 };
 
 /// Every product the definition sums: places in an image that comes in, in the weights, in one that goes out.
@@ -64,7 +64,7 @@ pub(crate) fn images<T: Real>(
     let terms = convolution.taps() * convolution.channels[0].max(convolution.channels[1]);
     // Winograd's products are larger than those they stand for: 64 to 9 where it is worst.
     let terms = if method == ConvolutionMethod::Winograd { 8 * terms } else { terms };
-    let taps = Taps::pack(level, *convolution, method, &weights, strides(convolution));
+    let taps = PackedWeights::pack(level, *convolution, method, &weights, strides(convolution));
     let mut found = random.numbers::<T>(output);
     convolve(&taps, &x, 0..convolution.output()[0], &mut found);
     assert_near(&found, &forward, terms, &what);
@@ -74,7 +74,7 @@ pub(crate) fn images<T: Real>(
         convolve(&taps, &x, row..row + 1, target);
     }
     assert_same(&found, &whole, &what);
-    let taps = Taps::pack_transposed(level, *convolution, method, &weights, strides(convolution));
+    let taps = PackedWeights::pack_transposed(level, *convolution, method, &weights, strides(convolution));
     let mut found = random.numbers::<T>(input);
     convolve_transposed(&taps, &y, 0..convolution.input[0], &mut found);
     let what = format!("transposed {what}");
@@ -98,7 +98,7 @@ fn weights<T: Real>(level: Level, convolution: &Convolution, random: &mut Random
         products(convolution, |x, w, y| wanted[w] += from[image * input + x] * to[image * output + y]);
     }
     let mut scratch = Panels::empty(level);
-    let all = Part::all(convolution);
+    let all = WeightBlock::all(convolution);
     let mut sums = vec![T::ZERO; all.sums(convolution)];
     weight_gradient(convolution, &all, &x, &y, &mut sums, &mut scratch);
     let mut found = before.clone();
@@ -110,7 +110,7 @@ fn weights<T: Real>(level: Level, convolution: &Convolution, random: &mut Random
     let (tap, channel) = (random.below(convolution.taps() + 1), random.below(all.channels.end + 1));
     for taps in [0..tap, tap..convolution.taps()] {
         for channels in [0..channel, channel..all.channels.end] {
-            let part = Part { taps: taps.clone(), channels };
+            let part = WeightBlock { taps: taps.clone(), channels };
             let mut sums = vec![T::ZERO; part.sums(convolution)];
             weight_gradient(convolution, &part, &x, &y, &mut sums, &mut scratch);
             write_weights(convolution, &part, &sums, false, &mut parts, strides(convolution));
@@ -191,7 +191,8 @@ fn weights_may_lie_in_any_order() {
     let [_, output] = sizes(&convolution);
     let (mut one, mut other) = (vec![0.0; output], vec![0.0; output]);
     let level = Level::best();
-    let mut taps = Taps::pack(level, convolution, ConvolutionMethod::Direct, &weights, strides(&convolution));
+    let mut taps =
+        PackedWeights::pack(level, convolution, ConvolutionMethod::Direct, &weights, strides(&convolution));
     convolve(&taps, &x, 0..convolution.output()[0], &mut one);
     taps.repack(&moved, mine);
     convolve(&taps, &x, 0..convolution.output()[0], &mut other);
@@ -201,7 +202,7 @@ fn weights_may_lie_in_any_order() {
 #[test]
 #[should_panic(expected = "packed for the transposed convolution")]
 fn directions_must_fit() {
-    let taps = Taps::pack_transposed(
+    let taps = PackedWeights::pack_transposed(
         Level::Portable,
         plain(1, 1),
         ConvolutionMethod::Direct,
@@ -212,9 +213,14 @@ fn directions_must_fit() {
 }
 
 #[test]
-#[should_panic(expected = "numbers of the rows")]
+#[should_panic(expected = "the length of the target rows")]
 fn rows_must_have_room() {
-    let taps =
-        Taps::pack(Level::Portable, plain(2, 1), ConvolutionMethod::Direct, &[0.0_f32; 9], [9, 9, 3, 1]);
+    let taps = PackedWeights::pack(
+        Level::Portable,
+        plain(2, 1),
+        ConvolutionMethod::Direct,
+        &[0.0_f32; 9],
+        [9, 9, 3, 1],
+    );
     convolve(&taps, &[0.0; 4], 0..2, &mut [0.0]);
 }

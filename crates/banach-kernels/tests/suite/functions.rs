@@ -1,9 +1,10 @@
-//! How accurate are the vector functions? Measured in units in the last place against arithmetic of twice the precision.
+//! Accuracy of the vector functions, in units in the last place.
 
 use crate::precise::Precise;
 use banach_kernels::{Chain, Input, Level, Operation, Output, Real, Step, Unary};
 
-/// Functions computed in vectors, and the errors allowed in units in the last place, in double and single precision.
+/// Functions computed in vectors, and the errors allowed in units in the last place, in double and single
+/// precision.
 // The reference of erf is `libm`'s, which itself is wrong by up to one unit.
 const FUNCTIONS: [(Unary, f64, f64); 7] = [
     (Unary::Erf, 3.0, 4.0),

@@ -1,8 +1,9 @@
-//! Do the kernels compute what plain loops compute?
+//! Tests of banach-kernels: one binary, a module for each subject.
 
+mod adam;
 mod chain;
 mod convolution;
-mod descent;
+
 mod functions;
 mod meaning;
 mod numbers;

@@ -1,4 +1,4 @@
-//! What do operations mean? The naive computation with single numbers, and numbers to try it on.
+//! Scalar definitions of the operations, and arguments to test them on.
 
 use banach_kernels::{Binary, Comparison, Operation, Unary};
 

@@ -1,4 +1,4 @@
-//! Which numbers are the kernels tried on? Random ones, the same in every run.
+//! Pseudo-random arguments of the tests, equal in every run.
 
 use banach_kernels::Real;
 

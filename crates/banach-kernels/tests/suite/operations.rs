@@ -1,4 +1,4 @@
-//! Does every operation have its meaning? Each alone, on numbers and edges, against the standard library.
+//! Every operation against the standard library, on numbers and edge cases.
 
 use crate::meaning::{Generator, meaning, same};
 use banach_kernels::{Binary, Chain, Comparison, Input, Level, Operation, Output, Real, Step, Unary};
@@ -33,7 +33,8 @@ const UNARY: [Unary; 27] = [
     Unary::Trunc,
 ];
 
-/// Every operation alone, on numbers and edges; in single precision against rounded results in double precision.
+/// Every operation alone, on numbers and edges; in single precision against rounded results in double
+/// precision.
 fn operations<T: Real>(relative: f64) {
     let mut generator = Generator(1);
     let comparisons =

@@ -1,6 +1,7 @@
-//! What are the exact values? Numbers of about 100 bits, as unevaluated sums of two numbers in double precision.
+//! Reference values of about 100 bits, as unevaluated sums of two doubles.
 //!
-//! The arithmetic is that of T. J. Dekker, A floating-point technique for extending the available precision, 1971.
+//! The arithmetic is that of T. J. Dekker, A floating-point technique for extending the available precision,
+//! 1971.
 
 /// `high + low`, where high is the nearest number to the sum.
 #[derive(Clone, Copy, Debug)]

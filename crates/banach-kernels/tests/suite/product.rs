@@ -1,7 +1,7 @@
-//! Is a product the sum of products, whatever its sizes, strides and level?
+//! Products against sums of products, for all sizes, strides and levels.
 
 use crate::numbers::{Random, assert_near, assert_same};
-use banach_kernels::{Level, Matrix, Panels, Real, product, product_unpacked};
+use banach_kernels::{Level, Panels, Real, StridedMatrix, product, product_unpacked};
 
 const SIZES: [usize; 17] = [0, 1, 2, 3, 5, 7, 8, 13, 14, 15, 16, 17, 29, 31, 33, 48, 65];
 
@@ -24,8 +24,8 @@ impl<T: Real> Stored<T> {
         Self { data: random.numbers(count), rows, columns, row_stride, column_stride }
     }
 
-    fn matrix(&self) -> Matrix<'_, T> {
-        Matrix {
+    fn matrix(&self) -> StridedMatrix<'_, T> {
+        StridedMatrix {
             data: &self.data,
             rows: self.rows,
             columns: self.columns,
@@ -104,7 +104,7 @@ fn rows_alone<T: Real>() {
                 let mut parts = vec![T::ONE; m * n];
                 for (i, c) in parts.chunks_mut(part * n).enumerate() {
                     let data = &a.data[i * part * a.row_stride..];
-                    let a = Matrix { data, rows: c.len() / n, ..a.matrix() };
+                    let a = StridedMatrix { data, rows: c.len() / n, ..a.matrix() };
                     product(a, &panels, c, n, false);
                 }
                 assert_same(&parts, &whole, &format!("{level} {k}x{n}, {part} rows at a time"));
@@ -153,22 +153,22 @@ fn panels_are_packed_again_into_the_same_place() {
 }
 
 #[test]
-#[should_panic(expected = "the columns of the left side")]
+#[should_panic(expected = "the columns of the left operand")]
 fn sizes_must_fit() {
-    let panels = Panels::pack(Level::Portable, Matrix::new(&[1.0_f32; 6], 2, 3));
-    product(Matrix::new(&[1.0; 6], 2, 3), &panels, &mut [0.0; 6], 3, false);
+    let panels = Panels::pack(Level::Portable, StridedMatrix::new(&[1.0_f32; 6], 2, 3));
+    product(StridedMatrix::new(&[1.0; 6], 2, 3), &panels, &mut [0.0; 6], 3, false);
 }
 
 #[test]
 #[should_panic(expected = "the result must lie in its slice")]
 fn results_must_have_room() {
-    let panels = Panels::pack(Level::Portable, Matrix::new(&[1.0_f32; 6], 2, 3));
-    product(Matrix::new(&[1.0; 4], 2, 2), &panels, &mut [0.0; 5], 3, false);
+    let panels = Panels::pack(Level::Portable, StridedMatrix::new(&[1.0_f32; 6], 2, 3));
+    product(StridedMatrix::new(&[1.0; 4], 2, 2), &panels, &mut [0.0; 5], 3, false);
 }
 
 #[test]
 #[should_panic(expected = "a matrix must lie in its slice")]
 fn matrices_must_lie_in_their_slices() {
-    let panels = Panels::pack(Level::Portable, Matrix::new(&[1.0_f32; 6], 2, 3));
-    product(Matrix::new(&[1.0; 3], 2, 2), &panels, &mut [0.0; 6], 3, false);
+    let panels = Panels::pack(Level::Portable, StridedMatrix::new(&[1.0_f32; 6], 2, 3));
+    product(StridedMatrix::new(&[1.0; 3], 2, 2), &panels, &mut [0.0; 6], 3, false);
 }

@@ -1,4 +1,4 @@
-//! Is the arithmetic of rows right? Against naive sums, at every length, level and size of numbers.
+//! Vector arithmetic against naive sums, at every length, level and magnitude.
 
 use banach_kernels::{
     Level, Real, axpy, careful_norm, combine, distance_and_size, dot, scale, square_sum, subtract,

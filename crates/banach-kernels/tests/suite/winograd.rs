@@ -1,8 +1,8 @@
-//! Does Winograd's method give the convolution of the definition, for all sizes, and what it is not for to the direct one?
+//! Winograd's method against the definition for all sizes, and its fallback to the direct method.
 
 use crate::convolution::{images, numbers, plain, sizes, strides};
 use crate::numbers::{Random, assert_same};
-use banach_kernels::{Convolution, ConvolutionMethod, Level, Real, Taps, convolve};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, PackedWeights, Real, convolve};
 
 fn random_convolution(random: &mut Random) -> Convolution {
     let mut pair = |choices: &[usize]| [random.one(choices), random.one(choices)];
@@ -45,7 +45,7 @@ fn convolved<T: Real>(
     weights: &[T],
 ) -> Vec<T> {
     let mut y = vec![T::ZERO; sizes(convolution)[1]];
-    let taps = Taps::pack(Level::best(), *convolution, method, weights, strides(convolution));
+    let taps = PackedWeights::pack(Level::best(), *convolution, method, weights, strides(convolution));
     convolve(&taps, x, 0..convolution.output()[0], &mut y);
     y
 }
@@ -64,7 +64,7 @@ fn what_it_is_not_for_is_computed_directly() {
         let mut random = Random::new(4);
         let x = random.numbers::<f32>(sizes(&convolution)[0]);
         let weights = random.numbers(convolution.weights());
-        let taps = Taps::pack(
+        let taps = PackedWeights::pack(
             Level::best(),
             convolution,
             ConvolutionMethod::Winograd,
@@ -77,7 +77,8 @@ fn what_it_is_not_for_is_computed_directly() {
         assert_same(&one, &other, "the direct method");
     }
     let weights = vec![0.0_f32; usual.weights()];
-    let taps = Taps::pack(Level::best(), usual, ConvolutionMethod::Winograd, &weights, strides(&usual));
+    let taps =
+        PackedWeights::pack(Level::best(), usual, ConvolutionMethod::Winograd, &weights, strides(&usual));
     assert_eq!(taps.method(), ConvolutionMethod::Winograd);
 }
 

@@ -4,8 +4,8 @@ use crate::error::Error;
 use crate::language::value::Value;
 use burn::tensor::{Bool, Int, Tensor};
 
-/// One or several tensors that travel together: a tensor of any rank and kind, a tuple, an array or a `Vec`
-/// of them.
+/// One or several tensors that travel together: a tensor of any rank and kind, a [`Value`], a tuple, an array or a
+/// `Vec` of them.
 ///
 /// An `f32` or `f64` in a bundle is a constant of the traced code, not a tensor: every value needs a new
 /// trace, and it has no gradient. Use a tensor of shape `[1]` for a number that changes often or needs a
@@ -50,6 +50,17 @@ number!(f64);
 
 fn next(values: &mut dyn Iterator<Item = Value>) -> Result<Value, Error> {
     values.next().ok_or_else(|| Error::Count { what: "a bundle of tensors".into(), found: 0, expected: 1 })
+}
+
+/// A tensor whose rank is known only at run time.
+impl Tensors for Value {
+    fn into_values(self) -> Vec<Value> {
+        vec![self]
+    }
+
+    fn rebuild(&self, values: &mut dyn Iterator<Item = Value>) -> Result<Self, Error> {
+        next(values)
+    }
 }
 
 impl<const D: usize> Tensors for Tensor<D> {

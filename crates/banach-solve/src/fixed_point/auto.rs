@@ -1,37 +1,40 @@
 //! Automatic choice of the solver for each row.
 
-use super::{Anderson, AndersonMemory, Broyden, BroydenMemory, Newton, Solver, Visit};
-use crate::ledger::picked;
-use crate::rows::choose;
-use crate::{Error, Method, Reason, Rows, Switch};
+use super::newton::Newton;
+use crate::state::rows::{entries_at, select_rows};
+use crate::{
+    Anderson, AndersonMemory, Broyden, BroydenMemory, Error, Iterate, Method, Reason, Rows, Solver, Switch,
+};
 use serde::{Deserialize, Serialize};
 
-/// Cheap first: every row starts with plain iteration, and moves on to Anderson, then to Broyden, when it must.
+/// Automatic choice: every row starts with plain iteration, and changes to Anderson, then to Broyden, when it
+/// converges slowly.
 ///
-/// **When.** Rows differ, or nobody knows what they need. **Cost.** One evaluation a step; two states of memory, and that of
-/// [`Anderson`] and of [`Broyden`] while a row of the batch is there. **Needs.** Values of `g` alone.
+/// **When.** Rows differ in difficulty, or it is unknown. **Cost.** One evaluation a step; two states of
+/// memory, and the memory of [`Anderson`] and of [`Broyden`] while a row of the batch uses them. **Needs.**
+/// Values of `g` alone.
 ///
-/// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last three steps, the
-///   tolerance is more than `soon` steps away: `ln(wanted / r) > soon · ln ρ`. Its last plain step is Anderson's first.
-/// - It leaves Anderson when its residual has not been halved for `patience` steps.
-/// - Where Broyden lets the residual grow a hundredfold, or leads the row to where `g` is not finite, Anderson has the row back and
-///   keeps it.
+/// - A row leaves plain iteration when its residual grows, or when, at the rate `ρ = ³√(r / r₃)` of its last
+///   three steps, it needs more than `soon` further steps: `ln(wanted / r) > soon · ln ρ`. Its last plain
+///   step is Anderson's first.
+/// - It leaves Anderson when its residual has not halved in `patience` steps.
+/// - It returns from Broyden to Anderson, for good, when the residual grows a hundredfold or a step leads to
+///   where `g` is not finite.
+/// - If the map has a derivative ([`fixed_point_smooth`](crate::fixed_point_smooth)), a row that fails for
+///   another reason than time, evaluations or an observer is solved again from its start by [`Newton`], with
+///   a new budget of steps; the better of the two points is returned ([`Handover`](crate::Handover)). No
+///   derivative is evaluated where all rows converge.
 ///
-/// - A row that ends without an answer, for another reason than time, evaluations or an observer, is solved again from its start by
-///   [`Newton`] where the map knows its derivative ([`fixed_point_smooth`](crate::fixed_point_smooth)), with the budget of steps
-///   anew; the better of the two points is returned ([`Handover`](crate::Handover)). So it solves what either of them solves, and
-///   no derivative is taken where all rows converge.
-///
-/// Each decision is the row's own, from its residuals alone, and is kept in
+/// Each decision depends on the residuals of the row alone, and is recorded in
 /// [`Statistics::switches`](crate::Statistics::switches).
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`soon`](Self::soon) | `10` | `>= 1` | plain steps that a row may still have to go; more saves memory, fewer save evaluations |
-/// | [`patience`](Self::patience) | `10` | `>= 1` | steps of Anderson in which the residual must halve |
-/// | [`anderson`](Self::anderson) | its own | [`Anderson`] | where rows go first |
-/// | [`broyden`](Self::broyden) | its own | [`Broyden`] | where they go when Anderson stagnates |
-/// | [`newton`](Self::newton) | its own | [`Newton`] | where rows go that end without an answer, if the map has a derivative |
+/// | [`soon`](Self::soon) | `10` | `>= 1` | the most predicted plain steps; a larger value saves memory, a smaller one evaluations |
+/// | [`patience`](Self::patience) | `10` | `>= 1` | the steps of Anderson in which the residual must halve |
+/// | [`anderson`](Self::anderson) | its own | [`Anderson`] | settings of Anderson |
+/// | [`broyden`](Self::broyden) | its own | [`Broyden`] | settings of Broyden |
+/// | [`newton`](Self::newton) | its own | [`Newton`] | settings of Newton, for failed rows of a map with a derivative |
 ///
 /// ```
 /// use banach_solve::{Auto, FixedPointSolver, Method, Settings, fixed_point};
@@ -46,20 +49,20 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: those of [`Anderson`] and [`Broyden`]; the rate is that of a sequence that converges linearly, C. Kelley,
-/// Iterative Methods for Linear and Nonlinear Equations (1995), section 4.1.
+/// Reference: those of [`Anderson`] and [`Broyden`]; the rate is that of a sequence that converges linearly,
+/// C. Kelley, Iterative Methods for Linear and Nonlinear Equations (1995), section 4.1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Auto {
-    /// The plain steps that a row may still have to go.
+    /// The most predicted plain steps.
     pub soon: usize,
     /// The steps of Anderson in which the residual must halve.
     pub patience: usize,
-    /// Where rows go first.
+    /// Settings of Anderson.
     pub anderson: Anderson,
-    /// Where they go when Anderson stagnates.
+    /// Settings of Broyden.
     pub broyden: Broyden,
-    /// Where rows go that end without an answer, if the map has a derivative.
+    /// Settings of Newton, for failed rows of a map with a derivative.
     pub newton: Newton,
 }
 
@@ -76,7 +79,7 @@ impl Default for Auto {
 }
 
 impl Auto {
-    /// Refuses settings with no meaning, those of Anderson, Broyden and Newton included.
+    /// Refuses invalid settings, including those of Anderson, Broyden and Newton.
     pub fn validate(&self) -> Result<(), Error> {
         let remedy = "use Anderson to have no plain steps";
         Error::unless(self.soon > 0, "auto.soon", self.soon, "at least 1", remedy)?;
@@ -88,38 +91,40 @@ impl Auto {
     }
 }
 
-/// What [`Auto`] remembers.
+/// The memory of [`Auto`].
 #[derive(Debug)]
 pub struct AutoMemory<R> {
-    past: Vec<Past>,
-    /// The last point and its image.
+    /// The method and the recent residuals of every row.
+    past: Vec<MethodState>,
+    /// The last iterate and its image.
     last: Option<(R, R)>,
-    /// While a row is there.
+    /// The memory of Anderson, while a row uses it.
     anderson: Option<AndersonMemory<R>>,
-    /// While a row is there.
+    /// The memory of Broyden, while a row uses it.
     broyden: Option<BroydenMemory<R>>,
-    /// What has not been told yet.
+    /// Changes of method that the loop has not taken yet.
     switches: Vec<Switch>,
 }
 
-/// What one row remembers of its way.
+/// The method and the recent residuals of one row.
 #[derive(Debug, Clone, Copy)]
-struct Past {
+struct MethodState {
     method: Method,
-    /// The last three residuals, the newest first; none before there are any.
+    /// The last three residuals, the newest first; `None` before there are three.
     residuals: [Option<f64>; 3],
-    /// The residual that was last half of what it had been, and the steps since.
+    /// The residual at the last halving, and the number of steps since.
     milestone: (f64, usize),
-    /// Whether Broyden's method has been tried and given up.
+    /// Whether the row has returned from Broyden.
     returned: bool,
 }
 
-/// How far residuals may grow in Broyden's method.
+/// The growth of the residual at which a row returns from Broyden.
 const GROWTH: f64 = 100.0;
 
-impl Past {
-    /// Where the row moves on to from a point with this residual, so many times what the tolerance allows.
-    fn moves(&mut self, settings: &Auto, residual: f64, excess: f64) -> Option<(Method, Reason)> {
+impl MethodState {
+    /// The next method of a row with this residual and excess over the tolerance, if it changes, and the
+    /// reason.
+    fn change(&mut self, settings: &Auto, residual: f64, excess: f64) -> Option<(Method, Reason)> {
         match self.method {
             Method::Picard => {
                 let [newest, _, oldest] = self.residuals;
@@ -150,7 +155,7 @@ impl<R: Rows> Solver<R> for Auto {
     type Memory = AutoMemory<R>;
 
     fn start(&self, x0: &R) -> Self::Memory {
-        let past = Past {
+        let past = MethodState {
             method: Method::Picard,
             residuals: [None; 3],
             milestone: (f64::INFINITY, 0),
@@ -165,42 +170,44 @@ impl<R: Rows> Solver<R> for Auto {
         }
     }
 
-    fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R {
-        let rows = visit.active.len();
-        let mut arrived: Vec<usize> = Vec::new();
-        for row in (0..rows).filter(|row| visit.active[*row]) {
+    fn step(&self, iterate: &Iterate<'_, R>, memory: &mut Self::Memory) -> R {
+        let rows = iterate.active.len();
+        let mut changed: Vec<usize> = Vec::new();
+        for row in (0..rows).filter(|row| iterate.active[*row]) {
             let past = &mut memory.past[row];
-            if let Some((to, reason)) = past.moves(self, visit.residuals[row], visit.excess[row]) {
+            if let Some((to, reason)) = past.change(self, iterate.residuals[row], iterate.excess[row]) {
                 memory.switches.push(Switch { row, step: 0, from: past.method, to, reason });
                 past.method = to;
-                past.milestone = (visit.residuals[row], 0);
-                arrived.push(row);
+                past.milestone = (iterate.residuals[row], 0);
+                changed.push(row);
             }
         }
         let by = |method| -> Vec<bool> {
-            (0..rows).map(|row| visit.active[row] && memory.past[row].method == method).collect()
+            (0..rows).map(|row| iterate.active[row] && memory.past[row].method == method).collect()
         };
         let [by_anderson, by_broyden] = [by(Method::Anderson), by(Method::Broyden)];
-        let mut next = visit.gx.clone();
-        // What a memory holds of a row that is not there would depend on when the first row came.
+        let mut next = iterate.gx.clone();
+        // Without this, the memory of a row that uses another method would depend on the other rows of the
+        // batch.
         let elsewhere = |mask: &[bool]| (0..rows).filter(|row| !mask[*row]).collect::<Vec<_>>();
         memory.anderson = memory.anderson.take().filter(|_| by_anderson.contains(&true));
         if by_anderson.contains(&true) {
-            let anderson = memory.anderson.get_or_insert_with(|| self.anderson.start(visit.x));
+            let anderson = memory.anderson.get_or_insert_with(|| self.anderson.start(iterate.x));
             if let Some((x, gx)) = &memory.last {
                 anderson.begin(&self.anderson, (x, gx));
             }
-            arrived.into_iter().for_each(|row| anderson.enter(row));
-            next = choose(&by_anderson, &self.anderson.step(&visit.among(&by_anderson), anderson), &next);
+            changed.into_iter().for_each(|row| anderson.enter(row));
+            next =
+                select_rows(&by_anderson, &self.anderson.step(&iterate.among(&by_anderson), anderson), &next);
             elsewhere(&by_anderson).into_iter().for_each(|row| anderson.forget(row));
         }
         memory.broyden = memory.broyden.take().filter(|_| by_broyden.contains(&true));
         if by_broyden.contains(&true) {
-            let broyden = memory.broyden.get_or_insert_with(|| self.broyden.start(visit.x));
-            next = choose(&by_broyden, &self.broyden.step(&visit.among(&by_broyden), broyden), &next);
+            let broyden = memory.broyden.get_or_insert_with(|| self.broyden.start(iterate.x));
+            next = select_rows(&by_broyden, &self.broyden.step(&iterate.among(&by_broyden), broyden), &next);
             elsewhere(&by_broyden).into_iter().for_each(|row| broyden.forget(row));
         }
-        memory.last = Some((visit.x.clone(), visit.gx.clone()));
+        memory.last = Some((iterate.x.clone(), iterate.gx.clone()));
         next
     }
 
@@ -211,7 +218,7 @@ impl<R: Rows> Solver<R> for Auto {
         if let Some(broyden) = &mut memory.broyden {
             self.broyden.narrow(broyden, keep);
         }
-        memory.past = picked(&memory.past, keep);
+        memory.past = entries_at(&memory.past, keep);
         memory.last = memory.last.take().map(|(x, gx)| (x.gather(keep), gx.gather(keep)));
     }
 

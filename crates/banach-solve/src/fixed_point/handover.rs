@@ -1,16 +1,15 @@
-//! Handover of rows from Auto, which needs no derivative, to Newton's method, which does.
+//! Handover of failed rows from Auto to Newton's method.
 
-use crate::rows::choose;
-use crate::{
-    Budget, FixedPointSolver, Method, Outcome, Reason, Rows, Settings, Solution, Statistics, Switch,
-};
+use super::choice::FixedPointSolver;
+use crate::state::rows::select_rows;
+use crate::{Budget, Method, Outcome, Reason, Rows, Settings, Solution, Statistics, Switch};
 use std::time::Instant;
 
-/// The rows of a solution by [`Auto`](crate::Auto) that Newton's method is to solve, and the settings for that.
+/// The failed rows of a solution by [`Auto`](crate::Auto), and the settings to solve them by Newton's method.
 ///
-/// [`fixed_point_smooth`](crate::fixed_point_smooth) does all of it. A caller to whom a derivative costs something makes it only
-/// where there is a handover: it solves without one, asks for the handover, solves from the same start by
-/// [`settings`](Self::settings), and joins both.
+/// [`fixed_point_smooth`](crate::fixed_point_smooth) includes the handover. A caller with an expensive
+/// derivative can construct it only where there is a handover: solve without a derivative, create the
+/// handover, solve again from the original start by [`settings`](Self::settings), and join both solutions.
 #[derive(Debug, Clone)]
 pub struct Handover {
     rows: Vec<bool>,
@@ -18,16 +17,16 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// The handover after a solve by these settings that began at this time; none where the solver is another one, where no row
-    /// failed that may be tried again, and where the budget is spent.
+    /// Creates the handover after a solve by these settings that started at this time. `None` if the solver
+    /// is not Auto, if no row may be solved again, or if the budget is spent.
     pub fn new<R>(
         first: &Solution<R>,
         settings: &Settings<FixedPointSolver>,
         started: Instant,
     ) -> Option<Self> {
         let FixedPointSolver::Auto(auto) = &settings.solver else { return None };
-        let open = |row: usize| reason(first.outcomes[row]).is_some() && first.statistics.steps[row] > 0;
-        let rows: Vec<bool> = (0..first.outcomes.len()).map(open).collect();
+        let failed = |row: usize| reason(first.outcomes[row]).is_some() && first.statistics.steps[row] > 0;
+        let rows: Vec<bool> = (0..first.outcomes.len()).map(failed).collect();
         let spent = first.statistics.calls();
         let evaluations = settings.budget.evaluations.map(|limit| limit.saturating_sub(spent));
         let left = evaluations != Some(0);
@@ -37,13 +36,14 @@ impl Handover {
         (left && rows.contains(&true)).then_some(Self { rows, settings })
     }
 
-    /// The settings of the solve by Newton's method, with what is left of evaluations and time.
+    /// Returns the settings of the solve by Newton's method, with the remaining budget of evaluations and
+    /// time.
     pub fn settings(&self) -> &Settings<FixedPointSolver> {
         &self.settings
     }
 
-    /// Both solutions as one: in rows handed over the point that converged, or else the one with the smaller residual; in all
-    /// others the first. Steps and calls of both are added.
+    /// Joins both solutions: takes the second one in rows handed over where it has converged or has the
+    /// smaller residual, and the first one elsewhere. Steps and calls are added.
     pub fn joined<R: Rows>(self, first: Solution<R>, second: Solution<R>) -> Solution<R> {
         let rows = self.rows;
         let better = |row: usize| {
@@ -59,10 +59,10 @@ impl Handover {
             reason(first.outcomes[row]).map(|reason| Switch { row, step, from, to: Method::Newton, reason })
         };
         let switches: Vec<Switch> = (0..rows.len()).filter(|row| rows[*row]).filter_map(switch).collect();
-        let value = choose(&better, &second.value, &first.value);
+        let value = select_rows(&better, &second.value, &first.value);
         Solution {
             outcomes: either(&better, &second.outcomes, &first.outcomes),
-            courses: either(&better, &second.courses, &first.courses),
+            trends: either(&better, &second.trends, &first.trends),
             statistics: first.statistics.handed_over(second.statistics, (&rows, &better), switches),
             value,
             solver: first.solver,
@@ -70,7 +70,7 @@ impl Handover {
     }
 }
 
-/// Why Newton's method takes over a row that ended in this way; none where it does not.
+/// The reason to hand over a row with this outcome, if it is handed over.
 fn reason(outcome: Outcome) -> Option<Reason> {
     match outcome {
         Outcome::StepLimit => Some(Reason::Slow),
@@ -89,12 +89,13 @@ fn either<T: Copy>(mask: &[bool], yes: &[T], no: &[T]) -> Vec<T> {
 }
 
 impl Statistics {
-    /// What was spent of a budget of evaluations.
+    /// The evaluations that count against a budget.
     fn calls(&self) -> usize {
         self.evaluations + self.derivative_applications + self.energy_evaluations
     }
 
-    /// The statistics of both solves, the later one of these rows alone; what it says of a point counts in those where it is better.
+    /// The statistics of both solves. The later one counts in `rows` alone, and its residuals, rates and
+    /// growth in the rows of `better` alone.
     fn handed_over(self, mut later: Self, (rows, better): (&[bool], &[bool]), switches: Vec<Switch>) -> Self {
         for record in later.trace.iter_mut().flatten() {
             record.residuals = either(rows, &record.residuals, &self.residuals);

@@ -1,159 +1,28 @@
-//! Solvers of `x = g(x)`. A solver is memory and a step; the loop does the rest.
+//! Solves of `x = g(x)`, with and without the derivative of `g`.
 
-mod anderson;
 mod auto;
-mod broyden;
+mod choice;
 mod handover;
 mod newton;
-mod picard;
-mod squarem;
 
-pub use anderson::{Anderson, AndersonMemory};
 pub use auto::{Auto, AutoMemory};
-pub use broyden::{Broyden, BroydenMemory, BroydenUpdate};
+pub use choice::FixedPointSolver;
 pub use handover::Handover;
 pub use newton::forcing::Forcing;
 pub use newton::{Newton, NewtonInner};
-pub use picard::{Picard, PicardMemory};
-pub use squarem::{Squarem, SquaremMemory};
 
 use crate::iterate::iterate;
 use crate::{
-    Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, SolverKind, Switch, Unobserved,
+    Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, Solver, SolverKind, Unobserved,
 };
-use serde::{Deserialize, Serialize};
-use std::cell::OnceCell;
-use std::fmt;
 use std::time::Instant;
-
-/// A point the loop has already paid for.
-#[derive(Debug)]
-pub struct Visit<'a, R> {
-    /// The state, `[rows, n]`.
-    pub x: &'a R,
-    /// Its image `g(x)`, `[rows, n]`.
-    pub gx: &'a R,
-    /// `‖g(x) - x‖` of every row, in the Euclidean norm.
-    pub residuals: &'a [f64],
-    /// Which rows are under way; what a step says about the others is ignored.
-    pub active: &'a [bool],
-    /// How many times what the tolerance allows the residual of every row is, both in the tolerance's norm: a row of 1
-    /// meets it, and where nothing is allowed it is infinite.
-    pub excess: &'a [f64],
-    difference: OnceCell<R>,
-}
-
-impl<'a, R: Rows> Visit<'a, R> {
-    /// All of them of the same rows.
-    pub fn new((x, gx): (&'a R, &'a R), residuals: &'a [f64], active: &'a [bool], excess: &'a [f64]) -> Self {
-        Self { x, gx, residuals, active, excess, difference: OnceCell::new() }
-    }
-
-    /// The same point for fewer rows under way.
-    pub(crate) fn among<'b>(&'b self, active: &'b [bool]) -> Visit<'b, R> {
-        Visit { active, difference: OnceCell::from(self.difference().clone()), ..*self }
-    }
-
-    /// `g(x) - x`, `[rows, n]`; computed when first asked for.
-    pub fn difference(&self) -> &R {
-        self.difference.get_or_init(|| self.gx.minus(self.x))
-    }
-}
-
-/// How to move on from a visited point. Stopping, freezing and failing are not its concern.
-pub trait Solver<R: Rows> {
-    /// What the solver remembers between steps.
-    type Memory;
-
-    /// The memory before the first step.
-    fn start(&self, x0: &R) -> Self::Memory;
-
-    /// The next state, `[rows, n]`.
-    fn step(&self, visit: &Visit<'_, R>, memory: &mut Self::Memory) -> R;
-
-    /// Keeps what is remembered of the rows at these positions, in increasing order; the others leave the batch.
-    fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]);
-
-    /// Forgets what the row at this position has shown, so that its next step is plain. The loop calls it where steps beyond plain
-    /// ones led the row astray. A solver whose steps are plain has nothing to forget.
-    fn restart(&self, memory: &mut Self::Memory, row: usize) {
-        let _ = (memory, row);
-    }
-
-    /// Whether the last step of the row at this position went beyond a plain one, `x + β (g(x) - x)`. A row that such a step leads
-    /// to where `g` is not finite, or to where the residual or the state explodes, goes back to its best point, takes a plain step
-    /// and starts again from an empty memory ([`restart`](Self::restart)); after a plain step it ends there. By default no step is.
-    fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
-        let _ = (memory, row);
-        false
-    }
-
-    /// What rows have changed their method in the last step, for [`Statistics::switches`](crate::Statistics::switches):
-    /// `row` is the position in the batch, and the loop fills in the step. Most solvers are one method.
-    fn switches(&self, memory: &mut Self::Memory) -> Vec<Switch> {
-        let _ = memory;
-        Vec::new()
-    }
-}
-
-/// The solvers of `x = g(x)`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum FixedPointSolver {
-    /// Plain or damped iteration.
-    Picard(Picard),
-    /// Anderson acceleration, the default.
-    Anderson(Anderson),
-    /// Broyden's method: what past steps say about the inverse of the derivative.
-    Broyden(Broyden),
-    /// Squared extrapolation of plain iteration.
-    Squarem(Squarem),
-    /// Plain iteration, Anderson or Broyden, as each row needs; Newton where the map has a derivative and nothing else helps.
-    Auto(Auto),
-    /// Newton's method, only for [`fixed_point_smooth`].
-    Newton(Newton),
-}
-
-impl Default for FixedPointSolver {
-    fn default() -> Self {
-        Self::Anderson(Anderson::default())
-    }
-}
-
-impl FixedPointSolver {
-    /// Refuses settings with no meaning.
-    pub fn validate(&self) -> Result<(), Error> {
-        match self {
-            Self::Picard(picard) => picard.validate(),
-            Self::Anderson(anderson) => anderson.validate(),
-            Self::Broyden(broyden) => broyden.validate(),
-            Self::Squarem(squarem) => squarem.validate(),
-            Self::Auto(auto) => auto.validate(),
-            Self::Newton(newton) => newton.validate(),
-        }
-    }
-}
-
-impl fmt::Display for FixedPointSolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Picard(_) => "picard",
-            Self::Anderson(_) => "anderson",
-            Self::Broyden(_) => "broyden",
-            Self::Squarem(_) => "squarem",
-            Self::Auto(_) => "auto",
-            Self::Newton(_) => "newton",
-        })
-    }
-}
 
 /// Solves `x = map(x)` in every row, from `x0` of shape `[rows, n]`.
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for settings with no meaning and for a solver that needs a derivative ([`Newton`]),
-/// [`Error::Shape`] for a map that changes the shape. That a row does not converge is no error: see
+/// [`Error::Setting`] for invalid settings and for a solver that needs a derivative ([`Newton`]),
+/// [`Error::Shape`] for a map that changes the shape. A row that does not converge is no error: see
 /// [`Solution::outcomes`].
 pub fn fixed_point<R: Rows>(
     map: &(impl Map<R> + ?Sized),
@@ -163,7 +32,7 @@ pub fn fixed_point<R: Rows>(
     fixed_point_observed(map, x0, settings, &mut Unobserved)
 }
 
-/// [`fixed_point`], with an observer that is called after every step and may end it.
+/// [`fixed_point`] with an observer, which is called after every step and may end the solve.
 pub fn fixed_point_observed<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,
@@ -187,12 +56,12 @@ pub fn fixed_point_observed<R: Rows>(
     Ok(solution?.by(SolverKind::from(&settings.solver)))
 }
 
-/// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map that knows its derivative.
+/// Solves `x = map(x)` in every row by any solver, [`Newton`] included, for a map with a derivative.
 ///
 /// # Errors
 ///
-/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy that is not one number a row,
-/// [`Error::Wide`] for rows that are too wide for a [`Dense`](NewtonInner::Dense) inner solve.
+/// As for [`fixed_point`], with every solver allowed; [`Error::Energy`] for an energy without exactly one
+/// value a row, [`Error::Wide`] for rows too wide for a [`Dense`](NewtonInner::Dense) inner solve.
 pub fn fixed_point_smooth<R: Rows>(
     map: &(impl Smooth<R> + ?Sized),
     x0: &R,
@@ -201,7 +70,7 @@ pub fn fixed_point_smooth<R: Rows>(
     fixed_point_smooth_observed(map, x0, settings, &mut Unobserved)
 }
 
-/// [`fixed_point_smooth`], with an observer that is called after every step and may end it.
+/// [`fixed_point_smooth`] with an observer, which is called after every step and may end the solve.
 pub fn fixed_point_smooth_observed<R: Rows>(
     map: &(impl Smooth<R> + ?Sized),
     x0: &R,
@@ -225,7 +94,7 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     Ok(handover.joined(first, second))
 }
 
-/// A smooth map of any size as one of a known size.
+/// A reference to an unsized smooth map, as a sized one.
 struct Borrowed<'a, M: ?Sized>(&'a M);
 
 impl<R, M: Smooth<R> + ?Sized> Map<R> for Borrowed<'_, M> {
@@ -248,7 +117,7 @@ impl<R, M: Smooth<R> + ?Sized> Smooth<R> for Borrowed<'_, M> {
     }
 }
 
-/// [`fixed_point_observed`] with a [`Solver`] of your own in place of the one that `settings` names.
+/// [`fixed_point_observed`] with a user-defined [`Solver`] instead of that of `settings`.
 pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,
@@ -261,7 +130,8 @@ pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
     Ok(iterate(map, x0, solver, None, rules, observer)?.0)
 }
 
-/// [`fixed_point_with`], and what the solver remembers of every row at the end. No row leaves the batch before.
+/// [`fixed_point_with`] that also returns the final memory of the solver, for which all rows stay in the
+/// batch.
 pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
     map: &(impl Map<R> + ?Sized),
     x0: &R,

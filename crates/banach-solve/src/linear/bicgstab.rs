@@ -1,38 +1,37 @@
-//! BiCGStab, for any `A`, in memory that does not grow with the steps.
+//! BiCGStab: a short-recurrence method for general `A`.
 
-use super::normalized;
-use super::recurrence::{Recurrence, Run, Shifted};
-use super::start::Start;
-use crate::ledger::picked;
-use crate::present::Present;
-use crate::rows::choose;
-use crate::settings::Rules;
-use crate::{Error, Map, Observe, Outcome, Rows, Solution};
+use super::recurrence::{self, Recurrence, Shifted};
+use super::system::LinearSystem;
+use crate::state::rows::{entries_at, normalized_rows, select_rows};
+use crate::{Error, Map, Outcome, Rows, Solution};
 use serde::{Deserialize, Serialize};
 
-/// The smallest cosine between `s` and `(I - A) s` that is divided by as it is.
+/// The smallest cosine between `s` and `(I - A) s` that is not modified.
 const LEAST_COSINE: f64 = 0.7;
 
-/// BiCGStab: every row follows two short recurrences, one of biconjugate directions and one of least residuals.
+/// BiCGStab: two short recurrences in every row, one of biconjugate directions and one of residual
+/// minimization.
 ///
-/// **When.** `A` is not symmetric, and the states of a GMRES cycle do not fit in memory or its restarts lose too much.
-/// **Cost.** Two applications a step, one more at the end; eight states of memory however many steps. **Needs.** `I - A`
-/// regular. Eigenvalues of `A` far from the real axis slow it down; GMRES minds them less.
+/// **When.** `A` is not symmetric, and the states of a GMRES cycle do not fit in memory or its restarts slow
+/// it down. **Cost.** Two applications a step, one more at the end; eight states of memory for any number of
+/// steps. **Needs.** `I - A` regular. Eigenvalues of `A` far from the real axis slow BiCGStab down more than
+/// GMRES.
 ///
 /// With `M = I - A`, the remainder `r`, a fixed shadow residual `r̂` and a direction `p`, a step is
-/// `s = r - α M p` with `α = ⟨r̂, r⟩ / ⟨r̂, M p⟩`, then `r ← s - ω M s` with `ω = ⟨M s, s⟩ / ⟨M s, M s⟩`, then
-/// `p ← r + β (p - ω M p)` with `β = (⟨r̂, r⟩ / ⟨r̂, r⟩ before) (α / ω)`. Where `M s` is far from the direction of `s`, the
-/// cosine between them is put at 0.7 (the second reference), so that `ω` does not vanish.
+/// `s = r - α M p` with `α = ⟨r̂, r⟩ / ⟨r̂, M p⟩`, then `r ← s - ω M s` with `ω = ⟨M s, s⟩ / ⟨M s, M s⟩`,
+/// then `p ← r + β (p - ω M p)` with `β = (⟨r̂, r⟩ / ⟨r̂, r⟩ before) (α / ω)`. Where the cosine between `M s`
+/// and `s` is below 0.7, it is replaced by 0.7 (the second reference), so that `ω` does not vanish.
 ///
-/// Where `⟨r̂, r⟩` or `⟨r̂, M p⟩` is zero to this precision, the row starts again from where it is with a shadow residual
-/// of its remainder and random-looking numbers; after `restarts` of them in which the remainder has not halved, it ends as
-/// [`Breakdown`](Outcome::Breakdown). A direction that `M` takes to zero ends it as [`Singular`](Outcome::Singular). When
-/// the remainder seems to suffice, it is computed anew, which alone decides. It goes up and down on the way: give a row
-/// more [`patience`](crate::Settings::patience) where that ends it too early.
+/// Where `⟨r̂, r⟩` or `⟨r̂, M p⟩` is zero to the precision of the state, the row restarts from its iterate
+/// with a shadow residual made of its remainder and pseudo-random numbers; after `restarts` of them without
+/// halving the remainder, it ends as [`Breakdown`](Outcome::Breakdown). A direction in the null space of `M`
+/// ends it as [`Singular`](Outcome::Singular). When the remainder by recurrence meets the tolerance, the true
+/// remainder is computed, and it alone decides. The residual oscillates; give a row more
+/// [`patience`](crate::Settings::patience) where that ends it too early.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`restarts`](Self::restarts) | `3` | `>= 0` | shadow residuals that are tried before a row is given up |
+/// | [`restarts`](Self::restarts) | `3` | `>= 0` | shadow residuals tried before a row ends as breakdown |
 ///
 /// ```
 /// use banach_solve::{Bicgstab, LinearSolver, Settings, solve_linear};
@@ -46,12 +45,13 @@ const LEAST_COSINE: f64 = 0.7;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: H. van der Vorst, Bi-CGSTAB, SIAM J. Sci. Stat. Comput. 13 (1992); G. Sleijpen and H. van der Vorst,
-/// Maintaining convergence properties of BiCGstab methods in finite precision arithmetic, Numer. Algorithms 10 (1995).
+/// Reference: H. van der Vorst, Bi-CGSTAB, SIAM J. Sci. Stat. Comput. 13 (1992); G. Sleijpen and H. van der
+/// Vorst, Maintaining convergence properties of BiCGstab methods in finite precision arithmetic, Numer.
+/// Algorithms 10 (1995).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bicgstab {
-    /// The shadow residuals that are tried before a row is given up.
+    /// The number of shadow residuals tried before a row ends as breakdown.
     pub restarts: usize,
 }
 
@@ -62,111 +62,105 @@ impl Default for Bicgstab {
 }
 
 impl Bicgstab {
-    pub(super) fn solve<R: Rows>(
+    pub(super) fn solve<R: Rows, M: Map<R> + ?Sized>(
         &self,
-        map: &(impl Map<R> + ?Sized),
-        v: &R,
-        c0: Option<&R>,
-        rules: Rules,
-        observer: &mut dyn Observe,
+        system: LinearSystem<'_, '_, R, M>,
     ) -> Result<Solution<R>, Error> {
-        let present = Present::new(map);
-        let (start, mut ledger) = Start::measured(&present, v, c0, rules)?;
-        start.look(&mut ledger, observer);
-        let remainder = normalized(&start.remainder, &start.residuals, ledger.actives());
-        let state = Stabilized::new(remainder, self.restarts);
-        Run { present, v, start, ledger, rules, observer }.by(state)
+        let state = BicgstabState::new(system.unit_remainder(), self.restarts);
+        recurrence::solve(system, state)
     }
 }
 
-/// The method in every row, for a remainder of length one.
+/// The recurrences of every row, for an initial remainder of unit length.
 #[derive(Debug)]
-struct Stabilized<R> {
+struct BicgstabState<R> {
     point: R,
-    /// `r`, kept up to date by recurrence.
+    /// `r`, by recurrence.
     remainder: R,
     /// `r̂`.
     shadow: R,
     /// `p`.
     direction: R,
-    numbers: Vec<Numbers>,
+    scalars: Vec<RowScalars>,
     restarts: usize,
 }
 
-/// What is known of one row.
+/// The scalars of one row.
 #[derive(Debug, Clone)]
-struct Numbers {
+struct RowScalars {
     /// `‖r‖`.
     length: f64,
     /// `‖r̂‖`.
     shadow: f64,
     /// `⟨r̂, r⟩`.
     product: f64,
-    /// Shadow residuals tried since the remainder last halved, and its length then.
+    /// Shadow residuals tried since the remainder last halved, and its norm at that time.
     tried: usize,
     mark: f64,
 }
 
-impl Numbers {
-    /// With the remainder itself as its shadow.
+impl RowScalars {
+    /// The scalars of a row whose shadow residual is its remainder.
     fn new(length: f64) -> Self {
         Self { length, shadow: length, product: length * length, tried: 0, mark: length }
     }
 }
 
-/// What one step does in one row.
+/// The scalars of one step in one row.
 #[derive(Debug, Clone, Copy, Default)]
-struct Move {
+struct StepScalars {
     alpha: f64,
     omega: f64,
     beta: f64,
-    /// Whether it goes along `p`, and whether it needs another shadow residual.
-    goes: bool,
+    /// Whether the row moves.
+    moves: bool,
+    /// Whether the row needs another shadow residual.
     broken: bool,
     failed: Option<Outcome>,
 }
 
-impl<R: Rows> Stabilized<R> {
+impl<R: Rows> BicgstabState<R> {
+    /// Starts from a remainder of unit length in open rows.
     fn new(remainder: R, restarts: usize) -> Self {
-        let numbers = vec![Numbers::new(1.0); remainder.rows()];
+        let scalars = vec![RowScalars::new(1.0); remainder.rows()];
         let (shadow, direction) = (remainder.clone(), remainder.clone());
-        Self { point: remainder.zeros(), remainder, shadow, direction, numbers, restarts }
+        Self { point: remainder.zeros(), remainder, shadow, direction, scalars, restarts }
     }
 
     /// `α` of every open row, given `p` and `M p`.
-    fn along(&self, open: &[bool], p: &R, image: &R) -> Vec<Move> {
+    fn along(&self, open: &[bool], p: &R, image: &R) -> Vec<StepScalars> {
         let precision = p.precision();
         let products = R::dots(&[(&self.shadow, image), (image, image), (p, p)]);
         let of = |row: usize| {
-            let found = Move::default();
+            let found = StepScalars::default();
             if !open[row] {
                 return found;
             }
             let (along, length) = (products[0][row], products[1][row].sqrt());
-            let numbers = &self.numbers[row];
-            let alpha = numbers.product / along;
+            let scalars = &self.scalars[row];
+            let alpha = scalars.product / along;
             if !(along.is_finite() && length.is_finite()) {
-                Move { failed: Some(Outcome::NonFinite), ..found }
+                StepScalars { failed: Some(Outcome::NonFinite), ..found }
             } else if length <= 16.0 * precision * products[2][row].sqrt() {
-                Move { failed: Some(Outcome::Singular), ..found }
-            } else if along.abs() <= precision * numbers.shadow * length || !alpha.is_finite() {
-                Move { broken: true, ..found }
+                StepScalars { failed: Some(Outcome::Singular), ..found }
+            } else if along.abs() <= precision * scalars.shadow * length || !alpha.is_finite() {
+                StepScalars { broken: true, ..found }
             } else {
-                Move { alpha, goes: true, ..found }
+                StepScalars { alpha, moves: true, ..found }
             }
         };
         (0..open.len()).map(of).collect()
     }
 
-    /// `ω` of every row that goes, given `s` and `M s`.
-    fn smooth(moves: &mut [Move], s: &R, image: &R) {
+    /// `ω` of every row that moves, given `s` and `M s`.
+    fn minimize(moves: &mut [StepScalars], s: &R, image: &R) {
         let precision = s.precision();
         let products = R::dots(&[(image, s), (image, image), (s, s)]);
-        for (row, found) in moves.iter_mut().enumerate().filter(|(_, found)| found.goes) {
+        for (row, found) in moves.iter_mut().enumerate().filter(|(_, found)| found.moves) {
             let [product, image, s] = [0, 1, 2].map(|k| products[k][row]);
             let (image, s) = (image.sqrt(), s.sqrt());
             if !(product.is_finite() && image.is_finite() && s.is_finite()) {
-                *found = Move { failed: Some(Outcome::NonFinite), ..Move::default() };
+                *found = StepScalars { failed: Some(Outcome::NonFinite), ..StepScalars::default() };
             } else if image <= 16.0 * precision * s {
                 found.broken = s > 0.0;
             } else {
@@ -176,33 +170,34 @@ impl<R: Rows> Stabilized<R> {
         }
     }
 
-    /// Lengths and products after a move, and `β`.
-    fn measure(&mut self, moves: &mut [Move]) {
+    /// `β`, and the norms and products after a step.
+    fn measure(&mut self, moves: &mut [StepScalars]) {
         let precision = self.remainder.precision();
         let products = R::dots(&[(&self.shadow, &self.remainder), (&self.remainder, &self.remainder)]);
-        for (row, found) in moves.iter_mut().enumerate().filter(|(_, found)| found.goes) {
+        for (row, found) in moves.iter_mut().enumerate().filter(|(_, found)| found.moves) {
             let (product, length) = (products[0][row], products[1][row].sqrt());
-            let numbers = &mut self.numbers[row];
-            found.beta = product / numbers.product * (found.alpha / found.omega);
-            let lost = product.abs() <= precision * numbers.shadow * length || !found.beta.is_finite();
-            found.broken |= lost && length > 0.0;
+            let scalars = &mut self.scalars[row];
+            found.beta = product / scalars.product * (found.alpha / found.omega);
+            let orthogonal = product.abs() <= precision * scalars.shadow * length || !found.beta.is_finite();
+            found.broken |= orthogonal && length > 0.0;
             if found.broken || length == 0.0 {
                 found.beta = 0.0;
             }
-            (numbers.product, numbers.length) = (product, length);
+            (scalars.product, scalars.length) = (product, length);
         }
     }
 
-    /// Another shadow residual for broken rows, each `r / ‖r‖ + u / 2` with its own unit vector `u`.
-    fn renew(&mut self, moves: &mut [Move]) {
+    /// Replaces the shadow residual of broken rows by `r / ‖r‖ + u / 2` with a unit vector `u` for every
+    /// attempt.
+    fn renew(&mut self, moves: &mut [StepScalars]) {
         let mut shadows = self.shadow.clone();
         for (row, found) in moves.iter_mut().enumerate().filter(|(_, found)| found.broken) {
-            let numbers = &mut self.numbers[row];
-            if numbers.length <= 0.5 * numbers.mark {
-                (numbers.tried, numbers.mark) = (0, numbers.length);
+            let scalars = &mut self.scalars[row];
+            if scalars.length <= 0.5 * scalars.mark {
+                (scalars.tried, scalars.mark) = (0, scalars.length);
             }
-            numbers.tried += 1;
-            if numbers.tried > self.restarts {
+            scalars.tried += 1;
+            if scalars.tried > self.restarts {
                 (found.failed, found.broken) = (Some(Outcome::Breakdown), false);
             }
         }
@@ -210,29 +205,29 @@ impl<R: Rows> Stabilized<R> {
         if !broken.contains(&true) {
             return;
         }
-        let lengths: Vec<f64> = self.numbers.iter().map(|numbers| numbers.length).collect();
-        let unit = normalized(&self.remainder, &lengths, &broken);
+        let lengths: Vec<f64> = self.scalars.iter().map(|scalars| scalars.length).collect();
+        let unit = normalized_rows(&self.remainder, &lengths, &broken);
         for attempt in 1..=self.restarts {
-            let here = |row: usize| broken[row] && self.numbers[row].tried == attempt;
+            let here = |row: usize| broken[row] && self.scalars[row].tried == attempt;
             let here: Vec<bool> = (0..broken.len()).map(here).collect();
             if here.contains(&true) {
                 let probe = self.remainder.probe(attempt as u32);
                 let halves: Vec<f64> =
                     R::norms(&[&probe]).swap_remove(0).iter().map(|norm| 0.5 / norm).collect();
-                shadows = choose(&here, &unit.add_scaled(&[(&halves, &probe)]), &shadows);
+                shadows = select_rows(&here, &unit.add_scaled(&[(&halves, &probe)]), &shadows);
             }
         }
         self.shadow = shadows;
-        self.direction = choose(&broken, &self.remainder, &self.direction);
+        self.direction = select_rows(&broken, &self.remainder, &self.direction);
         let products = R::dots(&[(&self.shadow, &self.remainder), (&self.shadow, &self.shadow)]);
         for row in (0..broken.len()).filter(|row| broken[*row]) {
-            let numbers = &mut self.numbers[row];
-            (numbers.product, numbers.shadow) = (products[0][row], products[1][row].sqrt());
+            let scalars = &mut self.scalars[row];
+            (scalars.product, scalars.shadow) = (products[0][row], products[1][row].sqrt());
         }
     }
 }
 
-impl<R: Rows> Recurrence<R> for Stabilized<R> {
+impl<R: Rows> Recurrence<R> for BicgstabState<R> {
     const APPLICATIONS: usize = 2;
 
     fn point(&self) -> &R {
@@ -240,43 +235,44 @@ impl<R: Rows> Recurrence<R> for Stabilized<R> {
     }
 
     fn length(&self, row: usize) -> f64 {
-        self.numbers[row].length
+        self.scalars[row].length
     }
 
     fn step(&mut self, open: &[bool], apply: Shifted<'_, R>) -> Result<Vec<Option<Outcome>>, Error> {
         let zeros = self.point.zeros();
-        let p = choose(open, &self.direction, &zeros);
+        let p = select_rows(open, &self.direction, &zeros);
         let image = apply(&p)?;
         let mut moves = self.along(open, &p, &image);
-        let goes = |moves: &[Move]| moves.iter().map(|found| found.goes).collect::<Vec<_>>();
-        let factors = |moves: &[Move], of: fn(&Move) -> f64| moves.iter().map(of).collect::<Vec<_>>();
+        let moving = |moves: &[StepScalars]| moves.iter().map(|found| found.moves).collect::<Vec<_>>();
+        let factors =
+            |moves: &[StepScalars], of: fn(&StepScalars) -> f64| moves.iter().map(of).collect::<Vec<_>>();
         let back = factors(&moves, |found| -found.alpha);
-        let s = choose(&goes(&moves), &self.remainder.add_scaled(&[(&back, &image)]), &zeros);
-        let smoothed = apply(&s)?;
-        Self::smooth(&mut moves, &s, &smoothed);
+        let s = select_rows(&moving(&moves), &self.remainder.add_scaled(&[(&back, &image)]), &zeros);
+        let image_s = apply(&s)?;
+        Self::minimize(&mut moves, &s, &image_s);
         let (alpha, omega) = (factors(&moves, |found| found.alpha), factors(&moves, |found| found.omega));
         let back = factors(&moves, |found| -found.omega);
-        let moved = goes(&moves);
+        let moved = moving(&moves);
         let along = self.point.add_scaled(&[(&alpha, &p), (&omega, &s)]);
-        self.point = choose(&moved, &along, &self.point);
-        self.remainder = choose(&moved, &s.add_scaled(&[(&back, &smoothed)]), &self.remainder);
+        self.point = select_rows(&moved, &along, &self.point);
+        self.remainder = select_rows(&moved, &s.add_scaled(&[(&back, &image_s)]), &self.remainder);
         self.measure(&mut moves);
         let beta = factors(&moves, |found| found.beta);
         let both = factors(&moves, |found| -found.beta * found.omega);
         let next = self.remainder.add_scaled(&[(&beta, &p), (&both, &image)]);
-        self.direction = choose(&moved, &next, &self.direction);
+        self.direction = select_rows(&moved, &next, &self.direction);
         self.renew(&mut moves);
         Ok(moves.into_iter().map(|found| found.failed).collect())
     }
 
     fn restart(&mut self, rows: &[bool], remainder: &R, lengths: &[f64]) {
         for matrix in [&mut self.remainder, &mut self.shadow, &mut self.direction] {
-            *matrix = choose(rows, remainder, matrix);
+            *matrix = select_rows(rows, remainder, matrix);
         }
         for row in (0..rows.len()).filter(|row| rows[*row]) {
-            let numbers = &mut self.numbers[row];
-            let (tried, mark) = (numbers.tried, numbers.mark);
-            *numbers = Numbers { tried, mark, ..Numbers::new(lengths[row]) };
+            let scalars = &mut self.scalars[row];
+            let (tried, mark) = (scalars.tried, scalars.mark);
+            *scalars = RowScalars { tried, mark, ..RowScalars::new(lengths[row]) };
         }
     }
 
@@ -284,6 +280,6 @@ impl<R: Rows> Recurrence<R> for Stabilized<R> {
         for matrix in [&mut self.point, &mut self.remainder, &mut self.shadow, &mut self.direction] {
             *matrix = matrix.gather(keep);
         }
-        self.numbers = picked(&self.numbers, keep);
+        self.scalars = entries_at(&self.scalars, keep);
     }
 }

@@ -1,38 +1,39 @@
-//! Linear systems `(I - A) c = v` by solvers of fixed points, as the fixed point `c = A c + v`.
+//! Solution of linear systems as fixed points `c = A c + v`.
 
-use super::start::guessed;
+use super::system::finite_guess;
+use crate::active_map::check_shape;
 use crate::iterate::iterate;
-use crate::present::same_shape;
-use crate::settings::Rules;
+use crate::settings::StoppingRules;
 use crate::{Error, Map, Observe, Outcome, Rows, Solution, Solver};
 
-/// Iterates from the guess, or from `v` where there is none: what `c = A c + v` makes of zeros.
+/// Iterates from the guess, or without one from `v`, the image of zeros under `c -> A c + v`.
 pub(super) fn by_iteration<R: Rows>(
     solver: &impl Solver<R>,
     map: &(impl Map<R> + ?Sized),
     v: &R,
     c0: Option<&R>,
-    rules: Rules,
+    rules: StoppingRules,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
-    let start = c0.map_or_else(|| v.clone(), |c0| guessed(c0, v));
+    let start = c0.map_or_else(|| v.clone(), |c0| finite_guess(c0, v));
     let sizes = R::norms(&[v]).swap_remove(0);
-    let (solution, _) = iterate(&Series { map, v }, &start, solver, Some(sizes.clone()), rules, observer)?;
-    looked_at(solution, map, v, &sizes, rules)
+    let affine = AffineMap { map, v };
+    let (solution, _) = iterate(&affine, &start, solver, Some(sizes.clone()), rules, observer)?;
+    verified(solution, map, v, &sizes, rules)
 }
 
-/// The same solution without rows that only seem to have converged: beside a very large `c`, rounding swallows `v` in
-/// `A c + v - c`, but not in `v - (c - A c)`. The latter takes an application more, where there is such a row.
-fn looked_at<R: Rows>(
+/// Verifies rows that may have converged by rounding alone: beside a very large `c`, rounding swallows `v` in
+/// `A c + v - c`, but not in `v - (c - A c)`. Costs one application where there is such a row.
+fn verified<R: Rows>(
     mut solution: Solution<R>,
     map: &(impl Map<R> + ?Sized),
     v: &R,
     sizes: &[f64],
-    rules: Rules,
+    rules: StoppingRules,
 ) -> Result<Solution<R>, Error> {
     let c = &solution.value;
     let lengths = R::norms(&[c]).swap_remove(0);
-    // Not `>`, which a length that is not a number would pass.
+    // Not `>`, which is false for a length that is NaN.
     let small = |row: usize| 4.0 * c.precision() * lengths[row] <= rules.tolerance.threshold(sizes[row]);
     let large = |row: &usize| !small(*row);
     let converged = (0..sizes.len()).filter(|row| solution.outcomes[*row].is_converged());
@@ -45,7 +46,7 @@ fn looked_at<R: Rows>(
         return Ok(solution);
     }
     let image = map.apply(c);
-    same_shape(&image, c)?;
+    check_shape(&image, c)?;
     let residuals = R::norms(&[&v.minus(&c.minus(&image))]).swap_remove(0);
     solution.statistics.evaluations += 1;
     solution.statistics.row_evaluations += sizes.len();
@@ -60,12 +61,12 @@ fn looked_at<R: Rows>(
 }
 
 /// `c -> A c + v`.
-struct Series<'a, R, M: ?Sized> {
+struct AffineMap<'a, R, M: ?Sized> {
     map: &'a M,
     v: &'a R,
 }
 
-impl<R: Rows, M: Map<R> + ?Sized> Map<R> for Series<'_, R, M> {
+impl<R: Rows, M: Map<R> + ?Sized> Map<R> for AffineMap<'_, R, M> {
     fn apply(&self, c: &R) -> R {
         sum(self.map.apply(c), self.v)
     }
@@ -76,7 +77,7 @@ impl<R: Rows, M: Map<R> + ?Sized> Map<R> for Series<'_, R, M> {
     }
 }
 
-/// `A c + v`; an image that is not of the shape of a state is left for the loop to refuse.
+/// `A c + v`. An image of the wrong shape is returned unchanged, for the loop to refuse.
 fn sum<R: Rows>(image: R, v: &R) -> R {
-    if same_shape(&image, v).is_ok() { image.plus(v) } else { image }
+    if check_shape(&image, v).is_ok() { image.plus(v) } else { image }
 }

@@ -1,32 +1,31 @@
 //! Conjugate gradients, for symmetric `A` and positive definite `I - A`.
 
-use super::recurrence::{Recurrence, Run, Shifted};
-use super::start::Start;
-use super::{Bend, Conjugate, normalized};
-use crate::ledger::Ledger;
-use crate::present::Present;
-use crate::settings::Rules;
-use crate::{Error, Map, Observe, Outcome, Rows, Solution};
+use super::conjugate::{ConjugateDirections, Curvature};
+use super::recurrence::{self, Recurrence, Shifted};
+use super::system::LinearSystem;
+use crate::{Error, Map, Outcome, Rows, Solution};
 use serde::{Deserialize, Serialize};
 
 /// Conjugate gradients: every row minimizes `½ ⟨c, (I - A) c⟩ - ⟨v, c⟩` over `v, A v, A² v, ...`.
 ///
-/// **When.** `A` is symmetric, as the derivative of a gradient step is, and the system large or ill-conditioned.
-/// **Cost.** One application a step, two more at the start and one more at the end; four states of memory however many
-/// steps. **Needs.** `A` symmetric, else the row ends as [`Asymmetric`](Outcome::Asymmetric); `I - A` positive definite,
-/// else it ends as [`Indefinite`](Outcome::Indefinite) with its least residual.
+/// **When.** `A` is symmetric, as the derivative of a gradient step is, and the system large or
+/// ill-conditioned. **Cost.** One application a step, two more at the start and one more at the end; four
+/// states of memory for any number of steps. **Needs.** `A` symmetric, else the row ends as
+/// [`Asymmetric`](Outcome::Asymmetric); `I - A` positive definite, else it ends as
+/// [`Indefinite`](Outcome::Indefinite) with its smallest residual.
 ///
-/// Symmetry is looked at before the first step: for two fixed vectors `u` and `w` of random-looking numbers,
-/// `|⟨u, A w⟩ - ⟨A u, w⟩|` may be `symmetry` times `(‖u‖ ‖A w‖ + ‖A u‖ ‖w‖) / (2 √n)`, about what the two products are by
-/// themselves; and an `A` as small as the rounding of `I` is let pass. A small part that is not symmetric may pass; it slows the solver down or stalls it, but the residual is
-/// that of the system as it is, and when it seems to suffice it is computed anew, which alone decides.
+/// Symmetry is checked before the first step: for two fixed pseudo-random vectors `u` and `w`,
+/// `|⟨u, A w⟩ - ⟨A u, w⟩|` may be `symmetry` times `(‖u‖ ‖A w‖ + ‖A u‖ ‖w‖) / (2 √n)`, the typical size of
+/// the two products; an `A` of the size of the rounding error of `I` passes. A small asymmetric part may pass
+/// and slow the solver down or stall it, but when the residual by recurrence meets the tolerance, the true
+/// residual is computed, and it alone decides.
 ///
-/// The residual may grow on the way, and in an ill-conditioned system for long: give it more
-/// [`patience`](crate::Settings::patience).
+/// The residual may grow before it falls, in an ill-conditioned system for many steps: raise
+/// [`patience`](crate::Settings::patience) there.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`symmetry`](Self::symmetry) | `1e-3` | `>= 0` | asymmetry that is put down to rounding; at least 64 times the precision of the state |
+/// | [`symmetry`](Self::symmetry) | `1e-3` | `>= 0` | relative asymmetry that passes as rounding; at least 64 times the precision of the state |
 ///
 /// ```
 /// use banach_solve::{ConjugateGradient, LinearSolver, Outcome, Settings, solve_linear};
@@ -43,11 +42,12 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems (1952), (3:1).
+/// Reference: M. Hestenes and E. Stiefel, Methods of conjugate gradients for solving linear systems (1952),
+/// (3:1).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ConjugateGradient {
-    /// The relative asymmetry that is put down to rounding.
+    /// The relative asymmetry that passes as rounding.
     pub symmetry: f64,
 }
 
@@ -58,37 +58,28 @@ impl Default for ConjugateGradient {
 }
 
 impl ConjugateGradient {
-    /// Refuses a threshold with no meaning.
+    /// Refuses a threshold that is negative or not finite.
     pub fn validate(&self) -> Result<(), Error> {
         let valid = self.symmetry >= 0.0 && self.symmetry.is_finite();
         let remedy = "use 0 to allow for rounding alone";
         Error::unless(valid, "conjugate_gradient.symmetry", self.symmetry, "a finite number >= 0", remedy)
     }
 
-    pub(super) fn solve<R: Rows>(
+    pub(super) fn solve<R: Rows, M: Map<R> + ?Sized>(
         &self,
-        map: &(impl Map<R> + ?Sized),
-        v: &R,
-        c0: Option<&R>,
-        rules: Rules,
-        observer: &mut dyn Observe,
+        mut system: LinearSystem<'_, '_, R, M>,
     ) -> Result<Solution<R>, Error> {
-        let present = Present::new(map);
-        let (start, mut ledger) = Start::measured(&present, v, c0, rules)?;
-        start.look(&mut ledger, observer);
-        self.look_for_symmetry(&present, v, &mut ledger)?;
-        let remainder = normalized(&start.remainder, &start.residuals, ledger.actives());
-        let state = Conjugate::new(remainder, vec![1.0; v.rows()]);
-        Run { present, v, start, ledger, rules, observer }.by(state)
+        self.check_symmetry(&mut system)?;
+        let state = ConjugateDirections::new(system.unit_remainder(), vec![1.0; system.v.rows()]);
+        recurrence::solve(system, state)
     }
 
-    /// Ends rows in which the map is not symmetric, which takes two evaluations.
-    fn look_for_symmetry<R: Rows>(
+    /// Ends rows in which the map is not symmetric, for two applications.
+    fn check_symmetry<R: Rows, M: Map<R> + ?Sized>(
         &self,
-        map: &Present<'_, R, impl Map<R> + ?Sized>,
-        v: &R,
-        ledger: &mut Ledger<R>,
+        system: &mut LinearSystem<'_, '_, R, M>,
     ) -> Result<(), Error> {
+        let LinearSystem { map, v, ledger, .. } = system;
         if ledger.finished() {
             return Ok(());
         }
@@ -105,7 +96,8 @@ impl ConjugateGradient {
         for row in 0..v.rows() {
             let difference = (products[0][row] - products[1][row]).abs();
             let size = norms[0][row] * norms[3][row] + norms[2][row] * norms[1][row];
-            // Where `A` is what rounding leaves of `I` less something like it, it may look like anything.
+            // An `A` that is the rounding error of a difference from `I` has no structure, symmetric or
+            // other.
             let allowed = threshold * 0.5 * size + rounding * norms[0][row] * norms[1][row];
             if !difference.is_finite() {
                 ledger.end(row, Outcome::NonFinite);
@@ -117,7 +109,7 @@ impl ConjugateGradient {
     }
 }
 
-impl<R: Rows> Recurrence<R> for Conjugate<R> {
+impl<R: Rows> Recurrence<R> for ConjugateDirections<R> {
     const APPLICATIONS: usize = 1;
 
     fn point(&self) -> &R {
@@ -130,10 +122,10 @@ impl<R: Rows> Recurrence<R> for Conjugate<R> {
 
     fn step(&mut self, open: &[bool], apply: Shifted<'_, R>) -> Result<Vec<Option<Outcome>>, Error> {
         let image = apply(&self.direction(open))?;
-        let outcome = |bend| match bend {
-            Bend::Closed | Bend::Up => None,
-            Bend::Down => Some(Outcome::Indefinite),
-            Bend::Unknown => Some(Outcome::NonFinite),
+        let outcome = |curvature| match curvature {
+            Curvature::Inactive | Curvature::Positive => None,
+            Curvature::NotPositive => Some(Outcome::Indefinite),
+            Curvature::NonFinite => Some(Outcome::NonFinite),
         };
         Ok(self.step(open, &image).into_iter().map(outcome).collect())
     }

@@ -1,31 +1,33 @@
 //! Dense elimination for small systems.
 
 use super::factors::Factors;
-use super::start::Start;
-use crate::ledger::{Ledger, picked};
-use crate::present::Present;
-use crate::settings::Rules;
-use crate::{Error, Map, Observe, Outcome, Rows, Solution};
+use super::system::LinearSystem;
+use crate::ledger::Ledger;
+use crate::state::rows::entries_at;
+use crate::{Error, Map, Outcome, Rows, Solution};
 use serde::{Deserialize, Serialize};
 
-/// Rounding of the map, in units of the precision of the state, by which a system is taken for singular.
+/// The rounding error of the map, in units of the precision of the state, within which a system counts as
+/// singular.
 const ROUNDING: f64 = 8.0;
 
-/// Gaussian elimination: `A` is written down by its images of unit vectors, and every row solved in double precision.
+/// Gaussian elimination: assembles `A` from its images of unit vectors, and solves every row in double
+/// precision.
 ///
-/// **When.** The state is small, and the system so ill-conditioned or `A` so far from a contraction that iterations take
-/// about `n` steps. **Cost.** `n` applications for the whole batch, whatever `A`, and one or two more; `n²` numbers in
-/// double precision and `⅔ n³` operations on the host for every row that is not solved by its start. **Needs.** `I - A`
-/// regular, else the row ends as [`Singular`](Outcome::Singular).
+/// **When.** The state is small, and the system so ill-conditioned or `A` so far from a contraction that
+/// iterations take about `n` steps. **Cost.** `n` applications for the whole batch, and one or two more; `n²`
+/// numbers in double precision and `⅔ n³` operations on the host for every row whose start does not meet the
+/// tolerance. **Needs.** `I - A` regular, else the row ends as [`Singular`](Outcome::Singular).
 ///
-/// A row is singular if `1 / ((1 + ‖A‖) ‖(I - A)⁻¹‖)`, in the norm of largest columns and with an estimate of the second
-/// factor, is at most 8 times the precision of the state: then rounding alone in `I` and `A` may make it so. The answer is
-/// looked at, and refined once where its residual does not suffice; so a state in single precision reaches its
-/// tolerance. A row that is not solved then ends as [`Stalled`](Outcome::Stalled).
+/// A row is singular if `1 / ((1 + ‖A‖) ‖(I - A)⁻¹‖)`, in the 1-norm and with an estimate of the second
+/// factor, is at most 8 times the precision of the state, within rounding errors of `I` and `A`. The residual
+/// of the solution is computed, and one step of iterative refinement taken where it exceeds the tolerance,
+/// which a state in single precision needs. A row that still exceeds it ends as
+/// [`Stalled`](Outcome::Stalled).
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`limit`](Self::limit) | `1024` | `>= 1` | the largest `n` for which this is done; above it is an [`Error::Wide`] |
+/// | [`limit`](Self::limit) | `1024` | `>= 1` | the largest width `n`; wider states are an [`Error::Wide`] |
 ///
 /// ```
 /// use banach_solve::{Dense, LinearSolver, Settings, solve_linear};
@@ -43,7 +45,7 @@ const ROUNDING: f64 = 8.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dense {
-    /// The largest `n` for which this is done.
+    /// The largest width `n`.
     pub limit: usize,
 }
 
@@ -54,73 +56,64 @@ impl Default for Dense {
 }
 
 impl Dense {
-    /// Refuses a limit that lets nothing pass.
+    /// Refuses a limit of zero.
     pub fn validate(&self) -> Result<(), Error> {
         Error::unless(self.limit > 0, "dense.limit", self.limit, "at least 1", "the default is 1024")
     }
 
-    pub(super) fn solve<R: Rows>(
+    /// Refuses states wider than the limit.
+    pub(super) fn check_width(&self, width: usize) -> Result<(), Error> {
+        let limit = self.limit;
+        if width <= limit { Ok(()) } else { Err(Error::Wide { setting: "dense.limit", width, limit }) }
+    }
+
+    pub(super) fn solve<R: Rows, M: Map<R> + ?Sized>(
         &self,
-        map: &(impl Map<R> + ?Sized),
-        v: &R,
-        c0: Option<&R>,
-        rules: Rules,
-        observer: &mut dyn Observe,
+        mut system: LinearSystem<'_, '_, R, M>,
     ) -> Result<Solution<R>, Error> {
-        if v.width() > self.limit {
-            return Err(Error::Wide { setting: "dense.limit", width: v.width(), limit: self.limit });
-        }
-        let mut present = Present::new(map);
-        let (start, mut ledger) = Start::measured(&present, v, c0, rules)?;
-        start.look(&mut ledger, observer);
-        let Start { mut c, mut remainder, mut sizes, .. } = start;
-        let mut v = v.clone();
-        // The columns, and a look at what they lead to.
-        if ledger.remaining() < v.width() + 1 {
-            ledger.exhaust();
+        // One application for each column, and one to verify the solution.
+        if system.ledger.remaining() < system.v.width() + 1 {
+            system.ledger.exhaust();
         }
         let mut factors: Option<Vec<Option<Factors>>> = None;
         for step in 1..=2 {
-            if ledger.finished() {
+            if system.ledger.finished() {
                 break;
             }
-            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
-                ledger.narrow(&keep);
-                (c, v, remainder) = (c.gather(&keep), v.gather(&keep), remainder.gather(&keep));
-                sizes = picked(&sizes, &keep);
-                factors = factors.map(|factors| picked(&factors, &keep));
+            if let Some(keep) = system.narrow() {
+                factors = factors.map(|factors| entries_at(&factors, &keep));
             }
             let known = match &mut factors {
                 Some(known) => known,
                 None => {
-                    factors.insert(factored(|unit, ledger| present.apply(unit, ledger), &v, &mut ledger)?)
+                    let column = |unit: &R, ledger: &mut Ledger<R>| system.map.apply(unit, ledger);
+                    factors.insert(factorized(column, &system.v, &mut system.ledger)?)
                 }
             };
-            if ledger.finished() {
+            if system.ledger.finished() {
                 break;
             }
-            c = ledger.freeze(c.plus(&corrections(known, &remainder, ledger.actives())));
-            remainder = v.minus(&present.apply_shifted(&c, &mut ledger)?);
-            let residuals = R::norms(&[&remainder]).swap_remove(0);
-            ledger.visit(|_| step, &c, &residuals, &sizes);
-            ledger.report(step, &residuals, observer);
-            ledger.enforce();
+            let corrections = corrections(known, &system.remainder, system.ledger.actives());
+            system.move_to(system.c.plus(&corrections))?;
+            system.record(|_| step);
+            system.report(step);
         }
-        (0..ledger.batch().len()).for_each(|position| ledger.end(position, Outcome::Stalled));
-        Ok(ledger.close())
+        (0..system.ledger.batch().len()).for_each(|position| system.ledger.end(position, Outcome::Stalled));
+        Ok(system.ledger.close())
     }
 }
 
-/// The factors of `I - A` in rows under way, from the images of unit vectors; rows that have none are ended.
-pub(crate) fn factored<R: Rows>(
+/// Assembles and factorizes `I - A` in active rows, from the images of unit vectors. Ends rows that are
+/// singular or not finite.
+pub(crate) fn factorized<R: Rows>(
     mut map: impl FnMut(&R, &mut Ledger<R>) -> Result<R, Error>,
     v: &R,
     ledger: &mut Ledger<R>,
 ) -> Result<Vec<Option<Factors>>, Error> {
     let (rows, n) = (v.rows(), v.width());
     let active = ledger.actives().to_vec();
-    let room = |active: &bool| if *active { vec![0.0; n * n] } else { Vec::new() };
-    let mut matrices: Vec<Vec<f64>> = active.iter().map(room).collect();
+    let entries = |active: &bool| if *active { vec![0.0; n * n] } else { Vec::new() };
+    let mut matrices: Vec<Vec<f64>> = active.iter().map(entries).collect();
     let mut unit = vec![0.0; rows * n];
     for column in 0..n {
         (0..rows).for_each(|row| unit[row * n + column] = 1.0);
@@ -155,7 +148,7 @@ pub(crate) fn factored<R: Rows>(
     Ok(factors.collect())
 }
 
-/// `(I - A)⁻¹` times the remainder in rows under way, zeros elsewhere.
+/// `(I - A)⁻¹` times the remainder in active rows; zeros elsewhere.
 pub(crate) fn corrections<R: Rows>(factors: &[Option<Factors>], remainder: &R, active: &[bool]) -> R {
     let mut numbers = remainder.numbers();
     for (row, numbers) in numbers.chunks_mut(remainder.width()).enumerate() {

@@ -1,17 +1,17 @@
-//! The factors of one small system, with an estimate of its condition.
+//! LU factors of a dense matrix, with an estimate of the norm of its inverse.
 
-/// The triangular factors of a matrix `[n, n]` with its rows exchanged.
+/// The LU factors of a matrix `[n, n]`, with partial pivoting.
 #[derive(Debug, Clone)]
 pub(crate) struct Factors {
     n: usize,
-    /// The lower factor below the diagonal, whose own is one, and the upper one; row after row.
+    /// The unit lower factor below the diagonal, and the upper factor, in row-major order.
     entries: Vec<f64>,
-    /// The row that each row was exchanged with, in this order.
+    /// The row exchanged with each row, in order.
     exchanges: Vec<usize>,
 }
 
 impl Factors {
-    /// Gaussian elimination; the pivot is the largest entry left in its column.
+    /// Factorizes a matrix; the pivot is the largest remaining entry of its column.
     pub(super) fn new(n: usize, mut entries: Vec<f64>) -> Self {
         let mut exchanges = Vec::with_capacity(n);
         for k in 0..n {
@@ -39,7 +39,7 @@ impl Factors {
         &self.entries[row * self.n..][..self.n]
     }
 
-    /// Turns `b` into the `x` of `M x = b`.
+    /// Solves `M x = b` in place.
     pub(super) fn solve(&self, b: &mut [f64]) {
         for (k, &pivot) in self.exchanges.iter().enumerate() {
             b.swap(k, pivot);
@@ -53,7 +53,7 @@ impl Factors {
         }
     }
 
-    /// Turns `b` into the `x` of `Mᵀ x = b`.
+    /// Solves `Mᵀ x = b` in place.
     fn solve_transposed(&self, b: &mut [f64]) {
         for k in 0..self.n {
             let row = self.row(k);
@@ -70,11 +70,11 @@ impl Factors {
         }
     }
 
-    /// An estimate of `‖M⁻¹‖` in the norm of largest columns, almost always within a factor of three and never too large
-    /// but for rounding; infinite where it is no number.
+    /// Estimates `‖M⁻¹‖` in the 1-norm: almost always within a factor of three, and a lower bound up to
+    /// rounding. Infinite where the estimate is NaN.
     ///
-    /// Reference: N. Higham, FORTRAN codes for estimating the one-norm of a real or complex matrix, ACM Trans. Math.
-    /// Softw. 14 (1988), algorithm 4.1.
+    /// Reference: N. Higham, FORTRAN codes for estimating the one-norm of a real or complex matrix, ACM
+    /// Trans. Math. Softw. 14 (1988), algorithm 4.1.
     pub(super) fn inverse_norm(&self) -> f64 {
         let n = self.n;
         let mut x = vec![1.0 / n as f64; n];
@@ -99,7 +99,7 @@ impl Factors {
             x.fill(0.0);
             x[largest] = 1.0;
         }
-        // A vector that cancels nothing by chance, where the climb above may have been misled.
+        // An alternating vector, as a safeguard against cancellation in the iteration above.
         let slope = |k: usize| 1.0 + k as f64 / (n.max(2) - 1) as f64;
         let mut y: Vec<f64> = (0..n).map(|k| if k % 2 == 0 { slope(k) } else { -slope(k) }).collect();
         self.solve(&mut y);
@@ -119,10 +119,10 @@ fn sum(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::scattered;
+    use crate::state::rows::pseudo_random;
 
     fn random(n: usize) -> Vec<f64> {
-        (0..n * n).map(|k| scattered(7, k)).collect()
+        (0..n * n).map(|k| pseudo_random(7, k)).collect()
     }
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         for n in [1, 2, 3, 10, 40] {
             let m = random(n);
             let factors = Factors::new(n, m.clone());
-            let x: Vec<f64> = (0..n).map(|k| scattered(8, k)).collect();
+            let x: Vec<f64> = (0..n).map(|k| pseudo_random(8, k)).collect();
             let mut b: Vec<f64> = m.chunks(n).map(|row| dot(row, &x)).collect();
             factors.solve(&mut b);
             let mut transposed: Vec<f64> =

@@ -1,6 +1,6 @@
-//! The least-squares problem of GMRES, for one row.
+//! The least-squares problem of GMRES for one row.
 
-/// The least-squares problem of one row in one GMRES cycle, kept triangular by rotations.
+/// The least-squares problem of one row in one GMRES cycle, triangularized by Givens rotations.
 #[derive(Debug, Clone)]
 pub(super) struct Hessenberg {
     /// Columns of the triangular factor.
@@ -12,17 +12,17 @@ pub(super) struct Hessenberg {
 }
 
 impl Hessenberg {
-    /// Before the first column, with the residual the cycle starts from.
+    /// A problem without columns; `residual` is the residual at the start of the cycle.
     pub(super) fn new(residual: f64) -> Self {
         Self { columns: Vec::new(), rotations: Vec::new(), right: vec![residual] }
     }
 
-    /// The norm of the residual that the best combination leaves.
+    /// The norm of the least-squares residual.
     pub(super) fn residual(&self) -> f64 {
         self.right.last().map_or(0.0, |last| last.abs())
     }
 
-    /// Adds a column of the Hessenberg matrix and the entry `below` its diagonal.
+    /// Appends a column of the Hessenberg matrix, with the entry `below` its diagonal.
     pub(super) fn push(&mut self, mut column: Vec<f64>, below: f64) {
         for (i, (cosine, sine)) in self.rotations.iter().enumerate() {
             let (upper, lower) = (column[i], column[i + 1]);
@@ -40,7 +40,7 @@ impl Hessenberg {
         self.columns.push(column);
     }
 
-    /// The best combination. Directions in which the system is singular to this precision are left out.
+    /// The least-squares solution. Components along which the system is singular to this precision are zero.
     pub(super) fn combination(&self, precision: f64) -> Vec<f64> {
         let count = self.columns.len();
         let largest = (0..count).fold(1.0_f64, |largest, i| largest.max(self.columns[i][i].abs()));

@@ -1,7 +1,8 @@
-//! Solvers of `(I - A) c = v`, where `A` is known by application alone.
+//! Solves of `(I - A) c = v`, where `A` is known by application alone.
 
 mod bicgstab;
 mod by_iteration;
+mod choice;
 mod conjugate;
 mod conjugate_gradient;
 mod dense;
@@ -10,98 +11,27 @@ mod gmres;
 mod hessenberg;
 mod neumann;
 mod recurrence;
-mod start;
+mod system;
 mod truncated;
 
 pub use bicgstab::Bicgstab;
-pub(crate) use conjugate::{Bend, Conjugate};
+pub use choice::LinearSolver;
+pub(crate) use conjugate::{ConjugateDirections, Curvature};
 pub use conjugate_gradient::ConjugateGradient;
 pub use dense::Dense;
-pub(crate) use dense::{corrections, factored};
+pub(crate) use dense::{corrections, factorized};
 pub use gmres::Gmres;
 pub use neumann::Neumann;
-pub(crate) use start::Start;
+pub(crate) use system::LinearSystem;
 pub use truncated::Truncated;
 
 use crate::ledger::Ledger;
-use crate::rows::choose;
-use crate::{Anderson, Broyden, Error, Map, Observe, Rows, Settings, Solution, SolverKind, Unobserved};
+use crate::{Error, Map, Observe, Rows, Settings, Solution, SolverKind, Unobserved};
 use by_iteration::by_iteration;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// The solvers of `(I - A) c = v`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum LinearSolver {
-    /// The series `v + A v + A² v + ...`.
-    Neumann(Neumann),
-    /// Least residuals in a Krylov space, the default.
-    Gmres(Gmres),
-    /// Two short recurrences, for any `A` in little memory.
-    Bicgstab(Bicgstab),
-    /// Conjugate gradients, for symmetric `A` with positive definite `I - A`.
-    ConjugateGradient(ConjugateGradient),
-    /// `A` written down, and Gaussian elimination.
-    Dense(Dense),
-    /// Anderson acceleration of `c ← A c + v`, which does in a window what GMRES does in a cycle.
-    Anderson(Anderson),
-    /// Broyden's method on `c ← A c + v`.
-    Broyden(Broyden),
-    /// So many terms of the damped Neumann series, by choice: a phantom gradient.
-    Truncated(Truncated),
-    /// `c = v` without any application or look at `A`, by choice: Jacobian-free backpropagation. A guess does not change it.
-    ///
-    /// Rows end as [`Approximate`](crate::Outcome::Approximate), with a residual that is not known (NaN).
-    ///
-    /// Reference: S. Fung, H. Heaton, Q. Li, D. McKenzie, S. Osher and W. Yin, JFB: Jacobian-free backpropagation for
-    /// implicit networks, AAAI (2022).
-    Identity,
-}
-
-impl Default for LinearSolver {
-    fn default() -> Self {
-        Self::Gmres(Gmres::default())
-    }
-}
-
-impl LinearSolver {
-    /// Refuses settings with no meaning.
-    pub fn validate(&self) -> Result<(), Error> {
-        match self {
-            Self::Neumann(neumann) => neumann.validate(),
-            Self::Gmres(gmres) => gmres.validate(),
-            Self::Bicgstab(_) => Ok(()),
-            Self::ConjugateGradient(conjugate_gradient) => conjugate_gradient.validate(),
-            Self::Dense(dense) => dense.validate(),
-            Self::Anderson(anderson) => anderson.validate(),
-            Self::Broyden(broyden) => broyden.validate(),
-            Self::Truncated(truncated) => truncated.validate(),
-            Self::Identity => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for LinearSolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Neumann(_) => "neumann",
-            Self::Gmres(_) => "gmres",
-            Self::Bicgstab(_) => "bicgstab",
-            Self::ConjugateGradient(_) => "conjugate gradient",
-            Self::Dense(_) => "dense",
-            Self::Anderson(_) => "anderson",
-            Self::Broyden(_) => "broyden",
-            Self::Truncated(_) => "truncated",
-            Self::Identity => "identity",
-        })
-    }
-}
 
 /// Solves `c - map(c) = v` in every row, for a linear map and `v` of shape `[rows, n]`.
 ///
-/// A row is converged when `‖v - (c - A c)‖ <= absolute + relative * ‖v‖`; rows of zeros are at the start.
+/// A row has converged when `‖v - (c - A c)‖ <= absolute + relative * ‖v‖`; a row of zeros has at the start.
 ///
 /// ```
 /// use banach_solve::{LinearSolver, Settings, solve_linear};
@@ -117,8 +47,8 @@ impl fmt::Display for LinearSolver {
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for settings with no meaning, [`Error::Shape`] for a map that changes the shape, [`Error::Wide`]
-/// for a state too wide to be solved by [`Dense`].
+/// [`Error::Setting`] for invalid settings, [`Error::Shape`] for a map that changes the shape,
+/// [`Error::Wide`] for a state too wide for [`Dense`].
 pub fn solve_linear<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     v: &R,
@@ -127,7 +57,7 @@ pub fn solve_linear<R: Rows>(
     solve_linear_observed(map, v, settings, &mut Unobserved)
 }
 
-/// [`solve_linear`], with an observer that is called after every step and may end it.
+/// [`solve_linear`] with an observer, which is called after every step and may end the solve.
 pub fn solve_linear_observed<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     v: &R,
@@ -137,10 +67,10 @@ pub fn solve_linear_observed<R: Rows>(
     solve_linear_from(map, v, None, settings, observer)
 }
 
-/// [`solve_linear_observed`] from a guess `c0` of the shape of `v`, such as the answer for a system nearby.
+/// [`solve_linear_observed`] from a guess `c0` of the shape of `v`, such as the solution of a similar system.
 ///
-/// What suffices is the same as without one, measured against `‖v‖`. A guess is looked at first, for one application; a
-/// row whose guess suffices takes no step, and a row whose guess is not finite starts as if there were none.
+/// The tolerance remains relative to `‖v‖`. The residual of the guess costs one application; a row whose
+/// guess meets the tolerance takes no step, and a row whose guess is not finite starts without it.
 ///
 /// ```
 /// use banach_solve::{LinearSolver, Settings, Unobserved, solve_linear, solve_linear_from};
@@ -176,24 +106,24 @@ pub fn solve_linear_from<R: Rows>(
         return Ok(Ledger::new(v, rules).close());
     }
     let solution = match &settings.solver {
-        LinearSolver::Neumann(neumann) => by_iteration(&neumann.steps(), map, v, c0, rules, observer),
-        LinearSolver::Gmres(gmres) => gmres.solve(map, v, c0, rules, observer),
-        LinearSolver::Bicgstab(bicgstab) => bicgstab.solve(map, v, c0, rules, observer),
-        LinearSolver::ConjugateGradient(conjugate_gradient) => {
-            conjugate_gradient.solve(map, v, c0, rules, observer)
-        }
-        LinearSolver::Dense(dense) => dense.solve(map, v, c0, rules, observer),
+        LinearSolver::Neumann(neumann) => by_iteration(&neumann.iteration(), map, v, c0, rules, observer),
         LinearSolver::Anderson(anderson) => by_iteration(anderson, map, v, c0, rules, observer),
         LinearSolver::Broyden(broyden) => by_iteration(broyden, map, v, c0, rules, observer),
-        LinearSolver::Truncated(truncated) => truncated.solve(map, v, c0, rules, observer),
-        LinearSolver::Identity => Truncated::FIRST.solve(map, v, None, rules, observer),
+        LinearSolver::Gmres(gmres) => gmres.solve(LinearSystem::new(map, v, c0, rules, observer)?),
+        LinearSolver::Bicgstab(bicgstab) => bicgstab.solve(LinearSystem::new(map, v, c0, rules, observer)?),
+        LinearSolver::ConjugateGradient(conjugate_gradient) => {
+            conjugate_gradient.solve(LinearSystem::new(map, v, c0, rules, observer)?)
+        }
+        LinearSolver::Dense(dense) => {
+            dense.check_width(v.width())?;
+            dense.solve(LinearSystem::new(map, v, c0, rules, observer)?)
+        }
+        LinearSolver::Truncated(truncated) => {
+            truncated.solve(LinearSystem::new(map, v, c0, Truncated::rules(rules), observer)?)
+        }
+        LinearSolver::Identity => {
+            Truncated::FIRST.solve(LinearSystem::new(map, v, None, Truncated::rules(rules), observer)?)
+        }
     };
     Ok(solution?.by(SolverKind::from(&settings.solver)))
-}
-
-/// Open rows scaled to unit length, zeros elsewhere.
-pub(crate) fn normalized<R: Rows>(w: &R, lengths: &[f64], open: &[bool]) -> R {
-    let factor = |(length, open): (&f64, &bool)| if *open { length.recip() } else { 0.0 };
-    let scaled = w.scaled(&lengths.iter().zip(open).map(factor).collect::<Vec<_>>());
-    if open.contains(&false) { choose(open, &scaled, &scaled.zeros()) } else { scaled }
 }

@@ -5,18 +5,18 @@ use serde::{Deserialize, Serialize};
 
 /// Plain iteration `c ← A c + v` from `c = v`, or damped.
 ///
-/// **When.** `A` contracts well; for a few terms by choice there is [`Truncated`](crate::Truncated). **Cost.** One
-/// application a step, no memory. **Needs.** The spectral radius of `A` below one.
+/// **When.** `A` contracts well. For a fixed number of terms use [`Truncated`](crate::Truncated). **Cost.**
+/// One application a step, no memory. **Needs.** The spectral radius of `A` below one.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`damping`](Self::damping) | `1` | `(0, 1]` | part of the step that is taken; it does not enter the residual |
+/// | [`damping`](Self::damping) | `1` | `(0, 1]` | the fraction of the step taken; it does not affect the residual |
 ///
 /// Reference: C. Neumann, Untersuchungen über das logarithmische und Newton'sche Potential (1877).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Neumann {
-    /// The part of the step that is taken.
+    /// The fraction of the step taken.
     pub damping: f64,
 }
 
@@ -33,8 +33,8 @@ impl Neumann {
         Error::unless(valid, "neumann.damping", self.damping, "a number in (0, 1]", "use 1 for no damping")
     }
 
-    /// The solver of fixed points that does it.
-    pub(super) fn steps(self) -> Picard {
+    /// The fixed-point iteration of the series.
+    pub(super) fn iteration(self) -> Picard {
         Picard { damping: self.damping, ..Picard::default() }
     }
 }

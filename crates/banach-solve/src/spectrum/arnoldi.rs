@@ -1,41 +1,44 @@
-//! The largest eigenvalue of a linear map. Arnoldi's method, restarted with the space of the largest.
+//! Arnoldi's method with thick restarts, for the largest eigenvalue of a linear map.
 
-use super::Magnitude;
+use super::magnitude::Magnitude;
 use super::schur::{Schur, dot};
-use crate::linear::normalized;
-use crate::present::same_shape;
+use crate::active_map::check_shape;
+use crate::state::rows::normalized_rows;
 use crate::{Error, Map, Outcome, Rows};
 use serde::{Deserialize, Serialize};
 
-/// How spectra are searched: Arnoldi's method with thick restarts.
+/// Arnoldi's method with thick restarts, for the eigenvalue of largest modulus.
 ///
-/// **When.** To know whether and how fast plain iteration converges, how far a map is from normal, how well `I - J` is
-/// conditioned. **Cost.** One application a step, `space + 1` states of memory, the eigenvalues of a small matrix a row
-/// and cycle on the host. **Needs.** Nothing of the map but its applications; complex and clustered eigenvalues are welcome.
+/// **When.** The convergence rate of plain iteration, the departure of a map from normality, or the condition
+/// of `I - J` is of interest. **Cost.** One application a step, `space + 1` states of memory, the eigenvalues
+/// of a small matrix a row and cycle on the host. **Needs.** Applications of the map alone; eigenvalues may
+/// be complex and clustered.
 ///
-/// The map is pressed onto the space of `v, J v, J² v, ...`; the eigenvalues θ of the small matrix H that results are those of
-/// the map up to the residual `‖J y - θ y‖`, which is known. When the space is full, it is replaced by that of its largest
-/// eigenvalues, half as large, and grows again. In a map that is not normal a small residual does not make an eigenvalue
-/// certain: what is reported as uncertainty is the residual, and rounding, times the condition `1 / |yᴴ x|` of the eigenvalue
-/// in H, with y and x its eigenvectors from the left and from the right. It is right to first order, and nothing is known
-/// of directions in which the probe has no part.
+/// The map is projected onto the Krylov subspace `v, J v, J² v, ...`; the Ritz values θ, eigenvalues of the
+/// projected matrix H, approximate eigenvalues of the map with the residual `‖J y - θ y‖`. A full subspace is
+/// replaced by the invariant subspace of the largest Ritz values, of half the dimension, and grows again. For
+/// a nonnormal map a small residual does not imply an accurate eigenvalue: the reported uncertainty is the
+/// residual plus rounding, times the condition `1 / |yᴴ x|` of the eigenvalue in H, with its left and right
+/// eigenvectors y and x. It holds to first order, and says nothing about directions in which the probe has no
+/// component.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`space`](Self::space) | `24` | `>= 4` | states that span the space: more find clustered eigenvalues sooner and hold more memory |
-/// | [`applications`](Self::applications) | `300` | `>= 1` | when to stop anyway |
-/// | [`tolerance`](Self::tolerance) | `1e-4` | `>= 0` | the uncertainty that suffices, as a part of the magnitude |
+/// | [`space`](Self::space) | `24` | `>= 4` | the dimension of the subspace: a larger one finds clustered eigenvalues sooner and needs more memory |
+/// | [`applications`](Self::applications) | `300` | `>= 1` | the most applications |
+/// | [`tolerance`](Self::tolerance) | `1e-4` | `>= 0` | the tolerance of the uncertainty, relative to the magnitude |
 ///
-/// Reference: W. Arnoldi, The principle of minimized iterations (1951); G. W. Stewart, A Krylov-Schur algorithm for large
-/// eigenproblems, SIAM J. Matrix Anal. Appl. 23 (2002), section 3, with a real basis of the space that is kept.
+/// Reference: W. Arnoldi, The principle of minimized iterations (1951); G. W. Stewart, A Krylov-Schur
+/// algorithm for large eigenproblems, SIAM J. Matrix Anal. Appl. 23 (2002), section 3, with a real basis of
+/// the space that is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Arnoldi {
-    /// The states that span the space.
+    /// The dimension of the subspace.
     pub space: usize,
     /// The most applications of the map, each on all rows.
     pub applications: usize,
-    /// The uncertainty that suffices, relative to the magnitude.
+    /// The tolerance of the uncertainty, relative to the magnitude.
     pub tolerance: f64,
 }
 
@@ -46,7 +49,7 @@ impl Default for Arnoldi {
 }
 
 impl Arnoldi {
-    /// Refuses a space in which no pair fits twice, no work at all, and tolerances that are no numbers.
+    /// Refuses a dimension below 4, zero applications, and a tolerance that is negative or not finite.
     pub fn validate(&self) -> Result<(), Error> {
         Error::unless(self.space >= 4, "arnoldi.space", self.space, "at least 4", "the default is 24")?;
         let remedy = "allow at least one";
@@ -58,7 +61,7 @@ impl Arnoldi {
             remedy,
         )?;
         let valid = self.tolerance >= 0.0 && self.tolerance.is_finite();
-        let remedy = "zero asks for as much as the precision gives";
+        let remedy = "use zero for the full precision";
         Error::unless(valid, "arnoldi.tolerance", self.tolerance, "a finite number >= 0", remedy)
     }
 
@@ -91,18 +94,18 @@ impl Arnoldi {
     }
 }
 
-/// The space of every row, and what the map is in it.
+/// The Krylov subspace of every row, with the projection of the map.
 struct Space<R> {
     most: usize,
-    /// Unit vectors, orthogonal in every row; zeros where a row has no more.
+    /// Orthonormal vectors; zeros in rows whose subspace cannot grow.
     basis: Vec<R>,
-    /// `H[i][j]` of every row: the part along vector i of the image of vector j.
+    /// `H[i][j]` of every row: the component along vector i of the image of vector j.
     small: Vec<Vec<Vec<f64>>>,
-    /// Which rows still search.
+    /// Rows without a result.
     open: Vec<bool>,
-    /// Rows whose space is mapped into itself: it cannot grow.
+    /// Rows with an invariant subspace, which cannot grow.
     closed: Vec<bool>,
-    /// Why nothing can be found in a row.
+    /// The outcome of rows without a usable subspace.
     failed: Vec<Option<Outcome>>,
 }
 
@@ -111,7 +114,7 @@ impl<R: Rows> Space<R> {
         let lengths = R::norms(&[probe]).swap_remove(0);
         let failed = lengths.iter().map(|length| match length {
             length if !length.is_finite() => Some(Outcome::NonFinite),
-            // Nothing is made of nothing.
+            // A zero probe spans no subspace.
             length => (*length == 0.0).then_some(Outcome::Stalled),
         });
         let failed: Vec<Option<Outcome>> = failed.collect();
@@ -120,7 +123,7 @@ impl<R: Rows> Space<R> {
         let rows = probe.rows();
         Self {
             most,
-            basis: vec![normalized(probe, &lengths, &begins)],
+            basis: vec![normalized_rows(probe, &lengths, &begins)],
             small: vec![vec![vec![0.0; most]; most + 1]; rows],
             open: vec![true; rows],
             closed,
@@ -128,19 +131,19 @@ impl<R: Rows> Space<R> {
         }
     }
 
-    /// Whether there is room for another vector, and a row that has one.
+    /// Whether the basis is not full, and some row can grow.
     fn grows(&self) -> bool {
         self.basis.len() <= self.most && self.closed.contains(&false)
     }
 
-    /// One more vector: the image of the newest, without its parts along the others.
+    /// Adds a vector: the image of the newest one, orthogonalized against the basis.
     fn step(&mut self, map: &(impl Map<R> + ?Sized)) -> Result<(), Error> {
         let newest = self.basis.len() - 1;
         let image = map.apply(&self.basis[newest]);
-        same_shape(&image, &self.basis[newest])?;
+        check_shape(&image, &self.basis[newest])?;
         let precision = image.precision();
-        let (first, once) = self.without(&image);
-        let (second, next) = self.without(&once);
+        let (first, once) = self.orthogonalize(&image);
+        let (second, next) = self.orthogonalize(&once);
         let lengths = R::norms(&[&image, &next]);
         for row in 0..self.closed.len() {
             if self.closed[row] {
@@ -158,21 +161,22 @@ impl<R: Rows> Space<R> {
             column.enumerate().for_each(|(i, entry)| self.small[row][i][newest] = entry);
         }
         let going: Vec<bool> = self.closed.iter().map(|closed| !closed).collect();
-        self.basis.push(normalized(&next, &lengths[1], &going));
+        self.basis.push(normalized_rows(&next, &lengths[1], &going));
         Ok(())
     }
 
-    /// The parts of a matrix along the basis, and what is left without them.
-    fn without(&self, w: &R) -> (Vec<Vec<f64>>, R) {
+    /// The components of a matrix along the basis, and the orthogonal remainder.
+    fn orthogonalize(&self, w: &R) -> (Vec<Vec<f64>>, R) {
         let pairs: Vec<(&R, &R)> = self.basis.iter().map(|vector| (w, vector)).collect();
-        let parts = R::dots(&pairs);
+        let components = R::dots(&pairs);
         let negative: Vec<Vec<f64>> =
-            parts.iter().map(|rows| rows.iter().map(|part| -part).collect()).collect();
+            components.iter().map(|rows| rows.iter().map(|component| -component).collect()).collect();
         let terms: Vec<(&[f64], &R)> = negative.iter().map(Vec::as_slice).zip(&self.basis).collect();
-        (parts, w.add_scaled(&terms))
+        (components, w.add_scaled(&terms))
     }
 
-    /// What the small matrices say about rows that still search, which of them are done, and the forms of the others.
+    /// Computes eigenvalues of the projections of open rows, closes rows that are done, and returns the Schur
+    /// forms of the others.
     fn judge(&mut self, tolerance: f64, found: &mut Magnitude) -> Vec<Option<Schur>> {
         let size = self.basis.len() - 1;
         let precision = self.basis[0].precision();
@@ -181,9 +185,9 @@ impl<R: Rows> Space<R> {
             if !std::mem::take(&mut self.open[row]) {
                 continue;
             }
-            let pressed: Vec<Vec<f64>> =
+            let projected: Vec<Vec<f64>> =
                 self.small[row][..size].iter().map(|line| line[..size].into()).collect();
-            let schur = if self.failed[row].is_some() { None } else { Schur::of(&pressed) };
+            let schur = if self.failed[row].is_some() { None } else { Schur::of(&projected) };
             let Some(schur) = schur else {
                 (found.values[row], found.uncertainties[row]) = (f64::NAN, f64::NAN);
                 found.outcomes[row] = self.failed[row].unwrap_or(Outcome::Stalled);
@@ -193,7 +197,7 @@ impl<R: Rows> Space<R> {
             let value = schur.t[0][0].modulus();
             let residual = schur.first_against(&self.small[row][size]);
             let moved = schur.condition() * (residual + precision * schur.norm());
-            // No eigenvalue is beyond the norm.
+            // The norm bounds all eigenvalues.
             let uncertainty = if schur.norm() > 0.0 { moved.min(schur.norm()) } else { residual };
             (found.values[row], found.uncertainties[row]) = (value, uncertainty);
             found.outcomes[row] = match uncertainty <= tolerance * value {
@@ -208,13 +212,14 @@ impl<R: Rows> Space<R> {
         forms
     }
 
-    /// Keeps the space of so many of the largest eigenvalues, and the newest vector.
+    /// Restarts with the invariant subspace of the `keep` largest eigenvalues and the newest vector.
     fn restart(&mut self, keep: usize, forms: &[Option<Schur>]) {
         let size = self.basis.len() - 1;
         let mut factors = vec![vec![vec![0.0; forms.len()]; size]; keep];
         for (row, schur) in forms.iter().enumerate() {
             let old = std::mem::replace(&mut self.small[row], vec![vec![0.0; self.most]; self.most + 1]);
-            // Where a pair is not torn for one more vector, that vector is zero, and so is its line in the small matrix.
+            // Where a conjugate pair would be split, the last vector is zero, and so is its row in the
+            // projection.
             let Some(kept) = schur.as_ref().map(|schur| schur.leading(keep)) else { continue };
             for (j, vector) in kept.iter().enumerate() {
                 let image: Vec<f64> = old[..=size].iter().map(|line| dot(line, vector)).collect();

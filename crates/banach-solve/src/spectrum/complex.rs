@@ -29,13 +29,13 @@ impl Complex {
         Self { re: self.re * factor, im: self.im * factor }
     }
 
-    /// The quotient; scaled, so that no square overflows.
+    /// The quotient, scaled to avoid overflow of squares.
     pub(super) fn over(self, other: Self) -> Self {
         let size = other.modulus();
         (self * other.conjugate().times(size.recip())).times(size.recip())
     }
 
-    /// The root with a real part that is not negative.
+    /// The square root with a nonnegative real part.
     pub(super) fn root(self) -> Self {
         let size = self.modulus();
         let im = (0.5 * (size - self.re)).max(0.0).sqrt();

@@ -1,38 +1,21 @@
-//! The size of a linear map known by application alone: the largest modulus of its eigenvalues, and its norm.
+//! Spectral radius and norm of linear maps known by application alone.
 
 mod arnoldi;
 mod complex;
+mod magnitude;
 mod schur;
 
 pub use arnoldi::Arnoldi;
+pub use magnitude::Magnitude;
 
-use crate::{Error, Map, Outcome, Rows};
+use crate::{Error, Map, Rows};
 use std::cell::Cell;
 
-/// A magnitude of a linear map in every row, and how well it is known.
-#[derive(Debug, Clone, PartialEq)]
-#[must_use = "rows may not have converged"]
-#[non_exhaustive]
-pub struct Magnitude {
-    /// The magnitude; NaN where the map is not finite.
-    pub values: Vec<f64>,
-    /// How far off it may be. A first-order estimate, not a bound: see [`Arnoldi`].
-    pub uncertainties: Vec<f64>,
-    /// [`Converged`](Outcome::Converged) where the uncertainty meets the tolerance, [`EvaluationLimit`] where the budget was
-    /// spent before, [`Stalled`](Outcome::Stalled) where more applications cannot help (the eigenvalue is defective, or so
-    /// ill-conditioned that rounding hides it), [`NonFinite`](Outcome::NonFinite) where a number was infinite or NaN.
-    ///
-    /// [`EvaluationLimit`]: Outcome::EvaluationLimit
-    pub outcomes: Vec<Outcome>,
-    /// Applications of the map, each on all rows.
-    pub applications: usize,
-}
-
-/// The spectral radius of `map` in every row: the largest modulus of its eigenvalues, complex ones included, to which plain
-/// iteration `x ← map(x) + b` owes its rate.
+/// The spectral radius of `map` in every row: the largest modulus of its eigenvalues, complex ones included,
+/// the convergence rate of plain iteration `x ← map(x) + b`.
 ///
-/// `probe`, `[rows, n]`, is where the search begins; only what the map makes of it can be found, so it should lie in no
-/// special direction: [`Rows::probe`] does not.
+/// `probe`, `[rows, n]`, is the start vector. Only eigenvalues with a component in its Krylov subspace are
+/// found, so it should have no special direction, like [`Rows::probe`].
 ///
 /// ```
 /// use banach_solve::{Arnoldi, Matrix, Rows, spectral_radius};
@@ -50,7 +33,7 @@ pub struct Magnitude {
 ///
 /// # Errors
 ///
-/// [`Error::Setting`] for settings with no meaning, [`Error::Shape`] for a map that changes the shape.
+/// [`Error::Setting`] for invalid settings, [`Error::Shape`] for a map that changes the shape.
 pub fn spectral_radius<R: Rows>(
     map: &(impl Map<R> + ?Sized),
     probe: &R,
@@ -60,8 +43,8 @@ pub fn spectral_radius<R: Rows>(
     settings.search(map, probe)
 }
 
-/// The norm of `map` in every row: by how much it stretches a vector at most, the root of the spectral radius of
-/// `transposed(map(·))`, which is symmetric.
+/// The 2-norm of `map` in every row: the largest factor by which it stretches a vector, the square root of
+/// the spectral radius of the symmetric map `transposed(map(·))`.
 ///
 /// ```
 /// use banach_solve::{Arnoldi, Matrix, Rows, spectral_norm, spectral_radius};

@@ -1,15 +1,16 @@
-//! Eigenvalues of a small matrix: those on the diagonal of its complex Schur form `A = Q T Qᴴ`.
+//! The complex Schur form `A = Q T Qᴴ` of a small matrix, with its eigenvalues on the diagonal of T.
 //!
-//! The matrix is made Hessenberg and then triangular by rotations: QR steps with Wilkinson's shift (G. Golub and C. Van
-//! Loan, Matrix Computations, 7.4 and 7.5), and neighbours on the diagonal change places as in 7.6.2 there.
+//! Rotations reduce the matrix to Hessenberg and then to triangular form, by QR steps with Wilkinson's shift
+//! (G. Golub and C. Van Loan, Matrix Computations, 7.4 and 7.5), and swap neighbouring eigenvalues as in
+//! 7.6.2 there.
 
 use super::complex::Complex;
 use std::ops::Add;
 
-/// QR steps for each eigenvalue after which the matrix is given up; few need more than three.
+/// The most QR steps for one eigenvalue; few need more than three.
 const PATIENCE: usize = 60;
 
-/// `Q` and `T`, rows of equal length; the eigenvalues of largest modulus first, conjugate pairs together.
+/// `Q` and `T`, ordered by decreasing modulus of the eigenvalues, conjugate pairs together.
 #[derive(Debug, Clone)]
 pub(super) struct Schur {
     q: Vec<Vec<Complex>>,
@@ -26,7 +27,7 @@ struct Rotation {
 }
 
 impl Rotation {
-    /// That which turns `(a, b)` into `(r, 0)`.
+    /// The rotation that maps `(a, b)` to `(r, 0)`.
     fn of(a: Complex, b: Complex) -> Self {
         let length = a.modulus().hypot(b.modulus());
         if length == 0.0 {
@@ -37,13 +38,14 @@ impl Rotation {
         Self { cosine: size / length, sine: (phase * b.conjugate()).times(length.recip()) }
     }
 
-    fn turned(self, a: Complex, b: Complex) -> (Complex, Complex) {
+    fn apply(self, a: Complex, b: Complex) -> (Complex, Complex) {
         (a.times(self.cosine) + self.sine * b, b.times(self.cosine) - self.sine.conjugate() * a)
     }
 }
 
 impl Schur {
-    /// The form of a square matrix of finite numbers, row after row; none where the QR steps do not end.
+    /// The form of a square matrix of finite numbers, given by its rows; `None` where the QR steps do not
+    /// converge.
     pub(super) fn of(matrix: &[Vec<f64>]) -> Option<Self> {
         let count = matrix.len();
         let t: Vec<Vec<Complex>> =
@@ -71,43 +73,43 @@ impl Schur {
     }
 
     /// `T ← G T Gᴴ` and `Q ← Q Gᴴ` for a rotation in the plane of two coordinates.
-    fn turn(&mut self, i: usize, k: usize, rotation: Rotation) {
+    fn rotate(&mut self, i: usize, k: usize, rotation: Rotation) {
         for column in 0..self.count() {
-            let (a, b) = rotation.turned(self.t[i][column], self.t[k][column]);
+            let (a, b) = rotation.apply(self.t[i][column], self.t[k][column]);
             (self.t[i][column], self.t[k][column]) = (a, b);
         }
         let back = Rotation { sine: rotation.sine.conjugate(), ..rotation };
         for row in self.t.iter_mut().chain(&mut self.q) {
-            (row[i], row[k]) = back.turned(row[i], row[k]);
+            (row[i], row[k]) = back.apply(row[i], row[k]);
         }
     }
 
-    /// Makes the entry `(k, column)` zero by a turn with coordinate `i`.
+    /// Annihilates the entry `(k, column)` by a rotation with coordinate `i`.
     fn annihilate(&mut self, i: usize, k: usize, column: usize) {
-        self.turn(i, k, Rotation::of(self.t[i][column], self.t[k][column]));
+        self.rotate(i, k, Rotation::of(self.t[i][column], self.t[k][column]));
         self.t[k][column] = Complex::ZERO;
     }
 
     fn triangular(&mut self) -> Option<()> {
         let mut high = self.count().saturating_sub(1);
-        let mut waited = 0;
+        let mut steps = 0;
         while high > 0 {
             let low = self.block(high);
             if low == high {
-                (high, waited) = (high - 1, 0);
+                (high, steps) = (high - 1, 0);
                 continue;
             }
-            waited += 1;
-            if waited > PATIENCE {
+            steps += 1;
+            if steps > PATIENCE {
                 return None;
             }
-            // A shift out of the way now and then: some matrices are mapped to themselves by a step.
-            let shift = if waited % 10 == 0 {
+            // An exceptional shift every ten steps: some matrices are invariant under a QR step.
+            let shift = if steps % 10 == 0 {
                 self.t[high][high] + Complex::real(self.t[high][high - 1].modulus())
             } else {
                 self.shift(high)
             };
-            self.turn(low, low + 1, Rotation::of(self.t[low][low] - shift, self.t[low + 1][low]));
+            self.rotate(low, low + 1, Rotation::of(self.t[low][low] - shift, self.t[low + 1][low]));
             for k in low + 1..high {
                 self.annihilate(k, k + 1, k - 1);
             }
@@ -115,7 +117,8 @@ impl Schur {
         Some(())
     }
 
-    /// Where the block that ends at `high` begins: below it nothing is left, and that is set to zero.
+    /// The first index of the unreduced block that ends at `high`; the entry below the block above it is set
+    /// to zero.
     fn block(&mut self, high: usize) -> usize {
         for low in (1..=high).rev() {
             let near = self.t[low][low].modulus() + self.t[low - 1][low - 1].modulus();
@@ -128,7 +131,7 @@ impl Schur {
         0
     }
 
-    /// The eigenvalue of the last two by two block that is nearer to its last entry.
+    /// The eigenvalue of the last two by two block nearer to its last entry (Wilkinson's shift).
     fn shift(&self, high: usize) -> Complex {
         let (a, b) = (self.t[high - 1][high - 1], self.t[high - 1][high]);
         let (c, d) = (self.t[high][high - 1], self.t[high][high]);
@@ -138,21 +141,21 @@ impl Schur {
         d + if plus.modulus() < minus.modulus() { plus } else { minus }
     }
 
-    /// Brings the largest forward, and conjugates together.
+    /// Orders the eigenvalues by decreasing modulus, conjugate pairs together.
     fn sort(&mut self) {
         let mut place = 0;
         while place < self.count() {
             let size = |schur: &Self, at: usize| schur.t[at][at].modulus();
             let largest = (place..self.count())
                 .fold(place, |best, at| if size(self, at) > size(self, best) { at } else { best });
-            self.bring(largest, place);
+            self.move_to(largest, place);
             place += 1;
             if self.is_complex(place - 1) && place < self.count() {
                 let wanted = self.t[place - 1][place - 1].conjugate();
                 let off = |schur: &Self, at: usize| (schur.t[at][at] - wanted).modulus();
                 let partner = (place..self.count())
                     .fold(place, |best, at| if off(self, at) < off(self, best) { at } else { best });
-                self.bring(partner, place);
+                self.move_to(partner, place);
                 place += 1;
             }
         }
@@ -163,16 +166,16 @@ impl Schur {
         self.t[at][at].im.abs() > 16.0 * f64::EPSILON * self.norm
     }
 
-    fn bring(&mut self, from: usize, to: usize) {
+    fn move_to(&mut self, from: usize, to: usize) {
         for k in (to..from).rev() {
             let between = self.t[k + 1][k + 1] - self.t[k][k];
-            self.turn(k, k + 1, Rotation::of(self.t[k][k + 1], between));
+            self.rotate(k, k + 1, Rotation::of(self.t[k][k + 1], between));
             self.t[k + 1][k] = Complex::ZERO;
         }
     }
 
-    /// By how much the largest eigenvalue moves at most when the matrix moves by 1, to first order: `1 / |yᴴ x|` for its
-    /// eigenvectors x and y from the right and from the left, of length 1.
+    /// The condition of the largest eigenvalue, `1 / |yᴴ x|` for its right and left unit eigenvectors x and
+    /// y: the largest first-order change per unit change of the matrix.
     pub(super) fn condition(&self) -> f64 {
         let mut left = vec![Complex::ONE];
         for column in 1..self.count() {
@@ -185,14 +188,14 @@ impl Schur {
         left.iter().fold(0.0, |sum: f64, entry| sum.hypot(entry.modulus()))
     }
 
-    /// The modulus of the product of a line of numbers with the eigenvector of the largest eigenvalue, of length 1.
+    /// The modulus of the product of a row vector with the unit eigenvector of the largest eigenvalue.
     pub(super) fn first_against(&self, line: &[f64]) -> f64 {
         let terms = line.iter().zip(&self.q).map(|(entry, row)| row[0].times(*entry));
         terms.fold(Complex::ZERO, Add::add).modulus()
     }
 
-    /// An orthonormal basis, as columns, of the invariant real space of the largest eigenvalues: as many as there are, up to
-    /// `most`, without tearing a pair.
+    /// An orthonormal basis, as columns, of the real invariant subspace of at most `most` largest
+    /// eigenvalues, without splitting a conjugate pair.
     pub(super) fn leading(&self, most: usize) -> Vec<Vec<f64>> {
         let mut wanted = 0;
         while wanted < self.count() {
@@ -202,7 +205,8 @@ impl Schur {
             }
             wanted = next.min(self.count());
         }
-        // The space is closed under conjugation: it holds the real and the imaginary parts of its vectors.
+        // The subspace is closed under conjugation: it contains the real and the imaginary parts of its
+        // vectors.
         let part = |part: fn(&Complex) -> f64, column: usize| -> Vec<f64> {
             self.q.iter().map(|row| part(&row[column])).collect()
         };
@@ -222,7 +226,7 @@ impl Schur {
     }
 }
 
-/// `⟨a, b⟩`, as long as the shorter.
+/// `⟨a, b⟩`, over the shorter length.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
@@ -231,7 +235,7 @@ fn norm(vector: &[f64]) -> f64 {
     dot(vector, vector).sqrt()
 }
 
-/// Takes the part along a unit vector out of another.
+/// Subtracts the component along a unit vector.
 fn remove(unit: &[f64], vector: &mut [f64]) {
     let along = dot(unit, vector);
     vector.iter_mut().zip(unit).for_each(|(entry, unit)| *entry -= along * unit);
@@ -245,7 +249,7 @@ mod tests {
         (0..count).map(|i| (0..count).map(|j| entry(i, j)).collect()).collect()
     }
 
-    fn scattered(count: usize, seed: usize) -> Vec<Vec<f64>> {
+    fn pseudo_random(count: usize, seed: usize) -> Vec<Vec<f64>> {
         square(count, |i, j| ((i * count + j + seed) as f64 * 12.9898).sin() * 43_758.5 % 1.0)
     }
 
@@ -271,7 +275,7 @@ mod tests {
     #[test]
     fn every_matrix_has_its_form() {
         for (count, seed) in [(1, 0), (2, 1), (3, 2), (7, 3), (20, 4), (31, 5)] {
-            let matrix = scattered(count, seed);
+            let matrix = pseudo_random(count, seed);
             let schur = Schur::of(&matrix).unwrap();
             check(&matrix, &schur);
             let trace: f64 = (0..count).map(|i| matrix[i][i]).sum();
@@ -289,7 +293,7 @@ mod tests {
 
     #[test]
     fn the_largest_comes_first_and_pairs_stay_together() {
-        let matrix = scattered(12, 9);
+        let matrix = pseudo_random(12, 9);
         let schur = Schur::of(&matrix).unwrap();
         let mut at = 0;
         let mut last = f64::INFINITY;
@@ -307,7 +311,7 @@ mod tests {
 
     #[test]
     fn the_leading_space_is_invariant() {
-        let matrix = scattered(12, 9);
+        let matrix = pseudo_random(12, 9);
         let schur = Schur::of(&matrix).unwrap();
         for most in [1, 4, 5, 12, 40] {
             let basis = schur.leading(most);

@@ -1,27 +1,11 @@
-//! Advice about failed rows, over every solver, outcome and course of the residual.
+//! Advice about failed rows, over every solver, outcome and trend of the residual.
 
 use crate::{anderson, auto, newton, picard, plain_solvers, tensor};
 use banach_solve::{
-    Course, FixedPointSolver, LinearSolver, Newton, NewtonInner, Outcome, Settings, Solution, SolverKind,
-    advice, fixed_point, fixed_point_smooth, solve_linear,
+    FixedPointSolver, LinearSolver, Newton, NewtonInner, Outcome, ResidualTrend, Settings, Solution,
+    SolverKind, advice, fixed_point, fixed_point_smooth, solve_linear,
 };
 use burn::tensor::Tensor;
-
-const OUTCOMES: [Outcome; 13] = [
-    Outcome::Converged,
-    Outcome::Approximate,
-    Outcome::StepLimit,
-    Outcome::EvaluationLimit,
-    Outcome::TimeLimit,
-    Outcome::Stalled,
-    Outcome::Diverged,
-    Outcome::NonFinite,
-    Outcome::Asymmetric,
-    Outcome::Indefinite,
-    Outcome::Singular,
-    Outcome::Breakdown,
-    Outcome::Stopped,
-];
 
 /// What a text may not name as a remedy: the solver itself.
 fn own_name(solver: SolverKind) -> Option<&'static str> {
@@ -64,10 +48,10 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 fn advice_never_names_the_solver_that_ran_nor_a_setting_it_does_not_have() {
     let mut seen = 0;
     for solver in SolverKind::ALL.into_iter().filter(|solver| *solver != SolverKind::Other) {
-        for outcome in OUTCOMES {
-            for course in Course::ALL {
-                let text = advice(solver, outcome, course);
-                let name = format!("{solver:?} {outcome} {course:?}: {text}");
+        for outcome in Outcome::ALL {
+            for trend in ResidualTrend::ALL {
+                let text = advice(solver, outcome, trend);
+                let name = format!("{solver:?} {outcome} {trend:?}: {text}");
                 assert!(text.ends_with('.') && !text.contains("  "), "{name}");
                 assert!(own_name(solver).is_none_or(|own| !text.contains(own)), "{name}");
                 for setting in quoted(text) {
@@ -75,7 +59,7 @@ fn advice_never_names_the_solver_that_ran_nor_a_setting_it_does_not_have() {
                     assert!(owner.is_none_or(|(_, solvers)| solvers.contains(&solver)), "{name}");
                 }
                 let more = text.contains("budget.steps") || text.contains("budget.evaluations");
-                assert!(!more || !matches!(course, Course::Flat | Course::Rounding), "{name}");
+                assert!(!more || !matches!(trend, ResidualTrend::Flat | ResidualTrend::Rounding), "{name}");
                 seen += 1;
             }
         }
@@ -87,15 +71,15 @@ fn advice_never_names_the_solver_that_ran_nor_a_setting_it_does_not_have() {
 fn a_linear_solver_is_not_told_of_fixed_point_solvers_and_the_other_way_round() {
     for solver in SolverKind::ALL.into_iter().filter(|solver| *solver != SolverKind::Other) {
         for outcome in [Outcome::StepLimit, Outcome::Stalled, Outcome::Diverged, Outcome::NonFinite] {
-            for course in Course::ALL {
-                let text = advice(solver, outcome, course);
+            for trend in ResidualTrend::ALL {
+                let text = advice(solver, outcome, trend);
                 let strangers: &[&str] = if solver.is_linear() {
                     &["Picard", "Broyden", "Newton", "Auto"]
                 } else {
                     &["GMRES", "Neumann"]
                 };
                 let named = strangers.iter().any(|stranger| text.contains(stranger));
-                assert!(!named, "{solver:?} {outcome} {course:?}: {text}");
+                assert!(!named, "{solver:?} {outcome} {trend:?}: {text}");
             }
         }
     }
@@ -109,21 +93,30 @@ fn a_solution_knows_its_solver_and_the_course_of_its_residual() {
     for settings in plain_solvers() {
         let solution = fixed_point(&still, &tensor(1, &[5.0]), &settings).unwrap();
         let kind = SolverKind::from(&settings.solver);
-        assert_eq!(told(&solution), advice(kind, Outcome::Stalled, Course::Flat), "{}", settings.solver);
+        assert_eq!(
+            told(&solution),
+            advice(kind, Outcome::Stalled, ResidualTrend::Flat),
+            "{}",
+            settings.solver
+        );
         assert!(solution.explain().contains(told(&solution)));
         let patient = Settings { patience: None, ..settings };
         let solution = fixed_point(&still, &tensor(1, &[5.0]), &patient).unwrap();
-        assert_eq!(told(&solution), advice(kind, Outcome::StepLimit, Course::Flat));
+        assert_eq!(told(&solution), advice(kind, Outcome::StepLimit, ResidualTrend::Flat));
         assert!(!told(&solution).contains("budget.steps"));
         let error = solution.clone().into_converged().unwrap_err().to_string();
         assert!(error.contains(told(&solution)), "{error}");
     }
     let slow = |x: &Tensor<2>| x.clone() * 0.999 + 1.0;
     let solution = fixed_point(&slow, &tensor(1, &[0.0]), &picard()).unwrap();
-    let course = if solution.statistics.rates[0] < 0.999 { Course::Falling } else { Course::Flat };
-    assert_eq!(told(&solution), advice(SolverKind::Picard, Outcome::StepLimit, course));
+    let trend =
+        if solution.statistics.rates[0] < 0.999 { ResidualTrend::Falling } else { ResidualTrend::Flat };
+    assert_eq!(told(&solution), advice(SolverKind::Picard, Outcome::StepLimit, trend));
     let solution = fixed_point(&slow, &tensor(1, &[f64::NAN]), &anderson()).unwrap();
-    assert_eq!(told(&solution), advice(SolverKind::Anderson, Outcome::NonFinite, Course::Given));
+    assert_eq!(
+        told(&solution),
+        advice(SolverKind::Anderson, Outcome::NonFinite, ResidualTrend::NonFiniteData)
+    );
     assert!(told(&solution).contains("at the start"));
 }
 
@@ -159,5 +152,5 @@ fn advice_of_newton_depends_on_its_inner_solver() {
     let settings = Settings::new(FixedPointSolver::Newton(dense));
     let solution = fixed_point_smooth(&map, &tensor(1, &[5.0]), &settings).unwrap();
     assert_eq!(solution.outcomes, [Outcome::Stalled]);
-    assert_eq!(solution.advice(0), advice(SolverKind::NewtonDense, Outcome::Stalled, Course::Flat));
+    assert_eq!(solution.advice(0), advice(SolverKind::NewtonDense, Outcome::Stalled, ResidualTrend::Flat));
 }

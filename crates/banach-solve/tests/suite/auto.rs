@@ -1,4 +1,4 @@
-//! Does every row get the solver it needs, for reasons of its own?
+//! Automatic choice of the solver, row by row.
 
 use crate::state::State;
 use crate::{auto, posed, tensor, tight, values, zoo};

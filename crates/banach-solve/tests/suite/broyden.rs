@@ -1,14 +1,14 @@
-//! Does Broyden's method learn the inverse of the derivative, and use it with care?
+//! Broyden's method: the approximate inverse Jacobian, line search and restarts.
 
 use crate::state::State;
 use crate::{posed, tensor, tight, values, zoo};
 use banach_solve::{
-    Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver, Matrix, Outcome, Rows, Settings, Solver,
-    Unobserved, Visit, fixed_point, fixed_point_remembered,
+    Broyden, BroydenMemory, BroydenUpdate, FixedPointSolver, Iterate, Matrix, Outcome, Rows, Settings,
+    Solver, Unobserved, fixed_point, fixed_point_remembered,
 };
 use burn::tensor::Tensor;
 
-fn broyden(broyden: Broyden) -> Settings {
+fn broyden(broyden: Broyden) -> Settings<FixedPointSolver> {
     tight(Settings::new(FixedPointSolver::Broyden(broyden)))
 }
 
@@ -20,7 +20,7 @@ fn visited<R: State>(map: &impl Fn(&Tensor<2>) -> Tensor<2>, points: &[Tensor<2>
         let (x, gx) = (R::of(x), R::of(&map(x)));
         let (residuals, _) = gx.distances(&x);
         let active = vec![true; x.rows()];
-        let _ = broyden.step(&Visit::new((&x, &gx), &residuals, &active, &residuals), &mut memory);
+        let _ = broyden.step(&Iterate::new((&x, &gx), &residuals, &active, &residuals), &mut memory);
     }
     memory
 }
@@ -119,7 +119,7 @@ fn a_step_that_cannot_be_halved_any_more_is_a_plain_one() {
     let mut visit = |x: f64| {
         let (x, gx) = (tensor(1, &[x]), map(&tensor(1, &[x])));
         let residuals = gx.distances(&x).0;
-        values(&settings.step(&Visit::new((&x, &gx), &residuals, &[true], &residuals), &mut memory))[0]
+        values(&settings.step(&Iterate::new((&x, &gx), &residuals, &[true], &residuals), &mut memory))[0]
     };
     // From 0, where F = 1, by a whole step, a half, a quarter, and the plain step whatever it gives.
     assert_eq!([visit(0.0), visit(1.0), visit(0.5), visit(0.25)], [1.0, 0.5, 0.25, 1.0]);

@@ -1,4 +1,4 @@
-//! Do two solves, the second from where the first has ended, add up to one?
+//! Statistics of a solve that continues another one.
 
 use crate::picard;
 use banach_solve::{Auto, FixedPointSolver, Matrix, Outcome, Settings, Solution, Tolerance, fixed_point};
@@ -6,7 +6,12 @@ use banach_solve::{Auto, FixedPointSolver, Matrix, Outcome, Settings, Solution, 
 /// Rows that end after more steps the later they come.
 const RATES: [f64; 4] = [0.2, 0.5, 0.9, 0.93];
 
-fn solved(rates: &[f64], x0: &Matrix<f64>, tolerance: f64, settings: &Settings) -> Solution<Matrix<f64>> {
+fn solved(
+    rates: &[f64],
+    x0: &Matrix<f64>,
+    tolerance: f64,
+    settings: &Settings<FixedPointSolver>,
+) -> Solution<Matrix<f64>> {
     let map = |x: &Matrix<f64>| {
         let images = x.as_slice().iter().zip(rates).map(|(x, rate)| x * rate + 1.0).collect();
         Matrix::new(rates.len(), 1, images)
@@ -15,7 +20,7 @@ fn solved(rates: &[f64], x0: &Matrix<f64>, tolerance: f64, settings: &Settings) 
     fixed_point(&map, x0, &settings).expect("the settings are valid")
 }
 
-fn both(rates: &[f64], settings: &Settings) -> [Solution<Matrix<f64>>; 2] {
+fn both(rates: &[f64], settings: &Settings<FixedPointSolver>) -> [Solution<Matrix<f64>>; 2] {
     let first = solved(rates, &Matrix::zeros(rates.len(), 1), 1e-2, settings);
     let second = solved(rates, &first.value, 1e-6, settings);
     [first, second]

@@ -1,4 +1,4 @@
-//! Does Newton's method with all of `J` written down go straight to the answer, and say where there is no way?
+//! Newton's method with a dense Jacobian, on regular and singular systems.
 
 use crate::energy::{Bowl, Differences, Quadratic};
 use crate::state::{On, State};
@@ -9,7 +9,7 @@ use banach_solve::{
 };
 use burn::tensor::{DType, Tensor};
 
-fn dense() -> Settings {
+fn dense() -> Settings<FixedPointSolver> {
     let inner = NewtonInner::Dense { limit: 250 };
     tight(Settings::new(FixedPointSolver::Newton(Newton { inner, ..Newton::default() })))
 }
@@ -45,7 +45,8 @@ fn a_condition_of_a_million_is_one_step() {
     assert_eq!((solution.converged(), solution.statistics.steps[0]), (true, 1), "{}", solution.explain());
 }
 
-/// `x + a (x - 1)²` with a root of its own multiplicity in every row: `I - J` is `-2 a (x - 1)`, or nothing where `a` is.
+/// `x + a (x - 1)²` with a root of its own multiplicity in every row: `I - J` is `-2 a (x - 1)`, or nothing
+/// where `a` is.
 struct Bent(Tensor<2>);
 
 impl Map<Tensor<2>> for Bent {

@@ -1,4 +1,4 @@
-//! Which maps with a derivative do the tests use?
+//! Maps with a derivative, for the tests of Newton's method.
 
 use crate::tensor;
 use crate::tensor_in;
@@ -34,7 +34,8 @@ impl<F: Fn(&Tensor<2>) -> Tensor<2>> Smooth<Tensor<2>> for Differences<F> {
     }
 }
 
-/// Descent on `½ ⟨x - a, H (x - a)⟩ - ½ ⟨a, H a⟩` with eigenvalues of `H` from 1 to 1e6, and steps of length 1e-6.
+/// Descent on `½ ⟨x - a, H (x - a)⟩ - ½ ⟨a, H a⟩` with eigenvalues of `H` from 1 to 1e6, and steps of length
+/// 1e-6.
 pub(crate) struct Quadratic {
     pub(crate) answer: Tensor<2>,
     hessian: Tensor<2>,
@@ -74,7 +75,8 @@ impl Smooth<Tensor<2>> for Quadratic {
     }
 }
 
-/// Descent on `mean_k relu(w_k · [z, sigmoid(x)] + b_k)²` in 20 dimensions: flat wherever enough terms are off.
+/// Descent on `mean_k relu(w_k · [z, sigmoid(x)] + b_k)²` in 20 dimensions: flat wherever enough terms are
+/// off.
 pub(crate) struct Hinges {
     /// What a term is before `x` comes in, `[rows, terms]`.
     offset: Tensor<2>,
@@ -153,7 +155,8 @@ impl Smooth<Tensor<2>> for Landscape {
     }
 }
 
-/// Descent on `Σ a √(1 + x²) + (x - reversed(x))² / 20 - z x`, every row with its own numbers, computed entry by entry.
+/// Descent on `Σ a √(1 + x²) + (x - reversed(x))² / 20 - z x`, every row with its own numbers, computed entry
+/// by entry.
 ///
 /// In row 0 the start is not a number; in row 4 the energy has no minimum.
 pub(crate) struct Bowl {

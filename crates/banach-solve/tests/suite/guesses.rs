@@ -1,4 +1,4 @@
-//! Does a solve that begins at a guess use it, and survive it?
+//! Linear solves from a guess, useful or not finite.
 
 use crate::energy::scattered;
 use crate::state::State;

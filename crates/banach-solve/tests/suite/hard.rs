@@ -8,8 +8,8 @@ use banach_solve::{
 };
 use burn::tensor::Tensor;
 
-/// A step of the nonlinear heat equation `y' = (1 - y) Δy` on 100 points by the trapezoidal rule, `scale` times as long as that of the
-/// zoo.
+/// A step of the nonlinear heat equation `y' = (1 - y) Δy` on 100 points by the trapezoidal rule, `scale`
+/// times as long as that of the zoo.
 fn heat(scale: f64) -> impl Fn(&Tensor<2>) -> Tensor<2> {
     move |y: &Tensor<2>| {
         let sum = y.clone().narrow(1, 0, 98) + y.clone().narrow(1, 1, 98) + y.clone().narrow(1, 2, 98);
@@ -22,8 +22,8 @@ fn heat(scale: f64) -> impl Fn(&Tensor<2>) -> Tensor<2> {
 
 /// The trigonometric function of 70 unknowns as `x + f(x)`: `fᵢ = n - Σⱼ cos xⱼ + i (1 - cos xᵢ) - sin xᵢ`.
 ///
-/// Reference: J. Moré, B. Garbow and K. Hillstrom, Testing unconstrained optimization software, ACM Trans. Math. Softw. 7
-/// (1981), problem 26.
+/// Reference: J. Moré, B. Garbow and K. Hillstrom, Testing unconstrained optimization software, ACM Trans.
+/// Math. Softw. 7 (1981), problem 26.
 fn trigonometric(x: &Tensor<2>) -> Tensor<2> {
     let n = x.dims()[1];
     let index: Vec<f64> = (1..=n).map(|i| i as f64).collect();
@@ -45,12 +45,16 @@ fn beale(x: &Tensor<2>) -> Tensor<2> {
     x.clone() - slope * 0.01
 }
 
-fn dense() -> Settings {
+fn dense() -> Settings<FixedPointSolver> {
     let inner = NewtonInner::Dense { limit: 128 };
     Settings::new(FixedPointSolver::Newton(Newton { inner, ..Newton::default() }))
 }
 
-fn solved<F: Fn(&Tensor<2>) -> Tensor<2>>(map: F, x0: &Tensor<2>, settings: Settings) -> Solution<Tensor<2>> {
+fn solved<F: Fn(&Tensor<2>) -> Tensor<2>>(
+    map: F,
+    x0: &Tensor<2>,
+    settings: Settings<FixedPointSolver>,
+) -> Solution<Tensor<2>> {
     let settings = settings.with_tolerance(Tolerance::both(1e-7)).with_budget(Budget::steps(400));
     fixed_point_smooth(&Differences(map), x0, &settings).expect("the settings are valid")
 }

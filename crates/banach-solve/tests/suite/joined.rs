@@ -1,14 +1,14 @@
-//! Are solutions of parts of a batch one solution?
+//! Solutions of batch slices joined into one.
 
 use crate::state::State;
 use crate::{picard, plain_solvers, tensor};
-use banach_solve::{Matrix, Rows, Settings, Solution, fixed_point};
+use banach_solve::{FixedPointSolver, Matrix, Rows, Settings, Solution, fixed_point};
 use burn::tensor::Tensor;
 
 /// Rows that end after more steps the later they come.
 const RATES: [f64; 5] = [0.0, 0.2, 0.4, 0.6, 0.8];
 
-fn solved<R: State>(rates: &[f64], settings: &Settings) -> Solution<R> {
+fn solved<R: State>(rates: &[f64], settings: &Settings<FixedPointSolver>) -> Solution<R> {
     let factors = tensor(rates.len(), rates);
     let map = |x: &R| R::of(&(x.tensor() * factors.clone() + 1.0));
     fixed_point(&map, &R::of(&tensor(rates.len(), &vec![0.0; rates.len()])), settings)

@@ -1,4 +1,4 @@
-//! Are linear systems solved, and are those that cannot be solved told apart?
+//! Outcomes and costs of linear solvers.
 
 use crate::state::{On, State};
 use crate::{tensor, tensor_in, values, zoo};

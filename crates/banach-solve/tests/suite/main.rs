@@ -1,4 +1,4 @@
-//! Does every iteration end as it should? One binary, a module for each question.
+//! Tests of banach-solve: one binary, a module for each subject.
 
 mod advice;
 mod approximate;
@@ -59,40 +59,40 @@ fn zoo(name: &str) -> Problem {
     banach_zoo::named(name).expect("the zoo has this problem")
 }
 
-fn picard() -> Settings {
+fn picard() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Picard(Picard::default()))
 }
 
-fn damped(damping: f64) -> Settings {
+fn damped(damping: f64) -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Picard(Picard { damping, ..Picard::default() }))
 }
 
-fn anderson() -> Settings {
+fn anderson() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Anderson(Anderson::default()))
 }
 
-fn broyden() -> Settings {
+fn broyden() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Broyden(Broyden::default()))
 }
 
-fn squarem() -> Settings {
+fn squarem() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Squarem(Squarem::default()))
 }
 
-fn auto() -> Settings {
+fn auto() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Auto(Auto::default()))
 }
 
 /// Every solver that needs no derivative.
-fn plain_solvers() -> [Settings; 5] {
+fn plain_solvers() -> [Settings<FixedPointSolver>; 5] {
     [picard(), anderson(), broyden(), squarem(), auto()]
 }
 
-fn newton() -> Settings {
+fn newton() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Newton(Newton::default()))
 }
 
 /// As tight as double precision comfortably gives.
-fn tight(settings: Settings) -> Settings {
+fn tight(settings: Settings<FixedPointSolver>) -> Settings<FixedPointSolver> {
     settings.with_tolerance(Tolerance::both(1e-10))
 }

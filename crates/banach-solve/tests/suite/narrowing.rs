@@ -1,4 +1,4 @@
-//! Do rows that have ended leave the batch, and does nobody notice but the clock?
+//! Narrowing of the batch, with results that do not depend on it.
 
 use crate::energy::scattered;
 use crate::{damped, plain_solvers};

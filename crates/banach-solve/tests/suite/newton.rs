@@ -1,4 +1,4 @@
-//! Does Newton's method reach minima that plain steps do not, and does every row fend for itself?
+//! Newton's method: minima beyond the reach of plain iteration, and independence of rows.
 
 use crate::energy::{Bowl, Differences, Hinges, Landscape, Quadratic, scattered};
 use crate::{anderson, newton, picard, plain_solvers, tensor, tensor_in, tight, values};
@@ -15,7 +15,7 @@ fn work(solution: &Solution<Tensor<2>>) -> [usize; 3] {
     [found.evaluations, found.derivative_applications, found.energy_evaluations]
 }
 
-fn patient(settings: Settings, tolerance: f64) -> Settings {
+fn patient(settings: Settings<FixedPointSolver>, tolerance: f64) -> Settings<FixedPointSolver> {
     let settings = Settings { patience: None, ..settings };
     settings.with_tolerance(Tolerance::both(tolerance)).with_budget(Budget::steps(20_000))
 }

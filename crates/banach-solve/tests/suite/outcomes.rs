@@ -1,4 +1,4 @@
-//! Is every outcome reached, and is what it returns the best there was?
+//! Every outcome, and the best iterate returned with it.
 
 use crate::{anderson, newton, picard, plain_solvers, posed, tensor, tensor_in, tight, values, zoo};
 use banach_solve::{
@@ -148,27 +148,12 @@ fn a_failed_row_is_named_in_the_error_and_in_the_explanation() {
 
 #[test]
 fn advice_names_real_settings_only() {
-    let every = [
-        Outcome::Converged,
-        Outcome::Approximate,
-        Outcome::StepLimit,
-        Outcome::EvaluationLimit,
-        Outcome::TimeLimit,
-        Outcome::Stalled,
-        Outcome::Diverged,
-        Outcome::NonFinite,
-        Outcome::Asymmetric,
-        Outcome::Indefinite,
-        Outcome::Singular,
-        Outcome::Breakdown,
-        Outcome::Stopped,
-    ];
     let known =
         [picard(), anderson(), newton()].map(|settings| serde_json::to_string(&settings).unwrap()).concat()
             + &crate::linear::every()
                 .map(|solver| serde_json::to_string(&Settings::new(solver)).unwrap())
                 .concat();
-    for outcome in every {
+    for outcome in Outcome::ALL {
         for (index, name) in outcome.advice().split('`').enumerate().filter(|(index, _)| index % 2 == 1) {
             for part in name.split('.') {
                 assert!(

@@ -1,4 +1,4 @@
-//! Is the rate of a row what it is known to be, and is it said in words?
+//! Convergence rates against their theoretical values, and their explanation.
 
 use crate::state::{On, State};
 use crate::{anderson, damped, picard, tensor, tight};

@@ -1,4 +1,4 @@
-//! Steps beyond plain ones that lead astray: the row goes back to its best point, and a failure is that of a plain step.
+//! Failed extrapolated steps: the reset to the best iterate, and the plain step after it.
 
 use crate::{
     anderson, auto, broyden, newton, picard, plain_solvers, squarem, tensor, tensor_in, tight, values,
@@ -66,7 +66,7 @@ fn rows_are_set_back_each_for_itself() {
     }
 }
 
-fn swinging() -> Settings {
+fn swinging() -> Settings<FixedPointSolver> {
     Settings::new(FixedPointSolver::Picard(Picard { momentum: 0.9, ..Picard::default() }))
 }
 

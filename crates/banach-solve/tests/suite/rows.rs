@@ -1,4 +1,4 @@
-//! Is the result of a row the same, bit for bit, alone and in a batch?
+//! Bitwise equality of the result of a row, alone and in a batch.
 
 use crate::state::{On, State};
 use crate::{damped, picard, plain_solvers, tensor_in, values};

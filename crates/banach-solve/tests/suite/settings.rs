@@ -1,4 +1,4 @@
-//! Are settings read, written and refused as they should be?
+//! Reading, writing and validation of settings.
 
 use crate::{anderson, newton, plain_solvers};
 use banach_solve::{
@@ -11,7 +11,7 @@ fn settings_survive_a_round_trip() {
     let open = Settings { patience: None, divergence: None, trace: true, ..anderson() };
     for settings in plain_solvers().into_iter().chain([newton(), open]) {
         let text = serde_json::to_string(&settings).unwrap();
-        assert_eq!(serde_json::from_str::<Settings>(&text).unwrap(), settings);
+        assert_eq!(serde_json::from_str::<Settings<FixedPointSolver>>(&text).unwrap(), settings);
     }
     for linear in crate::linear::every().map(Settings::new) {
         let text = serde_json::to_string(&linear).unwrap();
@@ -21,16 +21,16 @@ fn settings_survive_a_round_trip() {
 
 #[test]
 fn what_is_not_said_has_its_default_and_what_is_not_known_is_refused() {
-    assert_eq!(serde_json::from_str::<Settings>("{}").unwrap(), Settings::default());
+    assert_eq!(serde_json::from_str::<Settings<FixedPointSolver>>("{}").unwrap(), Settings::default());
     let text = r#"{"solver": {"anderson": {"window": 3}}, "tolerance": {"relative": 1e-6}}"#;
-    let settings: Settings = serde_json::from_str(text).unwrap();
+    let settings: Settings<FixedPointSolver> = serde_json::from_str(text).unwrap();
     assert_eq!(settings.solver, FixedPointSolver::Anderson(Anderson { window: 3, ..Anderson::default() }));
     assert_eq!(settings.tolerance, Tolerance { relative: 1e-6, ..Tolerance::default() });
     let text = r#"{"solver": {"picard": {"damping": 0.5}}}"#;
-    let settings: Settings = serde_json::from_str(text).unwrap();
+    let settings: Settings<FixedPointSolver> = serde_json::from_str(text).unwrap();
     assert_eq!(settings.solver, FixedPointSolver::Picard(Picard { damping: 0.5, momentum: 0.0 }));
     let text = r#"{"solver": {"newton": {"inner": {"dense": {"limit": 9}}}}}"#;
-    let settings: Settings = serde_json::from_str(text).unwrap();
+    let settings: Settings<FixedPointSolver> = serde_json::from_str(text).unwrap();
     let inner = NewtonInner::Dense { limit: 9 };
     assert_eq!(settings.solver, FixedPointSolver::Newton(Newton { inner, ..Newton::default() }));
     for text in [
@@ -47,7 +47,7 @@ fn what_is_not_said_has_its_default_and_what_is_not_known_is_refused() {
         r#"{"budget": {"step": 3}}"#,
         r#"{"patience": {"stps": 3}}"#,
     ] {
-        assert!(serde_json::from_str::<Settings>(text).is_err(), "{text}");
+        assert!(serde_json::from_str::<Settings<FixedPointSolver>>(text).is_err(), "{text}");
     }
 }
 

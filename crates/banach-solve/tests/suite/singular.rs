@@ -1,4 +1,4 @@
-//! Are systems without an answer, and those at the edge of one, told apart from the others?
+//! Singular and nearly singular systems, and their outcomes.
 
 use crate::energy::scattered;
 use crate::{tensor, tensor_in, values};

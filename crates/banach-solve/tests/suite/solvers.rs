@@ -1,4 +1,4 @@
-//! Does every linear solver end every kind of system as it should, on every kind of state?
+//! Every linear solver on every kind of system and every kind of state.
 
 use crate::energy::scattered;
 use crate::state::State;

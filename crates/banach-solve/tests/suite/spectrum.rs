@@ -1,4 +1,4 @@
-//! Are spectral radii and norms what they are known to be, and is what cannot be known named?
+//! Spectral radii and norms against known values, with their uncertainties.
 
 use crate::state::{On, State};
 use crate::{tensor, tensor_in, zoo};
@@ -77,7 +77,8 @@ fn a_diagonal_and_a_single_number_and_zero() {
 
 #[test]
 fn a_map_that_is_not_normal_has_a_norm_far_above_its_radius() {
-    // Twenty eigenvalues from -0.9 to 0.9, and 2 above the diagonal: the largest has a condition of about 1e7.
+    // Twenty eigenvalues from -0.9 to 0.9, and 2 above the diagonal: the largest has a condition of about
+    // 1e7.
     let chain = square(20, |i, j| match (i, j) {
         _ if i == j => -0.9 + 1.8 * i as f64 / 19.0,
         _ if i + 1 == j => 2.0,

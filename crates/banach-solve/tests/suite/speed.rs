@@ -1,4 +1,4 @@
-//! What does a step cost beyond the map? Ignored: it prints, and proves nothing.
+//! The cost of a step beside the map. Ignored by default: it prints times and asserts nothing.
 //!
 //! `cargo test -p banach-solve --config profile.dev.package.banach-solve.opt-level=3 -- --ignored --nocapture`
 

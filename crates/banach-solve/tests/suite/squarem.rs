@@ -1,10 +1,10 @@
-//! Does squared extrapolation leap only where that helps?
+//! Squared extrapolation: accepted and undone steps.
 
 use crate::{picard, posed, tensor, tight, values};
-use banach_solve::{Budget, FixedPointSolver, Outcome, Settings, Solver, Squarem, Visit, fixed_point};
+use banach_solve::{Budget, FixedPointSolver, Iterate, Outcome, Settings, Solver, Squarem, fixed_point};
 use burn::tensor::Tensor;
 
-fn squarem(squarem: Squarem) -> Settings {
+fn squarem(squarem: Squarem) -> Settings<FixedPointSolver> {
     tight(Settings::new(FixedPointSolver::Squarem(squarem))).with_budget(Budget::steps(20_000))
 }
 
@@ -30,8 +30,8 @@ fn a_leap_is_two_plain_steps_and_what_they_have_in_common() {
     let mut memory = settings.start(&tensor(1, &[1.0]));
     let mut visit = |x: f64| {
         let (x, gx, residuals) = (tensor(1, &[x]), tensor(1, &[0.9 * x]), [0.1 * x]);
-        let visit = Visit::new((&x, &gx), &residuals, &[true], &residuals);
-        values(&settings.step(&visit, &mut memory))[0]
+        let iterate = Iterate::new((&x, &gx), &residuals, &[true], &residuals);
+        values(&settings.step(&iterate, &mut memory))[0]
     };
     assert!((visit(1.0) - 0.9).abs() < 1e-15);
     assert!(visit(0.9).abs() < 1e-14);

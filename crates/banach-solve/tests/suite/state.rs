@@ -1,4 +1,4 @@
-//! On what are the problems of tensors solved? On tensors, and on matrices in memory.
+//! The states of the tests: tensors, and matrices in memory.
 
 use banach_solve::{Map, Matrix, Rows, Smooth};
 use burn::tensor::{DType, Device, Tensor, TensorData};

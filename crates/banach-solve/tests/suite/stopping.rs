@@ -1,4 +1,4 @@
-//! Is a row measured as it should be, and does time run out?
+//! Norms of rows, and the limit on time.
 
 use crate::energy::Quadratic;
 use crate::state::State;
@@ -134,9 +134,9 @@ fn times_that_allow_nothing_are_refused() {
 #[test]
 fn norm_and_time_are_read_and_what_is_not_known_is_refused() {
     let text = r#"{"tolerance": {"norm": "root_mean_square"}, "budget": {"seconds": 2.5}}"#;
-    let settings: Settings = serde_json::from_str(text).unwrap();
+    let settings: Settings<FixedPointSolver> = serde_json::from_str(text).unwrap();
     assert_eq!((settings.tolerance.norm, settings.budget.seconds), (Norm::RootMeanSquare, Some(2.5)));
     for text in [r#"{"tolerance": {"norm": "manhattan"}}"#, r#"{"budget": {"minutes": 1}}"#] {
-        assert!(serde_json::from_str::<Settings>(text).is_err(), "{text}");
+        assert!(serde_json::from_str::<Settings<FixedPointSolver>>(text).is_err(), "{text}");
     }
 }

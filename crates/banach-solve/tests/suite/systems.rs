@@ -1,4 +1,4 @@
-//! Which linear systems is every solver given, and how should it end them?
+//! Linear systems with the expected outcome of every solver.
 
 use crate::energy::scattered;
 use crate::state::State;

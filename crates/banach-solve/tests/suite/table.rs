@@ -1,9 +1,9 @@
-//! Does every solver end every problem of the zoo as expected?
+//! Every solver on every problem of the zoo, with the expected outcomes.
 
 use crate::energy::Differences;
 use crate::state::{On, State};
 use crate::{newton, plain_solvers, posed, tight, values};
-use banach_solve::{Budget, Matrix, Outcome, Outcome::*, Settings, fixed_point_smooth};
+use banach_solve::{Budget, FixedPointSolver, Matrix, Outcome, Outcome::*, Settings, fixed_point_smooth};
 use banach_zoo::Problem;
 use burn::tensor::Tensor;
 
@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 type Ends = &'static [Outcome];
 
 /// Every solver, to 1e-10; plain iteration and what is close to it may take as long as it likes.
-fn solvers() -> [Settings; 6] {
+fn solvers() -> [Settings<FixedPointSolver>; 6] {
     let steps = [20_000, 400, 400, 20_000, 400, 400];
     let mut budgets = steps.into_iter().map(Budget::steps);
     let [picard, anderson, broyden, squarem, auto] = plain_solvers();
@@ -23,7 +23,8 @@ const ALL: Ends = &[Converged];
 const STALLED: Ends = &[Stalled];
 const SECOND_FAILS: Ends = &[Converged, NonFinite, Converged];
 
-/// Name, and outcomes by Picard, Anderson, Broyden, squared extrapolation, Auto, and Newton with a derivative by differences.
+/// Name, and outcomes by Picard, Anderson, Broyden, squared extrapolation, Auto, and Newton with a derivative
+/// by differences.
 const EXPECTED: &[(&str, [Ends; 6])] = &[
     ("cosine", [ALL; 6]),
     ("exponential", [ALL; 6]),
@@ -68,7 +69,11 @@ const EXPECTED: &[(&str, [Ends; 6])] = &[
     ("blow_up", [&[Diverged], ALL, &[Diverged], &[Diverged], ALL, ALL]),
 ];
 /// What went wrong, if anything.
-fn mistakes<R: State>(problem: &Problem, settings: &Settings, expected: &[Outcome]) -> Vec<String> {
+fn mistakes<R: State>(
+    problem: &Problem,
+    settings: &Settings<FixedPointSolver>,
+    expected: &[Outcome],
+) -> Vec<String> {
     let (map, x0) = posed(problem);
     let map = On(Differences(map));
     let solution = fixed_point_smooth(&map, &R::of(&x0), settings).expect("the settings are valid");

@@ -1,4 +1,4 @@
-//! Are the hard cases of the field solved, and to the precision that was asked for?
+//! Hard fixed-point problems from the literature, solved to their tolerance.
 
 use crate::{anderson, damped, picard, posed, tensor, tensor_in, tight, values, zoo};
 use banach_solve::{Anderson, Budget, FixedPointSolver, Outcome, Picard, Settings, Tolerance, fixed_point};

@@ -1,4 +1,4 @@
-//! How much work is a known problem? These numbers may fall; a rise needs a reason.
+//! Snapshots of the work on known problems. Counts may fall; an increase needs a reason.
 
 use crate::energy::Differences;
 use crate::state::{On, State};
@@ -9,7 +9,8 @@ use banach_solve::{
 };
 use burn::tensor::{DType, Device, Tensor};
 
-/// Name, evaluations by Picard, Anderson, Broyden, squared extrapolation and Auto, to 1e-10; 0 where it does not converge.
+/// Name, evaluations by Picard, Anderson, Broyden, squared extrapolation and Auto, to 1e-10; 0 where it does
+/// not converge.
 const EVALUATIONS: &[Work<5>] = &[
     ("cosine", [56, 7, 6, 56, 8]),
     ("exponential", [37, 6, 6, 37, 7]),
@@ -91,8 +92,8 @@ fn evaluations<R: State>() -> Vec<Work<5>> {
     found
 }
 
-/// Name, evaluations and applications of the derivative by Newton without an energy, to 1e-7; 0 where it does not
-/// converge.
+/// Name, evaluations and applications of the derivative by Newton without an energy, to 1e-7; 0 where it does
+/// not converge.
 const BY_NEWTON: &[Work<2>] = &[
     ("cosine", [4, 6]),
     ("exponential", [4, 6]),

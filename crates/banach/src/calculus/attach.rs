@@ -1,7 +1,6 @@
-//! Nodes on Burn's tape whose backward calls a closure. The only file that knows Burn's
-//! autodiff.
+//! Nodes on Burn's tape whose backward pass calls a closure. The only file that uses Burn's autodiff internals.
 
-use crate::settings::report::locked;
+use crate::settings::lock::locked;
 use crate::tracing::release::Release;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -13,8 +12,8 @@ use std::fmt::{Debug, Formatter};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// `x`, which depends on all of `inputs`. Backward, `gradients` gets the cotangent and which of the inputs are wanted,
-/// and gives the cotangents of these, shaped as the inputs.
+/// Returns `x` as a node that depends on all of `inputs`. In the backward pass, `gradients` receives the cotangent of x and
+/// which inputs need a cotangent, and returns these cotangents in the shapes of the inputs.
 pub(crate) fn join(
     x: Tensor<2>,
     inputs: Vec<Tensor<2>>,
@@ -22,8 +21,8 @@ pub(crate) fn join(
 ) -> Tensor<2> {
     let shared = Arc::new(Shared {
         gradients: Box::new(gradients),
-        wanted: inputs.iter().map(|_| AtomicBool::new(false)).collect(),
-        waiting: Mutex::new(vec![]),
+        needed: inputs.iter().map(|_| AtomicBool::new(false)).collect(),
+        computed: Mutex::new(vec![]),
     });
     let Some(device) = inputs.iter().map(Tensor::device).find(Device::is_autodiff) else { return x };
     inputs.into_iter().enumerate().fold(x.to_device(&device), |x, (position, input)| {
@@ -36,7 +35,7 @@ pub(crate) fn join(
     })
 }
 
-/// `x` as a node on the graph of an anchor too, whose cotangent is zero: nodes that nothing references are freed with it.
+/// Joins `x` to an anchor as well, whose cotangent is zero: a backward pass of the anchor frees unreferenced nodes.
 pub(crate) fn anchored(x: Tensor<2>, release: &Release) -> Tensor<2> {
     if !x.is_tracked() {
         return x;
@@ -45,17 +44,17 @@ pub(crate) fn anchored(x: Tensor<2>, release: &Release) -> Tensor<2> {
     join(x, vec![anchor], |v, _| vec![Some(Tensor::zeros([1, 1], (&v.device(), v.dtype())))])
 }
 
-/// The cotangents of all inputs, and what to do for them.
+/// A closure that computes the cotangents of all inputs that need one.
 type AllGradients = Box<dyn Fn(Tensor<2>, &[bool]) -> Vec<Option<Tensor<2>>> + Send + Sync>;
 
-/// What the nodes of one solution have in common: the first that is reached computes for all.
+/// The state that the nodes of one solution share. The first node that is reached computes the cotangents of all.
 struct Shared {
     gradients: AllGradients,
-    wanted: Vec<AtomicBool>,
-    waiting: Mutex<Vec<Option<Tensor<2>>>>,
+    needed: Vec<AtomicBool>,
+    computed: Mutex<Vec<Option<Tensor<2>>>>,
 }
 
-/// One input's part of it.
+/// The share of one input.
 #[derive(Clone)]
 pub(crate) struct Share {
     shared: Arc<Shared>,
@@ -69,27 +68,29 @@ impl Debug for Share {
 }
 
 impl Share {
-    fn wanted(&self) {
-        self.shared.wanted[self.position].store(true, Ordering::Relaxed);
+    fn need(&self) {
+        self.shared.needed[self.position].store(true, Ordering::Relaxed);
     }
 
     fn gradient(&self, v: Tensor<2>) -> Tensor<2> {
-        let mut waiting = locked(&self.shared.waiting);
-        if waiting.get(self.position).is_none_or(Option::is_none) {
-            let wanted: Vec<bool> =
-                self.shared.wanted.iter().map(|wanted| wanted.load(Ordering::Relaxed)).collect();
-            *waiting = (self.shared.gradients)(v, &wanted);
+        let mut computed = locked(&self.shared.computed);
+        if computed.get(self.position).is_none_or(Option::is_none) {
+            let needed: Vec<bool> =
+                self.shared.needed.iter().map(|needed| needed.load(Ordering::Relaxed)).collect();
+            *computed = (self.shared.gradients)(v, &needed);
         }
-        waiting[self.position].take().unwrap_or_else(|| panic!("input {} has no gradient", self.position))
+        computed[self.position]
+            .take()
+            .unwrap_or_else(|| panic!("bug: found no cotangent of input {}, expected one", self.position))
     }
 }
 
-/// The node, for every backend the crate is built with.
+/// The node, for every backend of the build.
 #[backend_extension(Flex, Cube: cfg(feature = "cuda"), Autodiff)]
 pub(crate) trait SolutionNode: Backend {
-    /// `x`, which depends on `input` too.
+    /// Returns `x` as a node that depends on `input` as well.
     fn joined(x: FloatTensor<Self>, input: FloatTensor<Self>, share: Share) -> FloatTensor<Self>;
-    /// The cotangent of an input.
+    /// Returns the cotangent of an input.
     fn shared(v: FloatTensor<Self>, share: Share) -> FloatTensor<Self>;
 }
 
@@ -102,9 +103,9 @@ macro_rules! plain_backend {
 
             fn shared(v: FloatTensor<Self>, share: Share) -> FloatTensor<Self> {
                 let gradient = share.gradient(Tensor::from_primitive::<$backend>(v));
-                gradient
-                    .try_into_primitive::<$backend>()
-                    .unwrap_or_else(|error| panic!("a gradient must stay on its device: {error:?}"))
+                gradient.try_into_primitive::<$backend>().unwrap_or_else(|error| {
+                    panic!("bug: found a cotangent on another device than its input: {error:?}")
+                })
             }
         }
     };
@@ -135,7 +136,7 @@ impl<B: SolutionNode> Backward<B, 2> for JoinedBackward {
 impl<B: SolutionNode, C: CheckpointStrategy> SolutionNode for Autodiff<B, C> {
     fn joined(x: FloatTensor<Self>, input: FloatTensor<Self>, share: Share) -> FloatTensor<Self> {
         if input.is_tracked() {
-            share.wanted();
+            share.need();
         }
         let ((x, x_node), (input, input_node)) = (x.into_parts(), input.into_parts());
         match JoinedBackward.prepare::<C>([x_node, input_node]).compute_bound().stateful() {
@@ -145,8 +146,6 @@ impl<B: SolutionNode, C: CheckpointStrategy> SolutionNode for Autodiff<B, C> {
     }
 
     fn shared(_: FloatTensor<Self>, _: Share) -> FloatTensor<Self> {
-        panic!(
-            "Burn's backward runs on plain tensors; a cotangent on the tape is a bug of Burn's or of this file"
-        )
+        panic!("bug: found a cotangent on the tape, expected a plain tensor")
     }
 }

@@ -1,5 +1,6 @@
-//! The backward pass of a fixed point. Everything is computed at the point once: what the adjoint solve needs
-//! and what the inputs' cotangents need have most of it in common.
+//! The backward pass of a fixed point: the adjoint solve, and the cotangents of the inputs.
+//!
+//! Both need the coefficients of the derivative at one point, which are computed once.
 
 use crate::calculus::resolvent::Resolvent;
 use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
@@ -9,24 +10,24 @@ use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::journal::Journal;
 use crate::settings::report::AdjointReport;
 use crate::tracing::cache::{Bytes, Cache};
-use crate::tracing::lost::rows_of_inputs;
+use crate::tracing::row_substitution::rows_of_inputs;
 use banach_program::{Program, Value, hoist, simplify, vjp};
 use banach_solve::Outcome;
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
-/// The backward passes of `x = g(x, q)`, one for every choice of inputs, made when first asked for.
+/// The backward passes of `x = g(x, q)`, one for every choice of inputs, created when first needed.
 #[derive(Debug)]
 pub(crate) struct Backward {
     g: Program,
     config: FixedPointConfig,
     journal: Arc<Journal>,
-    known: Cache<Vec<usize>, Pass>,
+    passes: Cache<Vec<usize>, Pass>,
 }
 
 impl Bytes for Backward {
     fn bytes(&self) -> usize {
-        self.g.bytes() + self.known.bytes()
+        self.g.bytes() + self.passes.bytes()
     }
 }
 
@@ -49,11 +50,11 @@ impl Bytes for Pass {
 
 impl Backward {
     pub(crate) fn new(g: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
-        Backward { g, config, journal, known: Cache::default() }
+        Backward { g, config, journal, passes: Cache::default() }
     }
 
-    /// The adjoint c of a cotangent of x, as it is solved for, the cotangents `(∂g/∂q)ᵀ c` of the inputs at the positions
-    /// given, and how the solve went, at a point `(x, q..)`. Rows whose cotangents are not finite have none.
+    /// Returns the adjoint c that `solve` gives, the cotangents `(∂g/∂q)ᵀ c` of the inputs at these positions, and the report
+    /// of the solve, at a point `(x, q..)`. Rows whose cotangents are not finite are left out.
     pub(crate) fn cotangents(
         &self,
         point: &[Value],
@@ -61,7 +62,7 @@ impl Backward {
         solve: impl FnOnce(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
         let new = |positions: &Vec<usize>| Ok::<_, Error>(self.pass(positions));
-        let pass = self.known.get_or_insert(positions.to_vec(), self.config.trace_memory, new)?;
+        let pass = self.passes.get_or_insert(positions.to_vec(), self.config.trace_memory, new)?;
         let coefficients = pass.coefficients.call(point.to_vec())?;
         let (c, mut report) = solve(&pass.adjoint, &coefficients)?;
         let pulled = |c: &Tensor<2>, coefficients: Vec<Value>| {

@@ -1,18 +1,15 @@
-//! Forward solves of a fixed point: native or on the device, in one precision or two.
+//! Forward solves of a fixed point: in one precision or two, observed, and with what SHINE needs.
 
-use crate::calculus::implicit::Fix;
-use crate::calculus::resolvent::LoopBody;
-use crate::engine::native::{NativeLoop, NativeSmooth};
-use crate::engine::runner::on_host;
-use crate::engine::smooth::SmoothLoop;
+use crate::calculus::implicit::FixedPointOp;
+use crate::calculus::shine::SharedInverse;
 use crate::error::Error;
-use crate::settings::configuration::{Engine, FixedPointConfig};
-use crate::settings::gradient::{Gradient, Inverse};
+use crate::settings::configuration::FixedPointConfig;
+use crate::settings::gradient::Gradient;
 use crate::settings::precision::{Precision, all_lowered, in_both, lowered, single};
 use banach_program::Value;
 use banach_solve::{
-    FixedPointSolver, Handover, Progress, Settings, Solution, Unobserved, fixed_point, fixed_point_observed,
-    fixed_point_remembered, fixed_point_smooth,
+    FixedPointSolver, Handover, Map as _, Progress, Settings, Solution, Unobserved, fixed_point_observed,
+    fixed_point_remembered,
 };
 use burn::tensor::Tensor;
 use std::cell::RefCell;
@@ -20,63 +17,62 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
-impl Fix {
-    /// [`solve`](Self::solve), and what SHINE needs of the way.
+impl FixedPointOp {
+    /// Solves as [`solve`](Self::solve) does, and returns what SHINE needs of the solve.
     pub(crate) fn solve_remembered(
         &self,
         x0: &Tensor<2>,
         q: &[Value],
-    ) -> Result<(Solution<Tensor<2>>, Option<Inverse>), Error> {
+    ) -> Result<(Solution<Tensor<2>>, Option<SharedInverse>), Error> {
         let (Gradient::Shine { refinement, limit }, FixedPointSolver::Broyden(broyden)) =
             (self.config.gradient, &self.config.forward.solver)
         else {
             return Ok((self.solve(x0, q)?, None));
         };
-        let body = LoopBody::new(&self.forward, q, &x0.device())?;
-        let map = |x: &Tensor<2>| body.apply(x);
+        let g = self.iteration.on_device(q, &x0.device())?;
         let (solution, memory) =
-            fixed_point_remembered(&map, x0, broyden, &self.config.forward, &mut Unobserved)?;
-        let solution = body.failed.checked(solution)?;
-        Ok((solution, Some(Inverse { memory, refinement, limit })))
+            fixed_point_remembered(&g, x0, broyden, &self.config.forward, &mut Unobserved)?;
+        let solution = g.failure.checked(solution)?;
+        Ok((solution, Some(SharedInverse { memory, refinement, limit })))
     }
 
     /// Solves `x = g(x, q)` from `x0`.
     pub(crate) fn solve(&self, x0: &Tensor<2>, q: &[Value]) -> Result<Solution<Tensor<2>>, Error> {
         let settings = &self.config.forward;
         let Some(single) = self.single()? else { return self.solve_by(x0, q, settings) };
-        let roughly = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
-        in_both(settings, x0, roughly, |x0, settings| self.solve_by(x0, q, settings))
+        let coarse = |settings: &_| single.solve_once(&lowered(x0), &all_lowered(q), settings);
+        in_both(settings, x0, coarse, |x0, settings| self.solve_by(x0, q, settings))
     }
 
-    /// [`solve`](Self::solve) on the device of the tensors, where an observer sees the point at which g was evaluated in
-    /// every step. Solvers without a line search evaluate g at their iterates alone.
+    /// Solves on the device of the tensors. In every step an observer sees the point at which g was evaluated; solvers
+    /// without a line search evaluate g only at their iterates.
     pub(crate) fn solve_observed(
         &self,
         x0: &Tensor<2>,
         q: &[Value],
         observer: &mut dyn FnMut(&Tensor<2>, &Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        let body = LoopBody::new(&self.forward, q, &x0.device())?;
+        let g = self.iteration.on_device(q, &x0.device())?;
         let iterate = RefCell::new(x0.clone());
         let map = |x: &Tensor<2>| {
             iterate.replace(x.clone());
-            body.apply(x)
+            g.apply(x)
         };
         let mut seen = |progress: &Progress<'_>| observer(&iterate.borrow(), progress);
-        body.failed.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
+        g.failure.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
     }
 
-    /// The same in single precision, if solves begin there.
-    fn single(&self) -> Result<Option<&Fix>, Error> {
+    /// Returns the fixed point in single precision, if solves begin there.
+    fn single(&self) -> Result<Option<&FixedPointOp>, Error> {
         self.single.get(self.config.precision, &self.g, |g| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
-            let energy = self.energy.as_ref().map(|(energy, _)| single(energy)).transpose()?;
-            Ok(Fix::new(g, config, Arc::clone(&self.journal)).with_energy(energy))
+            let energy = self.energy.as_ref().map(single).transpose()?;
+            Ok(FixedPointOp::new(g, config, Arc::clone(&self.journal)).with_energy(energy))
         })
     }
 
-    /// The same in one precision, by these settings. Only rows that [`Auto`](banach_solve::Auto) does not solve without a derivative
-    /// cost one: it is compiled when the first of them comes.
+    /// Solves in one precision. The Jacobian is compiled when [`Auto`](banach_solve::Auto) first leaves a row unsolved
+    /// without it.
     fn solve_by(
         &self,
         x0: &Tensor<2>,
@@ -90,38 +86,15 @@ impl Fix {
         Ok(handover.joined(first, second))
     }
 
-    /// The same without a handover: the derivative is used by Newton's method alone.
+    /// Solves without a handover: by Newton's method only if the settings say so.
     fn solve_once(
         &self,
         x0: &Tensor<2>,
         q: &[Value],
         settings: &Settings<FixedPointSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        let native = self.config.engine == Engine::Native && on_host(x0, q);
         let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
-        let convolution = self.config.convolution;
-        let solution = if native && newton {
-            let energy = self.energy.as_ref().map(|(energy, _)| energy);
-            let new = || NativeSmooth::new(&self.g, energy, self.derivative(), convolution);
-            self.native_smooth.get_or_init(new).fixed_point(x0, q, settings)?
-        } else if native {
-            self.native
-                .get_or_init(|| NativeLoop::new(&self.forward, convolution))
-                .fixed_point(x0, q, settings)?
-        } else {
-            None
-        };
-        if let Some(solution) = solution {
-            return Ok(solution);
-        }
-        let loop_body = |parts| LoopBody::new(parts, q, &x0.device());
-        let body = loop_body(&self.forward)?;
-        if !newton {
-            return body.failed.checked(fixed_point(&|x: &Tensor<2>| body.apply(x), x0, settings)?);
-        }
-        let mut energy = self.energy.as_ref().map(|(_, parts)| loop_body(parts)).transpose()?;
-        energy.iter_mut().for_each(|energy| energy.failed = body.failed.clone());
-        let map = SmoothLoop { body, energy, derivative: self.derivative(), q };
-        map.body.failed.checked(fixed_point_smooth(&map, x0, settings)?)
+        let iteration = if newton { self.newton() } else { &self.iteration };
+        iteration.fixed_point(x0, q, settings)
     }
 }

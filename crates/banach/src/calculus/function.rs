@@ -1,4 +1,4 @@
-//! Functions: traced code that can be called, differentiated and solved again.
+//! Functions: traced code that can be called, differentiated and solved.
 //!
 //! | the paper | here |
 //! | :-- | :-- |
@@ -18,12 +18,12 @@
 //! let cube = Function::of(&x, |x: Tensor<1>| x.powi_scalar(3).sum())?;
 //! let along = cube.gradient(0)?.jvp();
 //! let t = Tensor::<1>::from_data([1.0, -1.0], double);
-//! let found: Tensor<1> = along.call((x, t))?.remove(0).try_into_tensor()?;
+//! let found: Tensor<1> = along.call((x, t))?;
 //! assert_eq!(found.into_data().iter::<f64>().collect::<Vec<_>>(), [6.0, -12.0]);
 //! # Ok::<(), banach::Error>(())
 //! ```
 
-use crate::calculus::implicit::Fix;
+use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::substitution::leaving_out_rows;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
@@ -31,11 +31,11 @@ use crate::settings::journal::Journal;
 use crate::settings::report::Statistics;
 use crate::settings::trial::record_error;
 use crate::tracing::compare::Comparison;
-use crate::tracing::flatten::Layout;
+use crate::tracing::layout::Layout;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{compare_module, trace_code, trace_module};
 use banach_program::{
-    Builder, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, vjp,
+    Builder, Outputs, Program, Structure, Tensors, Type, Value, Var, evaluate, jvp, record, simplify, vjp,
 };
 use burn::module::Module;
 use burn::tensor::Device;
@@ -45,8 +45,8 @@ use std::sync::Arc;
 
 /// Traced code as a function of tensors.
 ///
-/// It is called eagerly on plain tensors, on Burn's tape where an input is tracked, and inside another trace, where it
-/// becomes part of the traced program. Every derivative of it, and its fixed point, is a function again.
+/// A function can be called on plain tensors, on Burn's tape and inside another trace, where it becomes part of the traced
+/// program. Its derivatives and its fixed point are functions again.
 #[derive(Clone, Debug)]
 pub struct Function {
     program: Program,
@@ -66,14 +66,14 @@ impl Display for Function {
 }
 
 impl Function {
-    /// The function that a closure computes, for tensors of the shapes and dtypes of these.
+    /// Traces a closure for tensors of these shapes and dtypes.
     ///
-    /// The trace is compared with Burn once, at these tensors: the closure also runs on Burn's tape. A function of a module,
-    /// with its parameters as inputs, is [`of_module`](Self::of_module).
+    /// The trace is compared with Burn once, at these tensors: the closure also runs on Burn's tape. See
+    /// [`of_module`](Self::of_module) for a function of a module, with its parameters as inputs.
     ///
     /// # Errors
-    /// [`Error::Program`] for code that cannot be traced, [`Error::Untraced`] for code that computes what a trace does not
-    /// show, [`Error::Setting`] for inputs with plain numbers.
+    /// [`Error::Program`] for code that cannot be traced, [`Error::Untraced`] for code that its trace does not reproduce,
+    /// [`Error::Setting`] for inputs with plain numbers.
     pub fn of<I: Tensors, O: Tensors>(inputs: &I, mut closure: impl FnMut(I) -> O) -> Result<Self, Error> {
         refuse_numbers(inputs)?;
         Self::traced(&inputs.clone().into_values(), |values| {
@@ -81,28 +81,27 @@ impl Function {
         })
     }
 
-    /// The function `(inputs.., θ..) -> outputs` that a closure computes with a module, whose parameters θ are found as a
-    /// layer finds them, and their values. The trace is compared with Burn as in [`of`](Self::of).
+    /// Traces a closure of a module as the function `(inputs.., θ..) -> outputs` of the module's parameters θ, and returns it
+    /// with their values. The trace is compared with Burn as in [`of`](Self::of).
     ///
     /// ```
     /// use banach::Function;
     /// use burn::nn::{Linear, LinearConfig};
     /// use burn::tensor::{Device, Tensor};
     ///
-    /// // A gradient penalty: the mean of ‖∂f/∂z‖², which is trained.
+    /// // A gradient penalty: the mean of ‖∂f/∂z‖², whose own gradient trains the critic.
     /// let device = Device::flex().autodiff();
     /// let critic: Linear = LinearConfig::new(3, 1).init(&device);
     /// let z = Tensor::<2>::ones([4, 3], &device);
     /// let (f, parameters) = Function::of_module(&critic, &z, |critic, z| critic.forward(z))?;
-    /// let inputs = std::iter::once(z.into()).chain(parameters).collect();
-    /// let slope: Tensor<2> = f.gradient(0)?.call_values(inputs)?.remove(0).try_into_tensor()?;
+    /// let slope: Tensor<2> = f.gradient(0)?.call((z, parameters))?;
     /// let gradients = slope.square().sum_dim(1).mean().backward();
     /// assert!(critic.weight.grad(&gradients).is_some());
     /// # Ok::<(), banach::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`of`](Self::of); [`Error::NoFunction`] where it uses a random layer in training mode.
+    /// As [`of`](Self::of); [`Error::NoFunction`] for a random layer in training mode.
     pub fn of_module<M: Module, I: Tensors, O: Tensors>(
         module: &M,
         inputs: &I,
@@ -132,7 +131,7 @@ impl Function {
         Ok((program.into(), parameters.values))
     }
 
-    /// [`of`](Self::of) for tensors whose ranks are known only at run time.
+    /// Traces a closure as [`of`](Self::of) does, for tensors whose ranks are known only at run time.
     ///
     /// # Errors
     /// As [`of`](Self::of).
@@ -160,7 +159,7 @@ impl Function {
         Ok(function)
     }
 
-    /// The function of a closure, which is not compared with Burn.
+    /// Traces a closure without a comparison with Burn.
     pub(crate) fn recorded(
         inputs: &[Value],
         closure: impl FnOnce(Vec<Value>) -> Result<Vec<Value>, banach_program::Error>,
@@ -168,38 +167,38 @@ impl Function {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let device = inputs.first().map_or_else(Device::default, Value::device);
         let traced = || trace_code(&device, &types, |placeholders| closure(placeholders.to_vec()));
-        // What is part of another trace follows that one.
+        // Inside another trace, that trace decides about the rows that are left out.
         let inside = inputs.iter().any(Value::is_placeholder);
         let program = if inside { traced()? } else { leaving_out_rows(traced)? };
         Ok(program.into())
     }
 
-    /// What the fixed point made by [`fix`](Self::fix) and its derivatives did so far, wherever they were called.
+    /// Returns the counts of the fixed point created by [`fix`](Self::fix) and of its derivatives, over all their calls.
     pub fn statistics(&self) -> Statistics {
         self.journal.statistics().clone()
     }
 
-    /// Another program about the same fixed point.
+    /// Returns another function that shares the counts.
     fn with(&self, program: Program) -> Function {
         Function { program, journal: Arc::clone(&self.journal) }
     }
 
-    /// The lines it consists of.
+    /// Returns the traced program.
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// Its results.
+    /// Calls the function for the tensors it returns: `let (x, y): (Tensor<2>, Tensor<1>) = function.call(z)?;`.
     ///
     /// # Errors
-    /// [`Error::Program`] for inputs of another number, shape or dtype, or a fixed point inside that has to converge
-    /// and does not; [`Error::Setting`] for inputs with plain numbers.
-    pub fn call(&self, inputs: impl Tensors) -> Result<Vec<Value>, Error> {
+    /// [`Error::Program`] for inputs or results of another number, shape or dtype, or a fixed point inside that has to
+    /// converge and does not; [`Error::Setting`] for inputs with plain numbers.
+    pub fn call<O: Outputs>(&self, inputs: impl Tensors) -> Result<O, Error> {
         refuse_numbers(&inputs)?;
-        self.call_values(inputs.into_values())
+        Ok(O::from_values(self.call_values(inputs.into_values())?)?)
     }
 
-    /// [`call`](Self::call) on tensors whose ranks are known only at run time.
+    /// Calls the function as [`call`](Self::call) does, on tensors whose number and ranks are known only at run time.
     ///
     /// # Errors
     /// As [`call`](Self::call).
@@ -209,32 +208,34 @@ impl Function {
         Ok(if recorded { record(&self.program, &inputs)? } else { evaluate(&self.program, inputs)? })
     }
 
-    /// Forward mode: inputs, then a tangent for every float input, to the tangents `J t` of the outputs.
+    /// Returns the forward derivative: from the inputs and a tangent for every float input to the tangents `J t` of the
+    /// outputs.
     pub fn jvp(&self) -> Function {
-        self.jvp_of(&self.floats())
+        self.jvp_of(&self.float_inputs())
     }
 
-    /// [`jvp`](Self::jvp) with tangents for the inputs at the positions given.
+    /// Returns the forward derivative, [`jvp`](Self::jvp), with tangents for the inputs at these positions.
     pub fn jvp_of(&self, inputs: &[usize]) -> Function {
         self.derivatives(&jvp(&self.program, inputs))
     }
 
-    /// Reverse mode: inputs, then a cotangent for every output, to the cotangents `Jᵀ v` of the float inputs.
+    /// Returns the reverse derivative: from the inputs and a cotangent for every output to the cotangents `Jᵀ v` of the float
+    /// inputs.
     pub fn vjp(&self) -> Function {
-        self.vjp_of(&self.floats())
+        self.vjp_of(&self.float_inputs())
     }
 
-    /// [`vjp`](Self::vjp) to the cotangents of the inputs at the positions given.
+    /// Returns the reverse derivative, [`vjp`](Self::vjp), with the cotangents of the inputs at these positions.
     pub fn vjp_of(&self, inputs: &[usize]) -> Function {
         self.derivatives(&vjp(&self.program, inputs))
     }
 
-    /// The paper's P(s; r): the derivatives of this function with respect to the inputs at the positions given, each
-    /// input varying alone, whatever they are outside.
+    /// Returns the partial derivatives with respect to the inputs at these positions, the paper's P(s; r). Each input varies
+    /// independently, even if inputs depend on each other where the function is called.
     ///
     /// # Errors
-    /// [`Error::NotScalar`] unless there is one output with one number, or one number per row, whose sum is meant;
-    /// [`Error::Setting`] for a position it does not have.
+    /// [`Error::NotScalar`] unless the output is one number, or one number per row, whose sum is differentiated;
+    /// [`Error::Setting`] for a position without a float input.
     pub fn partial(&self, inputs: &[usize]) -> Result<Function, Error> {
         let types: Vec<&Type> = self.program.output_types().collect();
         let scalar = |ty: &Type| ty.kind.is_float() && (ty.len() == 1 || ty.shape.first() == Some(&ty.len()));
@@ -244,19 +245,19 @@ impl Function {
         }
         let count = self.program.inputs().len();
         if let Some(&position) = inputs.iter().find(|position| **position >= count) {
-            let found = format!("the position of an input, {position}, of a function of {count}");
+            let found = format!("position {position} for a function of {count} inputs");
             return Err(Error::setting("inputs", found, "positions of its inputs, from 0"));
         }
-        let whole = inputs.iter().find(|position| !self.floats().contains(*position));
+        let whole = inputs.iter().find(|position| !self.float_inputs().contains(*position));
         if let Some(&position) = whole {
             let found = format!(
-                "the position {position} of {}",
+                "position {position}, which holds {}",
                 self.program.type_of(self.program.inputs()[position])
             );
             return Err(Error::setting(
                 "inputs",
                 found,
-                "positions of float tensors, which alone have derivatives",
+                "positions of float tensors: others have no derivative",
             ));
         }
         let pulled = vjp(&self.program, inputs);
@@ -267,7 +268,7 @@ impl Function {
         Ok(self.with(simplify(&builder.finish(results))))
     }
 
-    /// The derivative with respect to one input: [`partial`](Self::partial) of one position.
+    /// Returns the derivative with respect to one input: [`partial`](Self::partial) of one position.
     ///
     /// # Errors
     /// As [`partial`](Self::partial).
@@ -275,7 +276,8 @@ impl Function {
         self.partial(&[input])
     }
 
-    /// The paper's H(v; u) = Σ⟨v_i, u_i⟩: inputs, then a v for every output u, to one number.
+    /// Returns the pairing with cotangents, the paper's H(v; u) = Σ⟨v_i, u_i⟩: from the inputs and a v for every output u to
+    /// one number.
     pub fn paired(&self) -> Function {
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
@@ -293,7 +295,7 @@ impl Function {
         self.with(simplify(&builder.finish(vec![total])))
     }
 
-    /// The second derivative with respect to one input along a direction: inputs, then t, to `∂²f/∂x² t`.
+    /// Returns the second derivative with respect to one input along a direction t: from the inputs and t to `∂²f/∂x² t`.
     ///
     /// # Errors
     /// As [`partial`](Self::partial).
@@ -301,11 +303,11 @@ impl Function {
         Ok(self.gradient(input)?.jvp_of(&[input]))
     }
 
-    /// The fixed point in the first inputs: of `g(x.., z..) -> x..`, the function `(x0.., z..) -> x̂..` with as many
-    /// states as there are outputs.
+    /// Returns the fixed point in the first inputs: for `g(x.., z..) -> x..`, the function `(x0.., z..) -> x̂..` with one
+    /// state for each output.
     ///
     /// # Errors
-    /// [`Error::State`] where g changes the type of a state, [`Error::Solve`] for settings with no meaning.
+    /// [`Error::State`] if g changes the type of a state, [`Error::Solve`] for settings outside their range.
     pub fn fix(&self, config: &FixedPointConfig) -> Result<Function, Error> {
         config.validate()?;
         config.validate_in_a_trace()?;
@@ -315,37 +317,37 @@ impl Function {
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
         let layout = Layout::of(&self.program, states, config.engine)?;
-        let journal = Arc::default();
-        let fix = Fix::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
+        let (packing, journal) = (layout.packing(), Arc::default());
+        let fix = FixedPointOp::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
             .leaving_out_rows();
         let mut builder = Builder::new();
         let inputs: Vec<Var> = self.program.input_types().map(|ty| builder.input(ty.clone())).collect();
-        let mut operands = builder.inline(&layout.packing(), &inputs[..states]);
+        let mut operands = builder.inline(&packing.pack, &inputs[..states]);
         operands.extend(&inputs[states..]);
         let flat = Arc::new(fix).write(&mut builder, &operands);
-        let outputs = builder.inline(&layout.unpacking(), &[flat]);
+        let outputs = builder.inline(&packing.unpack, &[flat]);
         Ok(Function { program: simplify(&builder.finish(outputs)), journal })
     }
 
-    fn floats(&self) -> Vec<usize> {
+    fn float_inputs(&self) -> Vec<usize> {
         let inputs = self.program.input_types().enumerate();
         inputs.filter(|(_, ty)| ty.kind.is_float()).map(|(position, _)| position).collect()
     }
 
-    /// Without the function's own outputs, which derivatives give first.
+    /// Drops the function's own outputs, which come first in a derivative program.
     fn derivatives(&self, program: &Program) -> Function {
         let kept: Vec<usize> = (self.program.outputs().len()..program.outputs().len()).collect();
         self.with(simplify(&program.clone().with_outputs(&kept)))
     }
 }
 
-/// Refuses plain numbers among inputs, which would be constants of the function.
+/// Refuses plain numbers among inputs: they would become constants of the function.
 pub(crate) fn refuse_numbers(inputs: &impl Tensors) -> Result<(), Error> {
     match inputs.numbers().len() {
         0 => Ok(()),
         found => {
             let found = format!("a bundle with {found} plain numbers");
-            Err(Error::setting("inputs", found, "tensors alone; make a number a tensor of shape [1]"))
+            Err(Error::setting("inputs", found, "tensors only; make a number a tensor of shape [1]"))
         }
     }
 }

@@ -6,23 +6,23 @@
 //! dx̂ = (I - J)⁻¹ ∂g/∂q dq                                   (Jeon, Lee and Choi, from eq. 4)
 //! ```
 //!
-//! Two primitives say all of it. [`Fix`] is `q -> x̂`; its tangent is a [`Resolvent`], `b -> c = (I - A)⁻¹ b` with
-//! `A = J` at the solution. From `c = A c + b` follow the resolvent's own derivatives:
+//! Two primitives express this. [`FixedPointOp`] is `q -> x̂`; its tangent is a [`Resolvent`], `b -> c = (I - A)⁻¹ b` with
+//! `A = J` at the solution. The derivatives of the resolvent follow from `c = A c + b`:
 //!
 //! ```text
 //! transpose   c = Aᵀ c + b: a resolvent again               (eq. 9, the backward fixed-point layer)
 //! tangent     dc = (I - A)⁻¹ (db + dA c)
 //! ```
 //!
-//! Both are written in programs and in resolvents, so they can be differentiated like anything else. On Burn's tape the
-//! same theorem is a node for every input: the incoming cotangent v becomes the adjoint c, and c the inputs' cotangents.
+//! These are programs and resolvents again, so that they can be differentiated in turn. On Burn's tape the theorem is a node
+//! for every input: the incoming cotangent v becomes the adjoint c, and c the cotangents of the inputs.
 
 use crate::calculus::backward::Backward;
-use crate::calculus::known_rows::KnownRows;
-use crate::calculus::resolvent::{Handle, Resolvent, fits, rows_apart};
-use crate::calculus::substitution::{Substitution, Substitutions, count_lost_rows, leaves_out_rows};
-use crate::engine::native::{NativeLoop, NativeSmooth};
-use crate::engine::smooth::Derivative;
+use crate::calculus::resolvent::{Resolvent, ResolventOp, fits, rows_apart};
+use crate::calculus::substitution::{Substitution, Substitutions, count_failed_solve, leaves_out_rows};
+use crate::engine::engine_loop::EngineLoop;
+use crate::engine::linear_system::LinearSystem;
+use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::gradient::Gradient;
@@ -30,108 +30,130 @@ use crate::settings::journal::Journal;
 use crate::settings::precision::Single;
 use crate::settings::report::{AdjointReport, Report};
 use crate::tracing::cache::Bytes;
-use crate::tracing::lost::{StandIns, rows_of_inputs};
+use crate::tracing::layout::point;
+use crate::tracing::row_substitution::{failed_rows, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, CustomOp, Hoisted, Primitive, Program, TangentBuilder, Type, Unary, Value, Var,
-    evaluate, hoist, linearize, simplify,
+    Builder, Custom, CustomOp, Primitive, Program, TangentBuilder, Type, Unary, Value, Var, evaluate, hoist,
+    linearize, simplify,
 };
+use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 
 /// The fixed point of `g(x, q..)` in its flat state `[rows, n]`, as a primitive of `(x0, q..)`.
 #[derive(Debug)]
-pub(crate) struct Fix {
+pub(crate) struct FixedPointOp {
     pub(crate) g: Program,
-    pub(super) forward: Hoisted,
-    /// Where g is a gradient step: the energy of every row, a column, whole and split for a loop.
-    pub(super) energy: Option<(Program, Hoisted)>,
+    /// The energy of every row as a column, where g is a gradient step.
+    pub(super) energy: Option<Program>,
     pub(super) config: FixedPointConfig,
-    pub(super) native: OnceLock<NativeLoop>,
-    pub(super) native_smooth: OnceLock<NativeSmooth>,
+    pub(super) iteration: EngineLoop,
+    newton: OnceLock<EngineLoop>,
     derivative: OnceLock<Derivative>,
-    /// The loop alone, for programs in which what it computes once stands outside.
-    bare: OnceLock<Arc<Fix>>,
-    pub(super) single: Single<Fix>,
+    /// The fixed point of the loop's map alone, for programs in which the prologue stands outside.
+    without_prologue: OnceLock<Arc<FixedPointOp>>,
+    pub(super) single: Single<FixedPointOp>,
     pub(super) backward: Arc<Backward>,
     /// Whether its derivatives leave out rows without a finite one.
     leaving_out: bool,
-    /// The fixed point whose derivatives do, for programs that ask for it.
-    careful: OnceLock<Arc<Fix>>,
+    /// The fixed point whose derivatives leave out such rows, for programs that ask for it.
+    careful: OnceLock<Arc<FixedPointOp>>,
     substitutions: Substitutions,
-    /// Where solves inside programs are counted and logged: they have no report.
+    per_row: OnceLock<Vec<bool>>,
+    /// Counts and logs solves inside programs, which have no report.
     pub(super) journal: Arc<Journal>,
 }
 
-impl Bytes for Fix {
+/// J at a point.
+#[derive(Debug)]
+pub(super) struct Derivative {
+    /// `(x, q..)` to the coefficients of J.
+    coefficients: Program,
+    /// `(I - J)⁻¹`, with these coefficients.
+    resolvent: Arc<Resolvent>,
+}
+
+impl Bytes for FixedPointOp {
     fn bytes(&self) -> usize {
-        let programs = self.g.bytes() + self.forward.prologue.bytes() + self.forward.body.bytes();
-        let compiled =
-            self.native.get().map_or(0, Bytes::bytes) + self.native_smooth.get().map_or(0, Bytes::bytes);
-        let bare = self.bare.get().map_or(0, |bare| bare.bytes());
         let derivative = self.derivative.get().map_or(0, |derivative| derivative.resolvent.bytes());
-        programs
-            + compiled
-            + bare
+        self.g.bytes()
+            + self.iteration.bytes()
+            + self.newton.bytes()
+            + self.without_prologue.bytes()
             + derivative
             + self.single.known().map_or(0, Bytes::bytes)
             + self.backward.bytes()
     }
 }
 
-impl Fix {
+impl FixedPointOp {
     pub(crate) fn new(g: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
-        let forward = hoist(&g, &[0]);
+        let iteration = EngineLoop::new(LoopPrograms::new(&g), config.engine, config.convolution);
         let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&journal)));
-        Fix {
+        FixedPointOp {
             g,
-            forward,
             energy: None,
             config,
-            native: OnceLock::new(),
-            native_smooth: OnceLock::new(),
+            iteration,
+            newton: OnceLock::new(),
             derivative: OnceLock::new(),
-            bare: OnceLock::new(),
+            without_prologue: OnceLock::new(),
             single: Single::new(),
             backward,
             leaving_out: false,
             careful: OnceLock::new(),
             substitutions: Substitutions::default(),
+            per_row: OnceLock::new(),
             journal,
         }
     }
 
-    /// The same fixed point, whose derivatives inside programs leave out rows without a finite one; where rows depend on
-    /// one another, none can be left out.
+    /// Leaves rows without a finite derivative out of derivatives inside programs. Where rows depend on one another, none
+    /// can be left out.
     pub(crate) fn leaving_out_rows(mut self) -> Self {
-        self.leaving_out = rows_of_inputs(&self.g)[0];
+        self.leaving_out = self.per_row()[0];
         self
     }
 
-    /// The same with the energy that g descends, a program of `(x, q..)`.
+    /// Adds the energy that g descends, a program of `(x, q..)`.
     pub(crate) fn with_energy(mut self, energy: Option<Program>) -> Self {
-        self.energy = energy.map(|energy| (energy.clone(), hoist(&energy, &[0])));
+        self.energy = energy;
         self
     }
 
-    /// Writes x̂ into a program, from operands `(x0, q..)`. What the loop computes only once is written before it, where
-    /// the lines of a derivative find it computed.
+    /// Returns which inputs of g hold one row for each row of the state.
+    pub(crate) fn per_row(&self) -> &[bool] {
+        self.per_row.get_or_init(|| rows_of_inputs(&self.g))
+    }
+
+    /// Returns the loop for Newton's method.
+    pub(super) fn newton(&self) -> &EngineLoop {
+        self.newton.get_or_init(|| {
+            let Derivative { coefficients, resolvent } = self.derivative();
+            let energy = self.energy.as_ref();
+            let programs = LoopPrograms::for_newton(&self.g, energy, coefficients, resolvent.map());
+            EngineLoop::new(programs, self.config.engine, self.config.convolution)
+        })
+    }
+
+    /// Writes x̂ into a program, from operands `(x0, q..)`. The prologue of the loop is written before it, where the lines
+    /// of a derivative share its results.
     pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
         let (fix, mut inner) = if self.leaving_out || self.energy.is_some() && !leaves_out_rows() {
             (self, operands.to_vec())
         } else if leaves_out_rows() {
-            // Rows are left out where the prologue starts: its derivative sums over rows too.
+            // The rows are left out of the prologue as well, whose derivative sums over rows.
             let careful = self.careful.get_or_init(|| {
-                let fix = Fix::new(self.g.clone(), self.config.clone(), Arc::clone(&self.journal));
-                let energy = self.energy.as_ref().map(|(energy, _)| energy.clone());
-                Arc::new(fix.with_energy(energy).leaving_out_rows())
+                let fix = FixedPointOp::new(self.g.clone(), self.config.clone(), Arc::clone(&self.journal));
+                Arc::new(fix.with_energy(self.energy.clone()).leaving_out_rows())
             });
             (careful, operands.to_vec())
         } else {
-            let bare = self.bare.get_or_init(|| {
-                let (body, journal) = (self.forward.body.clone(), Arc::clone(&self.journal));
-                Arc::new(Fix::new(body, self.config.clone(), journal))
+            let inside = self.without_prologue.get_or_init(|| {
+                let (map, journal) = (self.iteration.programs.map.clone(), Arc::clone(&self.journal));
+                Arc::new(FixedPointOp::new(map, self.config.clone(), journal))
             });
-            let prologue = builder.inline(&self.forward.prologue, &operands[1..]);
-            (bare, [&operands[..1], &prologue].concat())
+            let prologue = builder.inline(&self.iteration.programs.prologue, &operands[1..]);
+            (inside, [&operands[..1], &prologue].concat())
         };
         let x = builder.push(Primitive::Custom(CustomOp(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
         let Gradient::Unrolled { steps } = self.config.gradient else { return x };
@@ -142,14 +164,14 @@ impl Fix {
         inner[0]
     }
 
-    /// J at a point `(x, q..)`.
-    pub(super) fn derivative(&self) -> &Derivative {
+    /// Returns J at a point `(x, q..)`.
+    fn derivative(&self) -> &Derivative {
         self.derivative.get_or_init(|| {
-            // As it runs in the loop, where x is not joined with what stays the same.
+            // J of the split loop, in which no product joins x with operands that stay fixed.
             let mut builder = Builder::new();
             let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
-            let carried = builder.inline(&self.forward.prologue, &point[1..]);
-            let results = builder.inline(&self.forward.body, &[&point[..1], &carried].concat());
+            let carried = builder.inline(&self.iteration.programs.prologue, &point[1..]);
+            let results = builder.inline(&self.iteration.programs.map, &[&point[..1], &carried].concat());
             let parts = linearize(&builder.finish(results), &[0]);
             let mut builder = Builder::new();
             let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());
@@ -163,14 +185,14 @@ impl Fix {
         })
     }
 
-    /// `(I - J)⁻¹` at a point `(x, q..)`, which also applies J, with the coefficients it takes.
+    /// Returns `(I - J)⁻¹` at a point `(x, q..)`, which also applies J, and its coefficients.
     pub(crate) fn resolvent_at(&self, point: &[Value]) -> Result<(Arc<Resolvent>, Vec<Value>), Error> {
         let Derivative { coefficients, resolvent } = self.derivative();
         Ok((Arc::clone(resolvent), evaluate(coefficients, point.to_vec())?))
     }
 }
 
-impl Custom for Fix {
+impl Custom for FixedPointOp {
     fn name(&self) -> String {
         format!("fix of {} lines", self.g.equations().len())
     }
@@ -183,29 +205,28 @@ impl Custom for Fix {
         let q = operands.split_off(1);
         let x0 = operands.remove(0).detached().try_into_tensor()?;
         let detached: Vec<Value> = q.iter().cloned().map(Value::detached).collect();
-        let failed = Error::into_program;
-        let solution = self.solve(&x0, &detached).map_err(failed)?;
+        let refused = Error::into_program;
+        let solution = self.solve(&x0, &detached).map_err(refused)?;
         self.journal.solved(&Report::new(&solution), self.config.on_failure);
-        let stand_ins = StandIns::new(&solution.statistics.residuals);
-        if solution.statistics.residuals.iter().any(|residual| !residual.is_finite()) {
-            count_lost_rows();
+        let failed = failed_rows(&solution.statistics.residuals);
+        if failed.contains(&true) {
+            count_failed_solve();
         }
         let x = match self.config.on_failure {
             OnFailure::Best | OnFailure::Skip | OnFailure::Warn => solution.value,
-            OnFailure::Error => solution.into_converged().map_err(|error| failed(error.into()))?,
+            OnFailure::Error => solution.into_converged().map_err(|error| refused(error.into()))?,
         };
-        if q.iter().any(|value| value.device().is_autodiff()) {
-            let (journal, on_failure) = (Arc::clone(&self.journal), self.config.on_failure);
-            let count = move |report: AdjointReport| journal.pulled_back(&report, on_failure);
-            let mut point: Vec<Value> = std::iter::once(x.clone().into()).chain(detached).collect();
-            let mut rows = KnownRows::default();
-            if let Some(stand_ins) = stand_ins {
-                point = stand_ins.placed(&rows_of_inputs(&self.g), point).map_err(failed)?;
-                rows.lost = Some(stand_ins.lost);
-            }
-            return Ok(self.on_tape(x, q, point, rows, count).map_err(failed)?.into());
+        if !q.iter().any(|value| value.device().is_autodiff()) {
+            return Ok(x.into());
         }
-        Ok(x.into())
+        let (journal, settings) = (Arc::clone(&self.journal), self.config.adjoint.clone());
+        let on_failure = self.config.on_failure;
+        let count = move |report: AdjointReport| journal.pulled_back(&report, on_failure);
+        let point = point(&x, &detached);
+        let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
+            adjoint.solve(LinearSystem::new(v, q), &settings)
+        };
+        Ok(self.on_tape(q, point, &failed, solve, count).map_err(refused)?.into())
     }
 
     fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
@@ -213,7 +234,7 @@ impl Custom for Fix {
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands[1..].iter().map(|&var| point.tangent(var))).collect();
         let Derivative { coefficients, resolvent } = self.derivative();
-        let resolvent = Arc::new(Handle(Arc::clone(resolvent)));
+        let resolvent = Arc::new(ResolventOp(Arc::clone(resolvent)));
         if !self.leaving_out {
             let b = point.derivative(&self.g, &at, &tangents).remove(0)?;
             return Some(point.custom_of(resolvent, b, coefficients, &at));

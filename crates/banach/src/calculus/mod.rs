@@ -2,13 +2,13 @@
 
 pub(crate) mod attach;
 pub(crate) mod attached;
-pub(crate) mod backward;
+mod backward;
 mod forward;
 pub(crate) mod function;
 pub(crate) mod implicit;
-pub(crate) mod known_rows;
-pub(crate) mod pullback;
+mod pullback;
 pub(crate) mod resolvent;
+pub(crate) mod shine;
 pub(crate) mod sound_rows;
 pub(crate) mod substitution;
-mod tape;
+pub(crate) mod tape;

@@ -1,4 +1,4 @@
-//! The pullback of a program with one output: `(∂g/∂q)ᵀ c`, for the inputs that are asked for.
+//! The pullback of a program with one output: `(∂g/∂q)ᵀ c` for a choice of inputs.
 
 use crate::calculus::attach::join;
 use crate::engine::runner::Runner;
@@ -8,29 +8,29 @@ use crate::tracing::cache::{Bytes, Cache};
 use banach_program::{Program, Value, simplify, vjp};
 use burn::tensor::Tensor;
 
-/// The pullbacks of a program, made when they are first asked for.
+/// The pullbacks of a program, one for every choice of inputs, created when first needed.
 #[derive(Debug)]
 pub(crate) struct Pullbacks {
     program: Program,
     engine: Engine,
     convolution: Convolution,
-    known: Cache<Vec<usize>, Runner>,
+    runners: Cache<Vec<usize>, Runner>,
 }
 
 impl Bytes for Pullbacks {
     fn bytes(&self) -> usize {
-        self.program.bytes() + self.known.bytes()
+        self.program.bytes() + self.runners.bytes()
     }
 }
 
 impl Pullbacks {
     pub(crate) fn new(program: Program, engine: Engine, convolution: Convolution) -> Self {
-        Pullbacks { program, engine, convolution, known: Cache::default() }
+        Pullbacks { program, engine, convolution, runners: Cache::default() }
     }
 
-    /// The cotangents of the inputs at the positions given, at a point, for the cotangent c of the output.
+    /// Returns the cotangents of the inputs at these positions, at a point, for the cotangent c of the output.
     pub(crate) fn apply(&self, positions: &[usize], point: &[Value], c: Value) -> Result<Vec<Value>, Error> {
-        let runner = self.known.get_or_insert(positions.to_vec(), TRACE_MEMORY, |positions| {
+        let runner = self.runners.get_or_insert(positions.to_vec(), TRACE_MEMORY, |positions| {
             let pulled = vjp(&self.program, positions);
             let gradients: Vec<usize> = (self.program.outputs().len()..pulled.outputs().len()).collect();
             let program = simplify(&pulled.with_outputs(&gradients));
@@ -40,11 +40,11 @@ impl Pullbacks {
     }
 }
 
-/// The adjoint of a solution, and the cotangents of those of its inputs that are asked for.
+/// The adjoint of a solution, and the cotangents of the inputs that need one.
 type Cotangents = Result<(Tensor<2>, Vec<Value>), Error>;
 
-/// `x` as it depends on the float tensors among `inputs`, which may be on the tape. `back` turns the cotangent v of x into
-/// the adjoint c and the cotangents of the inputs at the positions given, counted from 1: position 0 is x's. Where
+/// Returns `x` as a function of the float tensors among `inputs`, which may be on the tape. `back` returns, for the cotangent
+/// v of x, the adjoint c and the cotangents of the inputs at the given positions; position 0 is x, the inputs follow. If
 /// `direct` is given, c is its cotangent.
 pub(crate) fn join_inputs(
     x: Tensor<2>,
@@ -60,15 +60,15 @@ pub(crate) fn join_inputs(
         let len = value.ty().len();
         flat.push(value.reshaped(&[1, len]).try_into_tensor()?);
     }
-    Ok(join(x, flat, move |v, wanted| {
+    Ok(join(x, flat, move |v, needed| {
         let positions: Vec<usize> =
-            (0..floats.len()).filter(|at| wanted[count + at]).map(|at| floats[at] + 1).collect();
+            (0..floats.len()).filter(|at| needed[count + at]).map(|at| floats[at] + 1).collect();
         let (c, cotangents) =
             back(v, &positions).unwrap_or_else(|error| panic!("the backward pass of a solution: {error}"));
         let mut cotangents = cotangents.into_iter();
         let mut shared = vec![Some(c); count];
-        shared.extend(wanted[count..].iter().map(|wanted| {
-            let value = if *wanted { cotangents.next()? } else { return None };
+        shared.extend(needed[count..].iter().map(|needed| {
+            let value = if *needed { cotangents.next()? } else { return None };
             let len = value.ty().len();
             value.reshaped(&[1, len]).try_into_tensor().ok()
         }));

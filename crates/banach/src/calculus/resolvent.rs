@@ -1,26 +1,27 @@
 //! The linear solve `c = A(q) c + b` as a differentiable operation, the resolvent `(I - A)⁻¹` of a program `A`.
 //!
-//! What it is for, and its calculus, is said in `implicit.rs`.
+//! Its derivatives are derived in `implicit.rs`.
 
 use crate::calculus::pullback::{Pullbacks, join_inputs};
 use crate::calculus::sound_rows::{UnsoundPullback, all_finite};
-use crate::engine::failure::Failure;
-use crate::engine::native::NativeLoop;
-use crate::engine::runner::on_host;
+use crate::engine::device_loop::applied;
+use crate::engine::engine_loop::EngineLoop;
+use crate::engine::linear_system::LinearSystem;
+use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
-use crate::settings::configuration::{Engine, FixedPointConfig, OnFailure};
+use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::journal::Journal;
-use crate::settings::precision::{Precision, Single, all_lowered, in_both, left, lowered};
+use crate::settings::precision::{Precision, Single, all_lowered, in_both, lowered, remaining};
 use crate::settings::report::AdjointReport;
 use crate::tracing::cache::Bytes;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::{chosen, rows_of_inputs};
+use crate::tracing::layout::point;
+use crate::tracing::row_substitution::{rows_of_inputs, select_rows};
 use banach_program::{
-    Builder, Custom, CustomLinear, Hoisted, Program, RowDependence, TangentBuilder, Type, Value, Var,
-    evaluate_on, hoist, linearize, row_dependence, simplify, transpose,
+    Builder, Custom, CustomLinear, Program, RowDependence, TangentBuilder, Type, Value, Var, linearize,
+    row_dependence, simplify, transpose,
 };
-use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution, Unobserved, solve_linear_from};
-use burn::tensor::{Device, Tensor};
+use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution};
+use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -28,9 +29,8 @@ use std::time::Instant;
 #[derive(Debug)]
 pub(crate) struct Resolvent {
     map: Program,
-    parts: Hoisted,
     config: FixedPointConfig,
-    native: OnceLock<NativeLoop>,
+    iteration: EngineLoop,
     pullbacks: Arc<Pullbacks>,
     transposed: OnceLock<Arc<Resolvent>>,
     single: Single<Resolvent>,
@@ -39,35 +39,32 @@ pub(crate) struct Resolvent {
 
 impl Bytes for Resolvent {
     fn bytes(&self) -> usize {
-        let parts = self.map.bytes() + self.parts.prologue.bytes() + self.parts.body.bytes();
-        let compiled =
-            self.native.get().map_or(0, Bytes::bytes) + self.single.known().map_or(0, Bytes::bytes);
-        let transposed = self.transposed.get().map_or(0, |transposed| transposed.bytes());
-        parts + compiled + transposed + self.pullbacks.bytes()
+        let single = self.single.known().map_or(0, Bytes::bytes);
+        self.map.bytes() + self.iteration.bytes() + single + self.transposed.bytes() + self.pullbacks.bytes()
     }
 }
 
 impl Resolvent {
     pub(crate) fn new(map: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
-        let parts = hoist(&map, &[0]);
-        let pullbacks = Arc::new(Pullbacks::new(map.clone(), config.engine, config.convolution));
-        let (native, transposed) = (OnceLock::new(), OnceLock::new());
-        let single = Single::new();
-        Resolvent { map, parts, config, native, pullbacks, transposed, single, journal }
+        let (engine, convolution) = (config.engine, config.convolution);
+        let iteration = EngineLoop::new(LoopPrograms::new(&map), engine, convolution);
+        let pullbacks = Arc::new(Pullbacks::new(map.clone(), engine, convolution));
+        let (transposed, single) = (OnceLock::new(), Single::new());
+        Resolvent { map, config, iteration, pullbacks, transposed, single, journal }
     }
 
-    /// `(c, q..) -> A(q) c`
+    /// Returns A as a program `(c, q..) -> A(q) c`.
     pub(crate) fn map(&self) -> &Program {
         &self.map
     }
 
-    /// `(I - Aᵀ)⁻¹`, with the same coefficients.
+    /// Returns `(I - Aᵀ)⁻¹`, which has the coefficients of A.
     pub(crate) fn transposed(&self) -> Arc<Resolvent> {
         let new = || {
             let parts = linearize(&self.map, &[0]);
             let mut builder = Builder::new();
             let inputs: Vec<Var> = self.map.input_types().map(|ty| builder.input(ty.clone())).collect();
-            // The coefficients of a linear map do not depend on where it is applied: anywhere will do.
+            // The coefficients of a linear map do not depend on its argument, so any argument serves.
             let mut operands = builder.inline(&parts.primal, &inputs).split_off(1);
             operands.push(inputs[0]);
             let pulled = builder.inline(&transpose(&parts.tangent).into_program(), &operands);
@@ -77,29 +74,28 @@ impl Resolvent {
         Arc::clone(self.transposed.get_or_init(new))
     }
 
-    /// `A(q) t`.
+    /// Returns `A(q) t`.
     pub(crate) fn apply(&self, t: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
         applied(&self.map, t, q)
     }
 
+    /// Solves as configured, and counts the solve.
     fn counted(&self, b: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
-        let (c, report) = self.solve(b, None, q, &self.config.adjoint)?;
+        let (c, report) = self.solve(LinearSystem::new(b, q), &self.config.adjoint)?;
         self.journal.pulled_back(&report, self.config.on_failure);
         Ok(c)
     }
 
-    /// Solves `c = A c + b`, from a guess of c or without: the coefficients are computed once, every step applies `A` only.
+    /// Solves `c = A c + b`, from a guess of c or without one. Rows that stay unsolved are tried with a second solver.
     pub(crate) fn solve(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<(Tensor<2>, AdjointReport), Error> {
-        // An approximation by choice is the one that was chosen, wherever an earlier solve ended.
-        let guess = guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
+        // A truncated sum is an approximation by choice, which does not depend on a guess.
+        let guess = system.guess.filter(|_| !matches!(settings.solver, LinearSolver::Truncated(_)));
         let started = Instant::now();
-        let first = self.solve_first(b, guess, q, settings)?;
+        let first = self.solve_first(system.with_guess(guess), settings)?;
         let mut report = AdjointReport::new(&settings.solver, &first);
         let failed = first.outcomes.iter().any(|outcome| outcome.is_failure());
         report.escalation_skipped = failed && self.config.escalate && !self.journal.escalates();
@@ -107,63 +103,51 @@ impl Resolvent {
             self.refuse(&report)?;
             return Ok((first.value, report));
         }
-        let budget = left(settings.budget, &first.statistics, started);
-        let settings = Settings { solver: other(&settings.solver), budget, ..settings.clone() };
-        let second = self.solve_by(b, None, q, &settings)?;
+        let budget = remaining(settings.budget, &first.statistics, started);
+        let settings = Settings { solver: second_solver(&settings.solver), budget, ..settings.clone() };
+        let second = self.solve_by(system.with_guess(None), &settings)?;
         let unsolved = |report: &AdjointReport| report.failed().iter().filter(|failed| **failed).count();
         let before = unsolved(&report);
         let better = report.escalate(&settings.solver, &second);
         self.journal.escalated(unsolved(&report) < before);
         self.refuse(&report)?;
-        Ok((chosen(&better, second.value, first.value), report))
+        Ok((select_rows(&better, second.value, first.value), report))
     }
 
-    /// Refuses rows that failed, if they shall be an error.
+    /// Refuses failed rows under [`OnFailure::Error`].
     pub(crate) fn refuse(&self, report: &AdjointReport) -> Result<(), Error> {
         if self.config.on_failure == OnFailure::Error { report.check() } else { Ok(()) }
     }
 
-    /// The same by one solver.
+    /// Solves by one solver, in the precision of the state.
     pub(crate) fn solve_by(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        if self.config.engine == Engine::Native && on_host(b, q) {
-            let native = self.native.get_or_init(|| NativeLoop::new(&self.parts, self.config.convolution));
-            if let Some(solution) = native.linear(b, guess, q, settings)? {
-                return Ok(solution);
-            }
-        }
-        let body = LoopBody::new(&self.parts, q, &b.device())?;
-        let apply = |c: &Tensor<2>| body.apply(c);
-        body.failed.checked(solve_linear_from(&apply, b, guess, settings, &mut Unobserved)?)
+        self.iteration.linear(system, settings)
     }
 
-    /// The same by the solver that is tried first, in single precision before if solves begin there.
+    /// Solves by the first solver, beginning in single precision if configured.
     fn solve_first(
         &self,
-        b: &Tensor<2>,
-        guess: Option<&Tensor<2>>,
-        q: &[Value],
+        system: LinearSystem<'_>,
         settings: &Settings<LinearSolver>,
     ) -> Result<Solution<Tensor<2>>, Error> {
-        let Some(single) = self.single(&settings.solver)? else {
-            return self.solve_by(b, guess, q, settings);
-        };
+        let Some(single) = self.single(&settings.solver)? else { return self.solve_by(system, settings) };
+        let LinearSystem { b, guess, q } = system;
         let c0 = guess.map_or_else(|| b.zeros_like(), Tensor::clone);
-        let roughly = |settings: &_| {
-            single.solve_by(&lowered(b), guess.map(lowered).as_ref(), &all_lowered(q), settings)
+        let coarse = |settings: &_| {
+            let (b, guess, q) = (lowered(b), guess.map(lowered), all_lowered(q));
+            single.solve_by(LinearSystem::new(&b, &q).with_guess(guess.as_ref()), settings)
         };
-        in_both(settings, &c0, roughly, |c0, settings| self.solve_by(b, Some(c0), q, settings))
+        in_both(settings, &c0, coarse, |c0, settings| self.solve_by(system.with_guess(Some(c0)), settings))
     }
 
-    /// The same in single precision, if solves by this solver begin there.
+    /// Returns the resolvent in single precision, if solves by this solver begin there.
     fn single(&self, solver: &LinearSolver) -> Result<Option<&Resolvent>, Error> {
         if matches!(solver, LinearSolver::Truncated(_) | LinearSolver::Identity | LinearSolver::Dense(_)) {
-            return Ok(None); // They take no more steps for a worse start.
+            return Ok(None); // The work of these solvers does not depend on the start.
         }
         self.single.get(self.config.precision, &self.map, |map| {
             let config = FixedPointConfig { precision: Precision::Stated, ..self.config.clone() };
@@ -174,9 +158,9 @@ impl Resolvent {
 
 /// A resolvent as a primitive of `(b, q..)` and as a linear map in b.
 #[derive(Clone, Debug)]
-pub(crate) struct Handle(pub(crate) Arc<Resolvent>);
+pub(crate) struct ResolventOp(pub(crate) Arc<Resolvent>);
 
-impl Custom for Handle {
+impl Custom for ResolventOp {
     fn name(&self) -> String {
         format!("resolvent of {} lines", self.0.map.equations().len())
     }
@@ -197,7 +181,7 @@ impl Custom for Handle {
         }
         // c = A(q) c + b: v -> w = (I - Aᵀ)⁻¹ v, which is the cotangent of b, and through A(q) c that of q.
         let adjoint = self.0.transposed();
-        let point: Vec<Value> = std::iter::once(c.clone().into()).chain(detached.iter().cloned()).collect();
+        let point = point(&c, &detached);
         let (pullbacks, direct) = (Arc::clone(&self.0.pullbacks), b.try_into_tensor()?);
         let resolvent = Arc::clone(&self.0);
         let back = move |v: Tensor<2>, positions: &[usize]| {
@@ -232,57 +216,31 @@ impl Custom for Handle {
     }
 }
 
-impl CustomLinear for Handle {
+impl CustomLinear for ResolventOp {
     fn primitive(&self) -> Arc<dyn Custom> {
         Arc::new(self.clone())
     }
 
     fn transposed(&self) -> Arc<dyn CustomLinear> {
-        Arc::new(Handle(self.0.transposed()))
+        Arc::new(ResolventOp(self.0.transposed()))
     }
 }
 
-/// A hoisted program applied again and again to one changing tensor.
-pub(crate) struct LoopBody<'a> {
-    program: &'a Program,
-    carried: Vec<Value>,
-    /// What went wrong in it.
-    pub(crate) failed: Failure,
-}
-
-impl<'a> LoopBody<'a> {
-    pub(crate) fn new(parts: &'a Hoisted, fixed: &[Value], device: &Device) -> Result<Self, Error> {
-        let carried = evaluate_on(&parts.prologue, fixed.to_vec(), device)?;
-        Ok(LoopBody { program: &parts.body, carried, failed: Failure::default() })
-    }
-
-    /// Its result; no numbers where there is none, of which [`failed`](Self::failed) tells.
-    pub(crate) fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        self.failed.kept(applied(self.program, x, &self.carried), x)
-    }
-}
-
-/// A loop's body on one changing tensor.
-fn applied(body: &Program, x: &Tensor<2>, carried: &[Value]) -> Result<Tensor<2>, Error> {
-    let inputs = std::iter::once(x.clone().into()).chain(carried.iter().cloned()).collect();
-    run_single(body, inputs).and_then(|value| Ok(value.try_into_tensor()?))
-}
-
-/// The solver that is tried where one failed.
-fn other(solver: &LinearSolver) -> LinearSolver {
+/// Returns the solver that is tried after one has failed.
+fn second_solver(solver: &LinearSolver) -> LinearSolver {
     match solver {
         LinearSolver::Gmres(_) => LinearSolver::Neumann(Neumann::default()),
         LinearSolver::Neumann(_) | _ => LinearSolver::Gmres(Gmres::default()),
     }
 }
 
-/// Whether the rows of a state that a program maps to itself are apart, where these inputs have rows too.
+/// Returns whether the rows of a program that maps a state to itself are independent, if these inputs have rows as well.
 pub(crate) fn rows_apart(program: &Program, has_rows: &[bool]) -> bool {
     let with: Vec<usize> = (0..has_rows.len()).filter(|&at| at == 0 || has_rows[at]).collect();
     row_dependence(program, &with) == RowDependence::Independent
 }
 
-/// The type of a state that a program maps to itself, if the operands are the program's inputs.
+/// Returns the type of the state of a program that maps a state to itself, if the operands fit the inputs of the program.
 pub(crate) fn fits(program: &Program, operands: &[&Type]) -> Result<Type, String> {
     let expected: Vec<&Type> = program.input_types().collect();
     if operands == expected.as_slice() {

@@ -1,33 +1,33 @@
-//! Rows of a batch whose cotangents are finite, and the cotangents without the others.
+//! Cotangents without the rows whose derivative is not finite, which are found by bisection of the batch.
 //!
-//! The cotangent of a parameter sums over rows, so that one row without a finite derivative makes all of it NaN, even where
-//! its adjoint is zero: zero times a slope that is not a number is not a number. Which rows do so is found by halving: the
-//! pullback is taken of a part of the rows alone, with one of them in the place of all others.
+//! The cotangent of a parameter sums over rows, so that one row without a finite derivative makes it NaN, even if the adjoint
+//! of the row is zero: zero times a slope that is NaN is NaN. The rows are found by bisection: the pullback is computed for a
+//! part of the rows, one of which replaces all other rows.
 
 use crate::error::Error;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::tracing::row_substitution::{RowSubstitution, zero_rows};
 use banach_program::{Host, Kind, Number, Operand, Value};
 use burn::tensor::{DType, FloatDType, Tensor};
 
-/// Pullbacks after which rows that are not told apart yet are left out together.
+/// The largest number of pullbacks; rows that are not separated by then are left out together.
 const ATTEMPTS: usize = 64;
 
-/// The cotangents of inputs, and the rows that have no part in them.
+/// The cotangents of inputs, and the rows left out of them.
 pub(crate) struct SoundCotangents {
     pub(crate) cotangents: Vec<Value>,
     pub(crate) left_out: Vec<bool>,
 }
 
-/// A pullback at a point `(x, q..)` of an adjoint c, which is not finite as a whole.
+/// A pullback of an adjoint c at a point `(x, q..)` that is not finite for the whole batch.
 pub(crate) struct UnsoundPullback<'a> {
     pub(crate) point: &'a [Value],
-    /// Which tensors of the point have a row for each row of c.
+    /// Which values of the point have one row for each row of c.
     pub(crate) per_row: &'a [bool],
     pub(crate) c: &'a Tensor<2>,
 }
 
 impl UnsoundPullback<'_> {
-    /// Leaves out the rows whose cotangents are not finite, and all that are `doubtful`.
+    /// Leaves out the rows whose cotangents are not finite, and all `doubtful` rows without a test.
     pub(crate) fn without_unsound_rows(
         &self,
         doubtful: &[bool],
@@ -35,11 +35,13 @@ impl UnsoundPullback<'_> {
     ) -> Result<SoundCotangents, Error> {
         let rows = self.c.dims()[0];
         let attempt = |kept: &[usize]| -> Result<Vec<Value>, Error> {
-            let mut lost = vec![true; rows];
-            kept.iter().for_each(|row| lost[*row] = false);
-            let Some(stand_ins) = StandIns::of(lost) else { return run(self.point.to_vec(), self.c.clone()) };
-            let point = stand_ins.placed(self.per_row, self.point.to_vec())?;
-            run(point, chosen(&stand_ins.lost, self.c.zeros_like(), self.c.clone()))
+            let mut left_out = vec![true; rows];
+            kept.iter().for_each(|row| left_out[*row] = false);
+            let Some(substitution) = RowSubstitution::new(&left_out) else {
+                return run(self.point.to_vec(), self.c.clone());
+            };
+            let point = substitution.apply(self.per_row, self.point.to_vec())?;
+            run(point, zero_rows(&left_out, self.c.clone()))
         };
         let mut parts = vec![(0..rows).filter(|row| !doubtful[*row]).collect::<Vec<usize>>()];
         let (mut sound, mut attempts) = (vec![], 0);
@@ -47,7 +49,7 @@ impl UnsoundPullback<'_> {
             if part.is_empty() {
                 continue;
             }
-            // What all rows together give is known not to be finite.
+            // The pullback of all rows is known not to be finite.
             let cotangents = if part.len() == rows { None } else { Some(attempt(&part)?) };
             attempts += 1;
             match cotangents.filter(|cotangents| all_finite(cotangents)) {
@@ -71,7 +73,7 @@ impl UnsoundPullback<'_> {
     }
 }
 
-/// Whether all real numbers of these values are finite.
+/// Returns whether all real elements of these values are finite.
 pub(crate) fn all_finite(values: &[Value]) -> bool {
     let mut elsewhere = vec![];
     for value in values {
@@ -87,7 +89,7 @@ pub(crate) fn all_finite(values: &[Value]) -> bool {
             None => elsewhere.push(value),
         }
     }
-    // Zero times a number is zero, and not a number times anything else; one read from the device.
+    // Zero times a finite number is zero, and zero times anything else is NaN; one element is read from the device.
     let zero = |value: &&Value| -> Tensor<2> {
         let flat = (*value).clone().detached().reshaped(&[1, value.ty().len()]).try_into_tensor::<2>();
         let flat = flat.unwrap_or_else(|error| panic!("bug: a float tensor of {}: {error}", value.ty()));
@@ -97,10 +99,10 @@ pub(crate) fn all_finite(values: &[Value]) -> bool {
     zeros.is_empty() || Tensor::cat(zeros, 1).into_data().iter::<f64>().all(|zero| zero == 0.0)
 }
 
-/// Numbers that are looked at together, without a branch for each.
+/// Elements that are tested together, without a branch for each.
 const BLOCK: usize = 4096;
 
-/// Whether all numbers are finite, if they lie in the memory of this machine.
+/// Returns whether all elements are finite, if they are in the memory of this machine.
 fn finite_here<T: Number>(value: &Value) -> Option<bool> {
     let host = Host::<T>::new(value.clone()).ok()?;
     let Operand::Real(numbers) = host.operand() else { return None };
@@ -154,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn doubtful_rows_are_left_out_without_a_look() {
+    fn doubtful_rows_are_left_out_without_a_test() {
         let (left_out, of_z, of_w) = pulled(&[1.0, f64::NAN, 2.0, 4.0], &[3]);
         assert_eq!((left_out, of_z, of_w), (vec![false, true, false, true], vec![1.0, 0.0, 2.0, 0.0], 3.0));
     }
 
     #[test]
-    fn numbers_of_all_kinds_are_looked_at() {
+    fn elements_of_all_kinds_are_tested() {
         for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
             let mut long = vec![1.0; 3 * BLOCK + 5];
             assert!(all_finite(&[column(&long).cast(dtype).into()]), "{dtype:?}");

@@ -1,8 +1,8 @@
 //! Substitution of rows without a finite derivative, written into the programs of a fixed point's derivatives.
 //!
-//! Beside the fixed point stands the choice of its rows, a primitive of `(x̂, q..)`: a row is lost where `g(x̂)` is not finite
-//! or its pullback is not. The derivative is taken at a point in which a sound row has the place of every lost one, tangents
-//! and cotangents of lost rows are zero, and so the derivatives of all orders are those of the other rows.
+//! The choice of rows is a primitive of `(x̂, q..)` beside the fixed point: a row is left out if `g(x̂)` or its pullback is not
+//! finite. The derivative is taken at a point in which a sound row replaces every row that is left out, and the tangents and
+//! cotangents of such rows are zero. So the derivatives of all orders are those of the other rows.
 
 use crate::calculus::pullback::Pullbacks;
 use crate::calculus::resolvent::{fits, rows_apart};
@@ -11,8 +11,8 @@ use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::journal::Journal;
-use crate::settings::report::locked;
-use crate::tracing::lost::{StandIns, chosen, rows_of_inputs};
+use crate::settings::lock::locked;
+use crate::tracing::row_substitution::{RowSubstitution, failed_rows, rows_of_inputs, zero_rows};
 use banach_program::{
     Builder, Comparison, Custom, CustomOp, Index, Kind, Primitive, Program, Span, Structure, TangentBuilder,
     Type, Value, Var,
@@ -24,45 +24,45 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 thread_local! {
-    static WANTED: Cell<bool> = const { Cell::new(false) };
+    static LEAVING_OUT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Traces in which every fixed point is written with the choice of its rows.
+/// Runs a trace in which every fixed point is written with the choice of its rows.
 pub(crate) fn leaving_out_rows<T>(trace: impl FnOnce() -> T) -> T {
     struct Reset(bool);
     impl Drop for Reset {
         fn drop(&mut self) {
-            WANTED.set(self.0);
+            LEAVING_OUT.set(self.0);
         }
     }
-    let _reset = Reset(WANTED.replace(true));
+    let _reset = Reset(LEAVING_OUT.replace(true));
     trace()
 }
 
-/// Whether this thread is in such a trace.
+/// Returns whether this thread runs such a trace.
 pub(crate) fn leaves_out_rows() -> bool {
-    WANTED.get()
+    LEAVING_OUT.get()
 }
 
 /// Solves inside programs, of all threads, that left a row without a finite residual.
-static SOLVES_WITH_LOST_ROWS: AtomicUsize = AtomicUsize::new(0);
+static FAILED_SOLVES: AtomicUsize = AtomicUsize::new(0);
 
-/// How many solves inside programs have left a row without a finite residual.
-pub(crate) fn solves_with_lost_rows() -> usize {
-    SOLVES_WITH_LOST_ROWS.load(Ordering::Relaxed)
+/// Returns how many solves inside programs have left a row without a finite residual.
+pub(crate) fn failed_solves() -> usize {
+    FAILED_SOLVES.load(Ordering::Relaxed)
 }
 
 /// Counts a solve inside a program that left a row without a finite residual.
-pub(crate) fn count_lost_rows() {
-    SOLVES_WITH_LOST_ROWS.fetch_add(1, Ordering::Relaxed);
+pub(crate) fn count_failed_solve() {
+    FAILED_SOLVES.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The substitutions for the inputs by which a fixed point is differentiated, made when they are first needed.
+/// The substitutions of a fixed point, one for every choice of inputs to differentiate by, created when first needed.
 #[derive(Debug, Default)]
 pub(crate) struct Substitutions(Mutex<Vec<(Vec<usize>, Arc<Substitution>)>>);
 
 impl Substitutions {
-    /// That for derivatives by the inputs of `(x̂, q..)` at these positions.
+    /// Returns the substitution for derivatives by the inputs of `(x̂, q..)` at these positions.
     pub(crate) fn of(
         &self,
         positions: &[usize],
@@ -78,17 +78,17 @@ impl Substitutions {
     }
 }
 
-/// Writes the results of a program from its inputs `(x̂, q..)` and the choice of rows.
+/// A closure that writes the results of a program of `(x̂, q..)` and the choice of rows.
 type Body<'a> = dyn Fn(&mut Builder, &[Var], Var) -> Vec<Var> + 'a;
 
-/// The programs of `(x̂, q..)` that a derivative is written from.
+/// The programs of `(x̂, q..)` from which a derivative is written.
 #[derive(Debug)]
 pub(crate) struct Substitution {
-    /// `g` with sound rows in the places of lost ones.
+    /// g at the point in which sound rows replace those left out.
     pub(crate) g: Program,
-    /// The coefficients of J there.
+    /// The coefficients of J at that point.
     pub(crate) coefficients: Program,
-    /// x̂ with lost rows erased.
+    /// x̂ with zeros in the rows left out.
     pub(crate) kept: Program,
 }
 
@@ -111,10 +111,10 @@ impl Substitution {
         });
         let ty = choice.ty();
         let choice: Arc<dyn Custom> = choice;
-        let placed = |input: &Type| -> Arc<dyn Custom> {
-            Arc::new(PlacedRows { ty: input.clone(), choice: ty.clone() })
+        let substituted = |input: &Type| -> Arc<dyn Custom> {
+            Arc::new(SubstitutedRows { ty: input.clone(), choice: ty.clone() })
         };
-        let placed: Vec<Arc<dyn Custom>> = g.input_types().map(placed).collect();
+        let substituted: Vec<Arc<dyn Custom>> = g.input_types().map(substituted).collect();
         let written = |body: &Body<'_>| {
             let mut builder = Builder::new();
             let point: Vec<Var> = g.input_types().map(|ty| builder.input(ty.clone())).collect();
@@ -127,8 +127,8 @@ impl Substitution {
                 let inputs = (0..point.len()).map(|at| match per_row[at] {
                     false => point[at],
                     true if builder.type_of(point[at]).kind.is_float() => {
-                        let placed = Primitive::Custom(CustomOp(Arc::clone(&placed[at])));
-                        builder.push(placed, &[point[at], choice])
+                        let rows = Primitive::Custom(CustomOp(Arc::clone(&substituted[at])));
+                        builder.push(rows, &[point[at], choice])
                     }
                     true => selected(builder, point[at], choice),
                 });
@@ -144,49 +144,49 @@ impl Substitution {
     }
 }
 
-/// The columns of a choice: which row stands in the place of each, whether it is lost, and the number that stands in its
-/// place where no row is sound.
-const PLACE: usize = 0;
-const LOST: usize = 1;
+/// The columns of a choice: the source of each row, whether the row is left out, and the number that fills the row if no row
+/// is sound.
+const SOURCE: usize = 0;
+const LEFT_OUT: usize = 1;
 const FILL: usize = 2;
 const COLUMNS: usize = 3;
 
-/// Numbers at which updates have a derivative, as a rule.
+/// Numbers at which most updates have a derivative.
 const FILLS: [f64; 4] = [0.0, 1.0, -1.0, 0.5];
 
-/// What the second column says of a row: that it is sound, or lost.
+/// The second column of a sound row, and of a row left out.
 const SOUND: f64 = 0.0;
-const GONE: f64 = 1.0;
+const OUT: f64 = 1.0;
 
-/// One column of a choice `[rows, 3]`.
+/// Writes one column of a choice `[rows, 3]`.
 fn column(builder: &mut Builder, choice: Var, at: usize) -> Var {
     let rows = builder.shape(choice)[0];
     let spans = vec![Span { start: 0, end: rows, step: 1 }, Span { start: at, end: at + 1, step: 1 }];
     builder.structure(Structure::Slice(spans), choice)
 }
 
-/// Integers and masks with sound rows in the places of lost ones.
+/// Writes integers or masks in which sound rows replace those left out.
 fn selected(builder: &mut Builder, var: Var, choice: Var) -> Var {
-    let places = column(builder, choice, PLACE);
+    let sources = column(builder, choice, SOURCE);
     let rows = builder.shape(choice)[0];
-    let places = builder.reshape(places, &[rows]);
-    let places = builder.cast(places, Kind::Int(IntDType::I64));
-    builder.push(Primitive::Index(Index::Select(0)), &[var, places])
+    let sources = builder.reshape(sources, &[rows]);
+    let sources = builder.cast(sources, Kind::Int(IntDType::I64));
+    builder.push(Primitive::Index(Index::Select(0)), &[var, sources])
 }
 
-/// A tensor with lost rows erased.
+/// Writes a tensor with zeros in the rows left out.
 fn erased(builder: &mut Builder, var: Var, choice: Var) -> Var {
     let shape = builder.shape(var);
-    let lost = column(builder, choice, LOST);
-    let lost = builder.compare(Comparison::Greater, lost, 0.5 * GONE);
+    let left_out = column(builder, choice, LEFT_OUT);
+    let left_out = builder.compare(Comparison::Greater, left_out, 0.5 * OUT);
     let mut spread = vec![1; shape.len()];
     spread[0] = shape[0];
-    let lost = builder.reshape(lost, &spread);
-    let lost = builder.broadcast(lost, &shape);
-    builder.push(Primitive::Erase, &[lost, var])
+    let left_out = builder.reshape(left_out, &spread);
+    let left_out = builder.broadcast(left_out, &shape);
+    builder.push(Primitive::Erase, &[left_out, var])
 }
 
-/// Which rows of a fixed point are lost, and which stand in their places: `(x̂, q..) -> [rows, 3]`.
+/// The choice of the rows of a fixed point: which are left out, and which replace them, `(x̂, q..) -> [rows, 3]`.
 #[derive(Debug)]
 struct RowChoice {
     g: Program,
@@ -200,32 +200,31 @@ struct RowChoice {
 }
 
 impl RowChoice {
-    /// Rows whose image under g or whose pullback is not finite.
-    fn lost(&self, point: &[Value]) -> Result<Vec<bool>, Error> {
+    /// Returns the rows whose image under g or whose pullback is not finite.
+    fn left_out(&self, point: &[Value]) -> Result<Vec<bool>, Error> {
         let x: Tensor<2> = point[0].clone().try_into_tensor()?;
         let new = || Runner::new(self.g.clone(), self.config.engine, self.config.convolution);
         let gx: Tensor<2> = self.value.get_or_init(new).call(point.to_vec())?.remove(0).try_into_tensor()?;
         let size = Tensor::largest(&[&gx]).swap_remove(0);
-        let forward: Vec<bool> = size.iter().map(|size| !size.is_finite()).collect();
-        let probe = chosen(&forward, x.zeros_like(), x.probe(1));
+        let forward = failed_rows(&size);
+        let probe = zero_rows(&forward, x.probe(1));
         let pulled =
             |point: Vec<Value>, c: Tensor<2>| self.pullbacks.apply(&self.positions, &point, c.into());
-        let mut placed = point.to_vec();
-        if let Some(stand_ins) = StandIns::of(forward.clone()) {
-            placed = stand_ins.placed(&self.per_row, placed)?;
+        let mut sound = point.to_vec();
+        if let Some(substitution) = RowSubstitution::new(&forward) {
+            sound = substitution.apply(&self.per_row, sound)?;
         }
-        if all_finite(&pulled(placed, probe.clone())?) {
+        if all_finite(&pulled(sound, probe.clone())?) {
             return Ok(forward);
         }
         let pullback = UnsoundPullback { point, per_row: &self.per_row, c: &probe };
-        let lost = pullback.without_unsound_rows(&forward, pulled)?.left_out;
-        let backward: Vec<bool> =
-            lost.iter().zip(&forward).map(|(lost, forward)| *lost && !forward).collect();
+        let all = pullback.without_unsound_rows(&forward, pulled)?.left_out;
+        let backward: Vec<bool> = all.iter().zip(&forward).map(|(all, forward)| *all && !forward).collect();
         self.journal.without_gradient(&backward, self.config.on_failure)?;
-        Ok(lost)
+        Ok(all)
     }
 
-    /// A number at which g has a finite derivative, for a batch without a sound row.
+    /// Returns a number at which g has a finite derivative, for a batch without a sound row.
     fn fill(&self, point: &[Value]) -> Result<f64, Error> {
         let x: Tensor<2> = point[0].clone().try_into_tensor()?;
         for fill in FILLS {
@@ -241,7 +240,7 @@ impl RowChoice {
         Ok(FILLS[0])
     }
 
-    /// Its type, in the precision of the state, or in single for a narrower one.
+    /// Returns the type of the choice: in the precision of the state, or in single precision if that is lower.
     fn ty(&self) -> Type {
         let state = self.g.type_of(self.g.inputs()[0]);
         let double = state.kind == Kind::Float(FloatDType::F64);
@@ -263,15 +262,15 @@ impl Custom for RowChoice {
 
     fn evaluate(&self, operands: Vec<Value>) -> Result<Value, banach_program::Error> {
         let point: Vec<Value> = operands.into_iter().map(Value::detached).collect();
-        let lost = self.lost(&point).map_err(Error::into_program)?;
-        let sound = lost.iter().position(|lost| !lost);
+        let left_out = self.left_out(&point).map_err(Error::into_program)?;
+        let sound = left_out.iter().position(|left_out| !left_out);
         let fill = if sound.is_some() { 0.0 } else { self.fill(&point).map_err(Error::into_program)? };
-        let rows = lost.iter().enumerate().flat_map(|(row, lost)| match lost {
+        let rows = left_out.iter().enumerate().flat_map(|(row, left_out)| match left_out {
             false => [row as f64, SOUND, fill],
-            true => [sound.unwrap_or(row) as f64, GONE, fill],
+            true => [sound.unwrap_or(row) as f64, OUT, fill],
         });
-        let data = TensorData::new(rows.collect::<Vec<f64>>(), [lost.len(), COLUMNS]);
-        let dtype = if self.ty() == Type::f64([lost.len(), COLUMNS]) { DType::F64 } else { DType::F32 };
+        let data = TensorData::new(rows.collect::<Vec<f64>>(), [left_out.len(), COLUMNS]);
+        let dtype = if self.ty() == Type::f64([left_out.len(), COLUMNS]) { DType::F64 } else { DType::F32 };
         Ok(Tensor::<2>::from_data(data, (&point[0].device(), dtype)).into())
     }
 
@@ -279,20 +278,20 @@ impl Custom for RowChoice {
         None
     }
 
-    /// Which row stands in for a lost one makes no difference to any derivative.
+    /// No derivative depends on which row replaces a row left out.
     fn row_by_row(&self, has_rows: &[bool]) -> bool {
         rows_apart(&self.g, has_rows)
     }
 }
 
-/// A tensor with sound rows in the places of lost ones, of `(tensor, choice)`; one number where no row is sound.
+/// A tensor in which sound rows replace those left out, of `(tensor, choice)`; one repeated number if no row is sound.
 #[derive(Debug)]
-struct PlacedRows {
+struct SubstitutedRows {
     ty: Type,
     choice: Type,
 }
 
-impl Custom for PlacedRows {
+impl Custom for SubstitutedRows {
     fn name(&self) -> String {
         "sound rows of".into()
     }
@@ -310,12 +309,12 @@ impl Custom for PlacedRows {
             .map(|choice| choice.detached().into_data().iter::<f64>().collect())
             .unwrap_or_default();
         let value = operands.remove(0);
-        let lost: Vec<bool> = choice.chunks(COLUMNS).map(|row| row[LOST] > SOUND).collect();
-        if !lost.contains(&true) {
+        let left_out: Vec<bool> = choice.chunks(COLUMNS).map(|row| row[LEFT_OUT] > SOUND).collect();
+        if !left_out.contains(&true) {
             return Ok(value);
         }
-        match StandIns::of(lost) {
-            Some(stand_ins) => stand_ins.select(value).map_err(Error::into_program),
+        match RowSubstitution::new(&left_out) {
+            Some(substitution) => substitution.select(value).map_err(Error::into_program),
             None => Ok(Value::full(&value.ty(), choice[FILL], &value.device())),
         }
     }

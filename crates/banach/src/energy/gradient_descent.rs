@@ -1,10 +1,10 @@
-//! FPI_GD, the fixed point of a gradient step on a learnable energy: its minimiser.
+//! FPI_GD: minimisers of learnable energies, as fixed points of gradient steps.
 
 use crate::calculus::function::Function;
 use crate::energy::projection::Projection;
 use crate::error::Error;
 use crate::settings::trial::is_trial;
-use crate::tracing::flatten::types_of;
+use crate::tracing::layout::types_of;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{compare_module, trace_module};
 use crate::tracing::update::Update;
@@ -13,7 +13,7 @@ use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-/// An energy `f(x, z; θ)` whose minimiser in x is wanted. Implement it for a Burn module; its parameters are θ.
+/// An energy `f(x, z; θ)` to be minimised in x. Implement it for a Burn module; its parameters are θ.
 pub trait Energy {
     /// The state x: a tensor, or a tuple or `Vec` of tensors, whose first axis is the batch.
     type State: Tensors;
@@ -21,57 +21,57 @@ pub trait Energy {
     /// The input z.
     type Input: Tensors;
 
-    /// Where the descent starts, usually zeros.
+    /// Returns the start of the descent, usually zeros.
     fn start(&self, z: &Self::Input) -> Self::State;
 
-    /// The energy of every row, `[batch]`. It need not be convex, but rows must not depend on one another.
+    /// Returns the energy of every row, `[batch]`. It need not be convex, but rows must not depend on one another.
     fn energy(&self, x: Self::State, z: Self::Input) -> Tensor<1>;
 }
 
-/// How a gradient step is made.
+/// The settings of a gradient step.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | `rate` | given | `> 0` | the step size γ |
 /// | `learnable` | `false` | | whether γ is a parameter |
-/// | `projection` | none | | the set x is kept in |
+/// | `projection` | none | | the set onto which x is projected |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GradientDescentConfig {
     /// The step size γ.
     pub rate: f64,
-    /// Whether γ is a parameter that is trained with the rest.
+    /// Whether γ is a trained parameter.
     #[serde(default)]
     pub learnable: bool,
-    /// The set x is kept in.
+    /// The set onto which x is projected.
     #[serde(default)]
     pub projection: Projection,
 }
 
 impl GradientDescentConfig {
-    /// Steps of size γ, fixed and unconstrained.
+    /// Creates steps of a fixed size γ without a projection.
     pub fn new(rate: f64) -> Self {
         GradientDescentConfig { rate, learnable: false, projection: Projection::None }
     }
 
-    /// Whether γ is trained with the rest.
+    /// Sets whether γ is a trained parameter.
     #[must_use]
     pub fn with_learnable_rate(mut self, learnable: bool) -> Self {
         self.learnable = learnable;
         self
     }
 
-    /// The set x is kept in.
+    /// Sets the set onto which x is projected.
     #[must_use]
     pub fn with_projection(mut self, projection: Projection) -> Self {
         self.projection = projection;
         self
     }
 
-    /// The update over an energy.
+    /// Creates the update of an energy.
     ///
     /// # Errors
-    /// [`Error::Rate`] and [`Error::Projection`] for settings with no meaning.
+    /// [`Error::Rate`] and [`Error::Projection`] for settings outside their range.
     pub fn init<E: Module + Energy>(&self, energy: E) -> Result<GradientDescent<E>, Error> {
         if !(self.rate > 0.0 && self.rate.is_finite()) {
             return Err(Error::Rate { found: self.rate });
@@ -90,8 +90,8 @@ impl GradientDescentConfig {
 
 /// The update `x ← P(x - γ ∂f/∂x)` of an [`Energy`] f, with P the projection (FPI_GD, section 3.4 of the paper).
 ///
-/// Its fixed point is a stationary point of f on the set. It is differentiated like any other update, which takes the
-/// second derivatives of f: its Jacobian `I - γ ∂²f/∂x²` is symmetric where nothing is projected.
+/// Its fixed points are the stationary points of f on the set. Its Jacobian `I - γ ∂²f/∂x²`, which contains the second
+/// derivatives of f, is symmetric without a projection.
 #[derive(Module, Debug)]
 pub struct GradientDescent<E: Module> {
     energy: E,
@@ -108,14 +108,14 @@ enum Rate {
 }
 
 impl<E: Module> GradientDescent<E> {
-    /// The energy.
+    /// Returns the energy.
     pub fn energy(&self) -> &E {
         &self.energy
     }
 }
 
 impl<E: Module + Energy> GradientDescent<E> {
-    /// The energy as a function of `(x.., z.., θ..)`, and the values of all of them.
+    /// Traces the energy as a function of `(x.., z.., θ..)`, and returns it with the values of these inputs.
     fn traced(&self, x: &E::State, z: &E::Input) -> Result<(Function, Vec<Value>), Error> {
         let inputs = z.clone().into_values();
         let parameters = Parameters::of(&self.energy);
@@ -126,7 +126,7 @@ impl<E: Module + Energy> GradientDescent<E> {
         let types = types_of(&values);
         let energy = |energy: &E, x, z| vec![energy.energy(x, z).into()];
         let program = trace_module(&self.energy, (x, z), &parameters, (&device, &types), energy)?;
-        // The comparison of the update's trace sees the derivative of this trace on both sides, and not the energy itself.
+        // A comparison of the update would compare the derivative of this trace with itself, so the energy is compared.
         if is_trial() && !values.iter().any(Value::is_placeholder) {
             let training = values.iter().any(|value| value.device().is_autodiff());
             let point = values.iter().cloned().map(Value::detached).collect();
@@ -196,14 +196,14 @@ impl<E: Module + Energy> Update for GradientDescent<E> {
     }
 
     /// # Panics
-    /// Where the energy cannot be traced or is not one value per row; a [`FixedPoint`](crate::FixedPoint) over this
-    /// turns that into its error.
+    /// If the energy cannot be traced or is not one value per row; a [`FixedPoint`](crate::FixedPoint) layer returns that as
+    /// its error.
     fn update(&self, x: E::State, z: E::Input) -> E::State {
         self.step(&x, &z).unwrap_or_else(|error| std::panic::panic_any(error))
     }
 
-    /// None where steps are projected: the energy alone does not tell where the minimiser on the set is.
-    fn descended(&self, x: E::State, z: E::Input) -> Option<Tensor<1>> {
+    /// Returns None with a projection: the minimiser on the set is no stationary point of the energy.
+    fn energy(&self, x: E::State, z: E::Input) -> Option<Tensor<1>> {
         (self.projection == Projection::None).then(|| self.energy.energy(x, z))
     }
 }

@@ -1,4 +1,4 @@
-//! Projections of a step onto convex sets: boxes, the simplex, balls, half-spaces, the monotone cone.
+//! Projections onto convex sets: boxes, the simplex, balls, half-spaces, the monotone cone.
 
 use super::nearest;
 use crate::error::Error;
@@ -7,15 +7,15 @@ use burn::tensor::{FloatDType, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A convex set, and the nearest point of it, for every row of a state.
+/// The projection of every row of a state onto a convex set.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Projection {
-    /// Everything: no constraint.
+    /// No constraint.
     #[default]
     None,
-    /// `lower <= x <= upper`, with one bound for all numbers of a row, or one for each.
+    /// `lower <= x <= upper`, with one bound for all elements of a row, or one for each.
     Box {
         /// The lower bounds.
         lower: Vec<f64>,
@@ -48,10 +48,10 @@ pub enum Projection {
 }
 
 impl Projection {
-    /// Refuses sets that hold nothing.
+    /// Refuses empty sets.
     ///
     /// # Errors
-    /// [`Error::Projection`] names the bounds.
+    /// [`Error::Projection`] with the bounds.
     pub fn validate(&self) -> Result<(), Error> {
         match self {
             Projection::Box { lower, upper } => check_box(lower, upper),
@@ -78,10 +78,10 @@ impl Projection {
         }
     }
 
-    /// The nearest point of the set.
+    /// Writes the projection of x into a program.
     ///
     /// # Errors
-    /// [`Error::Projection`] where the number of bounds is neither one nor that of the last axis.
+    /// [`Error::Projection`] if the number of bounds is neither one nor the length of the last axis.
     pub(crate) fn lines(&self, b: &mut Builder, x: Var) -> Result<Var, Error> {
         match self {
             Projection::None => Ok(x),

@@ -1,8 +1,15 @@
 //! Loops of compiled programs, and runs of single programs, on the CPU or on a device.
 
-pub(crate) mod compiled;
+mod batch_slice;
+mod compiled_loop;
+mod compiled_map;
+pub(crate) mod device_loop;
+pub(crate) mod engine_loop;
 pub(crate) mod failure;
-pub(crate) mod native;
-pub(crate) mod part;
+pub(crate) mod linear_system;
+mod native_loop;
+mod number;
+mod operands;
+mod origin;
+pub(crate) mod programs;
 pub(crate) mod runner;
-pub(crate) mod smooth;

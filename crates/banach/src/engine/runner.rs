@@ -1,85 +1,60 @@
-//! Single evaluations of a program: on the engine where it can, else on the device of its inputs.
+//! Single evaluations of a program: native where possible, else on the device of the inputs.
 
-use crate::engine::compiled::Number;
+use crate::engine::number::Number;
+use crate::engine::origin::{Origin, computed};
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
 use crate::tracing::cache::Bytes;
 use banach_program::{Kind, Machine, Program, Value, evaluate};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::FloatDType;
+use std::fmt::Debug;
 
-/// A program for one evaluation at a time: on the engine where it can, else on the device of its inputs.
+/// A program for single evaluations.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    /// What is computed.
+    /// The computed outputs.
     program: Program,
-    /// The same compiled, if it can be and shall be.
-    machine: Option<Compiled>,
-    /// Where every output comes from.
+    machine: Option<Box<dyn CompiledProgram>>,
+    /// The origin of every output.
     outputs: Vec<Origin>,
 }
 
 /// A program compiled in its precision.
-#[derive(Debug)]
-enum Compiled {
-    Single(Machine<f32>),
-    Double(Machine<f64>),
+trait CompiledProgram: Bytes + Debug + Send + Sync {
+    fn run(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error>;
 }
 
-/// Where an output comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// It is an input.
-    Input(usize),
-    /// It is computed: which of the computed ones it is.
-    Computed(usize),
-}
-
-/// Where the outputs of a program come from, and the program of those that are computed.
-pub(crate) fn computed(program: &Program) -> (Vec<Origin>, Program) {
-    let mut kept = vec![];
-    let mut origins = vec![];
-    for (position, output) in program.outputs().iter().enumerate() {
-        let input = program.inputs().iter().position(|input| input == output);
-        origins.push(input.map_or(Origin::Computed(kept.len()), Origin::Input));
-        if input.is_none() {
-            kept.push(position);
-        }
+impl<T: Number> CompiledProgram for Machine<T> {
+    fn run(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
+        Ok(self.call(inputs)?)
     }
-    (origins, program.clone().with_outputs(&kept))
 }
 
 impl Bytes for Runner {
     fn bytes(&self) -> usize {
-        let machine = match &self.machine {
-            Some(Compiled::Single(machine)) => machine.bytes(),
-            Some(Compiled::Double(machine)) => machine.bytes(),
-            None => 0,
-        };
-        self.program.bytes() + machine
+        self.program.bytes() + self.machine.bytes()
     }
 }
 
 impl Runner {
-    /// The program for an engine.
+    /// Compiles a program for an engine, as far as the engine supports it.
     pub(crate) fn new(program: Program, engine: Engine, convolution: Convolution) -> Self {
         let kinds = program.input_types().chain(program.output_types()).map(|ty| ty.kind);
-        let float = kinds.into_iter().find(|kind| kind.is_float());
-        let single = float == Some(Kind::Float(FloatDType::F32));
+        let single = kinds.into_iter().find(|kind| kind.is_float()) == Some(Kind::Float(FloatDType::F32));
         let (outputs, program) = computed(&program);
         let machine = match engine {
             Engine::Device => None,
-            Engine::Native if single => compiled(&program, convolution).map(Compiled::Single),
-            Engine::Native => compiled(&program, convolution).map(Compiled::Double),
+            Engine::Native if single => compiled::<f32>(&program, convolution),
+            Engine::Native => compiled::<f64>(&program, convolution),
         };
         Runner { program, machine, outputs }
     }
 
-    /// Runs it on plain tensors.
+    /// Evaluates the program on tensors off the tape.
     pub(crate) fn call(&self, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
         let machine = self.machine.as_ref().filter(|_| inputs.iter().all(Value::is_on_host));
         let results = match machine {
-            Some(Compiled::Single(machine)) => machine.call(inputs.clone())?,
-            Some(Compiled::Double(machine)) => machine.call(inputs.clone())?,
+            Some(machine) => machine.run(inputs.clone())?,
             None => evaluate(&self.program, inputs.clone())?,
         };
         let output = |origin: &Origin| match *origin {
@@ -90,12 +65,8 @@ impl Runner {
     }
 }
 
-/// A program that may use all cores, if it can be compiled.
-fn compiled<T: Number>(program: &Program, convolution: Convolution) -> Option<Machine<T>> {
-    Machine::new(program, &[]).ok().map(|machine| machine.spread().convolving(convolution.method()))
-}
-
-/// Whether all of these lie in the memory of this machine.
-pub(crate) fn on_host(x: &Tensor<2>, q: &[Value]) -> bool {
-    Value::from(x.clone()).is_on_host() && q.iter().all(Value::is_on_host)
+/// Compiles a program that may use all cores. None if the engine does not support it.
+fn compiled<T: Number>(program: &Program, convolution: Convolution) -> Option<Box<dyn CompiledProgram>> {
+    let machine = Machine::<T>::new(program, &[]).ok()?;
+    Some(Box::new(machine.spread().convolving(convolution.method())))
 }

@@ -1,26 +1,26 @@
 //! The fixed-point layer: a Burn module whose forward is the fixed point of another module.
 
 use crate::calculus::attach::anchored;
-use crate::calculus::known_rows::KnownRows;
-use crate::engine::failure::Failure;
+use crate::calculus::resolvent::Resolvent;
+use crate::calculus::shine::SharedInverse;
+use crate::calculus::tape::Adjoint;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
-use crate::layer::observed::{Observer, Step};
+use crate::layer::call::Call;
 use crate::layer::shared::Shared;
-use crate::layer::warm::{Visit, WarmStarts};
+use crate::layer::step::Observer;
+use crate::layer::warm::{WarmSolve, WarmStarts};
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
-use crate::settings::gradient::{Gradient, Inverse};
-use crate::settings::report::{AdjointReport, Report, Solution, Statistics, locked};
-use crate::tracing::cache::Signature;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::settings::gradient::Gradient;
+use crate::settings::lock::locked;
+use crate::settings::report::{AdjointReport, Report, Solution, Statistics};
 use crate::tracing::parameters::Parameters;
-use crate::tracing::traced::TracedUpdate;
+use crate::tracing::row_substitution::{failed_rows, select_rows};
 use crate::tracing::update::{Update, start_of};
-use banach_program::{Builder, Program, Tensors, Value, Var, evaluate, record};
-use banach_solve::Progress;
+use crate::tracing::update_fn::UpdateFn;
+use banach_program::{Program, Tensors, Value};
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
-use std::ops::ControlFlow;
+use burn::tensor::Tensor;
 use std::sync::Arc;
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
@@ -41,8 +41,21 @@ pub struct FixedPoint<M: Module> {
     pub(crate) shared: Arc<Shared>,
 }
 
+impl FixedPointConfig {
+    /// The layer over a module.
+    ///
+    /// # Errors
+    /// As [`validate`](Self::validate), and what is known of the module before its first call: [`Error::Quantized`] for
+    /// quantized parameters, [`Error::Program`] for parameters on more than one device.
+    pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
+        self.validate()?;
+        Parameters::of_initialized(&update).validate()?;
+        Ok(FixedPoint::new(update, self.clone()))
+    }
+}
+
 impl<M: Module> FixedPoint<M> {
-    pub(crate) fn new(update: M, config: FixedPointConfig) -> Self {
+    fn new(update: M, config: FixedPointConfig) -> Self {
         FixedPoint { update, config, shared: Arc::default() }
     }
 
@@ -75,9 +88,39 @@ impl<M: Module> FixedPoint<M> {
         self.shared.journal.statistics().clone()
     }
 
-    /// The same, and starts counting anew.
+    /// Returns the [`statistics`](Self::statistics) and resets them.
     pub fn take_statistics(&self) -> Statistics {
         std::mem::take(&mut *self.shared.journal.statistics())
+    }
+
+    /// Forgets the traces of this layer and its clones: the next call traces the update again.
+    ///
+    /// A trace holds every number that the update reads from elsewhere, a plain field or a shared counter say, as it was at
+    /// the first call with these shapes. After such a number has changed, forget the traces; better, pass the number in as
+    /// a part of z.
+    pub fn forget_traces(&self) {
+        self.shared.traced.clear();
+    }
+
+    /// An estimate of the bytes that the traces of this layer and its clones take, compiled programs and their workspaces
+    /// included; [`trace_memory`](crate::FixedPointConfig::trace_memory) bounds it.
+    pub fn trace_bytes(&self) -> usize {
+        self.shared.traced.bytes()
+    }
+}
+
+impl<M: Module, const D: usize, Z: Tensors> FixedPoint<UpdateFn<M, D, Z>> {
+    /// The layer of the update `g(x, z) = closure(module, x, z)`, from zeros of shape `[batch, row...]`, with the default
+    /// settings; [`with_config`](FixedPoint::with_config) changes them. [`UpdateFn`] has an example.
+    ///
+    /// # Errors
+    /// As [`FixedPointConfig::init`].
+    pub fn from_fn<const R: usize>(
+        module: M,
+        row: [usize; R],
+        closure: impl Fn(&M, Tensor<D>, Z) -> Tensor<D> + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        FixedPointConfig::new().init(UpdateFn::new(module, row, closure))
     }
 }
 
@@ -105,20 +148,26 @@ impl<M: Module + Update> FixedPoint<M> {
     /// # Errors
     /// As [`solve`](Self::solve).
     pub fn solve_from(&self, x0: M::State, z: M::Input) -> Result<Solution<M::State>, Error> {
-        self.solve_known(x0, z, None)
+        self.solve_by(x0, z, None, None)
     }
 
-    /// The fixed point from what is remembered of samples with these ids, and from a given start where nothing is.
-    pub(crate) fn solve_known(
+    /// The fixed point from the states cached for samples with these ids, one for each row of the batch, and from
+    /// [`Update::start`] where none is; caches x̂ and, once `backward` has run, the adjoints. See [`WarmStarts`].
+    ///
+    /// # Errors
+    /// As [`solve`](Self::solve); [`Error::Ids`] for another number of ids than rows, [`Error::Remembered`] where the
+    /// states cached have other shapes or another dtype, [`Error::Setting`] inside a trace.
+    pub fn solve_warm(
         &self,
-        x0: M::State,
         z: M::Input,
-        samples: Option<(&WarmStarts, &[u64])>,
+        ids: &[u64],
+        warm: &WarmStarts,
     ) -> Result<Solution<M::State>, Error> {
-        self.solve_by(x0, z, samples, None)
+        let x0 = start_of(&self.update, &z)?;
+        self.solve_by(x0, z, Some((warm, ids)), None)
     }
 
-    /// The same, perhaps observed.
+    /// Solves from a start, or from the states cached for samples; an observer may see every step.
     pub(crate) fn solve_by(
         &self,
         x0: M::State,
@@ -126,12 +175,12 @@ impl<M: Module + Update> FixedPoint<M> {
         samples: Option<(&WarmStarts, &[u64])>,
         observer: Option<&mut Observer<'_, M::State>>,
     ) -> Result<Solution<M::State>, Error> {
-        let mut call = Call::new(self, &x0, &z)?;
+        let mut call = self.call(&x0, &z)?;
         let recorded = Value::from(call.x0.clone()).is_placeholder();
         if call.tape.is_some() {
             self.config.validate_adjoint_width(call.x0.dims()[1])?;
         }
-        let mut visit = match samples {
+        let mut warm = match samples {
             Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
             None if recorded && observer.is_some() => {
                 let expected = "a call outside: inside a trace nothing is solved yet";
@@ -139,35 +188,34 @@ impl<M: Module + Update> FixedPoint<M> {
             }
             None if recorded => {
                 self.config.validate_in_a_trace()?;
-                return call.record(&x0);
+                return Ok(Solution::new(call.record(&x0)?, Report::recorded()));
             }
-            Some((warm, ids)) => Some(warm.visit(ids, &call.traced)?),
+            Some((warm, ids)) => Some(warm.solve(ids, &call.traced.update.packing)?),
             None => None,
         };
-        let warm_rows = visit.as_ref().map_or(Ok(0), |visit| visit.begin(&mut call.x0))?;
+        let warm_rows = warm.as_ref().map_or(Ok(0), |warm| warm.begin(&mut call.x0))?;
+        let fixed_point = &call.traced.fixed_point;
         let (solution, inverse) = match (observer, &call.tape) {
             (Some(observer), _) => (call.observed(&x0, observer)?, None),
-            (None, Some(_)) => call.traced.fix.solve_remembered(&call.x0, &call.fixed)?,
-            (None, None) => (call.traced.fix.solve(&call.x0, &call.fixed)?, None),
+            (None, Some(_)) => fixed_point.solve_remembered(&call.x0, &call.fixed)?,
+            (None, None) => (fixed_point.solve(&call.x0, &call.fixed)?, None),
         };
         let report = Report::new(&solution);
         self.shared.journal.solved(&report, self.config.on_failure);
         self.shared.journal.warmed(warm_rows);
-        if let Some(visit) = &mut visit {
-            visit.remember_states(&solution.value, &report)?;
+        if let Some(warm) = &mut warm {
+            warm.store_states(&solution.value, &report)?;
         }
-        if self.config.on_failure == OnFailure::Error && !solution.converged() {
-            return Err(Error::Solve(
-                solution.into_converged().map(|_| ()).err().unwrap_or_else(|| unreachable!()),
-            ));
-        }
-        let flat = if call.tape.is_some() {
-            let x = self.on_tape(&call, solution.value, &report, (visit, inverse))?;
-            anchored(x, &self.shared.release)
-        } else {
-            solution.value
+        let x = match self.config.on_failure {
+            OnFailure::Error => solution.into_converged()?,
+            OnFailure::Best | OnFailure::Warn | OnFailure::Skip => solution.value,
         };
-        let states = evaluate(&call.traced.unpacking, vec![flat.into()])?;
+        let flat = if call.tape.is_some() {
+            anchored(self.on_tape(&call, x, &report, (warm, inverse))?, &self.shared.release)
+        } else {
+            x
+        };
+        let states = call.traced.update.packing.unpack(flat)?;
         Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, report))
     }
 
@@ -177,21 +225,42 @@ impl<M: Module + Update> FixedPoint<M> {
     /// An update that cannot be traced.
     pub fn program(&self, z: M::Input) -> Result<Program, Error> {
         let x0 = start_of(&self.update, &z)?;
-        Ok(Call::new(self, &x0, &z)?.traced.program.clone())
+        Ok(self.call(&x0, &z)?.traced.update.program.clone())
     }
 
-    /// x̂ on the tape, as it depends on z and θ.
+    /// Binds the tensors of a call to their trace.
+    pub(crate) fn call(&self, x0: &M::State, z: &M::Input) -> Result<Call, Error> {
+        Call::new(&self.update, (&self.config, &self.shared), x0, z)
+    }
+
+    /// Returns x̂ on the tape, as a function of z and θ.
     fn on_tape(
         &self,
         call: &Call,
         x: Tensor<2>,
         report: &Report,
-        (visit, inverse): (Option<Visit>, Option<Inverse>),
+        (warm, inverse): (Option<WarmSolve>, Option<SharedInverse>),
     ) -> Result<Tensor<2>, Error> {
+        let failed = failed_rows(&report.residuals);
         let joined = match self.config.gradient {
-            Gradient::Unrolled { steps } => call.unrolled(x.clone(), &report.residuals, steps)?,
+            Gradient::Unrolled { steps } => call.unrolled(x.clone(), &failed, steps)?,
             Gradient::Implicit | Gradient::Shine { .. } => {
-                self.implicit(call, x.clone(), report, (visit, inverse))?
+                let (log, config) = (report.adjoint_log(), self.config.clone());
+                let settings = config.coupled(&report.outcomes, &report.relative);
+                let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
+                    let guess = warm.as_ref().map_or(Ok(None), |warm| warm.guess(v))?;
+                    let (c, report) = match &inverse {
+                        Some(inverse) => inverse.adjoint(v, adjoint, q, &config)?,
+                        None => {
+                            adjoint.solve(LinearSystem::new(v, q).with_guess(guess.as_ref()), &settings)?
+                        }
+                    };
+                    if let Some(warm) = &warm {
+                        warm.store_adjoints(&c, &report)?;
+                    }
+                    Ok((c, report))
+                };
+                self.implicit(call, x.clone(), &failed, solve, move |report| locked(&log).push(report))?
             }
         };
         if self.config.on_failure != OnFailure::Skip {
@@ -199,159 +268,27 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
         self.shared.journal.skipped(&failed);
-        Ok(chosen(&failed, call.leaf(x), joined))
+        Ok(select_rows(&failed, call.leaf(x), joined))
     }
 
-    /// The same by the implicit function theorem.
-    fn implicit(
+    /// Returns x on the tape by the implicit function theorem, as if it were the solution; failed rows have no gradient.
+    pub(crate) fn implicit(
         &self,
         call: &Call,
         x: Tensor<2>,
-        report: &Report,
-        (visit, inverse): (Option<Visit>, Option<Inverse>),
-    ) -> Result<Tensor<2>, Error> {
-        let log = report.adjoint_log();
-        let reached = Some((report.outcomes.clone(), report.relative.clone()));
-        let rows = KnownRows { visit, reached, inverse, lost: None };
-        self.joined(call, x, &report.residuals, rows, move |report| locked(&log).push(report))
-    }
-
-    /// x with the gradient it had if it were the solution; rows whose residual is not finite have none.
-    pub(crate) fn joined(
-        &self,
-        call: &Call,
-        x: Tensor<2>,
-        residuals: &[f64],
-        rows: KnownRows,
+        failed: &[bool],
+        solve: impl Fn(&Tensor<2>, &Resolvent, &[Value]) -> Adjoint + Send + Sync + 'static,
         log: impl Fn(AdjointReport) + Send + Sync + 'static,
     ) -> Result<Tensor<2>, Error> {
-        let stand_ins = StandIns::new(residuals);
-        if stand_ins.is_none() && residuals.iter().any(|residual| !residual.is_finite()) {
-            return Ok(call.leaf(x)); // Every row is lost: there is nothing to differentiate.
+        if !failed.is_empty() && !failed.contains(&false) {
+            return Ok(call.leaf(x)); // There is nothing to differentiate.
         }
-        let mut point = vec![Value::from(x.clone())];
-        point.extend(call.fixed.iter().cloned());
-        if let Some(rows) = &stand_ins {
-            point = rows.placed(&call.traced.per_row, point)?;
-        }
-        let tape = call.tape.iter().flatten().cloned().collect();
+        let (point, tape) = (call.point(&x), call.tape.iter().flatten().cloned().collect());
         let (shared, on_failure) = (Arc::clone(&self.shared), self.config.on_failure);
-        let rows = KnownRows { lost: stand_ins.map(|rows| rows.lost), ..rows };
-        call.traced.fix.on_tape(x, tape, point, rows, move |report| {
+        call.traced.fixed_point.on_tape(tape, point, failed, solve, move |report| {
             shared.release.reset();
             shared.journal.pulled_back(&report, on_failure);
             log(report);
         })
-    }
-}
-
-/// The tensors of one call, traced and bound.
-pub(crate) struct Call {
-    pub(crate) traced: Arc<TracedUpdate>,
-    pub(crate) x0: Tensor<2>,
-    /// z and θ off the tape.
-    pub(crate) fixed: Vec<Value>,
-    /// z and θ on the tape, if there is one.
-    tape: Option<Vec<Value>>,
-}
-
-impl Call {
-    pub(crate) fn new<M: Module + Update>(
-        layer: &FixedPoint<M>,
-        x0: &M::State,
-        z: &M::Input,
-    ) -> Result<Self, Error> {
-        let mut live = z.clone().into_values();
-        let parameters = Parameters::of(&layer.update);
-        let random = parameters.random(&live);
-        live.extend(parameters.values.iter().cloned());
-        let states = x0.clone().into_values();
-        if states.iter().chain(&live).any(Value::is_quantized) {
-            return Err(Error::Quantized);
-        }
-        Value::on_one_device(&[states.clone(), live.clone()].concat())?;
-        let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
-        let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
-        let point = [states.clone(), fixed.clone()].concat();
-        let numbers = [x0.numbers(), z.numbers()].concat();
-        let signature = Signature::new(&point, numbers, (&parameters.places, &parameters.flags));
-        let (config, journal) = (&layer.config, &layer.shared.journal);
-        let tracked = live.iter().any(|value| value.device().is_autodiff());
-        let traced = layer.shared.traced.get_or_insert(signature, config.trace_memory, |signature| {
-            TracedUpdate::new(&layer.update, x0, z, &parameters, &signature.types, (config, journal))
-        })?;
-        if !config.check_trace
-            && let Some(found) = random
-        {
-            return Err(Error::NoFunction { place: "update".into(), found });
-        }
-        if config.check_trace && !point.iter().any(Value::is_placeholder) {
-            traced.compare(&layer.update, (x0, z), &parameters, point, tracked)?;
-        }
-        let x0 = run_single(&traced.packing, states)?.try_into_tensor()?;
-        let tape = tracked.then_some(live);
-        Ok(Call { traced, x0, fixed, tape })
-    }
-
-    /// The solution, with every iterate shown to an observer.
-    fn observed<S: Tensors>(
-        &self,
-        x0: &S,
-        observer: &mut Observer<'_, S>,
-    ) -> Result<banach_solve::Solution<Tensor<2>>, Error> {
-        let failure = Failure::default();
-        let solution = self.traced.fix.solve_observed(&self.x0, &self.fixed, &mut |x, progress| {
-            let states = evaluate(&self.traced.unpacking, vec![x.clone().into()]);
-            match states.and_then(|states| x0.rebuild(&mut states.into_iter())) {
-                Ok(x) => {
-                    let &Progress { step, evaluations, residuals, outcomes, .. } = progress;
-                    observer(Step { step, evaluations, x, residuals, outcomes })
-                }
-                Err(error) => {
-                    failure.note(error);
-                    ControlFlow::Break(())
-                }
-            }
-        })?;
-        failure.checked(solution)
-    }
-
-    /// z and θ, on the tape where they are.
-    pub(crate) fn live(&self) -> Vec<Value> {
-        self.tape.clone().unwrap_or_else(|| self.fixed.clone())
-    }
-
-    /// x after so many more applications of g, which are on the tape; rows whose residual is not finite stay, without a gradient.
-    pub(crate) fn unrolled(&self, x: Tensor<2>, residuals: &[f64], steps: usize) -> Result<Tensor<2>, Error> {
-        let lost: Vec<bool> = residuals.iter().map(|residual| !residual.is_finite()).collect();
-        let mut point = [vec![x.clone().into()], self.live()].concat();
-        if lost.contains(&true) {
-            let Some(rows) = StandIns::new(residuals) else { return Ok(self.leaf(x)) };
-            point = rows.placed(&self.traced.per_row, point)?;
-        }
-        let (start, q) = point.split_at(1);
-        let apply = |x: Value| run_single(&self.traced.fix.g, [vec![x], q.to_vec()].concat());
-        let end = (0..steps).try_fold(start[0].clone(), |x, _| apply(x))?;
-        Ok(chosen(&lost, x, end.try_into_tensor()?))
-    }
-
-    /// The fixed point as a line of the program that is being traced: nothing is solved yet.
-    fn record<S: Tensors>(&self, x0: &S) -> Result<Solution<S>, Error> {
-        let mut builder = Builder::new();
-        let inputs: Vec<Var> = self.traced.fix.g.input_types().map(|ty| builder.input(ty.clone())).collect();
-        let flat = self.traced.fix.write(&mut builder, &inputs);
-        let states = builder.inline(&self.traced.unpacking, &[flat]);
-        let program = builder.finish(states);
-        let values =
-            std::iter::once(self.x0.clone().into()).chain(self.fixed.iter().cloned()).collect::<Vec<Value>>();
-        let states = record(&program, &values)?;
-        Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, Report::recorded()))
-    }
-
-    /// The same numbers at the end of the tape, so that what follows can be differentiated.
-    pub(crate) fn leaf(&self, x: Tensor<2>) -> Tensor<2> {
-        let tracked = self.tape.iter().flatten().map(Value::device).find(Device::is_autodiff);
-        let device = tracked.unwrap_or_else(|| x.device());
-        Tensor::zeros(x.dims(), (&device, x.dtype())).require_grad() + x
     }
 }

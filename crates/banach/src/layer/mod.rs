@@ -1,8 +1,11 @@
 //! The fixed-point layer, its starts and its warm starts.
 
+pub(crate) mod call;
+mod display;
 pub(crate) mod fixed_point;
-pub(crate) mod memory;
-pub(crate) mod observed;
-pub(crate) mod shared;
-pub(crate) mod start;
+mod observed;
+pub(crate) mod sample_cache;
+mod shared;
+mod start;
+pub(crate) mod step;
 pub(crate) mod warm;

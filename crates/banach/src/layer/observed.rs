@@ -2,39 +2,21 @@
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
+use crate::layer::step::Step;
 use crate::settings::gradient::Gradient;
 use crate::settings::report::Solution;
 use crate::tracing::update::Update;
-use banach_solve::{FixedPointSolver, Outcome};
+use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use std::ops::ControlFlow;
 
-/// One step of a solve.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Step<'a, S> {
-    /// Steps taken so far; the start is step 0.
-    pub step: usize,
-    /// Evaluations of g so far.
-    pub evaluations: usize,
-    /// The iterate x; rows that have ended stay where they ended.
-    pub x: S,
-    /// The residual `‖g(x) - x‖` of every row.
-    pub residuals: &'a [f64],
-    /// How rows ended; none for those under way.
-    pub outcomes: &'a [Option<Outcome>],
-}
-
-/// What an observer does with a step.
-pub(crate) type Observer<'o, S> = dyn FnMut(Step<'_, S>) -> ControlFlow<()> + 'o;
-
 impl<M: Module + Update> FixedPoint<M> {
-    /// The fixed point from a given start, where a closure sees every iterate and may end the solve by `Break`: rows under
-    /// way then end as [`Outcome::Stopped`](banach_solve::Outcome::Stopped). The solution has the gradient that it has
-    /// without an observer.
+    /// Solves from a given start and shows every iterate to a closure, which may end the solve by `Break`: active rows then
+    /// end as [`Outcome::Stopped`](banach_solve::Outcome::Stopped). The gradient of the solution does not depend on the
+    /// observer.
     ///
     /// The solve runs on the device of the tensors, line by line and in the precision of the state, on all rows until the
-    /// last has ended: it is slower than [`solve_from`](Self::solve_from), and equal to it but for rounding.
+    /// last has ended. It is slower than [`solve_from`](Self::solve_from), and its result differs only by rounding.
     ///
     /// ```
     /// # use banach::{FixedPointConfig, Update};
@@ -61,8 +43,8 @@ impl<M: Module + Update> FixedPoint<M> {
     /// ```
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Setting`] inside a trace, for Newton's method, whose line search evaluates g beside
-    /// the iterates, and for [`Gradient::Shine`](crate::Gradient::Shine).
+    /// As [`solve`](Self::solve); [`Error::Setting`] inside a trace, for Newton's method, whose line search evaluates g at
+    /// other points than the iterates, and for [`Gradient::Shine`](crate::Gradient::Shine).
     pub fn solve_observed(
         &self,
         x0: M::State,

@@ -1,25 +1,24 @@
-//! The loss of a learned start, its distance from the solutions.
+//! The loss of a learned start: its distance from the solutions.
 
 use crate::error::Error;
 use crate::layer::fixed_point::FixedPoint;
-use crate::layer::warm::named;
 use crate::settings::report::Solution;
-use crate::tracing::flatten::types_of;
+use crate::tracing::layout::{type_list, types_of};
 use crate::tracing::update::{Update, start_of};
 use banach_program::{Tensors, Value};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor};
 
 impl<M: Module + Update> FixedPoint<M> {
-    /// The mean of `(start(z) - x̂)²` over the numbers of rows that did not fail, with x̂ held fixed: the loss of an
+    /// Returns the mean of `(start(z) - x̂)²` over the elements of rows that did not fail, with x̂ held fixed: the loss of an
     /// [`Update::start`] that has parameters of its own.
     ///
-    /// x̂ does not depend on where a solve begins, so no gradient of x̂ ever reaches such parameters: this loss does, beside
-    /// the one the network is trained for, and the closer the start, the fewer the steps. It reaches z too where z is on
-    /// the tape; pass `z.detach()` if only the start shall learn. Where every row failed it is 0, without a gradient.
+    /// x̂ does not depend on the start of a solve, so no gradient of x̂ reaches these parameters. Add this loss to the
+    /// training loss: the closer the start, the fewer the steps. Its gradient also reaches z if z is on the tape; pass
+    /// `z.detach()` to train the start alone. If every row failed, the loss is 0, without a gradient.
     ///
-    /// The idea is that of the skip DEQ: A. Pal, A. Edelman and C. Rackauckas, "Mixing implicit and explicit deep learning
-    /// with skip DEQs and infinite time neural ODEs (continuous DEQs)" (2022).
+    /// Reference, for the skip DEQ: A. Pal, A. Edelman and C. Rackauckas, "Mixing implicit and explicit deep learning with
+    /// skip DEQs and infinite time neural ODEs (continuous DEQs)" (2022).
     ///
     /// ```
     /// # use banach::{FixedPointConfig, Update};
@@ -54,8 +53,8 @@ impl<M: Module + Update> FixedPoint<M> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Setting`] inside a trace, where nothing is solved yet and x̂ cannot be held fixed; [`Error::Program`] where
-    /// the solution is that of a batch of another size.
+    /// [`Error::Setting`] inside a trace, where x̂ is not solved for yet and cannot be held fixed; [`Error::Program`] for the
+    /// solution of a batch of another size.
     pub fn start_loss(&self, z: M::Input, solution: &Solution<M::State>) -> Result<Tensor<1>, Error> {
         let start = start_of(self.update(), &z)?.into_values();
         let found = solution.value().clone().into_values();
@@ -65,7 +64,7 @@ impl<M: Module + Update> FixedPoint<M> {
         }
         let (types, expected) = (types_of(&found), types_of(&start));
         if types != expected {
-            let (what, found, expected) = ("the solution".into(), named(&types), named(&expected));
+            let (what, found, expected) = ("the solution".into(), type_list(&types), type_list(&expected));
             return Err(banach_program::Error::Mismatch { what, found, expected }.into());
         }
         let outcomes = &solution.report().outcomes;
@@ -87,9 +86,9 @@ impl<M: Module + Update> FixedPoint<M> {
             squares.push((start - found.to_device(&device)).select(0, sound).square().sum());
         }
         let sum = squares.into_iter().reduce(|sum, more| sum + more);
-        let sum =
-            sum.unwrap_or_else(|| panic!("found a state of no tensor, expected a solution of one or more"));
-        // Burn's gradient of a division by a number is that of single precision.
+        let sum = sum
+            .unwrap_or_else(|| panic!("bug: found a solution without a state tensor, expected one or more"));
+        // Burn computes the gradient of a division by a number in single precision.
         Ok(sum.mul_scalar(1.0 / count.max(1) as f64))
     }
 }

@@ -1,46 +1,42 @@
 //! Warm starts: states and adjoints cached by sample id.
 
 use crate::error::Error;
-use crate::layer::fixed_point::FixedPoint;
-use crate::layer::memory::{Memory, WarmStatistics};
-use crate::settings::report::{AdjointReport, Report, Solution, locked};
-use crate::tracing::flatten::run_single;
-use crate::tracing::traced::TracedUpdate;
-use crate::tracing::update::{Update, start_of};
-use banach_program::{Kind, Type, Value, evaluate};
-use burn::module::Module;
+use crate::layer::sample_cache::{SampleCache, WarmStatistics};
+use crate::settings::lock::locked;
+use crate::settings::report::{AdjointReport, Report};
+use crate::tracing::layout::{Packing, type_list};
+use banach_program::{Kind, Type, Value};
 use burn::tensor::{DType, Tensor, TensorData};
 use std::fmt::{Debug, Formatter};
 use std::sync::{Arc, Mutex};
 
-/// The states and adjoints at which solves of the same samples ended last, under ids that do not change from epoch to
-/// epoch, or from frame to frame.
+/// A cache of the last states and adjoints of samples, by ids that do not change from epoch to epoch or from frame to frame.
 ///
-/// While a network trains, or a sequence runs, a sample's solution moves little from one visit to the next:
-/// [`FixedPoint::solve_warm`] begins forward at the sample's last x̂, and backward at its last adjoint c. What it gives is
-/// the same, within the tolerance: x̂ = g(x̂, z) and c = Jᵀ c + v say nothing of where a solve begins, so neither does the
-/// gradient. A state that still suffices is taken as it is, for one look at g.
+/// While a network trains, or a sequence advances, the solution for a sample changes little between solves.
+/// [`FixedPoint::solve_warm`](crate::FixedPoint::solve_warm) begins forward at the last x̂ of the sample, and backward at its
+/// last adjoint c. The solution and its gradient do not depend on it beyond the tolerance, since the equations x̂ = g(x̂, z)
+/// and c = Jᵀ c + v do not contain the start. A cached state that still meets the tolerance is accepted after one evaluation
+/// of g.
 ///
-/// **When** samples return: training over epochs, video, control, simulation in steps. An update with several fixed
-/// points tends to stay at the one it found. **Cost**: [`bytes`](Self::bytes) in the memory of the host, one state and one
-/// adjoint for each sample; states on another device are copied there and back. **Needs** an id for each row of a
-/// batch that is never another sample's.
+/// **When** samples recur: training over epochs, video, control, simulation in time steps. An update with several fixed
+/// points tends to stay at the one it found. **Cost**: [`bytes`](Self::bytes) in host memory, one state and one adjoint for
+/// each sample; states on another device are copied to the host and back. **Needs** an id for each row of a batch that is
+/// unique to the sample.
 ///
-/// Remembered are states of rows that did not fail, and adjoints of such rows that converged; a row that fails is
-/// forgotten, and begins at [`Update::start`] the next time. So nothing that is not finite is ever remembered. Adjoints
-/// that are approximate by choice ([`LinearSolver::Identity`](banach_solve::LinearSolver::Identity),
-/// [`Truncated`](banach_solve::Truncated)) begin where they always do. Where one id stands at several rows of a batch, all of
-/// them begin at the same state, and what the last of them gives is remembered. Where the update mixes rows, they are
-/// remembered together or not at all, and each is found by its own id again.
+/// The cache holds states of rows that did not fail, and adjoints of such rows that converged. A row that fails is removed,
+/// and begins at [`Update::start`](crate::Update::start) the next time, so every cached value is finite. Adjoints that are
+/// approximate by choice ([`LinearSolver::Identity`](banach_solve::LinearSolver::Identity),
+/// [`Truncated`](banach_solve::Truncated)) are not cached. If an id occurs in several rows of a batch, these rows begin at
+/// the same state, and the result of the last one is stored. If the update mixes rows, a batch is stored as a whole or not
+/// at all, and each row can be found by its own id.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | `capacity` | none | `>= 1` | samples that are remembered; the one not used for the longest time goes first |
+/// | `capacity` | none | `>= 1` | cached samples; the least recently used is dropped first |
 ///
-/// A capacity below the number of samples finds little: by the time a sample returns, it is gone.
+/// With a capacity below the number of samples, most samples are dropped before they recur.
 ///
-/// Clones share what is remembered, among threads too. It is not saved with the network: after loading, the first
-/// visit fills it again.
+/// Clones share the cache, also between threads. It is not saved with the network.
 ///
 /// ```
 /// # use banach::{FixedPointConfig, Update};
@@ -67,18 +63,18 @@ use std::sync::{Arc, Mutex};
 /// ```
 #[derive(Clone)]
 pub struct WarmStarts {
-    memory: Arc<Mutex<Memory>>,
+    cache: Arc<Mutex<SampleCache>>,
 }
 
 impl Debug for WarmStarts {
-    /// The count alone, not the states.
+    /// Prints the number of samples.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         write!(f, "WarmStarts of {} samples", self.len())
     }
 }
 
 impl WarmStarts {
-    /// Nothing is remembered yet, and so many samples at most will be.
+    /// Creates an empty cache for at most `capacity` samples.
     ///
     /// # Errors
     /// [`Error::Setting`] for a capacity of 0.
@@ -86,54 +82,54 @@ impl WarmStarts {
         if capacity == 0 {
             return Err(Error::setting("capacity", capacity, "at least one sample"));
         }
-        Ok(WarmStarts { memory: Arc::new(Mutex::new(Memory::new(capacity))) })
+        Ok(WarmStarts { cache: Arc::new(Mutex::new(SampleCache::new(capacity))) })
     }
 
-    /// Samples that are remembered.
+    /// Returns the number of cached samples.
     pub fn len(&self) -> usize {
-        locked(&self.memory).len()
+        locked(&self.cache).len()
     }
 
-    /// Whether none is.
+    /// Returns whether the cache is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Bytes of their numbers; what it takes to find them comes on top.
+    /// Returns the bytes of the cached states and adjoints, without the index.
     pub fn bytes(&self) -> usize {
-        locked(&self.memory).bytes()
+        locked(&self.cache).bytes()
     }
 
-    /// How often something was remembered that a solve began with, since this was made.
+    /// Returns the hits and misses since the cache was created.
     pub fn statistics(&self) -> WarmStatistics {
-        locked(&self.memory).statistics
+        locked(&self.cache).statistics
     }
 
-    /// Forgets all samples; the statistics stay.
+    /// Removes all samples, and keeps the statistics.
     pub fn clear(&self) {
-        locked(&self.memory).clear();
+        locked(&self.cache).clear();
     }
 
-    /// A solve of samples with these ids.
-    pub(crate) fn visit(&self, ids: &[u64], traced: &Arc<TracedUpdate>) -> Result<Visit, Error> {
-        let states: Vec<&Type> = traced.unpacking.output_types().collect();
+    /// Begins a solve of samples with these ids.
+    pub(crate) fn solve(&self, ids: &[u64], packing: &Arc<Packing>) -> Result<WarmSolve, Error> {
+        let states = packing.states();
         if states.iter().any(|state| state.shape.first() != Some(&ids.len())) {
-            return Err(Error::Ids { found: ids.len(), state: named(states) });
+            return Err(Error::Ids { found: ids.len(), state: type_list(states) });
         }
         let row = |state: &&Type| Type::new(state.shape[1..].to_vec(), state.kind);
         let form: Arc<[Type]> = states.iter().map(row).collect();
-        let memory = locked(&self.memory);
+        let cache = locked(&self.cache);
         for &id in ids {
-            if let Some(found) = memory.form(id).filter(|found| **found != *form) {
-                let (found, expected) = (named(found), named(&*form));
+            if let Some(found) = cache.form(id).filter(|found| **found != *form) {
+                let (found, expected) = (type_list(found), type_list(&*form));
                 return Err(Error::Remembered { id, found, expected });
             }
         }
-        let (memory, traced) = (Arc::clone(&self.memory), Arc::clone(traced));
-        Ok(Visit { memory, ids: ids.into(), traced, form, sound: vec![] })
+        let (cache, packing) = (Arc::clone(&self.cache), Arc::clone(packing));
+        Ok(WarmSolve { cache, ids: ids.into(), packing, form, sound: vec![] })
     }
 
-    /// Why nothing can be remembered of a solve that is only written down.
+    /// Returns the error of a warm solve inside a trace.
     pub(crate) fn in_a_trace() -> Error {
         let expected = "a call outside: a traced program runs again with other samples; `solve_from` takes a start as a \
                         tensor there";
@@ -141,45 +137,27 @@ impl WarmStarts {
     }
 }
 
-impl<M: Module + Update> FixedPoint<M> {
-    /// The fixed point from the states remembered of samples with these ids, one for each row of the batch, and from
-    /// [`Update::start`] where none is; remembers x̂ and, once `backward` has run, the adjoints. See [`WarmStarts`].
-    ///
-    /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Ids`] for another number of ids than rows, [`Error::Remembered`] where the
-    /// states remembered have other shapes or another dtype, [`Error::Setting`] inside a trace.
-    pub fn solve_warm(
-        &self,
-        z: M::Input,
-        ids: &[u64],
-        warm: &WarmStarts,
-    ) -> Result<Solution<M::State>, Error> {
-        let x0 = start_of(self.update(), &z)?;
-        self.solve_known(x0, z, Some((warm, ids)))
-    }
-}
-
-/// One solve, forward and backward, of samples that have ids.
+/// One solve of cached samples, forward and backward.
 #[derive(Debug)]
-pub(crate) struct Visit {
-    memory: Arc<Mutex<Memory>>,
+pub(crate) struct WarmSolve {
+    cache: Arc<Mutex<SampleCache>>,
     ids: Arc<[u64]>,
-    traced: Arc<TracedUpdate>,
-    /// The types of one sample's part of every state tensor.
+    packing: Arc<Packing>,
+    /// The types of the row of one sample in every state tensor.
     form: Arc<[Type]>,
-    /// Which samples did not fail forward.
+    /// Which samples did not fail in the forward solve.
     sound: Vec<bool>,
 }
 
-impl Visit {
-    /// Puts the states that are remembered into the flat start; how many of its rows are remembered as a whole.
+impl WarmSolve {
+    /// Writes the cached states into the flat start, and returns how many of its rows are cached completely.
     pub(crate) fn begin(&self, x0: &mut Tensor<2>) -> Result<usize, Error> {
-        let mut memory = locked(&self.memory);
-        let (bytes, hits) = self.written(&mut memory, |memory, sample| memory.state(self.ids[sample]));
+        let mut cache = locked(&self.cache);
+        let (bytes, hits) = self.written(&mut cache, |cache, sample| cache.state(self.ids[sample]));
         let count = self.ids.len();
-        memory.statistics.hits += hits;
-        memory.statistics.misses += count - hits;
-        drop(memory);
+        cache.statistics.hits += hits;
+        cache.statistics.misses += count - hits;
+        drop(cache);
         if hits == 0 {
             return Ok(0);
         }
@@ -189,55 +167,55 @@ impl Visit {
         Ok(if rows == count { hits } else { rows * usize::from(hits == count) })
     }
 
-    /// Remembers the states of rows that did not fail, and forgets those that did.
-    pub(crate) fn remember_states(&mut self, x: &Tensor<2>, report: &Report) -> Result<(), Error> {
+    /// Stores the states of rows that did not fail, and removes the samples of rows that failed.
+    pub(crate) fn store_states(&mut self, x: &Tensor<2>, report: &Report) -> Result<(), Error> {
         let rows = report.outcomes.iter().zip(&report.residuals);
-        self.sound = self.of_samples(rows.map(|(row, residual)| !row.is_failure() && residual.is_finite()));
+        self.sound = self.by_sample(rows.map(|(row, residual)| !row.is_failure() && residual.is_finite()));
         let states = self.read(x)?;
-        let mut memory = locked(&self.memory);
+        let mut cache = locked(&self.cache);
         for ((&id, sound), state) in self.ids.iter().zip(&self.sound).zip(states) {
-            if *sound { memory.remember(id, &self.form, state) } else { memory.forget(id) }
+            if *sound { cache.store(id, &self.form, state) } else { cache.forget(id) }
         }
         Ok(())
     }
 
-    /// The adjoints that are remembered, flat as the cotangent v; not a number where none is.
+    /// Returns the cached adjoints in the shape of the cotangent v, with NaN for samples without one.
     pub(crate) fn guess(&self, v: &Tensor<2>) -> Result<Option<Tensor<2>>, Error> {
-        let mut memory = locked(&self.memory);
-        let (bytes, hits) = self.written(&mut memory, |memory, sample| {
-            memory.adjoint(self.ids[sample], &self.form).filter(|_| self.sound[sample])
+        let mut cache = locked(&self.cache);
+        let (bytes, hits) = self.written(&mut cache, |cache, sample| {
+            cache.adjoint(self.ids[sample], &self.form).filter(|_| self.sound[sample])
         });
-        memory.statistics.adjoint_hits += hits;
-        memory.statistics.adjoint_misses += self.ids.len() - hits;
-        drop(memory);
+        cache.statistics.adjoint_hits += hits;
+        cache.statistics.adjoint_misses += self.ids.len() - hits;
+        drop(cache);
         if hits == 0 { Ok(None) } else { self.packed(bytes, v).map(Some) }
     }
 
-    /// Remembers the adjoints that converged, of rows that did not fail forward.
-    pub(crate) fn remember_adjoints(&self, c: &Tensor<2>, report: &AdjointReport) -> Result<(), Error> {
+    /// Stores the adjoints that converged, of rows that did not fail in the forward solve.
+    pub(crate) fn store_adjoints(&self, c: &Tensor<2>, report: &AdjointReport) -> Result<(), Error> {
         let rows = report.outcomes.iter().zip(&report.residuals);
-        let sound = self.of_samples(rows.map(|(row, residual)| row.is_converged() && residual.is_finite()));
-        // Approximations by choice are not even copied to the host.
+        let sound = self.by_sample(rows.map(|(row, residual)| row.is_converged() && residual.is_finite()));
+        // If no adjoint converged, nothing is copied to the host.
         let mut adjoints = if sound.contains(&true) { self.read(c)? } else { vec![] }.into_iter();
-        let mut memory = locked(&self.memory);
+        let mut cache = locked(&self.cache);
         for (sample, &id) in self.ids.iter().enumerate() {
             let kept = adjoints.next().filter(|_| self.sound[sample] && sound[sample]);
-            memory.remember_adjoint(id, &self.form, kept);
+            cache.store_adjoint(id, &self.form, kept);
         }
         Ok(())
     }
 
-    /// What holds of every sample, from what holds of the rows that are solved: one for each sample, or one for all.
-    fn of_samples(&self, rows: impl Iterator<Item = bool>) -> Vec<bool> {
+    /// Returns a property of every sample from that of every solved row: one row for each sample, or one row for all.
+    fn by_sample(&self, rows: impl Iterator<Item = bool>) -> Vec<bool> {
         let rows: Vec<bool> = rows.collect();
         if rows.len() == self.ids.len() { rows } else { vec![rows.iter().all(|row| *row); self.ids.len()] }
     }
 
-    /// Every sample's bytes in a flat `[rows, n]`, one state tensor after the other.
+    /// Returns the bytes of every sample in a flat `[rows, n]`, one state tensor after the other.
     fn read(&self, flat: &Tensor<2>) -> Result<Vec<Box<[u8]>>, Error> {
         let count = self.ids.len();
         let mut samples: Vec<Vec<u8>> = vec![vec![]; count];
-        for state in evaluate(&self.traced.unpacking, vec![flat.clone().into()])? {
+        for state in self.packing.unpack(flat.clone())? {
             let data = state.into_data();
             let size = data.as_bytes().len().checked_div(count).unwrap_or(0);
             for (at, sample) in samples.iter_mut().enumerate() {
@@ -247,18 +225,18 @@ impl Visit {
         Ok(samples.into_iter().map(Vec::into_boxed_slice).collect())
     }
 
-    /// The bytes of every state tensor, from those found for the samples, and how many were found; all ones, which are not
-    /// a number in any precision, where none are.
+    /// Returns the bytes of every state tensor from those found for the samples, and the number of samples found. Missing
+    /// samples are filled with ones, which is NaN in every precision.
     fn written(
         &self,
-        memory: &mut Memory,
-        find: impl for<'a> Fn(&'a mut Memory, usize) -> Option<&'a [u8]>,
+        cache: &mut SampleCache,
+        find: impl for<'a> Fn(&'a mut SampleCache, usize) -> Option<&'a [u8]>,
     ) -> (Vec<Vec<u8>>, usize) {
         let sizes: Vec<usize> = self.form.iter().map(|row| row.len() * precision(row).size()).collect();
         let mut states: Vec<Vec<u8>> = sizes.iter().map(|size| vec![0xff; size * self.ids.len()]).collect();
         let mut found = 0;
         for at in 0..self.ids.len() {
-            let Some(mut rest) = find(memory, at) else { continue };
+            let Some(mut rest) = find(cache, at) else { continue };
             found += 1;
             for (state, &size) in states.iter_mut().zip(&sizes) {
                 let (row, left) = rest.split_at(size);
@@ -269,7 +247,7 @@ impl Visit {
         (states, found)
     }
 
-    /// State tensors, given as bytes, as one flat `[rows, n]` on the device of another.
+    /// Packs state tensors, given as bytes, into one flat `[rows, n]` on the device of another tensor.
     fn packed(&self, bytes: Vec<Vec<u8>>, like: &Tensor<2>) -> Result<Tensor<2>, Error> {
         let states = bytes.into_iter().zip(&*self.form).map(|(bytes, row)| {
             let (count, dtype) = (self.ids.len() * row.len(), precision(row));
@@ -278,19 +256,14 @@ impl Visit {
                 std::iter::once(self.ids.len()).chain(row.shape.iter().copied()).collect();
             Value::from(Tensor::<1>::from_data(data, (&like.device(), dtype))).reshaped(&shape)
         });
-        Ok(run_single(&self.traced.packing, states.collect())?.try_into_tensor()?)
+        self.packing.pack(states.collect())
     }
 }
 
-/// The precision of a state.
+/// Returns the precision of a state.
 fn precision(state: &Type) -> DType {
     match state.kind {
         Kind::Float(dtype) => dtype.into(),
         Kind::Int(_) | Kind::Bool => panic!("found a state of {state}, expected a float tensor"),
     }
-}
-
-/// Types as a person reads them.
-pub(crate) fn named<'a>(types: impl IntoIterator<Item = &'a Type>) -> String {
-    types.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

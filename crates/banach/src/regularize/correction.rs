@@ -1,43 +1,43 @@
-//! Losses on the trajectory of an iteration: states of the iteration, each with a gradient of its own.
+//! Losses on the trajectory of an iteration: iterates, each with a gradient of its own.
 
-use crate::calculus::known_rows::KnownRows;
+use crate::calculus::resolvent::Resolvent;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
-use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::layer::call::Call;
+use crate::layer::fixed_point::FixedPoint;
 use crate::settings::strict::strict_config;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::chosen;
+use crate::tracing::row_substitution::select_rows;
 use crate::tracing::update::{Update, start_of};
-use banach_program::{Tensors, Value, evaluate};
+use banach_program::{Tensors, Value};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-/// Which gradient a state of the iteration has.
+/// The gradient of an iterate.
 #[derive(Clone, Debug, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum StateGradient {
-    /// That of the last applications of g, with the state before them held fixed: 1 is the one-step gradient ∂g/∂(z, θ) (Fung et
-    /// al., "JFB: Jacobian-Free Backpropagation for Implicit Networks", 2022), more are the unrolled phantom gradient (Geng et
-    /// al., "On Training Implicit Models", 2021), and as many as the state is steps away from the start are the exact gradient of
-    /// that state. Memory grows with the applications.
+    /// The gradient of the last applications of g, with the state before them held fixed. One application gives the one-step
+    /// gradient ∂g/∂(z, θ) (Fung et al., "JFB: Jacobian-Free Backpropagation for Implicit Networks", 2022), several give the
+    /// unrolled phantom gradient (Geng et al., "On Training Implicit Models", 2021), and all steps from the start give the
+    /// exact gradient of the iterate. Memory grows with the number of applications.
     Steps(usize),
-    /// That of the implicit function theorem as if the state were the solution: `(I - J)⁻¹ ∂g/∂(z, θ)` there. It is exact at the
-    /// solution and an approximation before.
+    /// The gradient of the implicit function theorem as if the iterate were the solution: `(I - J)⁻¹ ∂g/∂(z, θ)` at the
+    /// iterate. It is exact at the solution, and an approximation before.
     Implicit,
 }
 
 strict_config!(as_config StateGradient);
 
 strict_config! {
-    /// States `x_t` of plain iteration, `x_{t+1} = g(x_t, z)`, each with a gradient.
+    /// Iterates `x_t` of plain iteration, `x_{t+1} = g(x_t, z)`, each with a gradient.
     ///
-    /// A loss on them, beside that on x̂, makes the iteration itself head for what is wanted, and makes training steadier: fixed-point
-    /// correction (Bai, Geng, Savani and Kolter, "Deep Equilibrium Optical Flow Estimation", 2022), with
-    /// `Σ_i γ^(n-i) ℓ(x_{t_i})` for n states, [`discounted`].
+    /// A loss on them in addition to that on x̂ stabilises training: fixed-point correction (Bai, Geng, Savani and Kolter,
+    /// "Deep Equilibrium Optical Flow Estimation", 2022), with `Σ_i γ^(n-i) ℓ(x_{t_i})` for n iterates, [`discounted`].
     ///
     /// | setting | default | range | effect |
     /// | :-- | :-- | :-- | :-- |
-    /// | `at` | given | rising, each `>= 1` | the steps t after which states are taken |
-    /// | `gradient` | `Steps(1)` | `Steps(k)` with `k >= 1`, `Implicit` | the gradient of each |
+    /// | `at` | given | increasing, each `>= 1` | the steps t of the iterates |
+    /// | `gradient` | `Steps(1)` | `Steps(k)` with `k >= 1`, `Implicit` | the gradient of each iterate |
     ///
     /// ```
     /// # use banach::{FixedPointConfig, Update};
@@ -64,30 +64,30 @@ strict_config! {
     #[derive(Debug, PartialEq, Eq)]
     pub struct FixedPointCorrection {
         given {
-            /// The steps after which states are taken, rising.
+            /// The steps of the iterates, increasing.
             at: Vec<usize>,
         }
         defaults {
-            /// The gradient of each.
+            /// The gradient of each iterate.
             with_gradient(gradient: StateGradient = StateGradient::Steps(1)),
         }
     }
 }
 
 impl FixedPointCorrection {
-    /// `count` states evenly spread over a number of steps, the last after all of them.
+    /// Selects `count` iterates evenly spread over a number of steps; the last one is that of the last step.
     pub fn evenly(steps: usize, count: usize) -> Self {
         let mut at: Vec<usize> = (1..=count).map(|part| (part * steps).div_ceil(count)).collect();
         at.dedup();
         FixedPointCorrection::new(at)
     }
 
-    /// `count` states after different steps drawn from `1..=steps`, each as likely, the same for the same seed.
+    /// Selects `count` iterates of different steps drawn uniformly from `1..=steps`; equal seeds give equal steps.
     pub fn sampled(steps: usize, count: usize, seed: u64) -> Self {
         let mut state = seed;
         let (mut at, mut missing) = (vec![], count.min(steps));
         for step in 1..=steps {
-            // Of those that are left, `missing` are wanted.
+            // `missing` of the remaining steps are still to be drawn.
             let left = (steps - step + 1) as u64;
             if splitmix(&mut state) % left < missing as u64 {
                 at.push(step);
@@ -97,7 +97,7 @@ impl FixedPointCorrection {
         FixedPointCorrection::new(at)
     }
 
-    /// The states, from [`Update::start`].
+    /// Returns the iterates from [`Update::start`].
     ///
     /// # Errors
     /// As [`states_from`](Self::states_from).
@@ -110,12 +110,12 @@ impl FixedPointCorrection {
         self.states_from(layer, x0, z)
     }
 
-    /// The states, from a given start, which gets no gradient. A row that becomes not finite stays at the last state that was,
-    /// without a gradient.
+    /// Returns the iterates from a given start, which has no gradient. A row that becomes not finite stays at its last finite
+    /// iterate, without a gradient.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings with no meaning, and inside a trace, where no state can be held fixed; an update that cannot
-    /// be traced.
+    /// [`Error::Setting`] for settings outside their range, and inside a trace, where no state can be held fixed; an update
+    /// that cannot be traced.
     pub fn states_from<M: Module + Update>(
         &self,
         layer: &FixedPoint<M>,
@@ -123,25 +123,25 @@ impl FixedPointCorrection {
         z: M::Input,
     ) -> Result<Vec<M::State>, Error> {
         self.validate()?;
-        let call = Call::new(layer, &x0, &z)?;
+        let call = layer.call(&x0, &z)?;
         if Value::from(call.x0.clone()).is_placeholder() {
             let expected = "plain tensors or tensors on the tape: inside a trace no state can be held fixed";
             return Err(Error::setting("x0", "a placeholder of a trace", expected));
         }
-        let mut way = Way::new(&call)?;
+        let mut trajectory = Trajectory::new(&call);
         let mut states = vec![];
         for step in 0..=self.at.last().copied().unwrap_or(0) {
             let ahead = if let StateGradient::Steps(steps) = self.gradient { steps } else { 0 };
-            way.keep(self.at.iter().copied().filter(|at| at.saturating_sub(ahead) == step));
+            trajectory.keep(self.at.iter().copied().filter(|at| at.saturating_sub(ahead) == step));
             if self.at.contains(&step) {
                 let flat = match self.gradient {
-                    StateGradient::Steps(steps) => way.unrolled(step, steps.min(step))?,
-                    StateGradient::Implicit => way.implicit(layer)?,
+                    StateGradient::Steps(steps) => trajectory.unrolled(step, steps.min(step))?,
+                    StateGradient::Implicit => trajectory.implicit(layer)?,
                 };
-                let state = evaluate(&call.traced.unpacking, vec![flat.into()])?;
+                let state = call.traced.update.packing.unpack(flat)?;
                 states.push(x0.rebuild(&mut state.into_iter())?);
             }
-            way.walk()?;
+            trajectory.advance()?;
         }
         Ok(states)
     }
@@ -150,7 +150,7 @@ impl FixedPointCorrection {
         let rising = self.at.windows(2).all(|pair| pair[0] < pair[1]);
         if self.at.first().is_none_or(|&first| first == 0) || !rising {
             let found = format!("{:?}", self.at);
-            return Err(Error::setting("at", found, "steps of at least 1, rising, at least one of them"));
+            return Err(Error::setting("at", found, "one or more steps, increasing, each at least 1"));
         }
         match self.gradient {
             StateGradient::Steps(0) => Err(Error::setting("gradient", "Steps(0)", "at least one step")),
@@ -159,78 +159,75 @@ impl FixedPointCorrection {
     }
 }
 
-/// `Σ_i γ^(n-i) ℓ(x_i)` over n states: the last counts whole, each before it γ times as much.
+/// Returns `Σ_i γ^(n-i) ℓ(x_i)` over n states.
 ///
 /// # Errors
-/// [`Error::Setting`] where there is no state.
+/// [`Error::Setting`] without a state.
 pub fn discounted<S>(states: &[S], gamma: f64, loss: impl Fn(&S) -> Tensor<1>) -> Result<Tensor<1>, Error> {
     let sum = states.iter().map(loss).reduce(|sum, loss| sum * gamma + loss);
     sum.ok_or_else(|| Error::setting("states", "empty", "at least one state"))
 }
 
-/// The way of plain iteration, off the tape.
-struct Way<'a> {
+/// The trajectory of plain iteration, off the tape.
+struct Trajectory<'a> {
     call: &'a Call,
-    /// The state where it is now.
+    /// The current state.
     x: Tensor<2>,
-    /// Rows that left the finite numbers.
-    lost: Vec<bool>,
-    /// States from which something will be unrolled, by the step it leads to.
+    /// Rows that became not finite.
+    failed: Vec<bool>,
+    /// States from which later steps are unrolled, by the step they lead to.
     kept: Vec<(usize, Tensor<2>)>,
 }
 
-impl<'a> Way<'a> {
-    fn new(call: &'a Call) -> Result<Self, Error> {
+impl<'a> Trajectory<'a> {
+    fn new(call: &'a Call) -> Self {
         let x = call.x0.clone();
-        Ok(Way { call, lost: vec![false; x.dims()[0]], x, kept: vec![] })
+        Trajectory { call, failed: vec![false; x.dims()[0]], x, kept: vec![] }
     }
 
-    /// Keeps the state where it is now for the steps that are unrolled from here.
+    /// Keeps the current state for the steps that are unrolled from here.
     fn keep(&mut self, steps: impl Iterator<Item = usize>) {
         self.kept.extend(steps.map(|step| (step, self.x.clone())));
     }
 
-    fn walk(&mut self) -> Result<(), Error> {
-        let next: Tensor<2> = self.apply(self.x.clone().into(), &self.call.fixed)?.try_into_tensor()?;
-        for (lost, sound) in self.lost.iter_mut().zip(sound_rows(&next)) {
-            *lost |= !sound;
+    /// Moves on by one application of g. Rows that become not finite stay.
+    fn advance(&mut self) -> Result<(), Error> {
+        let next = self.call.update(self.x.clone().into(), &self.call.fixed)?.try_into_tensor()?;
+        for (failed, found) in self.failed.iter_mut().zip(not_finite(&next)) {
+            *failed |= found;
         }
-        self.x = chosen(&self.lost, self.x.clone(), next);
+        self.x = select_rows(&self.failed, self.x.clone(), next);
         Ok(())
     }
 
-    fn apply(&self, x: Value, q: &[Value]) -> Result<Value, Error> {
-        run_single(&self.call.traced.fix.g, [vec![x], q.to_vec()].concat())
-    }
-
-    fn residuals(&self) -> Vec<f64> {
-        self.lost.iter().map(|lost| if *lost { f64::NAN } else { 0.0 }).collect()
-    }
-
-    /// The state after a step, with the last applications of g on the tape.
+    /// Returns the state after a step, with the last applications of g on the tape.
     fn unrolled(&mut self, step: usize, applications: usize) -> Result<Tensor<2>, Error> {
         let kept = self.kept.iter().position(|(kept, _)| *kept == step);
-        let kept = kept.unwrap_or_else(|| panic!("found no state kept for step {step}, expected one"));
+        let kept = kept.unwrap_or_else(|| panic!("bug: found no state kept for step {step}, expected one"));
         let (_, start) = self.kept.swap_remove(kept);
-        // Rows that were lost on the way end where they were last sound.
-        let end = self.call.unrolled(start, &self.residuals(), applications)?;
-        Ok(chosen(&self.lost, self.x.clone(), end))
+        // Failed rows end at their last finite state.
+        let end = self.call.unrolled(start, &self.failed, applications)?;
+        Ok(select_rows(&self.failed, self.x.clone(), end))
     }
 
-    /// The state where it is now, on the tape as if it were the solution.
+    /// Returns the current state on the tape as if it were the solution.
     fn implicit<M: Module + Update>(&self, layer: &FixedPoint<M>) -> Result<Tensor<2>, Error> {
-        layer.joined(self.call, self.x.clone(), &self.residuals(), KnownRows::default(), |_| ())
+        let settings = layer.config().adjoint.clone();
+        let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
+            adjoint.solve(LinearSystem::new(v, q), &settings)
+        };
+        layer.implicit(self.call, self.x.clone(), &self.failed, solve, |_| ())
     }
 }
 
-/// Which rows hold finite numbers alone; read by the host.
-fn sound_rows(x: &Tensor<2>) -> Vec<bool> {
+/// Returns which rows hold a number that is not finite; read by the host.
+fn not_finite(x: &Tensor<2>) -> Vec<bool> {
     let [rows, width] = x.dims();
     let numbers: Vec<f64> = x.clone().into_data().iter::<f64>().collect();
-    (0..rows).map(|row| numbers[row * width..][..width].iter().all(|number| number.is_finite())).collect()
+    (0..rows).map(|row| !numbers[row * width..][..width].iter().all(|number| number.is_finite())).collect()
 }
 
-/// The next of Steele, Lea and Flood's splittable random numbers.
+/// Returns the next number of splitmix64, the splittable generator of Steele, Lea and Flood.
 fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

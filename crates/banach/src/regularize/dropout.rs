@@ -1,4 +1,4 @@
-//! Dropout of the state with one mask a solve, which is an input of the update.
+//! Variational dropout: one mask for each solve, which is an input of the update.
 
 use crate::error::Error;
 use crate::settings::strict::strict_config;
@@ -7,15 +7,15 @@ use burn::module::{Flag, Module, Param};
 use burn::tensor::{Distribution, Tensor};
 
 strict_config! {
-    /// How a [`VariationalDropout`] is made.
+    /// The settings of a [`VariationalDropout`].
     ///
     /// | setting | default | range | effect |
     /// | :-- | :-- | :-- | :-- |
-    /// | `probability` | given | `0 <= p < 1` | how likely a number is dropped |
+    /// | `probability` | given | `0 <= p < 1` | the probability that an element is dropped |
     #[derive(Debug)]
     pub struct VariationalDropoutConfig {
         given {
-            /// How likely a number is dropped.
+            /// The probability that an element is dropped.
             probability: f64,
         }
         defaults {}
@@ -23,7 +23,7 @@ strict_config! {
 }
 
 impl VariationalDropoutConfig {
-    /// The dropout.
+    /// Creates the dropout.
     ///
     /// # Errors
     /// [`Error::Setting`] for a probability outside its range.
@@ -35,15 +35,15 @@ impl VariationalDropoutConfig {
     }
 }
 
-/// Dropout whose mask is the same in every iteration and in the backward pass.
+/// Dropout with one mask for all iterations and the backward pass.
 ///
-/// Burn's dropout draws at every call, so an update with it is no function and is refused. Here a [`Mask`] is drawn before a solve
-/// and enters the update as a part of its input z: `m / (1 - p)` with m from Bernoulli(1 - p), one for every number of every row
-/// (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks", 2016, section 4). In eval
-/// mode, for a frozen module and off the tape nothing is dropped, as with Burn's.
+/// Burn's dropout draws at every call, so an update that contains it is not a function and is refused. Here a [`Mask`] is
+/// drawn before a solve and enters the update as a part of its input z: `m / (1 - p)` with m from Bernoulli(1 - p) for every
+/// element of every row (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks",
+/// 2016, section 4). As in Burn, nothing is dropped in eval mode, for a frozen module and off the tape.
 ///
-/// What is kept is scaled by `1 / (1 - p)`, and the update's Lipschitz constant with it: a layer bounded by L is bounded by
-/// `L / (1 - p)` behind a mask.
+/// The elements that are kept are scaled by `1 / (1 - p)`, and the Lipschitz constant of the update with them: L becomes
+/// `L / (1 - p)`.
 ///
 /// ```
 /// use banach::regularize::{Mask, VariationalDropout, VariationalDropoutConfig};
@@ -91,7 +91,7 @@ pub struct VariationalDropout {
 }
 
 impl VariationalDropout {
-    /// A mask in the shape of a tensor, which is on a training device in training.
+    /// Draws a mask in the shape of a tensor, which is on a training device in training.
     pub fn draw<const D: usize>(&self, like: &Tensor<D>) -> Mask<D> {
         let drops = self.training.is_enabled() && like.device().is_autodiff() && self.probability > 0.0;
         Mask(drops.then(|| {
@@ -102,17 +102,17 @@ impl VariationalDropout {
     }
 }
 
-/// What [`VariationalDropout`] draws: a part of the input z of an update. A mask that drops nothing is no tensor at all.
+/// The mask of a [`VariationalDropout`], as a part of the input z of an update. A mask that drops nothing holds no tensor.
 #[derive(Clone, Debug)]
 pub struct Mask<const D: usize>(Option<Tensor<D>>);
 
 impl<const D: usize> Mask<D> {
-    /// The mask that drops nothing.
+    /// Returns the mask that drops nothing.
     pub fn none() -> Self {
         Mask(None)
     }
 
-    /// What is left of a tensor, scaled so that its mean stays.
+    /// Applies the mask to a tensor, whose expectation it preserves.
     pub fn apply(&self, x: Tensor<D>) -> Tensor<D> {
         match &self.0 {
             Some(mask) => x * mask.clone(),
@@ -120,7 +120,7 @@ impl<const D: usize> Mask<D> {
         }
     }
 
-    /// The factors: 0 or `1 / (1 - p)`; none where nothing is dropped.
+    /// Returns the factors, 0 or `1 / (1 - p)`; None if nothing is dropped.
     pub fn factors(&self) -> Option<&Tensor<D>> {
         self.0.as_ref()
     }

@@ -1,4 +1,4 @@
-//! J and Jᵀ of a traced update at a point, row by row.
+//! Products with J and Jᵀ of a traced update at a point, row by row.
 
 use crate::calculus::function::Function;
 use crate::error::Error;
@@ -19,17 +19,17 @@ impl Jacobian {
         Jacobian { forward: g.jvp_of(&[0]), reverse: g.vjp_of(&[0]) }
     }
 
-    /// J t.
+    /// Returns J t.
     pub(crate) fn forward(&self, point: &[Value], t: &Tensor<2>) -> Result<Tensor<2>, Error> {
         single(&self.forward, point, t)
     }
 
-    /// Jᵀ v.
+    /// Returns Jᵀ v.
     pub(crate) fn reverse(&self, point: &[Value], v: &Tensor<2>) -> Result<Tensor<2>, Error> {
         single(&self.reverse, point, v)
     }
 
-    /// The directions after steps of power iteration `u ← Jᵀ J u / ‖Jᵀ J u‖`, each row for itself.
+    /// Returns the directions after steps of power iteration `u ← Jᵀ J u / ‖Jᵀ J u‖` in every row.
     pub(crate) fn directions(&self, point: &[Value], u: Tensor<2>, steps: usize) -> Result<Tensor<2>, Error> {
         (0..steps).try_fold(u, |u, _| {
             let next = self.reverse(point, &self.forward(point, &u)?)?;
@@ -37,7 +37,7 @@ impl Jacobian {
         })
     }
 
-    /// `‖J u‖ / ‖u‖` of every row: at most its largest singular value.
+    /// Returns `‖J u‖ / ‖u‖` of every row, a lower bound of the largest singular value.
     pub(crate) fn gains(&self, point: &[Value], u: &Tensor<2>) -> Result<Vec<f64>, Error> {
         let squares = |x: Tensor<2>| x.square().sum_dim(1);
         let gains = (squares(self.forward(point, u)?) / squares(u.clone())).sqrt();
@@ -46,6 +46,5 @@ impl Jacobian {
 }
 
 fn single(function: &Function, point: &[Value], direction: &Tensor<2>) -> Result<Tensor<2>, Error> {
-    let inputs = point.iter().cloned().chain([direction.clone().into()]).collect();
-    Ok(function.call_values(inputs)?.remove(0).try_into_tensor()?)
+    function.call((point.to_vec(), direction.clone()))
 }

@@ -1,19 +1,20 @@
 //! Contraction of updates, by construction or by penalty.
 //!
-//! A map with `‖g(x, z) - g(y, z)‖ <= L ‖x - y‖` and `L < 1` has one fixed point, plain iteration reaches it from
-//! everywhere, and the error shrinks by L in each step (Banach, 1922). Bounds multiply: a chain of layers is bounded by the
-//! product of their bounds, with 1 for relu, tanh and every other activation whose slope is at most 1.
+//! A map with `‖g(x, z) - g(y, z)‖ <= L ‖x - y‖` and `L < 1` has exactly one fixed point. Plain iteration converges to it from
+//! every start, and the error decreases by the factor L in each step (Banach, 1922). Lipschitz constants multiply: a chain of
+//! layers has at most the product of those of the layers, with 1 for relu, tanh and every other activation whose slope is at
+//! most 1.
 //!
-//! | question | place |
+//! | purpose | item |
 //! | :-- | :-- |
-//! | Which layer never expands, by construction? | [`SpectralLinear`], [`SpectralConv2d`], with `bound()` |
-//! | Which layer learns lengths and directions apart? | [`WeightNormLinear`], [`WeightNormConv2d`] |
-//! | Which cell has a fixed point, however large its weights are? | [`MonotoneCell`], [`MonotoneLinear`] |
-//! | How does my own update start as a contraction? | [`SmallGain`] |
-//! | How does it stay one while it is trained? | [`frobenius_penalty`], [`spectral_penalty`] |
-//! | How does the way to the solution get a gradient too? | [`FixedPointCorrection`] |
-//! | How is a state dropped out, the same in every iteration? | [`VariationalDropout`] |
-//! | How large can a matrix or a convolution make something? | [`singular_value`] |
+//! | layers with a bounded largest singular value | [`SpectralLinear`], [`SpectralConv2d`], with `bound()` |
+//! | layers that learn norms and directions separately | [`WeightNormLinear`], [`WeightNormConv2d`] |
+//! | cells with a fixed point for all weights | [`MonotoneCell`], [`MonotoneLinear`] |
+//! | initialisation of an update as a contraction | [`SmallGain`] |
+//! | penalties on the Jacobian during training | [`frobenius_penalty`], [`spectral_penalty`] |
+//! | losses on iterates | [`FixedPointCorrection`] |
+//! | dropout with one mask for all iterations | [`VariationalDropout`] |
+//! | bounds of largest singular values | [`singular_value`] |
 
 mod correction;
 mod dropout;
@@ -34,8 +35,3 @@ pub use small_gain::{GainReport, SmallGain};
 pub use spectral_convolution::{SpectralConv2d, SpectralConv2dConfig};
 pub use spectral_linear::{SpectralEstimate, SpectralLinear, SpectralLinearConfig};
 pub use weight_norm::{WeightNormConv2d, WeightNormLinear};
-
-/// Steps of Gram iteration that a bound of a matrix is worth on the host.
-const MATRIX_STEPS: usize = 8;
-/// Steps of Gram iteration that a bound of a convolution is worth on the host.
-const CONVOLUTION_STEPS: usize = 3;

@@ -1,8 +1,7 @@
-//! Linear maps with a fixed point behind relu, however large they are: those with `I - W` strongly monotone.
+//! Monotone operator cells: linear maps W with `I - W` strongly monotone, which have a fixed point behind relu.
 
 use crate::error::Error;
-use crate::regularize::MATRIX_STEPS;
-use crate::regularize::singular_value::{matrix_bound, on_host};
+use crate::regularize::singular_value::{MATRIX_STEPS, matrix_bound, on_host};
 use crate::settings::strict::strict_config;
 use crate::tracing::update::Update;
 use burn::module::{Module, Param};
@@ -10,14 +9,14 @@ use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, activation};
 
 strict_config! {
-    /// How a [`MonotoneLinear`] or a [`MonotoneCell`] is made.
+    /// The settings of a [`MonotoneLinear`] or a [`MonotoneCell`].
     ///
     /// | setting | default | range | effect |
     /// | :-- | :-- | :-- | :-- |
     /// | `d_input` | given | | the width of z |
     /// | `d_state` | given | | the width of x |
-    /// | `monotonicity` | 1 | `> 0` | m: the larger, the faster the iteration, and the less the state feeds itself |
-    /// | `initializer` | normal, deviation 0.1 | | how A and B are drawn |
+    /// | `monotonicity` | 1 | `> 0` | m: the larger, the faster the iteration, and the weaker the feedback of the state |
+    /// | `initializer` | normal, deviation 0.1 | | the distribution of A and B |
     #[derive(Debug)]
     pub struct MonotoneConfig {
         given {
@@ -27,16 +26,16 @@ strict_config! {
             d_state: usize,
         }
         defaults {
-            /// How strongly monotone `I - W` is.
+            /// The constant m of strong monotonicity of `I - W`.
             with_monotonicity(monotonicity: f64 = 1.0),
-            /// How A and B are drawn.
+            /// The distribution of A and B.
             with_initializer(initializer: Initializer = Initializer::Normal { mean: 0.0, std: 0.1 }),
         }
     }
 }
 
 impl MonotoneConfig {
-    /// The linear map alone; `d_input` plays no part.
+    /// Creates the linear map, for which `d_input` is not used.
     ///
     /// # Errors
     /// [`Error::Setting`] for a monotonicity that is not above 0.
@@ -49,7 +48,7 @@ impl MonotoneConfig {
         Ok(MonotoneLinear { factor, skew, monotonicity: self.monotonicity })
     }
 
-    /// The cell.
+    /// Creates the cell.
     ///
     /// # Errors
     /// As [`init_linear`](Self::init_linear).
@@ -59,7 +58,7 @@ impl MonotoneConfig {
     }
 }
 
-/// `W x` with `W = (1 - m) I - Aᵀ A + B - Bᵀ`, for any matrices A and B.
+/// The linear map `W x` with `W = (1 - m) I - Aᵀ A + B - Bᵀ`, for any matrices A and B.
 ///
 /// `I - W = m I + Aᵀ A - (B - Bᵀ)`, and `⟨x, (B - Bᵀ) x⟩ = 0`, so `⟨x, (I - W) x⟩ = m ‖x‖² + ‖A x‖² >= m ‖x‖²`: strongly
 /// monotone by construction, with no bound on `‖W‖` (Winston and Kolter, "Monotone operator equilibrium networks", 2020,
@@ -77,12 +76,12 @@ pub struct MonotoneLinear {
 }
 
 impl MonotoneLinear {
-    /// W x, for every row x.
+    /// Returns W x for every row x.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         x.clone() - x.matmul(self.operator())
     }
 
-    /// `(I - W)ᵀ`, which multiplies rows from the right.
+    /// Returns `(I - W)ᵀ`, which multiplies rows from the right.
     fn operator(&self) -> Tensor<2> {
         let (a, b) = (self.factor.val(), self.skew.val());
         let [width, _] = a.dims();
@@ -90,25 +89,26 @@ impl MonotoneLinear {
         identity * self.monotonicity + a.clone().transpose().matmul(a) + b.clone() - b.transpose()
     }
 
-    /// m, how strongly monotone `I - W` is.
+    /// Returns m, the constant of strong monotonicity of `I - W`.
     pub fn monotonicity(&self) -> f64 {
         self.monotonicity
     }
 
-    /// L, a rigorous bound of `‖I - W‖`, up to rounding; computed on the host.
+    /// Returns L, a rigorous bound of `‖I - W‖` up to rounding, computed on the host.
     pub fn bound(&self) -> f64 {
         matrix_bound(on_host(self.operator()), MATRIX_STEPS).into_scalar()
     }
 }
 
-/// An update whose fixed point is that of `x = relu(W x + U z + b)` with a [`MonotoneLinear`] W: it exists, is the only one and is
-/// reached for any A, B and U (Winston and Kolter, 2020).
+/// An update with the fixed point of `x = relu(W x + U z + b)` with a [`MonotoneLinear`] W. The fixed point exists and is
+/// unique, and the iteration converges, for any A, B and U (Winston and Kolter, 2020).
 ///
 /// The update is forward–backward splitting, `x ← relu(x - α (x - W x - U z - b))` with `α = m / L²` and `L >= ‖I - W‖`. relu is
-/// the proximal operator of `x >= 0` for every step size, so the fixed points are the same. `x ↦ x - α (I - W) x` has
-/// `‖x - α (I - W) x‖² <= (1 - 2 α m + α² L²) ‖x‖²`, which shrinks for `0 < α < 2 m / L²`, the most for the α taken: the update
-/// contracts by `√(1 - m² / L²)` at least (Ryu and Boyd, "A primer on monotone operator methods", 2016). α is computed of the
-/// parameters once a solve, so that this stays true while they are trained; it has no part in the gradient.
+/// the proximal operator of `x >= 0` for every step size, so both equations have the same fixed points. The map
+/// `x ↦ x - α (I - W) x` satisfies `‖x - α (I - W) x‖² <= (1 - 2 α m + α² L²) ‖x‖²`. The factor is below 1 for
+/// `0 < α < 2 m / L²` and smallest for `α = m / L²`, where the update contracts by at least `√(1 - m² / L²)` (Ryu and Boyd, "A
+/// primer on monotone operator methods", 2016). α is computed from the parameters once in each solve, so that this holds
+/// throughout training; α has no gradient.
 ///
 /// - input z: `[batch, d_input]`
 /// - state x: `[batch, d_state]`
@@ -136,7 +136,7 @@ pub struct MonotoneCell {
 const GRAM_STEPS: usize = 4;
 
 impl MonotoneCell {
-    /// How much a step contracts at least, `√(1 - m² / L²)`, with the L that the update takes; computed on the host.
+    /// Returns the contraction rate `√(1 - m² / L²)` with the L of the update, computed on the host.
     pub fn rate(&self) -> f64 {
         let bound: f64 = matrix_bound(on_host(self.state.operator()), GRAM_STEPS).into_scalar();
         (1.0 - (self.state.monotonicity / bound).powi(2)).max(0.0).sqrt()

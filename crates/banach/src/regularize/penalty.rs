@@ -1,11 +1,11 @@
 //! Penalties on the Jacobian of an update at the solution.
 //!
-//! Both penalties are numbers on Burn's tape, to be added to the loss. Their gradients reach θ, z and, where x̂ is passed as it is
-//! and not detached, also x̂ and through it everything x̂ depends on: they are second derivatives of g, taken by running the traced
-//! program of Jᵀ v or J u on the tape.
+//! Both penalties are numbers on Burn's tape, to be added to the loss. Their gradients reach θ, z and, unless x̂ is passed
+//! detached, also x̂ and everything that x̂ depends on. They are second derivatives of g, computed by running the traced program
+//! of Jᵀ v or J u on the tape.
 //!
-//! A batch of no rows has the penalty 0. A row in which g has no finite derivative is left out of the mean and out of the gradient; where no row is left, the penalty is
-//! NaN, without a gradient.
+//! An empty batch has the penalty 0. A row in which g has no finite derivative is left out of the mean and of the gradient; if
+//! every row is left out, the penalty is NaN, without a gradient.
 //!
 //! ```
 //! # use banach::{FixedPointConfig, Update};
@@ -32,18 +32,19 @@
 
 use crate::calculus::function::Function;
 use crate::error::Error;
-use crate::layer::fixed_point::{Call, FixedPoint};
+use crate::layer::call::Call;
+use crate::layer::fixed_point::FixedPoint;
 use crate::regularize::jacobian::Jacobian;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::tracing::row_substitution::{RowSubstitution, failed_rows, zero_rows};
 use crate::tracing::update::Update;
 use banach_program::{Program, Tensors, Value};
 use burn::module::Module;
 use burn::tensor::{DType, Distribution, Tensor};
 
-/// An estimate of `‖J‖_F² / n`, the mean over the rows, with J = ∂g/∂x at x and n numbers in a row.
+/// Estimates `‖J‖_F² / n`, averaged over the rows, with J = ∂g/∂x at x and n elements in a row.
 ///
-/// It is `‖Jᵀ ε‖² / n` for a probe ε, whose mean over random signs, or any numbers with covariance I, is the truth:
-/// `E ‖Jᵀ ε‖² = tr(J Jᵀ)` (Hutchinson). One probe a training step is usual, each step a new one (Bai, Koltun and Kolter,
+/// The estimate is `‖Jᵀ ε‖² / n` for a probe ε of random signs, or of any distribution with covariance I. It is unbiased:
+/// `E ‖Jᵀ ε‖² = tr(J Jᵀ)` (Hutchinson). One new probe in each training step is usual (Bai, Koltun and Kolter,
 /// "Stabilizing Equilibrium Models by Jacobian Regularization", 2021, section 4). Cost: a few updates, in time and memory.
 ///
 /// # Errors
@@ -54,21 +55,21 @@ pub fn frobenius_penalty<M: Module + Update>(
     z: M::Input,
     probe: M::State,
 ) -> Result<Tensor<1>, Error> {
-    let place = Place::new(layer, x, z)?;
-    let probe = place.flat(probe)?;
+    let at = PenaltyPoint::new(layer, x, z)?;
+    let probe = at.flat(probe)?;
     let [_, width] = probe.dims();
-    // Times 1/n: Burn's gradient of a division by a number is in single precision.
-    place.mean(&probe, |jacobian, point, probe| {
+    // Burn computes the gradient of a division by a number in single precision.
+    at.mean(&probe, |jacobian, point, probe| {
         Ok(jacobian.reverse(point, probe)?.square().sum_dim(1) * (1.0 / width.max(1) as f64))
     })
 }
 
-/// An estimate of `‖J‖²`, the square of the largest singular value, the mean over the rows, and the directions it was found in.
+/// Estimates `‖J‖²`, the square of the largest singular value, averaged over the rows, and returns it with the directions u.
 ///
-/// It is `‖J u‖² / ‖u‖²` after some steps of power iteration `u ← Jᵀ J u / ‖Jᵀ J u‖` off the tape, from the u given: at most the
-/// truth, and the truth where u has settled. There u can be held fixed, since the quotient is largest in it. Start from
-/// [`random_signs`], and where the next batch is the same, carry on with the u that is given back. Cost: as
-/// [`frobenius_penalty`], and two products with J a step.
+/// The estimate is `‖J u‖² / ‖u‖²` after some steps of power iteration `u ← Jᵀ J u / ‖Jᵀ J u‖` off the tape, from the given u.
+/// It is a lower bound, which is exact where u has converged; there the quotient is stationary in u, so that u can be held
+/// fixed in the gradient. Begin with [`random_signs`]; if the next batch is the same, continue with the returned u. Cost: that
+/// of [`frobenius_penalty`], and two products with J for each step.
 ///
 /// # Errors
 /// As [`FixedPoint::solve`]; a u of another shape than x; steps inside a trace, which cannot hold u fixed.
@@ -79,23 +80,23 @@ pub fn spectral_penalty<M: Module + Update>(
     u: M::State,
     steps: usize,
 ) -> Result<(Tensor<1>, M::State), Error> {
-    let place = Place::new(layer, x, z)?;
-    if place.recorded && steps > 0 {
+    let at = PenaltyPoint::new(layer, x, z)?;
+    if at.recorded && steps > 0 {
         return Err(Error::setting(
             "steps",
             steps,
             "0 inside a trace: iterate outside and pass u as an input",
         ));
     }
-    let found = place.jacobian.directions(&place.detached(), place.flat(u.clone())?, steps)?;
-    let penalty = place.mean(&found, |jacobian, point, u| {
+    let found = at.jacobian.directions(&at.detached(), at.flat(u.clone())?, steps)?;
+    let penalty = at.mean(&found, |jacobian, point, u| {
         Ok(jacobian.forward(point, u)?.square().sum_dim(1) / u.clone().square().sum_dim(1))
     })?;
-    let states = call(&place.call.traced.unpacking, vec![found.into()])?;
+    let states = call(&at.call.traced.update.packing.unpack, vec![found.into()])?;
     Ok((penalty, u.rebuild(&mut states.into_iter())?))
 }
 
-/// Random signs in the shape of a state: 1 or -1, each with one half, off the tape.
+/// Returns random signs in the shape of a state, off the tape: 1 or -1 with probability one half.
 ///
 /// # Errors
 /// [`Error::StateKind`] for tensors that are not floats.
@@ -117,36 +118,36 @@ fn call(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Error> {
     Function::from(program.clone()).call_values(inputs)
 }
 
-/// Where a penalty is taken.
-struct Place {
+/// The point at which a penalty is computed, with J there.
+struct PenaltyPoint {
     call: Call,
     jacobian: Jacobian,
-    /// `(x, z, θ)`, on the tape where they are.
+    /// `(x, z, θ)` as given, on the tape or off it.
     point: Vec<Value>,
-    /// Whether it is inside a trace.
+    /// Whether the penalty is computed inside a trace.
     recorded: bool,
 }
 
-impl Place {
+impl PenaltyPoint {
     fn new<M: Module + Update>(layer: &FixedPoint<M>, x: M::State, z: M::Input) -> Result<Self, Error> {
-        let found = Call::new(layer, &x, &z)?;
-        let mut point = call(&found.traced.packing, x.into_values())?;
+        let found = layer.call(&x, &z)?;
+        let mut point = call(&found.traced.update.packing.pack, x.into_values())?;
         point.extend(found.live());
         let recorded = point.iter().any(Value::is_placeholder);
-        Ok(Place { jacobian: Jacobian::of(&found.traced.fix.g), call: found, point, recorded })
+        Ok(PenaltyPoint { jacobian: Jacobian::of(&found.traced.fixed_point.g), call: found, point, recorded })
     }
 
-    /// A direction as one matrix, off the tape.
+    /// Packs a direction into one matrix, off the tape.
     fn flat<S: Tensors>(&self, direction: S) -> Result<Tensor<2>, Error> {
         let values = direction.into_values().into_iter().map(Value::detached).collect();
-        Ok(call(&self.call.traced.packing, values)?.remove(0).try_into_tensor()?)
+        Ok(call(&self.call.traced.update.packing.pack, values)?.remove(0).try_into_tensor()?)
     }
 
     fn detached(&self) -> Vec<Value> {
         self.point.iter().cloned().map(Value::detached).collect()
     }
 
-    /// The mean of a number of every row that has a finite one, on the tape; 0 for a batch of no rows.
+    /// Returns the mean over the rows with a finite value, on the tape; 0 for an empty batch.
     fn mean(
         &self,
         direction: &Tensor<2>,
@@ -164,11 +165,11 @@ impl Place {
         if sound == numbers.len() {
             return Ok(found.mean());
         }
-        let Some(rows) = StandIns::new(&numbers) else {
+        let Some(rows) = RowSubstitution::new(&failed_rows(&numbers)) else {
             return Ok((found.detach() * f64::NAN).mean());
         };
-        let point = rows.placed(&self.call.traced.per_row, self.point.clone())?;
+        let point = rows.apply(self.call.traced.fixed_point.per_row(), self.point.clone())?;
         let found = of_rows(&self.jacobian, &point, direction)?;
-        Ok(chosen(&rows.lost, found.zeros_like(), found).sum() * (1.0 / sound as f64))
+        Ok(zero_rows(rows.failed(), found).sum() * (1.0 / sound as f64))
     }
 }

@@ -1,20 +1,24 @@
-//! The gain of a matrix or a convolution: bounds of the largest singular value that are never too small.
+//! Rigorous upper bounds of the largest singular value of a matrix or a convolution.
 //!
-//! They consist of ordinary tensor operations: they can stand inside an update, where they are computed once a solve, and
-//! they have gradients.
+//! The bounds are ordinary tensor operations with gradients. Inside an update they are computed once in each solve.
 
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{DType, Device, Tensor};
 
-/// What is added to sums of squares, so that roots have a slope at zero. It makes bounds larger, never smaller.
+/// Steps of Gram iteration for bounds of matrices on the host.
+pub(crate) const MATRIX_STEPS: usize = 8;
+/// Steps of Gram iteration for bounds of convolutions on the host.
+pub(crate) const CONVOLUTION_STEPS: usize = 3;
+
+/// A summand of sums of squares, so that roots have a derivative at zero. It can only increase a bound.
 const TINY: f64 = 1e-30;
 
-/// An upper bound of the largest singular value of a matrix `[n, m]`, as one number `[1]`: Gram iteration.
+/// Returns an upper bound of the largest singular value of a matrix `[n, m]`, as one number `[1]`, by Gram iteration.
 ///
-/// With `W₀ = W`, `Wᵢ₊₁ = Wᵢᵀ Wᵢ / ‖Wᵢ‖²` and σ the largest singular value, `σ(Wᵢ)² = ‖Wᵢ‖² σ(Wᵢ₊₁)` exactly, and at the last
-/// of them `σ <= min(‖W‖_F, √(‖W‖₁ ‖W‖∞))`. No steps give these two bounds of W itself. After k steps the bound is at most
-/// `rank^(1/2^(k+1))` times too large: 1.11 for rank 1000 and k = 5.
+/// With `W₀ = W`, `Wᵢ₊₁ = Wᵢᵀ Wᵢ / ‖Wᵢ‖²` and σ the largest singular value, `σ(Wᵢ)² = ‖Wᵢ‖² σ(Wᵢ₊₁)` exactly, and the last
+/// matrix satisfies `σ <= min(‖W‖_F, √(‖W‖₁ ‖W‖∞))`. Without steps this is the bound of W itself. After k steps the bound is
+/// at most `rank^(1/2^(k+1))` times too large: 1.11 for rank 1000 and k = 5.
 ///
 /// Cost: a product `[n, m] × [m, n]` in the smaller of the two orders, then k - 1 of that size.
 ///
@@ -35,13 +39,12 @@ pub fn matrix_bound(weight: Tensor<2>, steps: usize) -> Tensor<1> {
     size * matrix_bound(gram, steps - 1).sqrt()
 }
 
-/// An upper bound of the largest singular value of a convolution with weights `[out, in / groups, height, width]`, as one
-/// number `[1]`, for images of every size: Gram iteration on the kernel.
+/// Returns an upper bound of the largest singular value of a convolution with weights `[out, in / groups, height, width]`, as
+/// one number `[1]`, for images of every size, by Gram iteration on the kernel.
 ///
-/// A convolution C with zeros around the image is a part of the convolution `C∞` of infinite images, and so it is with any
-/// padding by zeros, stride and dilation: leaving out entries or spreading them makes no norm larger, `‖C‖ <= ‖C∞‖`.
-/// `‖C∞‖² = ‖C∞ᵀ C∞‖` is again that of a convolution, whose kernel is the correlation of the kernel with itself. At the last
-/// of them a shift has norm 1, so the triangle inequality gives `‖C∞‖ <= Σ_τ ‖W_τ‖_F` over the taps τ of the kernel.
+/// A convolution C with zero padding, stride and dilation is a submatrix of the convolution `C∞` of infinite images, hence
+/// `‖C‖ <= ‖C∞‖`. `‖C∞‖² = ‖C∞ᵀ C∞‖` is the norm of a convolution again, whose kernel is the correlation of the kernel with
+/// itself. A shift has norm 1, so the triangle inequality gives for the last kernel `‖C∞‖ <= Σ_τ ‖W_τ‖_F` over the taps τ of the kernel.
 ///
 /// Cost: each step makes kernels almost twice as high and wide; two steps turn 3 × 3 into 9 × 9.
 ///
@@ -71,20 +74,20 @@ fn kernel_bound(weight: Tensor<4>, steps: usize) -> Tensor<1> {
     size * kernel_bound(gram, steps - 1).sqrt()
 }
 
-/// The Euclidean length of all numbers together.
+/// Returns the Euclidean norm of all elements.
 pub(crate) fn norm<const D: usize>(tensor: Tensor<D>) -> Tensor<1> {
     (tensor.square().sum() + TINY).sqrt()
 }
 
-/// The same numbers in double precision on the host, off the tape.
+/// Copies a tensor to the host in double precision, off the tape.
 pub(crate) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
     tensor.without_autodiff().to_device(&Device::flex()).cast(DType::F64)
 }
 
-/// The rows after a step of power iteration, of length 1; where the step gave nothing or no number, the old ones.
+/// Normalizes the rows after a step of power iteration. Rows whose norm is zero or not finite keep their old direction.
 pub(crate) fn directions(old: Tensor<2>, stepped: Tensor<2>) -> Tensor<2> {
     if old.dims().contains(&0) {
-        return old; // Burn expands to no shape without numbers.
+        return old; // Burn cannot expand to a shape without elements.
     }
     let length = stepped.clone().square().sum_dim(1).sqrt().expand(old.dims());
     let sound = length.clone().greater_elem(0.0).bool_and(length.clone().lower_elem(f64::INFINITY));

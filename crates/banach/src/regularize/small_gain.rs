@@ -1,7 +1,7 @@
-//! Initialisation of an update as a contraction: its weights are made smaller until its Jacobian is.
+//! Initialisation of an update as a contraction, by scaling its weights.
 
 use crate::error::Error;
-use crate::layer::fixed_point::Call;
+use crate::layer::call::Call;
 use crate::regularize::jacobian::Jacobian;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::strict::strict_config;
@@ -14,10 +14,10 @@ use burn::tensor::{Distribution, Tensor};
 strict_config! {
     /// An initialiser that scales the weights of an update until `‖∂g/∂x‖` is at most a gain.
     ///
-    /// All float parameters of rank 2 and more that are trained (those of linear layers, convolutions, embeddings) are multiplied by
-    /// one number `0 < s <= 1`, the largest, to a thousandth, found by halving and bisection; biases and scales of norms stay. The
-    /// norm of every row's Jacobian is estimated by power iteration on `Jᵀ J` through the traced update, which gives a number from
-    /// below, at the points given and nowhere else: an initialiser, no guarantee. For a guarantee see
+    /// All trained float parameters of rank 2 and more (of linear layers, convolutions, embeddings) are multiplied by one number
+    /// `0 < s <= 1`, the largest that suffices, to a thousandth, found by halving and bisection. Biases and the scales of norms
+    /// are unchanged. The norm of the Jacobian of every row is estimated from below by power iteration on `Jᵀ J` through the
+    /// traced update, and only at the given points: this is an initialiser without a guarantee. For a guarantee see
     /// [`SpectralLinear`](super::SpectralLinear).
     ///
     /// | setting | default | range | effect |
@@ -56,24 +56,24 @@ strict_config! {
     }
 }
 
-/// What [`SmallGain`] did.
+/// The result of [`SmallGain`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GainReport {
-    /// The largest `‖∂g/∂x‖` of a row with the weights as they were.
+    /// The largest `‖∂g/∂x‖` of a row with the given weights.
     pub before: f64,
-    /// The same with the weights as they are.
+    /// The largest `‖∂g/∂x‖` of a row with the scaled weights.
     pub after: f64,
-    /// What the weights were multiplied by.
+    /// The factor of the weights.
     pub scale: f64,
 }
 
-/// Halvings after which the weights are as good as zero.
+/// Halvings after which the weights are practically zero.
 const HALVINGS: usize = 20;
-/// Bisections between two of them, which leave a thousandth.
+/// Bisections between two halvings, for a relative error of a thousandth.
 const BISECTIONS: usize = 10;
 
 impl SmallGain {
-    /// The update with smaller weights, for the state it starts from.
+    /// Scales the weights of an update, for the state at which it starts.
     ///
     /// # Errors
     /// As [`init_at`](Self::init_at).
@@ -82,11 +82,11 @@ impl SmallGain {
         self.init_at(update, x, z)
     }
 
-    /// The update with smaller weights, for given states.
+    /// Scales the weights of an update, for given states.
     ///
     /// # Errors
-    /// An update that cannot be traced; [`Error::Setting`] for settings with no meaning, and where even weights of almost zero do
-    /// not give the gain, since the state passes around them.
+    /// An update that cannot be traced; [`Error::Setting`] for settings outside their range, and if even weights near zero do
+    /// not give the gain, because the state bypasses them.
     pub fn init_at<M: Module + Update>(
         &self,
         update: M,
@@ -100,9 +100,9 @@ impl SmallGain {
             return Err(Error::setting("steps", self.steps, "at least 1"));
         }
         let layer = FixedPointConfig::new().init(update)?;
-        let call = Call::new(&layer, &x, &z)?;
+        let call = layer.call(&x, &z)?;
         if call.x0.dims().contains(&0) {
-            let expected = "a state with at least one row and one number: no gain can be measured without";
+            let expected = "a state with at least one row and one element, of which a gain can be measured";
             return Err(Error::setting("x", format!("a state of {:?}", call.x0.dims()), expected));
         }
         let parameters = Parameters::of(layer.update());
@@ -110,8 +110,13 @@ impl SmallGain {
         let weights: Vec<usize> = parameters.trained().into_iter().filter(|&at| rank(at) >= 2).collect();
         let ids: Vec<ParamId> = weights.iter().map(|&at| parameters.ids[at]).collect();
         let first = call.fixed.len() - parameters.ids.len();
-        let search =
-            Search { jacobian: Jacobian::of(&call.traced.fix.g), call, first, weights, steps: self.steps };
+        let search = Search {
+            jacobian: Jacobian::of(&call.traced.fixed_point.g),
+            call,
+            first,
+            weights,
+            steps: self.steps,
+        };
         let (scale, before, after) = search.run(self.gain)?;
         let report = GainReport { before, after, scale };
         Ok((layer.into_update().map(&mut Scaled { ids, scale }), report))
@@ -122,14 +127,14 @@ impl SmallGain {
 struct Search {
     jacobian: Jacobian,
     call: Call,
-    /// Where θ begins among what is fixed.
+    /// The position of θ among the fixed values.
     first: usize,
     weights: Vec<usize>,
     steps: usize,
 }
 
 impl Search {
-    /// The scale, the gain before and the gain after.
+    /// Returns the scale, the gain before and the gain after.
     fn run(&self, gain: f64) -> Result<(f64, f64, f64), Error> {
         let x = &self.call.x0;
         let start = Tensor::random(x.dims(), Distribution::Normal(0.0, 1.0), (&x.device(), x.dtype()));
@@ -163,7 +168,7 @@ impl Search {
         Ok((low, before, after))
     }
 
-    /// The largest gain of a row with scaled weights.
+    /// Returns the largest gain of a row with scaled weights.
     fn gain(&self, scale: f64, start: &Tensor<2>) -> Result<f64, Error> {
         let mut point = vec![Value::from(self.call.x0.clone())];
         for (position, value) in self.call.fixed.iter().enumerate() {

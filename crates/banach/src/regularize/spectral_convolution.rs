@@ -1,9 +1,9 @@
-//! A convolution of bounded gain, divided by its largest singular value.
+//! A convolution whose largest singular value is bounded by a gain.
 
 use crate::calculus::function::Function;
 use crate::error::Error;
-use crate::regularize::singular_value::{convolution_bound, directions, norm, on_host};
-use crate::regularize::{CONVOLUTION_STEPS, SpectralEstimate};
+use crate::regularize::singular_value::{CONVOLUTION_STEPS, convolution_bound, directions, norm, on_host};
+use crate::regularize::spectral_linear::SpectralEstimate;
 use crate::settings::strict::strict_config;
 use banach_program::Value;
 use burn::module::{Module, Param, RunningState};
@@ -11,36 +11,36 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 
 strict_config! {
-    /// How a [`SpectralConv2d`] is made.
+    /// The settings of a [`SpectralConv2d`].
     ///
     /// | setting | default | range | effect |
     /// | :-- | :-- | :-- | :-- |
-    /// | `conv` | given | | the layer whose weight is divided |
-    /// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
-    /// | `estimate` | `Gram`, 2 steps | | how σ is found |
-    /// | `image` | none | | height and width of the images that power iteration looks at; `Gram` holds for all |
+    /// | `conv` | given | | the layer whose weight is scaled |
+    /// | `gain` | 0.9 | `> 0` | the bound s of the largest singular value |
+    /// | `estimate` | `Gram`, 2 steps | | the estimate of the largest singular value σ |
+    /// | `image` | none | | height and width of the images for power iteration; `Gram` holds for all sizes |
     #[derive(Debug)]
     pub struct SpectralConv2dConfig {
         given {
-            /// The layer whose weight is divided.
+            /// The layer whose weight is scaled.
             conv: Conv2dConfig,
         }
         defaults {
-            /// The number s that the layer does not exceed.
+            /// The bound s of the largest singular value.
             with_gain(gain: f64 = 0.9),
-            /// How the largest singular value is found.
+            /// The estimate of the largest singular value.
             with_estimate(estimate: SpectralEstimate = SpectralEstimate::Gram { steps: 2 }),
-            /// Height and width of the images that power iteration looks at.
+            /// Height and width of the images for power iteration.
             with_image(image: Option<[usize; 2]> = None),
         }
     }
 }
 
 impl SpectralConv2dConfig {
-    /// The layer.
+    /// Creates the layer.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings with no meaning, power iteration without an image among them.
+    /// [`Error::Setting`] for settings outside their range, and for power iteration without an image size.
     pub fn init(&self, device: &Device) -> Result<SpectralConv2d, Error> {
         self.estimate.validate(self.gain)?;
         let carried = match (self.estimate, self.image) {
@@ -63,13 +63,13 @@ impl SpectralConv2dConfig {
     }
 }
 
-/// A [`Conv2d`] with the weight `W / max(1, σ̂ / s)`: it makes no difference of images larger than s times.
+/// A [`Conv2d`] with the weight `W / max(1, σ̂ / s)`, whose Lipschitz constant is at most s.
 ///
-/// σ̂ is the estimate of the largest singular value of the convolution as a linear map of images, its padding included, s the
-/// gain; the gradient goes through it, as in [`SpectralLinear`](super::SpectralLinear). Power iteration with the convolution and
+/// σ̂ is the estimate of the largest singular value of the convolution as a linear map of images, padding included, and s is the
+/// gain. The gradient includes σ̂, as in [`SpectralLinear`](super::SpectralLinear). Power iteration with the convolution and
 /// its transpose is that of Farnia, Zhang and Tse, "Generalizable Adversarial Training via Spectral Normalization" (2019),
-/// and Gouk et al. (2021); what it finds holds for images of the size it was given. `Gram` and `bound`
-/// hold for images of every size, see [`convolution_bound`].
+/// and Gouk et al. (2021); its estimate holds for images of the configured size. `Gram` and `bound` hold for images of every
+/// size, see [`convolution_bound`].
 ///
 /// - input: `[batch, channels_in, height, width]`
 /// - output: `[batch, channels_out, height', width']`
@@ -86,9 +86,9 @@ impl SpectralConv2dConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct SpectralConv2d {
-    /// The weight before it is divided, and the bias.
+    /// The weight before scaling, and the bias.
     pub conv: Conv2d,
-    /// The direction v of power iteration, `[1, channels_in, height, width]`: saved, not trained.
+    /// The direction v of power iteration, `[1, channels_in, height, width]`, which is saved but not trained.
     carried: Option<RunningState<Tensor<4>>>,
     gain: f64,
     #[module(skip)]
@@ -96,19 +96,19 @@ pub struct SpectralConv2d {
 }
 
 impl SpectralConv2d {
-    /// The map of every image.
+    /// Applies the convolution to every image.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         with_weight(&self.conv, self.weight(), self.conv.bias.clone()).forward(x)
     }
 
-    /// The weight that is applied, `[channels_out, channels_in / groups, height, width]`.
+    /// Returns the scaled weight, `[channels_out, channels_in / groups, height, width]`.
     pub fn weight(&self) -> Tensor<4> {
         let weight = self.conv.weight.val();
         let excess = (self.estimate() * (1.0 / self.gain)).clamp_min(1.0);
         weight / excess.unsqueeze()
     }
 
-    /// The estimate σ̂ of the largest singular value of the convolution before it is divided, `[1]`.
+    /// Returns the estimate σ̂ of the largest singular value before scaling, `[1]`.
     pub fn estimate(&self) -> Tensor<1> {
         let weight = self.conv.weight.val();
         match (self.estimate, &self.carried) {
@@ -122,12 +122,12 @@ impl SpectralConv2d {
         }
     }
 
-    /// Steps of power iteration, `v ← Cᵀ C v / ‖Cᵀ C v‖`; one after each optimizer step is usual. Nothing to do for `Gram`.
+    /// Takes steps of power iteration, `v ← Cᵀ C v / ‖Cᵀ C v‖`; one after each optimizer step is usual. `Gram` needs none.
     ///
-    /// Clones of the layer share v, as they share running statistics in Burn. Never call it inside an update.
+    /// Clones of the layer share v, as they share running statistics in Burn. Do not call it inside an update.
     ///
     /// # Errors
-    /// [`Error::Program`] where the convolution does not fit the image.
+    /// [`Error::Program`] if the convolution does not fit the image.
     pub fn advance(&self, steps: usize) -> Result<(), Error> {
         let Some(carried) = &self.carried else { return Ok(()) };
         let v = carried.value();
@@ -140,10 +140,8 @@ impl SpectralConv2d {
         })?;
         let transposed = convolution.vjp_of(&[0]);
         for _ in 0..steps {
-            let image: Value = convolution.call((v.clone(), weight.clone()))?.remove(0);
-            let stepped = transposed.call_values(vec![v.clone().into(), weight.clone().into(), image])?;
-            let stepped = stepped.into_iter().next().map(Value::try_into_tensor::<4>);
-            let stepped = stepped.unwrap_or_else(|| panic!("the transpose of a convolution is an image"))?;
+            let image: Value = convolution.call((v.clone(), weight.clone()))?;
+            let stepped: Tensor<4> = transposed.call((v.clone(), weight.clone(), image))?;
             let row = |v: Tensor<4>| v.flatten::<2>(1, 3);
             v = directions(row(v), row(stepped)).reshape(shape);
         }
@@ -152,16 +150,16 @@ impl SpectralConv2d {
         Ok(())
     }
 
-    /// A rigorous bound of the largest singular value of the convolution that is applied, for images of every size, whatever
-    /// the estimate, up to rounding.
+    /// Returns a rigorous bound of the largest singular value of the scaled convolution, for images of every size and every
+    /// estimate, up to rounding.
     ///
-    /// It is computed on the host in double precision, so not inside an update.
+    /// The bound is computed on the host in double precision; it cannot be used inside an update.
     pub fn bound(&self) -> f64 {
         convolution_bound(on_host(self.weight()), self.conv.groups, CONVOLUTION_STEPS).into_scalar()
     }
 }
 
-/// The same convolution with other numbers.
+/// Returns a convolution with another weight.
 pub(super) fn with_weight(conv: &Conv2d, weight: Tensor<4>, bias: Option<Param<Tensor<1>>>) -> Conv2d {
     Conv2d {
         weight: Param::initialized(conv.weight.id, weight),

@@ -1,37 +1,36 @@
-//! A linear map of bounded gain, divided by its largest singular value.
+//! A linear layer whose largest singular value is bounded by a gain.
 
 use crate::error::Error;
-use crate::regularize::MATRIX_STEPS;
-use crate::regularize::singular_value::{directions, matrix_bound, norm, on_host};
+use crate::regularize::singular_value::{MATRIX_STEPS, directions, matrix_bound, norm, on_host};
 use crate::settings::strict::strict_config;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Distribution, Tensor};
 
-/// How the largest singular value σ of a layer is estimated.
+/// The estimate of the largest singular value σ of a layer.
 ///
-/// | estimate | cost of a solve | is the gain kept? |
+/// | estimate | cost in a solve | validity of the bound |
 /// | :-- | :-- | :-- |
-/// | `Gram` | `steps` products of the weight with itself | always, up to rounding: the estimate is never below σ |
-/// | `Power` | one product of the weight with a vector | if `1 + margin` covers what power iteration misses |
+/// | `Gram` | `steps` products of the weight with itself | up to rounding: the estimate is never below σ |
+/// | `Power` | one product of the weight with a vector | if `1 + margin` covers the error of power iteration |
 ///
-/// Power iteration finds `‖W v‖ / ‖v‖ <= σ` for a direction v that the layer carries and `advance` improves: it is below σ
-/// until v has settled, and again after each optimizer step. What makes it safe is the margin, or to ask `bound()`, which is
-/// rigorous for either estimate.
+/// Power iteration gives `‖W v‖ / ‖v‖ <= σ` for a direction v that the layer stores and `advance` improves. The estimate is
+/// below σ until v has converged, and again after each optimizer step. The margin compensates for this; `bound()` is rigorous
+/// for either estimate.
 #[derive(Clone, Debug, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum SpectralEstimate {
     /// Gram iteration: see [`singular_value`](super::singular_value).
     Gram {
-        /// Its steps; with 4 the estimate is at most 16 % too large for a hundred rows. 2 are usual for convolutions.
+        /// Steps; with 4 the estimate is at most 16 % too large for a hundred rows. 2 are usual for convolutions.
         steps: usize,
     },
     /// Power iteration (Miyato, Kataoka, Koyama and Yoshida, "Spectral Normalization for Generative Adversarial Networks",
     /// 2018, algorithm 1).
     Power {
-        /// The estimate is multiplied by `1 + margin`.
+        /// The relative margin: the estimate is multiplied by `1 + margin`.
         margin: f64,
-        /// Steps when the layer is made.
+        /// Steps when the layer is created.
         steps: usize,
     },
 }
@@ -53,33 +52,33 @@ impl SpectralEstimate {
 }
 
 strict_config! {
-    /// How a [`SpectralLinear`] is made.
+    /// The settings of a [`SpectralLinear`].
     ///
     /// | setting | default | range | effect |
     /// | :-- | :-- | :-- | :-- |
-    /// | `linear` | given | | the layer whose weight is divided |
-    /// | `gain` | 0.9 | `> 0` | the number s that the layer does not exceed |
-    /// | `estimate` | `Gram`, 4 steps | | how σ is found |
+    /// | `linear` | given | | the layer whose weight is scaled |
+    /// | `gain` | 0.9 | `> 0` | the bound s of the largest singular value |
+    /// | `estimate` | `Gram`, 4 steps | | the estimate of the largest singular value σ |
     #[derive(Debug)]
     pub struct SpectralLinearConfig {
         given {
-            /// The layer whose weight is divided.
+            /// The layer whose weight is scaled.
             linear: LinearConfig,
         }
         defaults {
-            /// The number s that the layer does not exceed.
+            /// The bound s of the largest singular value.
             with_gain(gain: f64 = 0.9),
-            /// How the largest singular value is found.
+            /// The estimate of the largest singular value.
             with_estimate(estimate: SpectralEstimate = SpectralEstimate::Gram { steps: 4 }),
         }
     }
 }
 
 impl SpectralLinearConfig {
-    /// The layer.
+    /// Creates the layer.
     ///
     /// # Errors
-    /// [`Error::Setting`] for settings with no meaning.
+    /// [`Error::Setting`] for settings outside their range.
     pub fn init(&self, device: &Device) -> Result<SpectralLinear, Error> {
         self.estimate.validate(self.gain)?;
         let carried = match self.estimate {
@@ -98,14 +97,14 @@ impl SpectralLinearConfig {
     }
 }
 
-/// `y = x Ŵ + b` with `Ŵ = W / max(1, σ̂ / s)`: a [`Linear`] that makes no difference larger than s times.
+/// A [`Linear`] `y = x Ŵ + b` with `Ŵ = W / max(1, σ̂ / s)`, whose Lipschitz constant is at most s.
 ///
-/// σ̂ is the estimate of the largest singular value, s the gain. A weight that is small enough stays as it is, so the layer can
-/// also learn to contract more (Gouk, Frank, Pfahringer and Cree, "Regularisation of neural networks by enforcing Lipschitz
-/// continuity", 2021: their projection, applied in the forward pass). Jeon, Lee and Choi divide by a number greater than the maximum
-/// singular value, whatever it is; with `Gram` that is what happens as soon as `σ̂ > s`.
+/// σ̂ is the estimate of the largest singular value, s the gain. A weight with `σ̂ <= s` is unchanged, so that the layer can also
+/// learn to contract more (Gouk, Frank, Pfahringer and Cree, "Regularisation of neural networks by enforcing Lipschitz
+/// continuity", 2021: their projection, applied in the forward pass). Jeon, Lee and Choi always
+/// divide by a number greater than the largest singular value; with `Gram` this layer does so if `σ̂ > s`.
 ///
-/// The gradient goes through σ̂. With `Power` the direction v is held fixed: for `u = v W / ‖v W‖` it is
+/// The gradient includes σ̂. With `Power` the direction v is held fixed: for `u = v W / ‖v W‖` it is
 /// `∂σ̂/∂W = vᵀ u / ‖v‖`, as in Miyato et al. (2018), section 2.3, with the best u for this v.
 ///
 /// - input: `[.., d_input]`
@@ -123,9 +122,9 @@ impl SpectralLinearConfig {
 /// ```
 #[derive(Module, Debug)]
 pub struct SpectralLinear {
-    /// The weight before it is divided, and the bias.
+    /// The weight before scaling, and the bias.
     pub linear: Linear,
-    /// The direction v of power iteration, `[1, d_input]`: saved, not trained.
+    /// The direction v of power iteration, `[1, d_input]`, which is saved but not trained.
     carried: Option<RunningState<Tensor<2>>>,
     gain: f64,
     #[module(skip)]
@@ -133,20 +132,20 @@ pub struct SpectralLinear {
 }
 
 impl SpectralLinear {
-    /// The map of every row.
+    /// Applies the layer to every row.
     pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         let weight = Param::initialized(self.linear.weight.id, self.weight());
         Linear { weight, bias: self.linear.bias.clone() }.forward(x)
     }
 
-    /// The weight Ŵ that is applied, `[d_input, d_output]`.
+    /// Returns the scaled weight Ŵ, `[d_input, d_output]`.
     pub fn weight(&self) -> Tensor<2> {
         let weight = self.linear.weight.val();
         let excess = (self.estimate() * (1.0 / self.gain)).clamp_min(1.0);
         weight / excess.unsqueeze()
     }
 
-    /// The estimate σ̂ of the largest singular value of the weight before it is divided, `[1]`.
+    /// Returns the estimate σ̂ of the largest singular value before scaling, `[1]`.
     pub fn estimate(&self) -> Tensor<1> {
         let weight = self.linear.weight.val();
         match (self.estimate, &self.carried) {
@@ -159,9 +158,9 @@ impl SpectralLinear {
         }
     }
 
-    /// Steps of power iteration, `v ← v W Wᵀ / ‖v W Wᵀ‖`; one after each optimizer step is usual. Nothing to do for `Gram`.
+    /// Takes steps of power iteration, `v ← v W Wᵀ / ‖v W Wᵀ‖`; one after each optimizer step is usual. `Gram` needs none.
     ///
-    /// Clones of the layer share v, as they share running statistics in Burn. Never call it inside an update.
+    /// Clones of the layer share v, as they share running statistics in Burn. Do not call it inside an update.
     pub fn advance(&self, steps: usize) {
         let Some(carried) = &self.carried else { return };
         let weight = self.linear.weight.val().detach();
@@ -173,9 +172,10 @@ impl SpectralLinear {
         carried.value_sync();
     }
 
-    /// A rigorous bound of the largest singular value of Ŵ, whatever the estimate, up to rounding: `‖y - y'‖ <= bound ‖x - x'‖`.
+    /// Returns a rigorous bound of the largest singular value of Ŵ for every estimate, up to rounding:
+    /// `‖y - y'‖ <= bound ‖x - x'‖`.
     ///
-    /// It is computed on the host in double precision, so not inside an update.
+    /// The bound is computed on the host in double precision; it cannot be used inside an update.
     pub fn bound(&self) -> f64 {
         matrix_bound(on_host(self.weight()), MATRIX_STEPS).into_scalar()
     }

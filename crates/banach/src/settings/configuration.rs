@@ -1,69 +1,64 @@
-//! The configuration of a layer and its defaults.
+//! The configuration of a layer, with its defaults.
 
 use crate::error::Error;
-use crate::layer::fixed_point::FixedPoint;
 use crate::settings::gradient::Gradient;
 use crate::settings::precision::Precision;
-use crate::tracing::parameters::Parameters;
-use crate::tracing::update::Update;
 use banach_program::ConvolutionMethod;
-use banach_solve::{Budget, FixedPointSolver, LinearSolver, Norm, Outcome, Settings, Tolerance};
-use burn::module::Module;
+use banach_solve::{FixedPointSolver, LinearSolver, Norm, Outcome, Patience, Settings, Tolerance};
 use serde::{Deserialize, Serialize};
 
-/// What a layer does about rows that do not converge. They are counted and reported in any case.
+/// The treatment of rows that do not converge. They are counted and reported in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// Go on with the best point the row visited; a row without any finite residual, or without a finite gradient, gets none.
-    /// The [`log`] crate has a warning of the first solve with failed rows, and whenever their share doubles; so it has with
+    /// Uses the best iterate of the row. A row without a finite residual, or without a finite gradient, has no gradient. The
+    /// [`log`] crate receives a warning for the first solve with failed rows, and whenever their share doubles, as with
     /// [`Skip`](Self::Skip).
     #[default]
     Best,
-    /// The same, and say so through the [`log`] crate at every such solve, at level warn, with advice.
+    /// As [`Best`](Self::Best), with a warning and advice through the [`log`] crate for every solve with failed rows.
     Warn,
-    /// Go on with the best point, but without a gradient of the row, whether it failed forward or backward; such rows are
-    /// counted in [`Statistics::skipped_rows`](crate::Statistics::skipped_rows).
+    /// Uses the best iterate, but no gradient of a row that failed, forward or backward; skipped rows are counted in [`Statistics::skipped_rows`](crate::Statistics::skipped_rows).
     Skip,
-    /// Refuse: [`Error::Solve`] names the first row. So it does for an adjoint ([`Error::Adjoint`]) and a
-    /// gradient that is not finite ([`Error::NonFiniteGradient`]); on Burn's tape, whose backward pass
-    /// returns no error, as a panic with that message.
+    /// Refuses the solve: [`Error::Solve`] names the first row, [`Error::Adjoint`] that of an adjoint solve, and
+    /// [`Error::NonFiniteGradient`] that of a gradient that is not finite. Burn's backward pass returns no error, so on the
+    /// tape the last two are panics with that message.
     Error,
 }
 
-/// Where loops run.
+/// The engine that runs loops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// Compiled for this machine's processor, where the tensors are in its memory; on their device where they are not,
-    /// or where something is asked for that only the device can do: an operation of the update, or
-    /// [`Gradient::Shine`](crate::Gradient::Shine), whose forward solve runs there.
+    /// Compiled for the CPU, if the tensors are in host memory. Falls back to [`Device`](Self::Device) for tensors
+    /// elsewhere, for operations that it does not support, and for the forward solve of
+    /// [`Gradient::Shine`](crate::Gradient::Shine).
     #[default]
     Native,
-    /// On the tensors' device, line by line.
+    /// On the device of the tensors, line by line.
     Device,
 }
 
-/// How [`Engine::Native`] computes convolutions and their input gradients.
+/// The method by which [`Engine::Native`] computes convolutions and their input gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Convolution {
-    /// As the definition says.
+    /// By the definition.
     #[default]
     Direct,
     /// By Winograd's method with 16 products for 36 (F(2 × 2, 3 × 3), Lavin and Gray, 2016, arXiv 1509.09308, section
-    /// 4.1), for kernels of 3 by 3 without strides, dilation and groups, from 16 channels and 4 by 4 pixels on; all
-    /// others, and weight gradients, are computed directly.
+    /// 4.1), for kernels of 3 by 3 without strides, dilation and groups, from 16 channels and 4 by 4 pixels on. Other
+    /// convolutions, and weight gradients, are computed directly.
     ///
-    /// With 32 to 64 channels and AVX-512 whole solves take 0.63 to 0.74 of the time (`record/`, `bench conv`). Results differ by rounding: in single
-    /// precision, for random images of 16 to 256 channels, no error was above `9.3e-7` of the largest result, and of
-    /// `2.3e-6` directly. The bound on the error, which is relative to the largest pixels near by, is seven times as
-    /// large (`cargo run --release -p banach-kernels --example rates`, and `rounding`).
+    /// With 32 to 64 channels and AVX-512, whole solves take 0.63 to 0.74 of the time (`record/`, `bench conv`). Results
+    /// differ by rounding: in single precision, for random images of 16 to 256 channels, no error was above `9.3e-7` of the
+    /// largest result, against `2.3e-6` directly. The bound on the error, relative to the largest pixels near by, is seven
+    /// times as large (`cargo run --release -p banach-kernels --example rates`, and `rounding`).
     Winograd,
 }
 
 impl Convolution {
-    /// The same for the engine.
+    /// Returns the method as the native engine names it.
     pub(crate) fn method(self) -> ConvolutionMethod {
         match self {
             Convolution::Direct => ConvolutionMethod::Direct,
@@ -72,18 +67,18 @@ impl Convolution {
     }
 }
 
-/// How a [`FixedPoint`] layer solves forward and backward.
+/// The settings of a [`FixedPoint`](crate::FixedPoint) layer: how it solves forward and backward.
 ///
 /// | setting | default | effect |
 /// | :-- | :-- | :-- |
 /// | `forward` | Anderson, `1e-6 + 1e-4 · size`, 200 steps | the solve of `x = g(x, z)` |
 /// | `adjoint` | GMRES, `1e-4 · size`, 200 steps | the solve of `c = Jᵀ c + v` |
-/// | `escalate` | `true` | rows the adjoint solver leaves unsolved are tried with the other one |
-/// | `gradient` | [`Gradient::Implicit`] | which gradient a solution has |
-/// | `coupling` | none | the adjoint's relative tolerance is at least so many times the forward relative residual reached |
-/// | `on_failure` | [`OnFailure::Best`] | what happens with rows that do not converge |
-/// | `engine` | [`Engine::Native`] | where loops run |
-/// | `convolution` | [`Convolution::Direct`] | how the native engine computes convolutions |
+/// | `escalate` | `true` | whether rows that the adjoint solver leaves unsolved are tried with a second solver |
+/// | `gradient` | [`Gradient::Implicit`] | the gradient of a solution |
+/// | `coupling` | none | the factor between the forward relative residual and the least relative tolerance of the adjoint |
+/// | `on_failure` | [`OnFailure::Best`] | the treatment of rows that do not converge |
+/// | `engine` | [`Engine::Native`] | the engine that runs loops |
+/// | `convolution` | [`Convolution::Direct`] | the method of the native engine for convolutions |
 /// | `precision` | [`Precision::Stated`] | whether states of `f64` are iterated in `f32` first |
 /// | `check_trace` | `true` | whether every new trace is compared once with Burn |
 /// | `trace_memory` | 1 GiB | bytes that the traces of a layer may take; the least recently used go first |
@@ -94,28 +89,31 @@ pub struct FixedPointConfig {
     pub forward: Settings<FixedPointSolver>,
     /// The solve of `c = Jᵀ c + v`.
     pub adjoint: Settings<LinearSolver>,
-    /// Whether rows that one adjoint solver leaves unsolved are tried with the other.
+    /// Whether rows that the adjoint solver leaves unsolved are tried with a second solver: Neumann after GMRES, GMRES after
+    /// all others.
     pub escalate: bool,
-    /// Which gradient a solution has.
+    /// The gradient of a solution.
     pub gradient: Gradient,
-    /// If some, the adjoint's relative tolerance is at least so many times the largest relative residual that converged rows
-    /// reached forward: an adjoint more exact than the point it is taken at is wasted work. Layers on the tape alone ask for it.
+    /// If some, the relative tolerance of the adjoint is at least this factor times the largest relative residual of the
+    /// rows that converged forward: an adjoint more exact than its point is wasted work. It applies to layers on the tape.
     pub coupling: Option<f64>,
-    /// What happens with rows that do not converge.
+    /// The treatment of rows that do not converge.
     pub on_failure: OnFailure,
-    /// Where loops run.
+    /// The engine that runs loops.
     pub engine: Engine,
-    /// How the native engine computes convolutions.
+    /// The method of the native engine for convolutions.
     pub convolution: Convolution,
     /// Whether states of `f64` are iterated in `f32` first.
     pub precision: Precision,
-    /// Whether every new trace is compared with Burn at the start of its first solve: value, and pullback of a random
-    /// cotangent on a training device. What a trace cannot show (`detach`, randomness, a branch on the mode) is then an
-    /// error. It costs one evaluation and one backward pass of g, and three evaluations of the traced program, for each
-    /// new set of shapes. Where it is off, modules that hold a random layer in training mode are refused, used or not.
+    /// Whether every new trace is compared with Burn at the start of its first solve: its value and, on a training device,
+    /// the pullback of a random cotangent. What a trace does not record (`detach`, randomness, a branch on the mode) is then
+    /// an error. The comparison costs one evaluation and one backward pass of g, and three evaluations of the traced
+    /// program, for each new set of shapes. Without it, modules with a random layer in training mode are refused, used or
+    /// not.
     pub check_trace: bool,
-    /// The bytes that the traces of a layer may take, by estimate, with compiled programs and their workspaces. Beyond it
-    /// the least recently used traces go; four stay. A new set of shapes costs a new trace: some milliseconds.
+    /// The estimated memory in bytes that the traces of a layer may take, with compiled programs and their workspaces.
+    /// Beyond it the least recently used traces are dropped, but for four. A new set of shapes costs a new trace: some
+    /// milliseconds.
     pub trace_memory: usize,
 }
 
@@ -141,112 +139,167 @@ impl Default for FixedPointConfig {
     }
 }
 
-/// The bytes that traces may take by default.
+/// The default memory of traces in bytes.
 pub(crate) const TRACE_MEMORY: usize = 1 << 30;
 
 impl FixedPointConfig {
-    /// The defaults.
+    /// Returns the defaults.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Another forward solver.
+    /// Sets the forward solver.
     #[must_use]
-    pub fn with_solver(mut self, solver: FixedPointSolver) -> Self {
-        self.forward.solver = solver;
+    pub fn with_solver(mut self, solver: impl Into<FixedPointSolver>) -> Self {
+        self.forward.solver = solver.into();
         self
     }
 
-    /// Another adjoint solver.
+    /// Sets the adjoint solver.
     #[must_use]
-    pub fn with_adjoint(mut self, solver: LinearSolver) -> Self {
-        self.adjoint.solver = solver;
+    pub fn with_adjoint(mut self, solver: impl Into<LinearSolver>) -> Self {
+        self.adjoint.solver = solver.into();
         self
     }
 
-    /// The same tolerance forward and backward, where it is relative to the cotangent of each row, in the Euclidean norm: a
-    /// cotangent has the size of a loss, and the mean over a large batch makes it small, so nothing absolute means anything
-    /// there. With `relative: 0` forward, `absolute` is what is relative backward.
+    /// Sets one tolerance for the solution and its gradient. Backward it is relative to the cotangent of each row, in the
+    /// Euclidean norm: the size of a cotangent follows from the loss and the batch size, so an absolute tolerance has no
+    /// meaning there. If `relative` is 0, `absolute` is the relative tolerance backward.
+    /// [`with_forward_tolerance`](Self::with_forward_tolerance) and
+    /// [`with_adjoint_tolerance`](Self::with_adjoint_tolerance) set one of the two alone.
     #[must_use]
-    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+    pub fn with_tolerance(self, tolerance: Tolerance) -> Self {
         let relative = if tolerance.relative > 0.0 { tolerance.relative } else { tolerance.absolute };
+        let adjoint = Tolerance { absolute: 0.0, relative, norm: Norm::Euclidean };
+        self.with_forward_tolerance(tolerance).with_adjoint_tolerance(adjoint)
+    }
+
+    /// Sets the tolerance of the solve of `x = g(x, z)` alone.
+    #[must_use]
+    pub fn with_forward_tolerance(mut self, tolerance: Tolerance) -> Self {
         self.forward.tolerance = tolerance;
-        self.adjoint.tolerance = Tolerance { absolute: 0.0, relative, norm: Norm::Euclidean };
         self
     }
 
-    /// The same number of steps forward and backward.
+    /// Sets the tolerance of the solve of `c = Jᵀ c + v` alone: `‖v - (c - Jᵀ c)‖ <= absolute + relative ‖v‖`.
+    #[must_use]
+    pub fn with_adjoint_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.adjoint.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the norm in which forward residuals are measured.
+    #[must_use]
+    pub fn with_norm(mut self, norm: Norm) -> Self {
+        self.forward.tolerance.norm = norm;
+        self
+    }
+
+    /// Sets the largest number of steps, forward and backward.
     #[must_use]
     pub fn with_max_steps(mut self, steps: usize) -> Self {
-        self.forward.budget = Budget { steps, ..self.forward.budget };
-        self.adjoint.budget = Budget { steps, ..self.adjoint.budget };
+        self.forward.budget.steps = steps;
+        self.adjoint.budget.steps = steps;
         self
     }
 
-    /// What happens with rows that do not converge.
+    /// Sets a limit in seconds for each solve, forward and backward; none for no limit. Rows that have not finished by
+    /// then end as [`Outcome::TimeLimit`].
+    #[must_use]
+    pub fn with_time_limit(mut self, seconds: Option<f64>) -> Self {
+        self.forward.budget.seconds = seconds;
+        self.adjoint.budget.seconds = seconds;
+        self
+    }
+
+    /// Sets the rule by which a row is stalled, forward and backward; none for no such rule.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Option<Patience>) -> Self {
+        self.forward.patience = patience;
+        self.adjoint.patience = patience;
+        self
+    }
+
+    /// Sets the growth of a residual at which a row has diverged, forward and backward; none for no limit.
+    #[must_use]
+    pub fn with_divergence(mut self, factor: Option<f64>) -> Self {
+        self.forward.divergence = factor;
+        self.adjoint.divergence = factor;
+        self
+    }
+
+    /// Sets whether the residuals of every step are kept, in the reports of solves and adjoints.
+    #[must_use]
+    pub fn with_trace(mut self, trace: bool) -> Self {
+        self.forward.trace = trace;
+        self.adjoint.trace = trace;
+        self
+    }
+
+    /// Sets the treatment of rows that do not converge.
     #[must_use]
     pub fn with_on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = on_failure;
         self
     }
 
-    /// Where loops run.
+    /// Sets the engine that runs loops.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
         self
     }
 
-    /// How the native engine computes convolutions.
+    /// Sets the method of the native engine for convolutions.
     #[must_use]
     pub fn with_convolution(mut self, convolution: Convolution) -> Self {
         self.convolution = convolution;
         self
     }
 
-    /// Whether states of `f64` are iterated in `f32` first.
+    /// Sets whether states of `f64` are iterated in `f32` first.
     #[must_use]
     pub fn with_precision(mut self, precision: Precision) -> Self {
         self.precision = precision;
         self
     }
 
-    /// Whether the other adjoint solver is tried where the first fails.
+    /// Sets whether a second adjoint solver is tried where the first fails.
     #[must_use]
     pub fn with_escalate(mut self, escalate: bool) -> Self {
         self.escalate = escalate;
         self
     }
 
-    /// Which gradient a solution has.
+    /// Sets the gradient of a solution.
     #[must_use]
     pub fn with_gradient(mut self, gradient: Gradient) -> Self {
         self.gradient = gradient;
         self
     }
 
-    /// How the tolerance of the adjoint follows the forward residual.
+    /// Sets the factor by which the tolerance of the adjoint follows the forward residual.
     #[must_use]
     pub fn with_coupling(mut self, coupling: Option<f64>) -> Self {
         self.coupling = coupling;
         self
     }
 
-    /// Whether every new trace is compared once with Burn.
+    /// Sets whether every new trace is compared once with Burn.
     #[must_use]
     pub fn with_check_trace(mut self, check: bool) -> Self {
         self.check_trace = check;
         self
     }
 
-    /// The bytes that the traces of a layer may take.
+    /// Sets the memory in bytes that the traces of a layer may take.
     #[must_use]
     pub fn with_trace_memory(mut self, bytes: usize) -> Self {
         self.trace_memory = bytes;
         self
     }
 
-    /// Refuses settings with no meaning, and some that do not go together.
+    /// Refuses settings outside their range, and settings that contradict each other.
     ///
     /// # Errors
     /// [`Error::Solve`] and [`Error::Setting`], which name the setting.
@@ -261,11 +314,11 @@ impl FixedPointConfig {
             return Err(Error::setting("adjoint.truncated.terms", sum.terms, &expected));
         }
         if matches!(self.gradient, Gradient::Shine { .. }) && self.precision == Precision::Mixed {
-            let expected = "`stated`: the inverse that SHINE takes is learnt in the precision of the state";
+            let expected = "`stated`: SHINE uses an inverse in the precision of the state";
             return Err(Error::setting("precision", "mixed with gradient shine", expected));
         }
         if self.coupling.is_some() && self.gradient != Gradient::Implicit {
-            let expected = "none: it is the adjoint solve of the implicit gradient that is coupled";
+            let expected = "none: only the adjoint solve of the implicit gradient can be coupled";
             return Err(Error::setting("coupling", "some, with another gradient than implicit", expected));
         }
         match self.coupling {
@@ -276,7 +329,7 @@ impl FixedPointConfig {
         }
     }
 
-    /// Refuses what only a layer called on tensors can do, for a fixed point that becomes part of a program.
+    /// Refuses settings that a fixed point inside a traced program does not support.
     pub(crate) fn validate_in_a_trace(&self) -> Result<(), Error> {
         let inside = |setting: &str, found: &str, expected: &str| {
             let expected = format!("{expected} where a fixed point is part of a traced function");
@@ -294,8 +347,8 @@ impl FixedPointConfig {
         Ok(())
     }
 
-    /// Refuses states that the adjoint solver cannot write down, before a solution is put on the tape: a backward pass
-    /// has no way to report an error.
+    /// Refuses states that are too wide for the adjoint solver, before a solution is put on the tape: a backward pass cannot
+    /// return an error.
     ///
     /// # Errors
     /// [`Error::Solve`] with the width and the limit.
@@ -315,7 +368,7 @@ impl FixedPointConfig {
         Ok(())
     }
 
-    /// Refuses gradients other than the implicit one, where that is looked at.
+    /// Refuses gradients other than the implicit one, which is the one that checks and certificates examine.
     pub(crate) fn refuse_other_gradients(&self) -> Result<(), Error> {
         match self.gradient {
             Gradient::Implicit => Ok(()),
@@ -326,7 +379,7 @@ impl FixedPointConfig {
         }
     }
 
-    /// The adjoint's settings after a forward solve with these outcomes and relative residuals.
+    /// Returns the settings of the adjoint solve after a forward solve with these outcomes and relative residuals.
     pub(crate) fn coupled(&self, outcomes: &[Outcome], relative: &[f64]) -> Settings<LinearSolver> {
         let mut settings = self.adjoint.clone();
         let reached = relative.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_converged());
@@ -334,16 +387,5 @@ impl FixedPointConfig {
         let floor = self.coupling.map_or(0.0, |coupling| coupling * largest);
         settings.tolerance.relative = settings.tolerance.relative.max(floor);
         settings
-    }
-
-    /// The layer over a module.
-    ///
-    /// # Errors
-    /// As [`validate`](Self::validate), and what is known of the module before its first call: [`Error::Quantized`] for
-    /// quantized parameters, [`Error::Program`] for parameters on more than one device.
-    pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
-        self.validate()?;
-        Parameters::of_initialized(&update).validate()?;
-        Ok(FixedPoint::new(update, self.clone()))
     }
 }

@@ -1,58 +1,53 @@
-//! The gradient of a solution: that of the implicit function theorem, or, by choice, one that costs less.
+//! The gradient of a solution: by the implicit function theorem, or by an approximation that costs less.
 
-use crate::calculus::resolvent::Resolvent;
 use crate::error::Error;
-use crate::settings::configuration::FixedPointConfig;
-use crate::settings::report::AdjointReport;
-use banach_program::Value;
-use banach_solve::{BroydenMemory, FixedPointSolver, Rows as _, Settings};
-use burn::tensor::Tensor;
+use banach_solve::FixedPointSolver;
 use serde::{Deserialize, Serialize};
 
-/// Which gradient a solution has.
+/// The gradient of a solution.
 ///
-/// [`Implicit`](Self::Implicit) is exact as far as the adjoint is: an approximate adjoint is a choice of
-/// [`FixedPointConfig::adjoint`]. Of these settings `Shine` takes tolerance and solver for its refinement, without a second try, and
-/// `Unrolled` none. The others do without a solve, or with a short one, and need the forward solution to be
-/// good.
+/// [`Implicit`](Self::Implicit) is as exact as the adjoint solve, whose settings are
+/// [`FixedPointConfig::adjoint`](crate::FixedPointConfig::adjoint). `Shine` uses the tolerance and the solver of these
+/// settings for its refinement, without escalation; `Unrolled` uses none of them. `Shine` and `Unrolled` need no adjoint
+/// solve, or a short one, and rely on a good forward solution.
 ///
 /// | gradient | cost | error |
 /// | :-- | :-- | :-- |
-/// | `Implicit` | an adjoint solve | that of the solves |
-/// | `Unrolled { steps: k }` | k applications of g on the tape, memory grows with k | that of k terms of the series: about `‖J‖ᵏ` |
-/// | `Shine { refinement: k, .. }` | k applications of Jᵀ | that of Broyden's inverse, less what the refinement mends |
+/// | `Implicit` | an adjoint solve | the tolerances of the solves |
+/// | `Unrolled { steps: k }` | k applications of g on the tape, memory grows with k | the truncation after k terms of the series: about `‖J‖ᵏ` |
+/// | `Shine { refinement: k, .. }` | k applications of Jᵀ | the error of Broyden's inverse, reduced by the refinement |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Gradient {
     /// `(I - J)⁻¹ ∂g/∂(z, θ)`: Jeon, Lee and Choi, from eq. 4.
     #[default]
     Implicit,
-    /// The solution goes through the last applications of g once more, and these have an ordinary gradient (Geng et al.,
-    /// "On Training Implicit Models", 2021: the unrolled phantom gradient). The value is what they make of the solution.
+    /// The ordinary gradient of further applications of g to the solution (Geng et al., "On Training Implicit Models", 2021:
+    /// the unrolled phantom gradient). The value is the result of these applications.
     Unrolled {
-        /// How many applications, at least 1.
+        /// The number of applications, at least 1.
         steps: usize,
     },
-    /// The adjoint is `-Hᵀ v` with the inverse H that Broyden's method has learnt forward, refined by some steps of the
-    /// adjoint solver from there (Ramzi et al., "SHINE: SHaring the INverse Estimate from the forward pass for bi-level
-    /// optimization and implicit models", 2022). Where `‖Hᵀ v‖` is more than `limit` times `‖v‖`, or not finite, H is not to
-    /// be trusted and `v` takes its place, as the paper falls back on. It asks for [`FixedPointSolver::Broyden`] forward, which then runs
-    /// on the device and keeps every row to the end.
+    /// The adjoint `-Hᵀ v` with the approximate inverse H of Broyden's method in the forward solve, refined by steps of the
+    /// adjoint solver (Ramzi et al., "SHINE: SHaring the INverse Estimate from the forward pass for bi-level optimization
+    /// and implicit models", 2022). Where `‖Hᵀ v‖` is more than `limit` times `‖v‖`, or not finite, the adjoint is `v`, which
+    /// is the fallback of the paper. It needs [`FixedPointSolver::Broyden`] forward, which then runs on the device and keeps
+    /// every row to the end.
     Shine {
-        /// Steps of the adjoint solver; 0 for none.
+        /// Steps of the adjoint solver; 0 for no refinement.
         refinement: usize,
-        /// The largest `‖Hᵀ v‖ / ‖v‖` that is trusted; 1.3 in the paper's fallback.
+        /// The largest `‖Hᵀ v‖ / ‖v‖` for which the inverse is used; 1.3 in the paper.
         limit: f64,
     },
 }
 
 impl Gradient {
-    /// SHINE as in the paper: no refinement, and its limit.
+    /// SHINE with the settings of the paper: no refinement, a limit of 1.3.
     pub fn shine() -> Self {
         Gradient::Shine { refinement: 0, limit: 1.3 }
     }
 
-    /// Refuses numbers with no meaning, and an inverse that nobody learns.
+    /// Refuses settings outside their range, and SHINE without Broyden's method.
     pub(crate) fn validate(self, forward: &FixedPointSolver) -> Result<(), Error> {
         match self {
             Gradient::Unrolled { steps: 0 } => {
@@ -62,46 +57,10 @@ impl Gradient {
                 Err(Error::setting("gradient.shine.limit", limit, "a finite number > 0"))
             }
             Gradient::Shine { .. } if !matches!(forward, FixedPointSolver::Broyden(_)) => {
-                let expected =
-                    "`implicit` or `unrolled`: SHINE takes the inverse that Broyden's method learns forward";
+                let expected = "`implicit` or `unrolled`: SHINE needs the inverse of Broyden's method, `with_solver(Broyden::default())`";
                 Err(Error::setting("gradient", format!("shine with {forward}"), expected))
             }
             Gradient::Implicit | Gradient::Unrolled { .. } | Gradient::Shine { .. } => Ok(()),
         }
-    }
-}
-
-/// What SHINE keeps of a forward solve.
-#[derive(Debug)]
-pub(crate) struct Inverse {
-    pub(crate) memory: BroydenMemory<Tensor<2>>,
-    pub(crate) refinement: usize,
-    pub(crate) limit: f64,
-}
-
-impl Inverse {
-    /// The adjoint of v: what the inverse makes of it, refined.
-    pub(crate) fn adjoint(
-        &self,
-        v: &Tensor<2>,
-        resolvent: &Resolvent,
-        q: &[Value],
-        config: &FixedPointConfig,
-    ) -> Result<(Tensor<2>, AdjointReport), Error> {
-        let mut c = self.memory.adjoint(v);
-        let norms = Tensor::norms(&[&c, v]);
-        let trusted = |row: usize| norms[0][row] <= self.limit * norms[1][row];
-        let doubted: Vec<bool> = (0..v.dims()[0]).map(|row| !trusted(row)).collect();
-        c.replace(&doubted, v);
-        if self.refinement == 0 {
-            return Ok((c, AdjointReport::shared_inverse(v.dims()[0])));
-        }
-        let mut settings: Settings<_> = config.adjoint.clone();
-        settings.budget.steps = self.refinement;
-        let solution = resolvent.solve_by(v, Some(&c), q, &settings)?;
-        let mut report = AdjointReport::new(&settings.solver, &solution);
-        report.refined();
-        resolvent.refuse(&report)?;
-        Ok((solution.value, report))
     }
 }

@@ -1,53 +1,54 @@
-//! Counts of a layer's solves, and what the log says of rows that fail.
+//! Counts of the solves of a layer, and its log of failed rows.
 
 use crate::error::Error;
 use crate::settings::configuration::OnFailure;
-use crate::settings::report::{AdjointReport, Report, Statistics, locked};
+use crate::settings::lock::locked;
+use crate::settings::report::{AdjointReport, Report, Statistics};
 use crate::settings::trial::{is_trial, record_rows};
 use std::sync::{Mutex, MutexGuard};
 
-/// Escalations in a row without a row solved, after which the second adjoint solver is not tried for a while.
+/// Consecutive escalations that solve no row, after which the second adjoint solver is skipped for a while.
 const FUTILE: u32 = 3;
-/// The most escalations that are skipped before the second solver is tried again.
+/// The largest number of escalations skipped before the second solver is tried again.
 const MOST_SKIPPED: u32 = 256;
 
-/// What a layer and its clones count, and what has been logged of it.
+/// The counts and the log of a layer and its clones.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
     statistics: Mutex<Statistics>,
-    told: Mutex<Told>,
-    second: Mutex<Second>,
+    logged: Mutex<Logged>,
+    escalation: Mutex<Escalation>,
 }
 
-/// What has been logged.
+/// The state of the log.
 #[derive(Debug, Default)]
-struct Told {
+struct Logged {
     /// Whether the first solve has been summarized.
     begun: bool,
-    /// The share of failed rows that was logged last, of forward solves.
+    /// The share of failed rows that was last logged for forward solves.
     forward: f64,
-    /// The same of adjoint solves.
+    /// The share of failed rows that was last logged for adjoint solves.
     adjoint: f64,
 }
 
-impl Told {
-    /// Whether a solve with so many failed rows is logged: the first one, and one with twice the share logged last.
-    fn tells(share: &mut f64, failed: usize, rows: usize) -> bool {
+impl Logged {
+    /// Returns whether a solve with failed rows is logged: the first one, and every one with twice the share last logged.
+    fn is_due(share: &mut f64, failed: usize, rows: usize) -> bool {
         let found = failed as f64 / rows.max(1) as f64;
-        let tells = failed > 0 && found >= 2.0 * *share;
-        if tells {
+        let due = failed > 0 && found >= 2.0 * *share;
+        if due {
             *share = found;
         }
-        tells
+        due
     }
 }
 
-/// What the second adjoint solver has been good for.
+/// The record of the second adjoint solver.
 #[derive(Debug, Default)]
-struct Second {
-    /// Escalations in a row in which it solved no row.
+struct Escalation {
+    /// Consecutive escalations that solved no row.
     futile: u32,
-    /// Escalations that are still to be skipped.
+    /// Escalations still to be skipped.
     skips: u32,
 }
 
@@ -55,12 +56,12 @@ const LATER: &str = "(Logged once, and again whenever the share of failed rows d
                      `statistics()`. `OnFailure::Warn` logs every solve with failed rows, `OnFailure::Error` refuses them.)";
 
 impl Journal {
-    /// The counts so far.
+    /// Locks the counts.
     pub(crate) fn statistics(&self) -> MutexGuard<'_, Statistics> {
         locked(&self.statistics)
     }
 
-    /// Counts rows that began at a remembered state.
+    /// Counts rows that began at a cached state.
     pub(crate) fn warmed(&self, rows: usize) {
         if !is_trial() {
             self.statistics().warm_rows += rows;
@@ -74,7 +75,7 @@ impl Journal {
         }
     }
 
-    /// Counts a forward solve, and logs what its policy asks for.
+    /// Counts a forward solve, and logs it as the failure policy says.
     pub(crate) fn solved(&self, report: &Report, on_failure: OnFailure) {
         if record_rows(!report.converged()) {
             return;
@@ -82,9 +83,9 @@ impl Journal {
         self.statistics().count(report);
         let failed = report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         let (first, doubled) = {
-            let mut told = locked(&self.told);
-            let first = !std::mem::replace(&mut told.begun, true);
-            (first, Told::tells(&mut told.forward, failed, report.outcomes.len()))
+            let mut logged = locked(&self.logged);
+            let first = !std::mem::replace(&mut logged.begun, true);
+            (first, Logged::is_due(&mut logged.forward, failed, report.outcomes.len()))
         };
         if first {
             log::info!(target: "banach", "the first solve of a fixed point: {}", report.explain());
@@ -96,7 +97,7 @@ impl Journal {
         }
     }
 
-    /// Counts an adjoint solve, and logs what its policy asks for.
+    /// Counts an adjoint solve, and logs it as the failure policy says.
     pub(crate) fn pulled_back(&self, report: &AdjointReport, on_failure: OnFailure) {
         if record_rows(report.failed().contains(&true)) {
             return;
@@ -109,28 +110,28 @@ impl Journal {
         }
         match report.check() {
             Ok(()) => {}
-            Err(error) => self.tell(&error, (failed, report.outcomes.len()), on_failure),
+            Err(error) => self.log(&error, (failed, report.outcomes.len()), on_failure),
         }
     }
 
-    /// Counts rows without a finite gradient inside a program, and logs or refuses them as the policy of the layer asks for.
+    /// Counts rows without a finite gradient inside a program, and logs or refuses them as the failure policy says.
     ///
     /// # Errors
     /// [`Error::NonFiniteGradient`] with [`OnFailure::Error`].
-    pub(crate) fn without_gradient(&self, lost: &[bool], on_failure: OnFailure) -> Result<(), Error> {
-        let Some(row) = lost.iter().position(|lost| *lost) else { return Ok(()) };
-        let (failed, rows) = (lost.iter().filter(|lost| **lost).count(), lost.len());
+    pub(crate) fn without_gradient(&self, without: &[bool], on_failure: OnFailure) -> Result<(), Error> {
+        let Some(row) = without.iter().position(|without| *without) else { return Ok(()) };
+        let (failed, rows) = (without.iter().filter(|without| **without).count(), without.len());
         let error = Error::NonFiniteGradient { row, failed, rows };
         if !record_rows(true) {
             self.statistics().non_finite_gradients += failed;
-            self.tell(&error, (failed, rows), on_failure);
+            self.log(&error, (failed, rows), on_failure);
         }
         if on_failure == OnFailure::Error { Err(error) } else { Ok(()) }
     }
 
     /// Logs an adjoint solve in which rows failed.
-    fn tell(&self, error: &Error, (failed, rows): (usize, usize), on_failure: OnFailure) {
-        let doubled = Told::tells(&mut locked(&self.told).adjoint, failed, rows);
+    fn log(&self, error: &Error, (failed, rows): (usize, usize), on_failure: OnFailure) {
+        let doubled = Logged::is_due(&mut locked(&self.logged).adjoint, failed, rows);
         match on_failure {
             OnFailure::Best | OnFailure::Skip if doubled => warn(&format!("{error} {LATER}")),
             OnFailure::Warn => warn(&error.to_string()),
@@ -138,20 +139,20 @@ impl Journal {
         }
     }
 
-    /// Whether the second adjoint solver is tried now; one that keeps solving nothing is skipped for a while.
+    /// Returns whether the second adjoint solver is tried now. A solver that solves no rows is skipped for a while.
     pub(crate) fn escalates(&self) -> bool {
-        let mut second = locked(&self.second);
-        let escalates = second.skips == 0;
-        second.skips = second.skips.saturating_sub(1);
+        let mut escalation = locked(&self.escalation);
+        let escalates = escalation.skips == 0;
+        escalation.skips = escalation.skips.saturating_sub(1);
         escalates
     }
 
-    /// Takes note of whether the second adjoint solver has solved a row that the first has not.
+    /// Records whether the second adjoint solver has solved a row that the first had not.
     pub(crate) fn escalated(&self, solved: bool) {
-        let mut second = locked(&self.second);
-        second.futile = if solved { 0 } else { second.futile + 1 };
-        if second.futile >= FUTILE {
-            second.skips = 2_u32.saturating_pow(second.futile).min(MOST_SKIPPED);
+        let mut escalation = locked(&self.escalation);
+        escalation.futile = if solved { 0 } else { escalation.futile + 1 };
+        if escalation.futile >= FUTILE {
+            escalation.skips = 2_u32.saturating_pow(escalation.futile).min(MOST_SKIPPED);
         }
     }
 }
@@ -166,11 +167,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_share_is_told_at_first_and_whenever_it_doubles() {
+    fn a_share_is_logged_at_first_and_whenever_it_doubles() {
         let mut share = 0.0;
-        let told: Vec<bool> =
-            [0, 1, 1, 2, 3, 4, 0, 7, 8, 8].map(|failed| Told::tells(&mut share, failed, 8)).to_vec();
-        assert_eq!(told, [false, true, false, true, false, true, false, false, true, false]);
+        let logged: Vec<bool> =
+            [0, 1, 1, 2, 3, 4, 0, 7, 8, 8].map(|failed| Logged::is_due(&mut share, failed, 8)).to_vec();
+        assert_eq!(logged, [false, true, false, true, false, true, false, false, true, false]);
     }
 
     #[test]

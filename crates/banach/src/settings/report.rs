@@ -1,9 +1,10 @@
-//! Reports of solves: for one solve, for its backward pass, and for a layer over time.
+//! Reports: of a solve, of its adjoint solve, and of all solves of a layer.
 
 use crate::error::Error;
+use crate::settings::lock::locked;
 use banach_solve::{LinearSolver, Outcome, Record};
 use burn::tensor::Tensor;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The value of a fixed point with the report of its solve.
 #[derive(Debug, Clone)]
@@ -18,51 +19,51 @@ impl<S> Solution<S> {
         Solution { value, report }
     }
 
-    /// x̂, on the tape where the layer or its input is.
+    /// Returns x̂, on the tape if the layer or its input is.
     pub fn value(&self) -> &S {
         &self.value
     }
 
-    /// x̂ alone.
+    /// Returns x̂ without the report.
     pub fn into_value(self) -> S {
         self.value
     }
 
-    /// How it went.
+    /// Returns the report of the solve.
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// x̂ and the report.
+    /// Returns x̂ and the report.
     pub fn into_parts(self) -> (S, Report) {
         (self.value, self.report)
     }
 }
 
-/// How one forward solve went, and, once `backward` has run, its adjoint solve.
-#[derive(Debug, Clone)]
+/// The report of one forward solve and, once `backward` has run, of its adjoint solves.
+#[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// How each row ended.
+    /// The outcome of each row.
     pub outcomes: Vec<Outcome>,
     /// Steps of each row.
     pub steps: Vec<usize>,
     /// `‖g(x̂) - x̂‖` of each row.
     pub residuals: Vec<f64>,
-    /// The same, relative to the size the tolerance measures it against.
+    /// The residual of each row relative to the size to which the tolerance refers.
     pub relative: Vec<f64>,
-    /// By what factor the residual of each row fell in one of its last steps; NaN where there were too few
+    /// The factor by which the residual of each row fell in one of its last steps; NaN after too few steps
     /// ([`rates`](banach_solve::Statistics::rates)).
     pub rates: Vec<f64>,
-    /// The residuals of every step, if the settings of the forward solve ask for a
+    /// The residuals of every step, if the settings of the forward solve request a
     /// [`trace`](banach_solve::Settings::trace).
     pub trace: Option<Vec<Record>>,
-    /// Calls of g; rows that have ended leave the batch.
+    /// Evaluations of g; rows that have ended leave the batch.
     pub evaluations: usize,
-    /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
+    /// Evaluations in single precision, which come first ([`Precision::Mixed`](crate::Precision::Mixed)).
     pub single_evaluations: usize,
-    /// Rows in all these calls together.
+    /// The sum of the rows over all evaluations.
     pub row_evaluations: usize,
-    /// Applications of J, each to all rows that are still in the batch; zero for solvers that need none.
+    /// Applications of J, each to all rows that are still in the batch; zero for solvers without a derivative.
     pub derivative_applications: usize,
     explanation: String,
     adjoint: Arc<Mutex<Vec<AdjointReport>>>,
@@ -86,36 +87,23 @@ impl Report {
         }
     }
 
-    /// The report of a solve that is only written down, in a trace.
+    /// Returns the report of a fixed point recorded in a trace, which is solved later.
     pub(crate) fn recorded() -> Self {
         let explanation = "Recorded in a trace: solved whenever the traced program runs.".into();
-        Report {
-            outcomes: vec![],
-            steps: vec![],
-            residuals: vec![],
-            relative: vec![],
-            rates: vec![],
-            trace: None,
-            evaluations: 0,
-            single_evaluations: 0,
-            row_evaluations: 0,
-            derivative_applications: 0,
-            explanation,
-            adjoint: Arc::default(),
-        }
+        Report { explanation, ..Report::default() }
     }
 
-    /// Whether every row converged.
+    /// Returns whether every row converged.
     pub fn converged(&self) -> bool {
         self.outcomes.iter().all(|outcome| outcome.is_converged())
     }
 
-    /// The story in words: how many rows converged, how fast, and advice where they did not.
+    /// Describes the solve in words: how many rows converged, how fast, and advice if some did not.
     pub fn explain(&self) -> String {
         self.explanation.clone()
     }
 
-    /// How the adjoint solves went: one for every backward pass through this solution.
+    /// Returns the reports of the adjoint solves, one for every backward pass through this solution.
     pub fn adjoint(&self) -> Vec<AdjointReport> {
         locked(&self.adjoint).clone()
     }
@@ -125,36 +113,36 @@ impl Report {
     }
 }
 
-/// How one adjoint solve went.
+/// The report of one adjoint solve.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdjointReport {
-    /// How each row ended, after escalation.
+    /// The outcome of each row, after escalation.
     pub outcomes: Vec<Outcome>,
-    /// Steps of each row, of all solvers together.
+    /// Steps of each row, summed over all solvers.
     pub steps: Vec<usize>,
     /// `‖v - (c - Jᵀ c)‖` of each row.
     pub residuals: Vec<f64>,
-    /// The residuals of every step of the first solver, if the settings of the adjoint solve ask for a trace.
+    /// The residuals of every step of the first solver, if the settings of the adjoint solve request a trace.
     pub trace: Option<Vec<Record>>,
     /// Applications of Jᵀ, each to all rows that are still in the batch.
     pub evaluations: usize,
-    /// Those of them in single precision, before the others ([`Precision::Mixed`](crate::Precision::Mixed)).
+    /// Evaluations in single precision, which come first ([`Precision::Mixed`](crate::Precision::Mixed)).
     pub single_evaluations: usize,
-    /// The solvers that ran, in order; a second one says that the first left rows unsolved.
+    /// The solvers that ran, in order; there is a second one if the first left rows unsolved.
     pub solvers: Vec<String>,
-    /// Why a second solver ran.
+    /// The reason why a second solver ran.
     pub escalation: Option<String>,
-    /// What can be done about each row.
+    /// The advice for each row.
     advice: Vec<&'static str>,
-    /// Whether a second solver was due, but has solved no row so often that it was left out this time.
+    /// Whether a second solver was due, but was skipped because it has solved no row in recent solves.
     pub escalation_skipped: bool,
-    /// The rows whose cotangents of z and θ, `(∂g/∂(z, θ))ᵀ c`, are not finite: they have no gradient, and others are not
-    /// touched by it. Empty where none is asked for.
+    /// Which rows have cotangents of z and θ, `(∂g/∂(z, θ))ᵀ c`, that are not finite. These rows have no gradient; the
+    /// gradients of other rows are unaffected. Empty if every cotangent is finite.
     pub non_finite: Vec<bool>,
 }
 
 impl AdjointReport {
-    /// That of an adjoint that no solver was asked for.
+    /// Returns the report of an adjoint that is computed without a solver.
     pub(crate) fn shared_inverse(rows: usize) -> Self {
         AdjointReport {
             outcomes: vec![Outcome::Approximate; rows],
@@ -165,23 +153,23 @@ impl AdjointReport {
         }
     }
 
-    /// The steps that were given have been taken: what they did not reach was not asked for.
+    /// Marks rows that have taken all steps of a refinement as approximate: they need not converge.
     pub(crate) fn refined(&mut self) {
         self.solvers.insert(0, "shared inverse".into());
         let spent = self.outcomes.iter_mut().filter(|outcome| **outcome == Outcome::StepLimit);
         spent.for_each(|outcome| *outcome = Outcome::Approximate);
     }
 
-    /// That every row was solved, or approximated by choice, and has a finite gradient.
+    /// Checks that every row was solved, or approximated by choice, and has a finite gradient.
     ///
     /// # Errors
-    /// [`Error::Adjoint`] names the first row whose adjoint was not solved, [`Error::NonFiniteGradient`] the first that
-    /// has no finite gradient.
+    /// [`Error::Adjoint`] for the first row whose adjoint was not solved, [`Error::NonFiniteGradient`] for the first without
+    /// a finite gradient.
     pub fn check(&self) -> Result<(), Error> {
         let unsolved: Vec<bool> = self.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
         let Some(row) = unsolved.iter().position(|failed| *failed) else {
-            let Some(row) = self.non_finite.iter().position(|lost| *lost) else { return Ok(()) };
-            let failed = self.non_finite.iter().filter(|lost| **lost).count();
+            let Some(row) = self.non_finite.iter().position(|found| *found) else { return Ok(()) };
+            let failed = self.non_finite.iter().filter(|found| **found).count();
             return Err(Error::NonFiniteGradient { row, failed, rows: self.outcomes.len() });
         };
         Err(Error::Adjoint {
@@ -195,10 +183,10 @@ impl AdjointReport {
         })
     }
 
-    /// The rows that failed: their adjoints were not solved, or their gradients are not finite.
+    /// Returns which rows failed: their adjoints were not solved, or their gradients are not finite.
     pub(crate) fn failed(&self) -> Vec<bool> {
-        let lost = self.non_finite.iter().copied().chain(std::iter::repeat(false));
-        self.outcomes.iter().zip(lost).map(|(outcome, lost)| outcome.is_failure() || lost).collect()
+        let non_finite = self.non_finite.iter().copied().chain(std::iter::repeat(false));
+        self.outcomes.iter().zip(non_finite).map(|(outcome, found)| outcome.is_failure() || found).collect()
     }
 
     pub(crate) fn new(solver: &LinearSolver, solution: &banach_solve::Solution<Tensor<2>>) -> Self {
@@ -210,14 +198,12 @@ impl AdjointReport {
             evaluations: solution.statistics.evaluations,
             single_evaluations: solution.statistics.earlier,
             solvers: vec![solver.to_string()],
-            escalation: None,
             advice: (0..solution.outcomes.len()).map(|row| solution.advice(row)).collect(),
-            escalation_skipped: false,
-            non_finite: vec![],
+            ..AdjointReport::default()
         }
     }
 
-    /// Takes over the rows that a second solver left with a smaller residual, and says which.
+    /// Adopts the rows to which a second solver gave a smaller residual, and returns which these are.
     pub(crate) fn escalate(
         &mut self,
         solver: &LinearSolver,
@@ -243,44 +229,44 @@ impl AdjointReport {
     }
 }
 
-/// What a layer did since the last look: sums over its solves and adjoint solves.
+/// Sums over the solves and adjoint solves of a layer since they were last reset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Forward solves.
     pub solves: usize,
     /// Rows of all forward solves.
     pub rows: usize,
-    /// Those of them that began at a state that was remembered ([`WarmStarts`](crate::WarmStarts)).
+    /// Rows that began at a cached state ([`WarmStarts`](crate::WarmStarts)).
     pub warm_rows: usize,
-    /// Steps of all rows.
+    /// Forward steps of all rows.
     pub forward_steps: usize,
-    /// Rows that did not converge; non-finite ones included.
+    /// Rows that did not converge, including those with values that are not finite.
     pub unconverged_rows: usize,
-    /// Rows whose update gave a number that is not finite.
+    /// Rows whose update returned a value that is not finite.
     pub non_finite_rows: usize,
     /// Rows of all adjoint solves.
     pub adjoint_rows: usize,
-    /// Steps of all rows of all adjoint solves.
+    /// Adjoint steps of all rows.
     pub adjoint_steps: usize,
-    /// Rows whose adjoint failed; those that are approximate by choice did not.
+    /// Rows whose adjoint solve failed; an approximation by choice is no failure.
     pub adjoint_unconverged_rows: usize,
-    /// Rows whose adjoint gave cotangents of z and θ that are not finite, so that they have no gradient.
+    /// Rows without a gradient, because their cotangents of z and θ are not finite.
     pub non_finite_gradients: usize,
     /// Adjoint solves in which a second solver was tried.
     pub escalations: usize,
-    /// Adjoint solves in which a second solver was due, but has solved no row so often that it was left out for a while.
+    /// Adjoint solves in which a second solver was due, but was skipped because it had solved no row in recent solves.
     pub skipped_escalations: usize,
-    /// Rows left out of a gradient because they failed, forward or backward ([`OnFailure::Skip`](crate::OnFailure::Skip)).
+    /// Rows without a gradient, because they failed forward or backward under [`OnFailure::Skip`](crate::OnFailure::Skip).
     pub skipped_rows: usize,
 }
 
 impl Statistics {
-    /// Steps of a row on average, forward.
+    /// Returns the mean number of forward steps of a row.
     pub fn mean_forward_steps(&self) -> f64 {
         self.forward_steps as f64 / self.rows.max(1) as f64
     }
 
-    /// Steps of a row on average, backward.
+    /// Returns the mean number of adjoint steps of a row.
     pub fn mean_adjoint_steps(&self) -> f64 {
         self.adjoint_steps as f64 / self.adjoint_rows.max(1) as f64
     }
@@ -299,13 +285,8 @@ impl Statistics {
         self.adjoint_steps += report.steps.iter().sum::<usize>();
         self.adjoint_unconverged_rows +=
             report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
-        self.non_finite_gradients += report.non_finite.iter().filter(|lost| **lost).count();
+        self.non_finite_gradients += report.non_finite.iter().filter(|found| **found).count();
         self.escalations += usize::from(report.escalation.is_some());
         self.skipped_escalations += usize::from(report.escalation_skipped);
     }
-}
-
-/// The lock, also where another thread panicked while it held it: the counts stay counts.
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
-//! Declarations of configurations that refuse unknown fields when they are read; Burn's derived `Config` drops them.
+//! Configurations that refuse unknown fields when they are read; those of Burn's derived `Config` ignore them.
 
-/// Declares a configuration. Fields of `given` are the arguments of `new`; every other field has a default and a setter.
+/// Declares a configuration. The fields of `given` are the arguments of `new`; all others have a default and a setter.
 macro_rules! strict_config {
     (
         $(#[$attribute:meta])*
@@ -18,7 +18,7 @@ macro_rules! strict_config {
         }
 
         impl $name {
-            /// The settings given, and the others at their defaults.
+            /// Creates a configuration from the required settings, with defaults for the others.
             #[allow(clippy::new_without_default, reason = "as all of Burn's configurations")]
             pub fn new($($given: $given_type),*) -> Self {
                 $name { $($given,)* $($field: $default,)* }
@@ -39,7 +39,7 @@ macro_rules! strict_config {
     (as_config $name:ident) => {
         impl burn::config::Config for $name {}
 
-        /// As JSON.
+        /// Writes JSON.
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(&burn::config::config_to_json(self))

@@ -6,9 +6,9 @@ use std::cell::RefCell;
 /// The record of one trial evaluation.
 #[derive(Debug, Default)]
 pub(crate) struct Trial {
-    /// Whether a row of a fixed point inside failed, so that two evaluations need not agree.
+    /// Whether a row of a fixed point inside failed. Then two evaluations need not agree.
     pub(crate) failed: bool,
-    /// The first error of a comparison inside, which a panic would turn into text.
+    /// The first error of a comparison inside, which would be lost as text in a panic.
     pub(crate) error: Option<Error>,
 }
 

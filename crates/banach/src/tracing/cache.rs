@@ -1,18 +1,54 @@
-//! A cache of compiled programs: least recently used first out, bounded by the memory that its entries take.
+//! A cache of compiled programs, bounded by their memory; the least recently used are dropped first.
 
-use crate::settings::report::locked;
-use banach_program::{Type, Value};
+use crate::settings::lock::locked;
+use banach_program::{Machine, Number, Program, Type, Value};
 use burn::module::ParamId;
 use burn::tensor::Device;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
-/// Entries that stay whatever memory they take: the batch sizes of training and validation, and their last batches.
+/// Entries that are kept whatever their memory: for the batch sizes of training and validation, and their last batches.
 const KEPT: usize = 4;
 
-/// What takes memory.
+/// Memory of an entry.
 pub(crate) trait Bytes {
-    /// An estimate of the memory taken, which may grow with use.
+    /// Estimates the memory in bytes, which may grow with use.
     fn bytes(&self) -> usize;
+}
+
+impl Bytes for Program {
+    fn bytes(&self) -> usize {
+        Program::bytes(self)
+    }
+}
+
+impl<T: Number> Bytes for Machine<T> {
+    fn bytes(&self) -> usize {
+        Machine::bytes(self)
+    }
+}
+
+impl<V: Bytes + ?Sized> Bytes for Box<V> {
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+}
+
+impl<V: Bytes + ?Sized> Bytes for Arc<V> {
+    fn bytes(&self) -> usize {
+        (**self).bytes()
+    }
+}
+
+impl<V: Bytes> Bytes for Option<V> {
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, Bytes::bytes)
+    }
+}
+
+impl<V: Bytes> Bytes for OnceLock<V> {
+    fn bytes(&self) -> usize {
+        self.get().map_or(0, Bytes::bytes)
+    }
 }
 
 /// Values by key, the most recently used first.
@@ -30,7 +66,7 @@ impl<K, V> Default for Cache<K, V> {
 }
 
 impl<K: PartialEq, V: Bytes> Cache<K, V> {
-    /// The value of a key.
+    /// Looks up the value of a key.
     fn find(&self, key: &K) -> Option<Arc<V>> {
         let mut entries = locked(&self.entries);
         let at = entries.iter().position(|(kept, _)| kept == key)?;
@@ -38,8 +74,8 @@ impl<K: PartialEq, V: Bytes> Cache<K, V> {
         Some(Arc::clone(&entries[0].1))
     }
 
-    /// The value of a key, computed where it is not in the cache. Beyond a limit in bytes the least recently used entries
-    /// go; four stay.
+    /// Returns the value of a key, computed if it is not in the cache. Beyond a limit in bytes the least recently used
+    /// entries are dropped, but for four.
     pub(crate) fn get_or_insert<E>(
         &self,
         key: K,
@@ -66,12 +102,12 @@ impl<K: PartialEq, V: Bytes> Cache<K, V> {
         Ok(value)
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub(crate) fn len(&self) -> usize {
         locked(&self.entries).len()
     }
 
-    /// The memory of all entries.
+    /// Estimates the memory of all entries in bytes.
     pub(crate) fn bytes(&self) -> usize {
         locked(&self.entries).iter().map(|(_, value)| value.bytes()).sum()
     }
@@ -82,28 +118,28 @@ impl<K: PartialEq, V: Bytes> Cache<K, V> {
     }
 }
 
-/// What a trace is made for: a call with the same signature uses the same trace.
+/// The key of a trace: calls with equal signatures share it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Signature {
     pub(crate) device: Device,
     /// The types of the tensors of the call.
     pub(crate) types: Vec<Type>,
-    /// Plain numbers among the inputs, which are constants of the trace.
+    /// Plain numbers among the inputs. They are constants of the trace.
     pub(crate) numbers: Vec<u64>,
-    /// For every place in the module that holds a parameter, which one it is.
+    /// The position of the parameter for every place in the module that holds one.
     pub(crate) places: Vec<usize>,
     /// The flags of layers that behave differently in training.
     pub(crate) flags: Vec<bool>,
-    /// Whether the call is on a training device, where the program depends on it.
+    /// Whether the call is on a training device, if the program depends on it.
     pub(crate) training: bool,
-    /// The parameters that have a gradient, where the program computes it.
+    /// The parameters whose gradients the program computes.
     pub(crate) trained: Vec<usize>,
-    /// The printed module, where fields that are no parameters may change.
-    pub(crate) fields: String,
+    /// The [`fingerprint`](crate::tracing::fingerprint::fingerprint) of the module, where plain fields may change.
+    pub(crate) fields: u64,
 }
 
 impl Signature {
-    /// The signature of a call on these tensors, off the tape, of a module with these parameters.
+    /// Returns the signature of a call on tensors off the tape, of a module with these places and flags.
     pub(crate) fn new(
         values: &[Value],
         numbers: Vec<u64>,
@@ -118,7 +154,7 @@ impl Signature {
             flags: flags.iter().map(|(_, enabled)| *enabled).collect(),
             training: false,
             trained: vec![],
-            fields: String::new(),
+            fields: 0,
         }
     }
 }

@@ -4,20 +4,20 @@
 //! training mode, and values that the host reads or a closure captures. The traced code therefore runs once on Burn's own
 //! tensors, and a difference beyond rounding is an error.
 //!
-//! The point is the point of the call, where tensors of one repeated number (a start of zeros, a bias of zeros, a scale of
-//! ones) are moved off that number: derivatives vanish or jump there. A difference must show again at a second point near by,
-//! so that a jump of the function between two roundings is no difference. What rounding alone changes is measured on the
-//! program. Numbers that are not finite are not compared, and neither are fixed points inside in which a row failed.
+//! The point is the point of the call. Tensors of one repeated element (a start of zeros, a bias of zeros, a scale of ones)
+//! are perturbed, since derivatives may vanish or jump there. A difference must show again at a second point near by, so
+//! that a jump of the function between two roundings is no difference. The effect of rounding is measured on the program.
+//! Values that are not finite are not compared, and neither are fixed points in which a row failed.
 
 use crate::error::Error;
 use crate::settings::trial::trial;
-use crate::tracing::flatten::types_of;
+use crate::tracing::layout::types_of;
 use banach_program::{Kind, Primitive, Program, Type, Value, evaluate, panics_as_errors, vjp};
 use burn::tensor::{FloatDType, Gradients, Tensor, TensorData};
 
 /// A trace and the code it was traced from.
 pub(crate) struct Comparison<'a> {
-    /// What was traced, for messages: "update", "energy", "loss" or "function".
+    /// The traced code, for messages: "update", "energy", "loss" or "function".
     pub(crate) subject: &'static str,
     pub(crate) program: &'a Program,
     /// The inputs, off the tape.
@@ -26,47 +26,48 @@ pub(crate) struct Comparison<'a> {
     pub(crate) names: Vec<String>,
     /// The inputs whose cotangents are compared, if the code runs on a training device.
     pub(crate) tracked: Option<Vec<usize>>,
-    /// A layer of the module that is no function while it is trained.
+    /// A layer of the module that is not a function in training mode.
     pub(crate) random: Option<String>,
 }
 
-/// Values and cotangents as numbers.
-struct Numbers {
+/// The elements of values and cotangents.
+struct Evaluation {
     values: Vec<Vec<f64>>,
     cotangents: Vec<Vec<f64>>,
 }
 
 /// A difference beyond rounding.
 struct Difference {
-    /// The output or, among the inputs that are tracked, the input.
     at: Quantity,
     /// The distance, relative to the size.
     relative: f64,
     tolerance: f64,
 }
 
-/// What differs.
+/// A compared quantity.
 enum Quantity {
+    /// The value of an output.
     Value(usize),
+    /// The cotangent of an input.
     Cotangent(usize),
 }
 
-/// The code on Burn's own tensors.
+/// The traced code, on Burn's own tensors.
 type Code<'a> = dyn Fn(&[Value]) -> Result<Vec<Value>, banach_program::Error> + 'a;
 
 impl Comparison<'_> {
     /// Compares the trace with the code.
     ///
     /// # Errors
-    /// [`Error::NoFunction`] for a layer that is no function while it is trained, [`Error::Untraced`] for every other
+    /// [`Error::NoFunction`] for a layer that is not a function in training mode, [`Error::Untraced`] for every other
     /// difference.
     pub(crate) fn check(&self, code: &Code<'_>) -> Result<(), Error> {
         if self.point.iter().any(|value| value.ty().is_empty()) {
-            return Ok(()); // An empty batch shows nothing.
+            return Ok(()); // An empty batch has nothing to compare.
         }
         let point = self.regular_point();
         let Some(difference) = self.difference(&point, code)? else { return Ok(()) };
-        let mut random = Numbered::new(3);
+        let mut random = RandomNumbers::new(3);
         let near: Vec<Value> = point.iter().map(|value| moved_by(value, 1e-2, &mut random)).collect();
         let comparable = self.undefined(&near) <= self.undefined(&point);
         if comparable && self.difference(&near, code)?.is_none() {
@@ -75,12 +76,12 @@ impl Comparison<'_> {
         Err(self.explained(&difference, &point, code))
     }
 
-    /// The point, with tensors of one repeated number moved off it, if the program is defined there.
+    /// Returns the point with tensors of one repeated element perturbed, if the program is defined there.
     fn regular_point(&self) -> Vec<Value> {
         if self.iterates() {
             return self.point.clone();
         }
-        let mut random = Numbered::new(1);
+        let mut random = RandomNumbers::new(1);
         let regular: Vec<Value> = self
             .point
             .iter()
@@ -95,7 +96,7 @@ impl Comparison<'_> {
         if regular_is_defined { regular } else { self.point.clone() }
     }
 
-    /// How many numbers of the program's values and pullbacks are not finite.
+    /// Counts the elements of the program's values and pullbacks that are not finite.
     fn undefined(&self, point: &[Value]) -> usize {
         let count = |numbers: &[Vec<f64>]| numbers.iter().flatten().filter(|x| !x.is_finite()).count();
         match trial(|| self.by_program(point)).0 {
@@ -104,7 +105,7 @@ impl Comparison<'_> {
         }
     }
 
-    /// The first difference at a point; none where nothing can be said.
+    /// Returns the first difference at a point; None if there is none, or nothing can be compared.
     fn difference(&self, point: &[Value], code: &Code<'_>) -> Result<Option<Difference>, Error> {
         let (ran, record) = trial(|| panics_as_errors(&types_of(point), || self.by_code(point, code)));
         if let Some(error) = record.error {
@@ -114,7 +115,7 @@ impl Comparison<'_> {
             Ok(Ok(found)) => found,
             Ok(Err(error @ banach_program::Error::Failed { .. }))
             | Err(error @ banach_program::Error::Failed { .. }) => return Err(error.into()),
-            // Burn alone cannot evaluate or differentiate it: there is nothing to compare with.
+            // Burn cannot evaluate or differentiate the code, so there is nothing to compare with.
             Ok(Err(_)) | Err(_) => {
                 return self.random.as_ref().map_or(Ok(None), |found| Err(self.random(found)));
             }
@@ -135,60 +136,62 @@ impl Comparison<'_> {
         Ok(different.map(|(at, relative)| Difference { at, relative, tolerance: precision.tolerance }))
     }
 
-    /// The program beside the point, by about the rounding of the inputs.
-    fn rounded(&self, point: &[Value]) -> Option<Numbers> {
-        let (mut random, epsilon) = (Numbered::new(2), 4.0 * self.precision().epsilon);
+    /// Evaluates the program at a point that differs by about the rounding of the inputs.
+    fn rounded(&self, point: &[Value]) -> Option<Evaluation> {
+        let (mut random, epsilon) = (RandomNumbers::new(2), 4.0 * self.precision().epsilon);
         let beside: Vec<Value> =
             point.iter().map(|value| changed(value, |x| x * (1.0 + epsilon * random.signed()))).collect();
         self.by_program(&beside)
     }
 
-    fn by_program(&self, point: &[Value]) -> Option<Numbers> {
+    fn by_program(&self, point: &[Value]) -> Option<Evaluation> {
         let run = |program: &Program, inputs| panics_as_errors(&[], || evaluate(program, inputs)).ok()?.ok();
         let Some(tracked) = self.differentiated() else {
             let values = run(self.program, point.to_vec())?;
-            return Some(Numbers { values: values.iter().map(numbers).collect(), cotangents: vec![] });
+            return Some(Evaluation { values: values.iter().map(numbers).collect(), cotangents: vec![] });
         };
         let inputs = point.iter().cloned().chain(self.cotangents(point)).collect();
         let mut values: Vec<Vec<f64>> =
             run(&vjp(self.program, tracked), inputs)?.iter().map(numbers).collect();
         let cotangents = values.split_off(self.program.outputs().len());
-        Some(Numbers { values, cotangents })
+        Some(Evaluation { values, cotangents })
     }
 
-    fn by_code(&self, point: &[Value], code: &Code<'_>) -> Result<Numbers, banach_program::Error> {
+    fn by_code(&self, point: &[Value], code: &Code<'_>) -> Result<Evaluation, banach_program::Error> {
         let Some(all) = &self.tracked else {
             let values = code(point)?;
-            return Ok(Numbers { values: values.iter().map(numbers).collect(), cotangents: vec![] });
+            return Ok(Evaluation { values: values.iter().map(numbers).collect(), cotangents: vec![] });
         };
         let leaves: Vec<Value> =
             point.iter().enumerate().map(|(at, value)| value.clone().leaf(all.contains(&at))).collect();
         let outputs = code(&leaves)?;
         let values = outputs.iter().cloned().map(Value::detached).map(|value| numbers(&value)).collect();
-        let Some(tracked) = self.differentiated() else { return Ok(Numbers { values, cotangents: vec![] }) };
+        let Some(tracked) = self.differentiated() else {
+            return Ok(Evaluation { values, cotangents: vec![] });
+        };
         let gradients = pulled_back(outputs, self.cotangents(point));
         let of = |at: &usize| match gradients.as_ref().and_then(|found| leaves[*at].gradient(found)) {
             Some(gradient) => numbers(&gradient),
             None => vec![0.0; point[*at].ty().len()],
         };
-        Ok(Numbers { values, cotangents: tracked.iter().map(of).collect() })
+        Ok(Evaluation { values, cotangents: tracked.iter().map(of).collect() })
     }
 
-    /// The inputs whose cotangents are compared; none where an output has none.
+    /// Returns the inputs whose cotangents are compared; None if an output has no cotangent.
     fn differentiated(&self) -> Option<&[usize]> {
         let floats = self.program.output_types().all(|ty| ty.kind.is_float());
         self.tracked.as_deref().filter(|tracked| floats && !tracked.is_empty())
     }
 
-    /// A random cotangent for every output.
+    /// Returns a random cotangent for every output.
     fn cotangents(&self, point: &[Value]) -> Vec<Value> {
-        let mut random = Numbered::new(0);
+        let mut random = RandomNumbers::new(0);
         let device = point.first().map(Value::device).unwrap_or_default();
         let cotangent = |ty: &Type| changed(&Value::full(ty, 0.0, &device), |_| random.signed());
         self.program.output_types().map(cotangent).collect()
     }
 
-    /// Whether the program holds fixed points or linear solves, which are computed to a tolerance.
+    /// Returns whether the program contains fixed points or linear solves, which are computed to a tolerance.
     fn iterates(&self) -> bool {
         self.program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)))
     }
@@ -209,12 +212,12 @@ impl Comparison<'_> {
         Error::NoFunction { place: self.subject.into(), found: found.into() }
     }
 
-    /// The error of a difference, with its likely cause.
+    /// Returns the error of a difference, with its likely cause.
     fn explained(&self, difference: &Difference, point: &[Value], code: &Code<'_>) -> Error {
         let again =
             || trial(|| panics_as_errors(&types_of(point), || self.by_code(point, code))).0.ok()?.ok();
-        let same = |a: &Numbers, b: &Numbers| {
-            let bits = |numbers: &Numbers| -> Vec<u64> {
+        let same = |a: &Evaluation, b: &Evaluation| {
+            let bits = |numbers: &Evaluation| -> Vec<u64> {
                 numbers
                     .values
                     .iter()
@@ -234,12 +237,12 @@ impl Comparison<'_> {
         let (quantity, cause) = match difference.at {
             Quantity::Value(at) if !repeats => (
                 format!("value of output {at}"),
-                "two calls on the same tensors differ, so it draws random numbers or reads something that changes; draw or \
+                "two calls on equal tensors differ, so the code draws random numbers or reads something that changes; draw or \
                  read outside, and pass the result as an input",
             ),
             Quantity::Value(at) => (
                 format!("value of output {at}"),
-                "it computes something else on a training device or with numbers at hand, or a captured value has changed; \
+                "the code computes something else on a training device or with values at hand, or a captured value has changed; \
                  write one computation in tensor operations, and pass what changes as an input",
             ),
             Quantity::Cotangent(at) => (
@@ -261,18 +264,18 @@ impl Comparison<'_> {
     }
 }
 
-/// How closely two evaluations agree.
+/// The agreement expected of two evaluations.
 #[derive(Clone, Copy)]
 struct Precision {
-    /// The rounding unit of the least precise number.
+    /// The rounding unit of the least precise kind of number.
     epsilon: f64,
-    /// The relative distance that rounding explains.
+    /// The largest relative distance that rounding explains.
     tolerance: f64,
-    /// The distance that rounding explains, relative to the largest quantity.
+    /// The largest distance that rounding explains, relative to the largest quantity.
     floor: f64,
 }
 
-/// The rounding unit and the relative tolerance of a kind of numbers. Burn rounds some slopes of `f64` to `f32`.
+/// Returns the rounding unit and the relative tolerance of a kind of numbers. Burn rounds some slopes of `f64` to `f32`.
 fn rounding(kind: Kind) -> (f64, f64) {
     match kind {
         Kind::Float(FloatDType::F64) => (f64::EPSILON, 1e-5),
@@ -283,7 +286,7 @@ fn rounding(kind: Kind) -> (f64, f64) {
     }
 }
 
-/// The first quantity that differs by more than rounding, and by how much.
+/// Returns the first quantity that differs by more than rounding, and its relative difference.
 fn differing(
     found: &[Vec<f64>],
     expected: &[Vec<f64>],
@@ -301,7 +304,7 @@ fn differing(
     })
 }
 
-/// The Euclidean distance over numbers that are finite in both, scaled against overflow.
+/// Returns the Euclidean distance over elements that are finite in both, scaled against overflow.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
     let finite = || a.iter().zip(b).map(|(a, b)| (a - b).abs()).filter(|far| far.is_finite());
     let largest = finite().fold(0.0, f64::max);
@@ -312,7 +315,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
     }
 }
 
-/// Burn's gradients of the pairing of outputs with cotangents; none where nothing is tracked.
+/// Returns Burn's gradients of the pairing of outputs with cotangents; None if nothing is tracked.
 fn pulled_back(outputs: Vec<Value>, cotangents: Vec<Value>) -> Option<Gradients> {
     let mut total: Option<Tensor<1>> = None;
     for (output, cotangent) in outputs.into_iter().zip(cotangents) {
@@ -328,12 +331,12 @@ fn pulled_back(outputs: Vec<Value>, cotangents: Vec<Value>) -> Option<Gradients>
     total.filter(Tensor::is_tracked).map(|total| total.backward())
 }
 
-/// The numbers of a tensor.
+/// Returns the elements of a tensor.
 fn numbers(value: &Value) -> Vec<f64> {
     value.clone().into_data().iter::<f64>().collect()
 }
 
-/// A float tensor with other numbers; any other tensor as it is.
+/// Changes the elements of a float tensor; any other tensor is unchanged.
 fn changed(value: &Value, mut change: impl FnMut(f64) -> f64) -> Value {
     let Type { shape, kind: Kind::Float(dtype) } = value.ty() else { return value.clone() };
     let numbers: Vec<f64> = numbers(value).into_iter().map(&mut change).collect();
@@ -341,29 +344,29 @@ fn changed(value: &Value, mut change: impl FnMut(f64) -> f64) -> Value {
     Value::from(Tensor::<1>::from_data(data, (&value.device(), dtype.into()))).reshaped(&shape)
 }
 
-/// A float tensor moved at random, relative to its numbers and their mean size.
-fn moved_by(value: &Value, part: f64, random: &mut Numbered) -> Value {
+/// Perturbs a float tensor at random, relative to its elements and their mean modulus.
+fn moved_by(value: &Value, part: f64, random: &mut RandomNumbers) -> Value {
     let numbers = numbers(value);
     let size =
         numbers.iter().filter(|x| x.is_finite()).map(|x| x.abs()).sum::<f64>() / numbers.len().max(1) as f64;
     changed(value, |x| x + part * (x.abs() + size) * random.signed())
 }
 
-/// A linear congruential generator: the same numbers in every comparison.
-struct Numbered(u64);
+/// A linear congruential generator, so that every comparison draws equal numbers.
+struct RandomNumbers(u64);
 
-impl Numbered {
+impl RandomNumbers {
     fn new(seed: u64) -> Self {
-        Numbered(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+        RandomNumbers(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
     }
 
-    /// A number in `[0, 1)`.
+    /// Returns a number in `[0, 1)`.
     fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// A number in `[-1, 1)`.
+    /// Returns a number in `[-1, 1)`.
     fn signed(&mut self) -> f64 {
         2.0 * self.next() - 1.0
     }

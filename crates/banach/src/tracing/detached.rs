@@ -1,11 +1,10 @@
-//! Detaching inside traced code, where Burn's `detach` leaves no trace.
+//! Detached tensors inside traced code, where Burn's `detach` is not recorded.
 
 use banach_program::{Builder, Error, Primitive, Tensors, Unary, Value, Var, record};
 
-/// The same tensors, held fixed: no gradient passes through them, on Burn's tape and inside a trace.
+/// Detaches tensors: no gradient passes through them, on Burn's tape and inside a trace.
 ///
-/// Use it in place of Burn's `detach` in an update, an energy, a loss or a function: what is traced does not record
-/// `detach`.
+/// Use it in place of Burn's `detach`, which a trace does not record, in an update, an energy, a loss or a function.
 ///
 /// ```
 /// use banach::{Function, detached};
@@ -14,13 +13,13 @@ use banach_program::{Builder, Error, Primitive, Tensors, Unary, Value, Var, reco
 /// // f(x) = Σ x · x with the second x held fixed: its gradient is x, not 2 x.
 /// let x = Tensor::<1>::from_data([1.0, 3.0], (&Device::flex(), DType::F64));
 /// let product = Function::of(&x, |x: Tensor<1>| (x.clone() * detached(x)).sum())?;
-/// let slope: Tensor<1> = product.gradient(0)?.call(x)?.remove(0).try_into_tensor()?;
+/// let slope: Tensor<1> = product.gradient(0)?.call(x)?;
 /// assert_eq!(slope.into_data().iter::<f64>().collect::<Vec<_>>(), [1.0, 3.0]);
 /// # Ok::<(), banach::Error>(())
 /// ```
 ///
 /// # Panics
-/// Inside a trace, for tensors that do not belong to it; the trace turns that into its error.
+/// Inside a trace, for tensors that do not belong to it; the trace returns that as its error.
 pub fn detached<T: Tensors>(tensors: T) -> T {
     let fixed = |values: Vec<Value>| -> Result<T, Error> {
         let values = values.into_iter().map(fixed).collect::<Result<Vec<Value>, Error>>()?;

@@ -3,9 +3,11 @@
 pub(crate) mod cache;
 pub(crate) mod compare;
 pub(crate) mod detached;
-pub(crate) mod flatten;
-pub(crate) mod lost;
+pub(crate) mod fingerprint;
+pub(crate) mod layout;
 pub(crate) mod parameters;
 pub(crate) mod release;
+pub(crate) mod row_substitution;
 pub(crate) mod traced;
 pub(crate) mod update;
+pub(crate) mod update_fn;

@@ -6,26 +6,36 @@ use burn::module::{Flag, Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Bool, Int, Tensor};
 use std::collections::HashMap;
 
-/// The parameters of a module: live tensors, tracked if the module's are.
+/// The parameters of a module: live tensors, tracked if those of the module are.
 #[derive(Debug, Default)]
 pub(crate) struct Parameters {
     pub(crate) ids: Vec<ParamId>,
     pub(crate) values: Vec<Value>,
-    /// The field of the module that holds each parameter first, such as `state.weight`.
-    pub(crate) names: Vec<String>,
-    /// Which parameters no gradient may change.
+    /// Which parameters are not trained.
     frozen: Vec<bool>,
-    /// For every place that holds a parameter, which one it is.
+    /// The position of the parameter for every place in the module that holds one.
     pub(crate) places: Vec<usize>,
-    /// The flags of layers that behave differently in training, by which a frozen layer is known.
+    /// The flags of layers that behave differently in training; they tell whether such a layer is frozen.
     pub(crate) flags: Vec<(ParamId, bool)>,
-    path: Vec<String>,
-    containers: Vec<String>,
-    /// The layers in training mode that are no functions of their inputs.
-    random: Vec<String>,
+    /// The kinds of the modules around the place that is visited, where they are among [`RANDOM`].
+    containers: Vec<Option<usize>>,
+    /// The layers in training mode that are no functions of their inputs, as positions in [`RANDOM`].
+    random: Vec<usize>,
     /// Whether parameters that are not yet initialized are left out.
     initialized: bool,
+    /// The names of the parameters, if they are collected.
+    names: Option<Names>,
 }
+
+/// The names of parameters, and the path to the module that is visited.
+#[derive(Debug, Default)]
+struct Names {
+    path: Vec<String>,
+    names: Vec<String>,
+}
+
+/// Layers that in training mode draw random numbers or compute batch statistics.
+const RANDOM: [&str; 4] = ["Struct:Dropout", "Struct:BatchNorm", "Struct:GaussianNoise", "Struct:RRelu"];
 
 impl Parameters {
     /// Collects the parameters of a module.
@@ -33,6 +43,13 @@ impl Parameters {
         let mut parameters = Parameters::default();
         module.visit(&mut parameters);
         parameters
+    }
+
+    /// Collects the names of the parameters of a module: the field that holds each of them first, such as `state.weight`.
+    pub(crate) fn names_of<M: Module>(module: &M) -> Vec<String> {
+        let mut parameters = Parameters { names: Some(Names::default()), ..Parameters::default() };
+        module.visit(&mut parameters);
+        parameters.names.unwrap_or_default().names
     }
 
     /// Collects the parameters that a module has initialized, and initializes none.
@@ -50,32 +67,35 @@ impl Parameters {
         Ok(Value::on_one_device(&self.values)?)
     }
 
-    /// A layer in training mode that draws random numbers or computes batch statistics, whether it is used or not. The
-    /// input tells whether a module without parameters is trained.
+    /// Names the layers in training mode that draw random numbers or compute batch statistics, used or not. A module
+    /// without parameters is in training if its input z is on a training device.
     pub(crate) fn random(&self, z: &[Value]) -> Option<String> {
         let witnesses = if self.values.is_empty() { z } else { &self.values };
         let training = witnesses.iter().any(|value| value.device().is_autodiff());
-        (training && !self.random.is_empty()).then(|| self.random.join(" or "))
+        let names = || self.random.iter().map(|&kind| RANDOM[kind].trim_start_matches("Struct:"));
+        (training && !self.random.is_empty()).then(|| names().collect::<Vec<_>>().join(" or "))
     }
 
-    /// The parameters that are trained on Burn's tape, by position.
+    /// Returns the positions of the parameters that are trained on Burn's tape.
     pub(crate) fn tracked(&self) -> Vec<usize> {
         self.trained().into_iter().filter(|&at| self.values[at].device().is_autodiff()).collect()
     }
 
-    /// The float parameters that are trained, by position; all of them, where the module is off the tape.
+    /// Returns the positions of the float parameters that are trained; off the tape, of all float parameters.
     pub(crate) fn trained(&self) -> Vec<usize> {
         (0..self.ids.len()).filter(|&at| self.values[at].ty().kind.is_float() && !self.frozen[at]).collect()
     }
 
-    fn add(&mut self, id: ParamId, value: Value, frozen: bool) {
+    fn add(&mut self, id: ParamId, frozen: bool, value: impl FnOnce() -> Value) {
         let known = self.ids.iter().position(|known| *known == id);
         self.places.push(known.unwrap_or(self.ids.len()));
         if known.is_none() {
             self.ids.push(id);
-            self.values.push(value);
-            self.names.push(self.path.join("."));
+            self.values.push(value());
             self.frozen.push(frozen);
+            if let Some(Names { path, names }) = &mut self.names {
+                names.push(path.join("."));
+            }
         }
     }
 }
@@ -87,42 +107,43 @@ impl ModuleVisitor for Parameters {
         }
         let tensor = param.val();
         let frozen = tensor.device().is_autodiff() && !tensor.is_require_grad();
-        self.add(param.id, tensor.into(), frozen);
+        self.add(param.id, frozen, || tensor.into());
     }
 
     fn visit_int<const D: usize>(&mut self, param: &Param<Tensor<D, Int>>) {
-        self.add(param.id, param.val().into(), true);
+        self.add(param.id, true, || param.val().into());
     }
 
     fn visit_bool<const D: usize>(&mut self, param: &Param<Tensor<D, Bool>>) {
-        self.add(param.id, param.val().into(), true);
+        self.add(param.id, true, || param.val().into());
     }
 
     fn visit_flag(&mut self, flag: &Param<Flag>) {
         self.flags.push((flag.id, flag.is_enabled()));
-        let random = ["Struct:Dropout", "Struct:BatchNorm", "Struct:GaussianNoise", "Struct:RRelu"];
-        if let Some(layer) = self.containers.iter().find(|layer| random.contains(&layer.as_str()))
+        if let Some(kind) = self.containers.iter().flatten().next()
             && flag.is_enabled()
+            && !self.random.contains(kind)
         {
-            let layer = layer.trim_start_matches("Struct:").to_owned();
-            if !self.random.contains(&layer) {
-                self.random.push(layer);
-            }
+            self.random.push(*kind);
         }
     }
 
     fn enter_module(&mut self, name: &str, container_type: &str) {
-        self.path.push(name.into());
-        self.containers.push(container_type.into());
+        self.containers.push(RANDOM.iter().position(|random| *random == container_type));
+        if let Some(names) = &mut self.names {
+            names.path.push(name.into());
+        }
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.pop();
         self.containers.pop();
+        if let Some(names) = &mut self.names {
+            names.path.pop();
+        }
     }
 }
 
-/// Replaces the parameters of a module by others of the same shapes.
+/// Replaces the parameters of a module by others of equal shapes.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     values: HashMap<ParamId, Value>,
@@ -136,33 +157,33 @@ impl Replacement {
         Replacement { values, flags: HashMap::new() }
     }
 
-    /// The same, which also sets flags of layers.
+    /// Sets flags of layers as well.
     pub(crate) fn with_flags(mut self, flags: &[(ParamId, bool)]) -> Self {
         self.flags = flags.iter().copied().collect();
         self
     }
 
-    fn take(&self, id: ParamId) -> Value {
+    fn value(&self, id: ParamId) -> Value {
         let value = self.values.get(&id).cloned();
         value.unwrap_or_else(|| {
-            panic!("parameter {id} is mapped but was not visited: Module::map and visit differ")
+            panic!("found parameter {id} in Module::map, expected one that Module::visit visits")
         })
     }
 }
 
 impl ModuleMapper for Replacement {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let tensor = self.take(param.id).try_into_tensor();
+        let tensor = self.value(param.id).try_into_tensor();
         Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
     }
 
     fn map_int<const D: usize>(&mut self, param: Param<Tensor<D, Int>>) -> Param<Tensor<D, Int>> {
-        let tensor = self.take(param.id).try_into_int();
+        let tensor = self.value(param.id).try_into_int();
         Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
     }
 
     fn map_bool<const D: usize>(&mut self, param: Param<Tensor<D, Bool>>) -> Param<Tensor<D, Bool>> {
-        let tensor = self.take(param.id).try_into_bool();
+        let tensor = self.value(param.id).try_into_bool();
         Param::initialized(param.id, tensor.unwrap_or_else(|error| panic!("{error}")))
     }
 

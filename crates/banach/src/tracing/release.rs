@@ -1,12 +1,13 @@
 //! Release of nodes that Burn's autodiff keeps until a backward pass reaches their graph.
 //!
-//! Burn registers every tracked parameter and every operation on it, and frees what nothing references in `backward` alone. A
-//! loop that never calls it, such as inference on a training device or compiled training, would keep all of them. So every few
-//! calls a backward pass of a product with zero frees them: of a parameter where replaced parameters are graphs of their
-//! own, and of an anchor where solves are nodes on the graph of their parameters. An anchor is a leaf of one number, joined to
-//! every solve of a period; a parameter would leave its graph in the first release, and later ones would miss it.
+//! Burn registers every tracked parameter and every operation on it, and frees unreferenced nodes only in `backward`. A loop
+//! that never calls `backward`, such as inference on a training device or compiled training, would keep all nodes. So every
+//! few calls the backward pass of a product with zero frees them. It begins at a parameter if replaced parameters are graphs
+//! of their own, and at an anchor if solves are nodes on the graph of their parameters. An anchor is a leaf of one element,
+//! joined to every solve of a period; a parameter would leave its graph in the first release, and later releases would miss
+//! the graph.
 
-use crate::settings::report::locked;
+use crate::settings::lock::locked;
 use banach_program::Value;
 use burn::tensor::{Device, Tensor};
 use std::sync::Mutex;
@@ -26,7 +27,7 @@ struct Calls {
 }
 
 impl Calls {
-    /// Counts a call. Returns whether nodes are to be released.
+    /// Counts a call, and returns whether a release is due.
     fn is_due(&mut self) -> bool {
         self.count += 1;
         let due = self.count >= PERIOD;
@@ -38,12 +39,12 @@ impl Calls {
 }
 
 impl Release {
-    /// Counts a call that registers these parameters, and releases nodes where it is time.
+    /// Counts a call that registers these parameters, and releases nodes when that is due.
     pub(crate) fn count(&self, parameters: &[Value]) {
         if !locked(&self.0).is_due() {
             return;
         }
-        // A leaf alone: a backward pass through anything else would consume a graph that the caller may still need.
+        // Only a leaf: a backward pass from another node would consume a graph that the caller may still need.
         let leaves = parameters.iter().filter(|tensor| tensor.is_tracked_leaf());
         let Some(smallest) = leaves.min_by_key(|tensor| tensor.ty().len()) else { return };
         let flat: Result<Tensor<1>, _> = smallest.clone().reshaped(&[smallest.ty().len()]).try_into_tensor();
@@ -52,7 +53,7 @@ impl Release {
         }
     }
 
-    /// Counts a solve, releases nodes where it is time, and returns the leaf that the solve is to be joined to.
+    /// Counts a solve, releases nodes when that is due, and returns the leaf to which the solve is joined.
     pub(crate) fn anchor(&self, device: &Device) -> Tensor<2> {
         let mut calls = locked(&self.0);
         let due = calls.is_due();
@@ -66,7 +67,7 @@ impl Release {
         anchor
     }
 
-    /// Burn's own backward pass released the nodes.
+    /// Resets the count after Burn's own backward pass, which has released the nodes.
     pub(crate) fn reset(&self) {
         locked(&self.0).count = 0;
     }

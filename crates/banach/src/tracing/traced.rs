@@ -1,15 +1,12 @@
-//! A traced update: its program, its fixed point and the layout of its state, for one set of shapes.
+//! A traced update: its program and the layout of its state, for one set of shapes.
 
-use crate::calculus::implicit::Fix;
 use crate::error::Error;
 use crate::settings::configuration::{Engine, FixedPointConfig};
-use crate::settings::journal::Journal;
-use crate::settings::report::locked;
+use crate::settings::lock::locked;
 use crate::settings::trial::record_error;
 use crate::tracing::cache::Bytes;
 use crate::tracing::compare::Comparison;
-use crate::tracing::flatten::Layout;
-use crate::tracing::lost::rows_of_inputs;
+use crate::tracing::layout::{Layout, Packing};
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
 use banach_program::{Program, Tensors, Type, Value, trace};
@@ -19,68 +16,68 @@ use burn::tensor::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
 
-/// An update as programs on the flat state.
+/// An update as a program, with the layout of its state.
 #[derive(Debug)]
 pub(crate) struct TracedUpdate {
-    /// As the user wrote it: `(states, z, θ) -> states`.
+    /// `(states, z, θ) -> states`.
     pub(crate) program: Program,
-    /// The fixed point of `(flat x, z, θ) -> flat g`.
-    pub(crate) fix: Arc<Fix>,
-    /// Which inputs of `flat` hold one row for each row of the state.
-    pub(crate) per_row: Vec<bool>,
-    pub(crate) packing: Program,
-    pub(crate) unpacking: Program,
-    /// What was compared with Burn; none before the first comparison.
+    pub(crate) packing: Arc<Packing>,
+    /// The last comparison with Burn.
     compared: Mutex<Option<Compared>>,
+}
+
+/// An update and its energy on the flat state.
+#[derive(Debug)]
+pub(crate) struct FlatUpdate {
+    /// `(flat x, z, θ) -> flat g`.
+    pub(crate) g: Program,
+    /// `(flat x, z, θ)` to a column with the energy of every row, where Newton's method can use it.
+    pub(crate) energy: Option<Program>,
 }
 
 impl Bytes for TracedUpdate {
     fn bytes(&self) -> usize {
-        self.program.bytes() + self.packing.bytes() + self.unpacking.bytes() + self.fix.bytes()
+        self.program.bytes() + self.packing.bytes()
     }
 }
 
 impl TracedUpdate {
-    /// Traces `update` for tensors of these types.
+    /// Traces an update for tensors of these types.
     pub(crate) fn new<M: Module + Update>(
         update: &M,
-        x: &M::State,
-        z: &M::Input,
+        (x, z): (&M::State, &M::Input),
         parameters: &Parameters,
         types: &[Type],
-        (config, journal): (&FixedPointConfig, &Arc<Journal>),
-    ) -> Result<Self, Error> {
-        let device = &x.clone().into_values().first().map_or_else(Device::default, Value::device);
-        let states = x.clone().into_values().len();
+        config: &FixedPointConfig,
+    ) -> Result<(Self, FlatUpdate), Error> {
+        let states = x.clone().into_values();
+        let device = &states.first().map_or_else(Device::default, Value::device);
         let program = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
             update.update(x, z).into_values()
         })?;
-        if program.outputs().len() != states {
+        if program.outputs().len() != states.len() {
             let (what, found) = ("the result of the update".into(), program.outputs().len());
-            return Err(banach_program::Error::Count { what, found, expected: states }.into());
+            return Err(banach_program::Error::Count { what, found, expected: states.len() }.into());
         }
-        // Where a trace will run is not known inside another one: here, as a rule.
-        let here = |value: Value| value.is_placeholder() || value.detached().is_on_host();
-        let on_host = x.clone().into_values().into_iter().all(here);
-        let engine = if on_host { config.engine } else { Engine::Device };
-        let layout = Layout::of(&program, states, engine)?;
-        let flat = layout.flattened(&program);
-        let per_row = rows_of_inputs(&flat);
-        let (packing, unpacking) = (layout.packing(), layout.unpacking());
+        // Inside another trace the device is not known yet; it is the host as a rule.
+        let on_host = |value: &Value| value.is_placeholder() || value.clone().detached().is_on_host();
+        let engine = if states.iter().all(on_host) { config.engine } else { Engine::Device };
+        let layout = Layout::of(&program, states.len(), engine)?;
         let energy = if matches!(config.forward.solver, FixedPointSolver::Newton(_)) {
             let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
-                update.descended(x, z).map(Value::from).into_iter().collect()
+                update.energy(x, z).map(Value::from).into_iter().collect()
             })?;
             (!traced.outputs().is_empty()).then(|| layout.column(&traced))
         } else {
             None
         };
-        let fix = Fix::new(flat, config.clone(), Arc::clone(journal)).with_energy(energy);
-        let compared = Mutex::default();
-        Ok(TracedUpdate { program, fix: Arc::new(fix), per_row, packing, unpacking, compared })
+        let flat = FlatUpdate { g: layout.flattened(&program), energy };
+        let (packing, compared) = (Arc::new(layout.packing()), Mutex::default());
+        Ok((TracedUpdate { program, packing, compared }, flat))
     }
 
-    /// Compares the trace with Burn at a point `(states, z, θ)` off the tape, unless that was done for as many gradients.
+    /// Compares the trace with Burn at a point `(states, z, θ)` off the tape, unless an earlier comparison included all
+    /// gradients needed now.
     ///
     /// # Errors
     /// As [`Comparison::check`].
@@ -106,16 +103,16 @@ impl TracedUpdate {
     }
 }
 
-/// What was compared with Burn.
+/// An earlier comparison with Burn.
 #[derive(Debug)]
 struct Compared {
-    /// Whether pullbacks were compared, and not values alone.
+    /// Whether pullbacks were compared as well as values.
     training: bool,
     /// The parameters whose gradients were compared.
     trained: Vec<usize>,
 }
 
-/// Compares the trace of what a closure does with a module, a state and an input with Burn, at a point off the tape.
+/// Compares the trace of a closure of a module, a state and an input with Burn, at a point off the tape.
 ///
 /// # Errors
 /// As [`Comparison::check`].
@@ -130,14 +127,15 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
     let states = x.clone().into_values().len();
     let first = point.len() - parameters.ids.len();
     let tracked = training.then(|| {
-        // The gradient of a loss is that of the parameters alone.
+        // The gradient of a loss is taken for the parameters only.
         let floats = (0..first).filter(|&at| subject != "loss" && point[at].ty().kind.is_float());
         floats.chain(parameters.tracked().into_iter().map(|at| first + at)).collect()
     });
+    let parameter_names = Parameters::names_of(module);
     let named = |at| match at {
         at if at < states => format!("state {at}"),
         at if at < first => format!("input {}", at - states),
-        at => format!("the parameter `{}`", parameters.names[at - first]),
+        at => format!("the parameter `{}`", parameter_names[at - first]),
     };
     let names = (0..point.len()).map(named).collect();
     let random = parameters.random(&z.clone().into_values());
@@ -151,7 +149,7 @@ pub(crate) fn compare_module<M: Module, X: Tensors, Z: Tensors>(
     done.inspect_err(record_error)
 }
 
-/// A copy of a module with other parameters, which computes on Burn's tensors: in training mode on the tape, or off it.
+/// Returns a copy of a module with other parameters, in training mode on the tape, or off the tape.
 fn live<M: Module>(module: &M, parameters: &Parameters, values: &[Value], training: bool) -> M {
     // A clone may share running statistics with the original; a validation copy does not.
     let copy = module.valid();
@@ -164,7 +162,7 @@ fn live<M: Module>(module: &M, parameters: &Parameters, values: &[Value], traini
     }
 }
 
-/// The program of what a closure does with a module, a state and an input: `(x.., z.., θ..) -> results`.
+/// Traces a closure of a module, a state and an input: `(x.., z.., θ..) -> results`.
 pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
     module: &M,
     (x, z): (&X, &Z),
@@ -186,8 +184,8 @@ pub(crate) fn trace_module<M: Module, X: Tensors, Z: Tensors>(
     })
 }
 
-/// The program that a closure computes for inputs of these types. A panic of the closure with an [`Error`] of this crate
-/// is that error.
+/// Traces a closure for inputs of these types. A panic of the closure with an [`Error`] of this crate as its payload is
+/// returned as that error.
 pub(crate) fn trace_code(
     device: &Device,
     types: &[Type],

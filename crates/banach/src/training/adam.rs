@@ -1,27 +1,28 @@
-//! Adam in one pass over memory, for Burn's optimizer.
+//! Adam in one pass over memory, as an optimizer of Burn.
 
 use crate::error::Error;
 use crate::settings::strict::strict_config;
-use banach_kernels::{Descent, Level, descend};
+use banach_kernels::{AdamStep, Level, adam_step};
 use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value};
 use burn::optim::{self, AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
 use rayon::prelude::*;
 use std::fmt::{Debug, Formatter};
 
-/// Parameters that one core moves at a time.
+/// Elements that one core updates at a time.
 const PART: usize = 1 << 14;
 
 strict_config! {
-    /// Adam, with decoupled decay of weights if that is asked for.
+    /// The settings of Adam, with optional decoupled weight decay.
     ///
     /// ```text
     /// m ← β₁ m + (1 - β₁) g,   v ← β₂ v + (1 - β₂) g²,   θ ← (1 - lr λ) θ - lr m / (1 - β₁ᵗ) / (√(v / (1 - β₂ᵗ)) + ε)
     /// ```
     ///
     /// D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1; I. Loshchilov and F. Hutter,
-    /// "Decoupled weight decay regularization" (2019), algorithm 2. The numbers are those of Burn's optimizers up to rounding. The difference is speed: where parameters lie in this machine's memory, all of it is
-    /// one pass over them, in place and on all cores; on other devices it is Burn's tensor operations.
+    /// "Decoupled weight decay regularization" (2019), algorithm 2. The steps equal those of Burn's optimizers up to
+    /// rounding. Parameters in host memory are updated in one pass, in place and on all cores; on other devices Burn's
+    /// tensor operations are used.
     ///
     /// | setting | default | range |
     /// | :-- | :-- | :-- |
@@ -54,20 +55,20 @@ strict_config! {
     pub struct AdamConfig {
         given {}
         defaults {
-            /// What is kept of the mean of slopes in a step.
+            /// The decay rate of the first moment.
             with_beta_1(beta_1: f64 = 0.9),
-            /// What is kept of the mean of their squares.
+            /// The decay rate of the second moment.
             with_beta_2(beta_2: f64 = 0.999),
-            /// Added to the denominator.
+            /// The summand of the denominator.
             with_epsilon(epsilon: f64 = 1e-8),
-            /// The part of a weight that goes in a step of length 1.
+            /// The weight decay in a step of length 1.
             with_decay(decay: f64 = 0.0),
         }
     }
 }
 
 impl AdamConfig {
-    /// The optimizer of a module.
+    /// Creates the optimizer of a module.
     ///
     /// # Errors
     /// [`Error::Setting`] for settings outside their range.
@@ -90,11 +91,11 @@ impl AdamConfig {
     }
 }
 
-/// What [`AdamConfig::init`] makes the optimizer of a module of.
+/// The optimizer that [`AdamConfig::init`] creates.
 #[derive(Clone)]
 pub struct Adam {
     config: AdamConfig,
-    /// For parameters in the memory of other devices.
+    /// The optimizer for parameters on other devices.
     elsewhere: optim::Adam,
 }
 
@@ -105,7 +106,7 @@ impl Debug for Adam {
 }
 
 impl Optimizer for Adam {
-    /// Burn's, so that records of either optimizer fit the other; what AMSGrad adds to it is dropped.
+    /// The state of Burn's Adam, so that records of either optimizer fit the other. The state of AMSGrad is dropped.
     type State<const D: usize> = AdamState<D>;
 
     fn step<const D: usize>(
@@ -146,15 +147,17 @@ impl Adam {
         let rest = |beta: f64| 1.0 - beta.powf(time as f64);
         let held = 1.0 - rate * decay;
         let (rate, correction) = (rate / rest(beta_1), rest(beta_2).sqrt().recip());
-        let step = Descent { held, kept: [beta_1, beta_2], rate, correction, epsilon };
+        let step = AdamStep { held, kept: [beta_1, beta_2], rate, correction, epsilon };
         let gradient = host(Host::<T>::new(gradient.into()));
-        let Operand::Real(gradient) = gradient.operand() else { panic!("a gradient of real numbers") };
+        let Operand::Real(gradient) = gradient.operand() else {
+            panic!("bug: found a gradient of integers, expected real numbers")
+        };
         let mut owned = [x, moment_1, moment_2].map(|tensor| host(Owned::<T>::new(tensor.into())));
         let parts = owned.each_mut().map(|owned| owned.numbers().par_chunks_mut(PART));
         let [x, m, v] = parts;
         let slopes = gradient.par_chunks(PART);
         x.zip(slopes).zip(m).zip(v).for_each(|(((x, slopes), m), v)| {
-            descend(Level::best(), x, slopes, [m, v], &step);
+            adam_step(Level::best(), x, slopes, [m, v], &step);
         });
         let [x, moment_1, moment_2] =
             owned.map(|owned| owned.into_value().try_into_tensor().unwrap_or_else(|error| panic!("{error}")));
@@ -162,8 +165,7 @@ impl Adam {
     }
 }
 
-/// # Panics
-/// Never: device and precision were looked at.
+/// Returns the elements of a tensor whose device and precision were checked.
 fn host<T>(found: Result<T, Unsuitable>) -> T {
     found.unwrap_or_else(|error| panic!("{error}"))
 }

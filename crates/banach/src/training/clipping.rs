@@ -1,4 +1,4 @@
-//! Clipping of a gradient by its norm: all parameters together, which Burn's clipping of one tensor at a time does not say.
+//! Clipping of a gradient by the norm over all parameters; Burn's own clipping treats each tensor separately.
 
 use crate::error::Error;
 use banach_kernels::{Level, careful_norm, square_sum};
@@ -10,11 +10,10 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 use std::collections::HashSet;
 
-/// Scales the gradients of a module together so that their Euclidean norm is at most `longest`; with the norm they had. A
-/// parameter that stands in several places counts once.
+/// Scales the gradients of a module together so that their Euclidean norm is at most `longest`, and returns them with their
+/// norm before. A parameter that a module holds in several places counts once.
 ///
-/// A norm that is not finite is returned with the gradients as they were: whether to drop the step is for the caller
-/// to say. R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks" (2013),
+/// If the norm is not finite, it is returned with the unchanged gradients; the caller decides whether to drop the step. R. Pascanu, T. Mikolov and Y. Bengio, "On the difficulty of training recurrent neural networks" (2013),
 /// algorithm 1.
 ///
 /// ```
@@ -35,7 +34,7 @@ use std::collections::HashSet;
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`] unless `longest` is above 0; infinity bounds nothing.
+/// [`Error::Setting`] unless `longest` is above 0. It may be infinite.
 pub fn clip_gradients(
     module: &impl Module,
     gradients: GradientsParams,
@@ -55,7 +54,7 @@ pub fn clip_gradients(
     Ok((scale.gradients, norm))
 }
 
-/// Numbers that one core looks at in a go; sums do not depend on how many cores there are.
+/// Elements that one core sums at a time. Sums do not depend on the number of cores.
 const PART: usize = 1 << 14;
 
 struct Measure<'a> {
@@ -81,7 +80,7 @@ impl ModuleVisitor for Measure<'_> {
     }
 }
 
-/// The norm, if the numbers lie in this machine's memory.
+/// Returns the norm, if the elements are in host memory.
 fn norm<T: Number>(gradient: Value) -> Option<f64> {
     let host = Host::<T>::new(gradient).ok()?;
     let Operand::Real(numbers) = host.operand() else { return None };
@@ -90,7 +89,7 @@ fn norm<T: Number>(gradient: Value) -> Option<f64> {
     if square.is_finite() && square > f64::MIN_POSITIVE / f64::EPSILON {
         return Some(square.sqrt());
     }
-    // Squares of double precision may have left its range.
+    // Squares may have overflowed or underflowed in double precision.
     let parts: Vec<f64> = numbers.par_chunks(PART).map(|part| careful_norm(Level::best(), part)).collect();
     Some(if parts.iter().any(|part| part.is_nan()) {
         f64::NAN

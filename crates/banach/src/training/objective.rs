@@ -1,5 +1,4 @@
-//! Compiled training steps. A loss is traced once for each set of shapes, with the fixed points in
-//! it, differentiated, and replayed.
+//! Compiled training steps: a loss is traced once for each set of shapes, with the fixed points in it, and differentiated.
 //!
 //! ```
 //! use banach::Objective;
@@ -23,16 +22,17 @@
 
 use crate::calculus::function::{Function, refuse_numbers};
 use crate::calculus::sound_rows::all_finite;
-use crate::calculus::substitution::{leaving_out_rows, solves_with_lost_rows};
+use crate::calculus::substitution::{failed_solves, leaving_out_rows};
 use crate::engine::runner::Runner;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine, TRACE_MEMORY};
 use crate::tracing::cache::{Bytes, Cache, Signature};
+use crate::tracing::fingerprint::fingerprint;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::release::Release;
 use crate::tracing::traced::{compare_module, trace_module};
 use banach_program::{Builder, Primitive, Program, Tensors, Value, Var, simplify, vjp};
-use burn::module::{DisplaySettings, Module, ModuleDisplay, ParamId};
+use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::fmt::{Debug, Formatter};
@@ -40,42 +40,43 @@ use std::sync::{Arc, OnceLock};
 
 /// A loss `L(θ, batch)` of a module, whose value and gradient `∂L/∂θ` are computed by one compiled program.
 ///
-/// The loss is ordinary Burn code on a module and a batch, [`FixedPoint`](crate::FixedPoint) layers included, whose
+/// The loss is ordinary Burn code on a module and a batch. It may contain [`FixedPoint`](crate::FixedPoint) layers, whose
 /// gradients are those of the implicit function theorem. It must be a function: layers that draw random numbers or compute
-/// batch statistics while they train (dropout, batch norm) are refused where the loss uses them. The program is traced once
-/// for each set of shapes and replayed with the live parameters, so nothing is recorded on a tape; the gradients go into any
-/// Burn optimizer. Every new trace is compared once with Burn ([`with_check_trace`](Self::with_check_trace)).
+/// batch statistics in training mode (dropout, batch norm) are refused. The program is traced once for each set of shapes
+/// and runs with the current parameters, so nothing is recorded on a tape; any Burn optimizer accepts the gradients. Every
+/// new trace is compared once with Burn ([`with_check_trace`](Self::with_check_trace)).
 ///
-/// The program is traced again when a plain field of a module or a setting of a layer changes, as far as Burn prints it.
-/// Numbers that no module prints, the numbers of tensors in plain fields and what a closure captures, stay as they were at
-/// the first call: after a change call [`forget_traces`](Self::forget_traces), or pass them in with the batch.
+/// The program is traced again when a plain field of a module or a setting of a layer changes, as far as the module's
+/// `Debug` prints it. The elements of tensors in plain fields, and what a closure captures, are not printed: they stay as
+/// they were at the first call. After they change, call [`forget_traces`](Self::forget_traces), or pass them in with the
+/// batch.
 ///
-/// Rows of a fixed point without a finite residual or a finite gradient have no part in the gradient, as on the tape: the
-/// step in which one turns up runs a second time, by a program that leaves them out ([`Statistics`](crate::Statistics)
-/// count both runs). What else is not finite stays so, and the norm that [`clip_gradients`](crate::clip_gradients) returns
-/// says it.
+/// Rows of a fixed point without a finite residual or a finite gradient are left out of the gradient, as on the tape. A step
+/// with such a row runs a second time, by a program that leaves these rows out ([`Statistics`](crate::Statistics) count both
+/// runs). Other values that are not finite remain, and show in the norm that [`clip_gradients`](crate::clip_gradients)
+/// returns.
 pub struct Objective<M, I> {
     loss: Loss<M, I>,
     engine: Engine,
     convolution: Convolution,
     check_trace: bool,
     trace_memory: usize,
-    known: Cache<Signature, Step>,
+    known: Cache<Signature, CompiledStep>,
     release: Release,
 }
 
 type Loss<M, I> = Box<dyn Fn(&M, I) -> Tensor<1> + Send + Sync>;
 
 /// A compiled step.
-struct Step {
+struct CompiledStep {
     runner: Runner,
-    /// Whether there are fixed points in it.
+    /// Whether the program contains fixed points.
     solves: bool,
-    /// The step without rows that have no finite gradient, made when the first turns up.
+    /// The program that leaves out rows without a finite gradient, compiled for the first such row.
     careful: OnceLock<Runner>,
 }
 
-impl Bytes for Step {
+impl Bytes for CompiledStep {
     fn bytes(&self) -> usize {
         self.runner.bytes() + self.careful.get().map_or(0, Bytes::bytes)
     }
@@ -87,8 +88,8 @@ impl<M, I> Debug for Objective<M, I> {
     }
 }
 
-impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
-    /// The loss that a closure computes: one number.
+impl<M: Module, I: Tensors> Objective<M, I> {
+    /// Creates an objective from a closure that returns one number.
     pub fn new(loss: impl Fn(&M, I) -> Tensor<1> + Send + Sync + 'static) -> Self {
         Objective {
             loss: Box::new(loss),
@@ -101,8 +102,8 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         }
     }
 
-    /// Whether every new trace is compared with Burn: the loss and its gradient are computed once on Burn's tape, fixed
-    /// points included. Where it is off, modules that hold a random layer in training mode are refused, used or not.
+    /// Sets whether every new trace is compared with Burn: the loss and its gradient are computed once on Burn's tape, fixed
+    /// points included. Without it, modules with a random layer in training mode are refused, used or not.
     #[must_use]
     pub fn with_check_trace(mut self, check: bool) -> Self {
         self.check_trace = check;
@@ -110,24 +111,25 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         self
     }
 
-    /// The bytes that compiled programs may take, by estimate; beyond it the least recently used go, and four stay.
+    /// Sets the estimated memory in bytes that compiled programs may take. Beyond it the least recently used are dropped, but
+    /// for four.
     #[must_use]
     pub fn with_trace_memory(mut self, bytes: usize) -> Self {
         self.trace_memory = bytes;
         self
     }
 
-    /// Forgets all traces: the next call traces the loss again, with everything that it captures as it is then.
+    /// Drops all traces: the next call traces the loss again, with the values that it then captures.
     pub fn forget_traces(&self) {
         self.known.clear();
     }
 
-    /// An estimate of the bytes that the compiled programs take.
+    /// Estimates the memory of the compiled programs in bytes.
     pub fn trace_bytes(&self) -> usize {
         self.known.bytes()
     }
 
-    /// The same on another engine; fixed points in it have their own setting.
+    /// Sets the engine. Fixed points in the loss have their own setting.
     #[must_use]
     pub fn with_engine(mut self, engine: Engine) -> Self {
         self.engine = engine;
@@ -135,7 +137,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         self
     }
 
-    /// The same with convolutions computed otherwise; fixed points in it have their own setting.
+    /// Sets the method for convolutions. Fixed points in the loss have their own setting.
     #[must_use]
     pub fn with_convolution(mut self, convolution: Convolution) -> Self {
         self.convolution = convolution;
@@ -143,12 +145,12 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         self
     }
 
-    /// The loss, and its gradient for every float parameter that is trained. A module off the tape does not say which they
-    /// are: then every float tensor it holds has a gradient, running statistics and directions of power iteration included.
+    /// Returns the loss, and its gradient for every float parameter that is trained. Off the tape the trained parameters are
+    /// not known: then every float parameter has a gradient, also running statistics and directions of power iteration.
     ///
     /// # Errors
     /// [`Error::Program`] for a loss that cannot be traced, [`Error::NotScalar`] for one that is not one number,
-    /// [`Error::NoFunction`] for a layer that is no function.
+    /// [`Error::NoFunction`] for a random layer in training mode.
     pub fn value_and_gradient(&self, module: &M, batch: I) -> Result<(f64, GradientsParams), Error> {
         let live = batch.clone().into_values();
         let parameters = Parameters::of(module);
@@ -169,17 +171,17 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         let mut signature = Signature::new(&inputs, batch.numbers(), (&parameters.places, &parameters.flags));
         signature.trained.clone_from(&trained);
         signature.training = training;
-        signature.fields = module.format(DisplaySettings::new().with_show_all_attributes(true));
+        signature.fields = fingerprint(module);
         let step = self.known.get_or_insert(signature, self.trace_memory, |signature| {
             let program =
                 self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
             let solves =
                 program.equations().iter().any(|line| matches!(line.primitive, Primitive::Custom(_)));
-            Ok::<_, Error>(Step { runner: self.runner(program), solves, careful: OnceLock::new() })
+            Ok::<_, Error>(CompiledStep { runner: self.runner(program), solves, careful: OnceLock::new() })
         })?;
-        let before = solves_with_lost_rows();
+        let before = failed_solves();
         let mut results = step.runner.call(inputs.clone())?;
-        if step.solves && (solves_with_lost_rows() != before || !all_finite(&results[1..])) {
+        if step.solves && (failed_solves() != before || !all_finite(&results[1..])) {
             results = match step.careful.get() {
                 Some(careful) => careful.call(inputs)?,
                 None => {
@@ -189,7 +191,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
                     let point = (&inputs[..], false);
                     let program =
                         leaving_out_rows(|| self.compiled(module, &batch, &parameters, &signature, point))?;
-                    // Another thread may have been faster.
+                    // Another thread may have compiled it first.
                     step.careful.get_or_init(|| self.runner(program)).call(inputs)?
                 }
             };
@@ -208,7 +210,7 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
         Runner::new(program, self.engine, self.convolution)
     }
 
-    /// `(batch.., θ..) -> (L, ∂L/∂θ..)`.
+    /// Compiles `(batch.., θ..) -> (L, ∂L/∂θ..)`.
     fn compiled(
         &self,
         module: &M,
@@ -241,8 +243,8 @@ impl<M: Module + ModuleDisplay, I: Tensors> Objective<M, I> {
 }
 
 impl Function {
-    /// The value and the derivatives with respect to the inputs at the positions given, as one compiled function
-    /// `inputs -> (value, derivatives..)`: for [`Objective`] without a module.
+    /// Compiles the value and the derivatives with respect to the inputs at these positions as one function
+    /// `inputs -> (value, derivatives..)`: an [`Objective`] without a module.
     ///
     /// # Errors
     /// As [`partial`](Self::partial).
@@ -257,7 +259,7 @@ impl Function {
     }
 }
 
-/// A function compiled for this machine.
+/// A function compiled for the CPU.
 #[derive(Clone)]
 pub struct Compiled {
     runner: Arc<Runner>,
@@ -270,7 +272,7 @@ impl Debug for Compiled {
 }
 
 impl Compiled {
-    /// Its results.
+    /// Calls the function, and returns its results.
     ///
     /// # Errors
     /// [`Error::Program`] for inputs of another number, shape or dtype.
@@ -280,7 +282,7 @@ impl Compiled {
     }
 }
 
-/// A gradient of any rank.
+/// Registers a gradient of any rank.
 fn register(gradients: &mut GradientsParams, id: ParamId, gradient: Value) -> Result<(), Error> {
     macro_rules! ranks {
         ($($rank:literal)*) => {

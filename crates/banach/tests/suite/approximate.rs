@@ -2,7 +2,7 @@
 
 use crate::policies::{Slope, column, slopes, tight, zoo};
 use crate::reference::{assert_close, numbers};
-use banach::solve::{Broyden, ConjugateGradient, FixedPointSolver, LinearSolver, Outcome};
+use banach::solve::{Broyden, ConjugateGradient, LinearSolver, Outcome};
 use banach::{FixedPointConfig, Function, Gradient, OnFailure};
 use burn::tensor::Tensor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,16 +19,14 @@ fn unrolled_gradients_are_so_many_terms_of_the_series() {
         let plain = z.clone().inner();
         let g = |(x, z): (Tensor<2>, Tensor<2>)| x * z + 1.0;
         let fixed = Function::of(&(plain.clone(), plain.clone()), g).unwrap().fix(&config).unwrap();
-        let along = fixed.jvp_of(&[1]).call((plain.zeros_like(), plain.clone(), plain.ones_like())).unwrap();
-        let found: Tensor<2> = along.last().unwrap().clone().try_into_tensor().unwrap();
+        let found: Tensor<2> =
+            fixed.jvp_of(&[1]).call((plain.zeros_like(), plain.clone(), plain.ones_like())).unwrap();
         assert_close(&numbers(&found), &expected, 1e-9, "in a program");
     }
 }
 
 pub(crate) fn shine(refinement: usize, limit: f64) -> FixedPointConfig {
-    tight()
-        .with_solver(FixedPointSolver::Broyden(Broyden::default()))
-        .with_gradient(Gradient::Shine { refinement, limit })
+    tight().with_solver(Broyden::default()).with_gradient(Gradient::Shine { refinement, limit })
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use crate::reference::{double, numbers};
 use crate::update;
-use banach::solve::{FixedPointSolver, LinearSolver, Neumann, Newton, Outcome, Picard, Tolerance};
-use banach::{Certificate, FixedPoint, FixedPointConfig, Road, check};
+use banach::solve::{FixedPointSolver, Neumann, Newton, Outcome, Picard, Tolerance};
+use banach::{BoundMethod, Certificate, FixedPoint, FixedPointConfig, check};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
@@ -42,7 +42,7 @@ fn layer(config: FixedPointConfig, scale: f64) -> FixedPoint<Cell> {
 }
 
 fn picard() -> FixedPointConfig {
-    FixedPointConfig::new().with_solver(FixedPointSolver::Picard(Picard::default()))
+    FixedPointConfig::new().with_solver(Picard::default())
 }
 
 /// x̂, and the gradient of its sum to W and z.
@@ -71,7 +71,7 @@ fn true_errors_lie_below_what_is_certified_and_not_absurdly_far() {
                 relative: tolerance,
                 ..Tolerance::default()
             });
-            let neumann = config.clone().with_adjoint(LinearSolver::Neumann(Neumann::default()));
+            let neumann = config.clone().with_adjoint(Neumann::default());
             for config in [config, neumann] {
                 let found = layer(config, scale);
                 let (rough, rough_gradient) = solved(&found, &z);
@@ -115,7 +115,7 @@ fn the_numbers_of_a_certificate_are_those_of_a_closed_form() {
             (row.radius - 0.5).abs() < 1e-6 && (row.norm / norm_of([0.5, 3.0, 0.4]) - 1.0).abs() < 1e-6,
             "{row:?}"
         );
-        assert_eq!(row.road, Road::Measured);
+        assert_eq!(row.bound_method, BoundMethod::Measured);
         let resolvent = norm_of([2.0, 10.0, 5.0 / 3.0]);
         assert!(row.resolvent >= resolvent * (1.0 - 1e-6) && row.resolvent < 1.05 * resolvent, "{row:?}");
         assert!((row.rate - 0.5).abs() < 0.05, "{row:?}");
@@ -125,7 +125,7 @@ fn the_numbers_of_a_certificate_are_those_of_a_closed_form() {
     // A contraction in the norm needs no solve.
     let found = layer(picard(), 0.1).certificate(some([1, STATES], 2)).unwrap();
     let row = &found.rows[0];
-    assert_eq!(row.road, Road::Neumann);
+    assert_eq!(row.bound_method, BoundMethod::Neumann);
     assert!((row.resolvent * (1.0 - row.norm) - 1.0).abs() < 1e-2, "{row:?}");
     assert!(found.to_string().contains("at most"), "{found}");
 }

@@ -118,7 +118,7 @@ fn median(mut ratios: Vec<f64>) -> f64 {
 #[test]
 fn what_is_certified_is_a_bound_of_the_true_error() {
     let cases = std::env::var("BANACH_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60);
-    let mut exact = FixedPointConfig::new().with_solver(FixedPointSolver::Newton(Newton::default()));
+    let mut exact = FixedPointConfig::new().with_solver(Newton::default());
     exact = exact.with_tolerance(Tolerance { absolute: 0.0, relative: 1e-14, ..Tolerance::default() });
     let (mut trusted, mut wrong) = (0, vec![]);
     let (mut of_states, mut of_gradients) = (vec![], vec![]);

@@ -2,7 +2,7 @@
 
 use crate::reference::{assert_close, double, numbers};
 use crate::update;
-use banach::solve::{FixedPointSolver, Newton, Picard, Tolerance};
+use banach::solve::{Newton, Picard, Tolerance};
 use banach::{
     Energy, Error, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Projection, check,
 };
@@ -232,10 +232,9 @@ fn newton_takes_few_steps_where_plain_descent_takes_hundreds() {
         relative: 0.0,
         ..Tolerance::default()
     });
-    let mut plain =
-        config.clone().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(4000);
+    let mut plain = config.clone().with_solver(Picard::default()).with_max_steps(4000);
     plain.forward.patience = None;
-    let newton = config.with_solver(FixedPointSolver::Newton(Newton::default()));
+    let newton = config.with_solver(Newton::default());
     let z = tensor(vec![0.4, -0.7, 0.3, 0.9], [2, 2]);
     let layer = plain.init(step).unwrap();
     let slow = layer.solve(z.clone()).unwrap();

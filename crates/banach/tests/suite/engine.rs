@@ -2,9 +2,7 @@
 
 use crate::reference::{assert_close, numbers, steadied};
 use crate::update;
-use banach::solve::{
-    Anderson, Dense, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton, Picard, Tolerance,
-};
+use banach::solve::{Anderson, Dense, Gmres, Neumann, Newton, Picard, Tolerance};
 use banach::{Convolution, Engine, Error, FixedPoint, FixedPointConfig, Function, Objective};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -78,17 +76,9 @@ fn configs() -> Vec<FixedPointConfig> {
     let tight = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6));
     vec![
         tight.clone(),
-        tight
-            .clone()
-            .with_solver(FixedPointSolver::Picard(Picard::default()))
-            .with_adjoint(LinearSolver::Neumann(Neumann::default())),
-        tight
-            .clone()
-            .with_solver(FixedPointSolver::Newton(Newton::default()))
-            .with_adjoint(LinearSolver::Dense(Dense::default())),
-        tight
-            .with_solver(FixedPointSolver::Anderson(Anderson { window: 2, ..Anderson::default() }))
-            .with_adjoint(LinearSolver::Gmres(Gmres { restart: 3 })),
+        tight.clone().with_solver(Picard::default()).with_adjoint(Neumann::default()),
+        tight.clone().with_solver(Newton::default()).with_adjoint(Dense::default()),
+        tight.with_solver(Anderson::new(2)).with_adjoint(Gmres { restart: 3 }),
     ]
 }
 

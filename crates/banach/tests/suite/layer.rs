@@ -2,7 +2,7 @@
 
 use crate::reference::{numbers, steadied};
 use crate::update;
-use banach::solve::{FixedPointSolver, Picard};
+use banach::solve::Picard;
 use banach::{FixedPoint, FixedPointConfig};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
@@ -94,8 +94,7 @@ fn an_optimizer_trains_the_layer_and_programs_are_traced_once() {
 
 #[test]
 fn settings_survive_serialisation_and_unknown_ones_are_refused() {
-    let config = FixedPointConfig::new()
-        .with_solver(FixedPointSolver::Picard(Picard { damping: 0.5, ..Picard::default() }));
+    let config = FixedPointConfig::new().with_solver(Picard { damping: 0.5, ..Picard::default() });
     let text = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<FixedPointConfig>(&text).unwrap(), config);
     let error = serde_json::from_str::<FixedPointConfig>(r#"{"solvr": 1}"#).unwrap_err().to_string();

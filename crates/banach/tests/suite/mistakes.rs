@@ -4,6 +4,7 @@ use crate::approximate::shine;
 use crate::corners::{config, some, weight};
 use crate::reference::numbers;
 use crate::update;
+use banach::program::Value;
 use banach::regularize::{
     FixedPointCorrection, MonotoneConfig, SmallGain, SpectralConv2dConfig, SpectralEstimate,
     SpectralLinearConfig, StateGradient, VariationalDropoutConfig, frobenius_penalty, random_signs,
@@ -73,7 +74,7 @@ fn a_batch_of_no_rows_is_solved_and_has_a_gradient_of_zero() {
         FixedPointConfig::new(),
         FixedPointConfig::new().with_engine(Engine::Device),
         FixedPointConfig::new().with_gradient(Gradient::Unrolled { steps: 2 }),
-        FixedPointConfig::new().with_adjoint(LinearSolver::Dense(Dense::default())),
+        FixedPointConfig::new().with_adjoint(Dense::default()),
         shine(0, 1.3),
         shine(3, 1.3),
     ];
@@ -113,9 +114,9 @@ fn a_dense_adjoint_above_its_limit_is_an_error_of_the_solve() {
     let g = |(x, z): (Tensor<2>, Tensor<2>)| (x * 0.5 + z).tanh();
     let fixed = Function::of(&(z.clone(), z.clone()), g).unwrap().fix(&config().with_adjoint(dense)).unwrap();
     let tracked = z.clone().autodiff().require_grad();
-    let error = fixed.call((z.clone().autodiff(), tracked)).unwrap_err().to_string();
+    let error = fixed.call::<Value>((z.clone().autodiff(), tracked)).unwrap_err().to_string();
     assert!(error.contains("adjoint.dense.limit"), "{error}");
-    assert!(fixed.call((z.clone(), z)).is_ok());
+    assert!(fixed.call::<Value>((z.clone(), z)).is_ok());
 }
 
 /// Half the square of the distance to z.

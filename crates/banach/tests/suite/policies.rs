@@ -5,6 +5,7 @@ use crate::reference::{assert_close, double, numbers};
 use crate::told::heard;
 use crate::update;
 use crate::zoo::Named;
+use banach::program::Value;
 use banach::solve::{Anderson, FixedPointSolver, LinearSolver, Neumann, Picard, Tolerance, Truncated};
 use banach::{Error, FixedPoint, FixedPointConfig, Function, Gradient, OnFailure, Precision};
 use burn::module::Module;
@@ -41,7 +42,7 @@ pub(crate) fn slopes<M: Module + banach::Update<State = Tensor<2>, Input = Tenso
 #[test]
 fn rows_that_fail_forward_may_be_left_out_of_the_gradient() {
     let picard = FixedPointConfig::new()
-        .with_solver(FixedPointSolver::Picard(Picard::default()))
+        .with_solver(Picard::default())
         .with_tolerance(Tolerance::both(1e-9))
         .with_max_steps(100);
     let z = column(&[0.1, 0.999, -0.2]);
@@ -110,7 +111,7 @@ fn an_adjoint_without_a_solution_may_be_an_error() {
     let z = z.inner();
     let g = Function::of(&(z.clone(), z.clone()), |(x, z): (Tensor<2>, Tensor<2>)| x * z).unwrap();
     let back = g.fix(&config).unwrap().vjp();
-    let error = back.call((z.zeros_like(), z.clone(), z.ones_like())).unwrap_err().to_string();
+    let error = back.call::<Value>((z.zeros_like(), z.clone(), z.ones_like())).unwrap_err().to_string();
     assert!(error.contains("row 1"), "{error}");
 }
 
@@ -126,8 +127,8 @@ pub(crate) fn zoo(name: &str, config: &FixedPointConfig) -> (FixedPoint<Named>, 
 fn the_adjoint_need_not_be_more_exact_than_its_point() {
     let steps = |coupling| {
         let mut config = FixedPointConfig::new()
-            .with_solver(FixedPointSolver::Picard(Picard::default()))
-            .with_adjoint(LinearSolver::Neumann(Neumann::default()))
+            .with_solver(Picard::default())
+            .with_adjoint(Neumann::default())
             .with_coupling(coupling);
         config.forward.tolerance = Tolerance { absolute: 0.0, relative: 1e-3, ..Tolerance::default() };
         config.adjoint.tolerance = Tolerance { absolute: 0.0, relative: 1e-12, ..Tolerance::default() };
@@ -191,7 +192,7 @@ fn failures_may_be_told_to_the_log() {
     let _ = solution.into_value().sum().backward();
     let heard = told().join("\n");
     assert!(heard.contains("the adjoint of 1 of 3 rows") && heard.contains("row 1"), "{heard}");
-    let picard = tight().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(2);
+    let picard = tight().with_solver(Picard::default()).with_max_steps(2);
     let layer = picard.with_on_failure(OnFailure::Warn).init(Slope { b: 1.0 }).unwrap();
     let _ = layer.solve(column(&[0.9]).inner()).unwrap();
     let heard = told().pop().unwrap();
@@ -202,13 +203,13 @@ fn failures_may_be_told_to_the_log() {
     let warns = |config: FixedPointConfig| g.fix(&config.with_on_failure(OnFailure::Warn)).unwrap();
     told();
     let x0 = z.zeros_like();
-    let _ = warns(tight()).call((x0.clone(), z.clone())).unwrap();
+    let _: Tensor<2> = warns(tight()).call((x0.clone(), z.clone())).unwrap();
     assert!(told().is_empty(), "all rows converged");
-    let _ = warns(tight()).vjp().call((x0.clone(), z.clone(), z.ones_like())).unwrap();
+    let _: [Value; 2] = warns(tight()).vjp().call((x0.clone(), z.clone(), z.ones_like())).unwrap();
     let heard = told().join("\n");
     assert!(heard.contains("the adjoint of 1 of 3 rows") && heard.contains("row 1"), "{heard}");
-    let hasty = tight().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(2);
-    let _ = warns(hasty).call((x0 + 1.0, z)).unwrap();
+    let hasty = tight().with_solver(Picard::default()).with_max_steps(2);
+    let _: Tensor<2> = warns(hasty).call((x0 + 1.0, z)).unwrap();
     let heard = told().join("\n");
     assert!(heard.contains("rows converged") && heard.contains("budget.steps"), "{heard}");
 }
@@ -236,7 +237,7 @@ fn a_gradient_has_the_scale_of_its_loss_however_small_that_is() {
 
 #[test]
 fn a_second_adjoint_solver_has_what_the_first_has_left() {
-    let mut config = tight().with_adjoint(LinearSolver::Neumann(Neumann::default()));
+    let mut config = tight().with_adjoint(Neumann::default());
     config.adjoint.budget.evaluations = Some(6);
     let (layer, z, _) = zoo("affine_large", &config);
     let solution = layer.solve(z).unwrap();

@@ -31,8 +31,8 @@ fn tight() -> FixedPointConfig {
 }
 
 fn plain(tolerance: f64) -> FixedPointConfig {
-    let config = tight().with_solver(FixedPointSolver::Picard(Picard::default()));
-    config.with_adjoint(LinearSolver::Neumann(Neumann::default())).with_tolerance(Tolerance::both(tolerance))
+    let config = tight().with_solver(Picard::default());
+    config.with_adjoint(Neumann::default()).with_tolerance(Tolerance::both(tolerance))
 }
 
 /// x̂, the gradient of its sum, and how both went.
@@ -228,7 +228,7 @@ impl Energy for Quartic {
 
 #[test]
 fn newtons_method_finds_its_derivatives_and_energies_in_both_precisions() {
-    let config = tight().with_solver(FixedPointSolver::Newton(Newton::default()));
+    let config = tight().with_solver(Newton::default());
     let descent = || GradientDescentConfig::new(0.05).init(Quartic { weight: 1.0 }).unwrap();
     let z = column(vec![2.0, -10.0, 30.0]);
     let [stated, mixed] =

@@ -3,6 +3,7 @@
 use crate::corners::{config, some, weight};
 use crate::reference::{assert_close, numbers};
 use crate::update;
+use banach::program::Value;
 use banach::{Error, FixedPoint, FixedPointConfig, Function, Objective, Update, WarmStarts};
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -121,7 +122,7 @@ fn a_plain_number_is_an_input_and_every_value_of_it_is_right() {
     let error = Function::of(&(z.clone(), 0.5), |(z, a): (Tensor<2>, f64)| z * a).unwrap_err();
     assert!(error.to_string().contains("a tensor of shape [1]"), "{error}");
     let function = Function::of(&z, |z: Tensor<2>| z * 2.0).unwrap();
-    assert!(function.call((z, 0.7)).is_err());
+    assert!(function.call::<Value>((z, 0.7)).is_err());
 }
 
 #[test]
@@ -134,8 +135,7 @@ fn a_function_of_a_module_has_its_parameters_as_inputs() {
     assert_eq!(parameters.len(), 2);
     let inputs: Vec<_> = std::iter::once(z.clone().into()).chain(parameters).collect();
     // d/dW of Σ ‖∂f/∂z‖² on the tape, against the closed form: ∂f/∂z = (1 - y²) wᵀ.
-    let slope: Tensor<2> =
-        f.gradient(0).unwrap().call_values(inputs).unwrap().remove(0).try_into_tensor().unwrap();
+    let slope: Tensor<2> = f.gradient(0).unwrap().call(inputs).unwrap();
     let gradients = slope.square().sum().backward();
     let found = numbers(&critic.weight.grad(&gradients).unwrap());
     let y = critic.forward(z).tanh();
@@ -149,9 +149,9 @@ fn a_function_of_a_module_has_its_parameters_as_inputs() {
 
 #[test]
 fn an_observer_sees_every_iterate_and_may_stop() {
-    use banach::solve::{FixedPointSolver, Newton, Outcome, Picard};
+    use banach::solve::{Newton, Outcome, Picard};
     use std::ops::ControlFlow;
-    let picard = config().with_solver(FixedPointSolver::Picard(Picard::default()));
+    let picard = config().with_solver(Picard::default());
     let layer = picard.init(Sequence { w: weight([3, 3]) }).unwrap();
     let z = some([2, 5, 3], 0.1).autodiff().require_grad();
     let x0 = z.zeros_like().inner();
@@ -174,7 +174,7 @@ fn an_observer_sees_every_iterate_and_may_stop() {
     assert_close(&slope(solution.into_value()), &slope(plain.into_value()), 1e-9, "its gradient");
     let stopped = layer.solve_observed(x0.clone(), z.clone(), |_| ControlFlow::Break(())).unwrap();
     assert_eq!(stopped.report().outcomes, [Outcome::Stopped; 2]);
-    let newton = config().with_solver(FixedPointSolver::Newton(Newton::default()));
+    let newton = config().with_solver(Newton::default());
     let newton = newton.init(Sequence { w: weight([3, 3]) }).unwrap();
     assert!(newton.solve_observed(x0, z, |_| ControlFlow::Continue(())).is_err());
 }

@@ -90,7 +90,7 @@ update!(Heat, Tensor<2>, Tensor<2>, |this, z| z.zeros_like().inner() + 1.0, |x, 
 fn auto_goes_on_to_newton_in_a_layer_on_both_engines() {
     for engine in [Engine::Native, Engine::Device] {
         let config = FixedPointConfig::new()
-            .with_solver(FixedPointSolver::Auto(Auto::default()))
+            .with_solver(Auto::default())
             .with_tolerance(Tolerance::both(1e-7))
             .with_engine(engine);
         let layer = config.init(Heat { n: 100 }).unwrap();
@@ -100,7 +100,7 @@ fn auto_goes_on_to_newton_in_a_layer_on_both_engines() {
         assert!(report.explain().contains("to newton"), "{}", report.explain());
         assert!(numbers(solution.value()).iter().all(|x| x.is_finite()));
         // Where plain steps suffice there is no derivative.
-        let config = FixedPointConfig::new().with_solver(FixedPointSolver::Auto(Auto::default()));
+        let config = FixedPointConfig::new().with_solver(Auto::default());
         let layer = config.with_engine(engine).init(Path { nodes: 3 }).unwrap();
         let solution = layer.solve(row(&[1.0, -2.0, 1.0])).unwrap();
         assert!(solution.report().converged(), "{}", solution.report().explain());

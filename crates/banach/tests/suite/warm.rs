@@ -3,7 +3,7 @@
 use crate::corners::{config, some, weight};
 use crate::reference::{assert_close, numbers};
 use crate::update;
-use banach::solve::{Bicgstab, FixedPointSolver, LinearSolver, Neumann, Newton, Outcome, Picard, Truncated};
+use banach::solve::{Bicgstab, LinearSolver, Neumann, Newton, Outcome, Picard, Truncated};
 use banach::{Engine, Error, FixedPoint, FixedPointConfig, Function, OnFailure, WarmStarts};
 use burn::module::{Module, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
@@ -103,15 +103,14 @@ fn a_start_at_the_solution_still_has_the_whole_derivative_in_forward_mode() {
         layer.solve_from(x0, z).unwrap().into_value()
     });
     let t = column(vec![1.0, -2.0, 0.5]);
-    let pushed = function.unwrap().jvp_of(&[1]).call((x, z, t)).unwrap().remove(0);
-    let pushed: Tensor<2> = pushed.try_into_tensor().unwrap();
+    let pushed: Tensor<2> = function.unwrap().jvp_of(&[1]).call((x, z, t)).unwrap();
     assert_eq!(layer.statistics().forward_steps, 0);
     assert_close(&numbers(&pushed), &[1.0 / 3.0, -1.0, 0.1], 1e-10, "t / (2 x̂ - 1)");
 }
 
 #[test]
 fn newtons_method_begins_at_what_is_remembered() {
-    let config = config().with_solver(FixedPointSolver::Newton(Newton::default()));
+    let config = config().with_solver(Newton::default());
     let (layer, warm) = (cell(&config), WarmStarts::new(3).unwrap());
     let first = layer.solve_warm(input(0.1), &[0, 1, 2], &warm).unwrap();
     let again = layer.solve_warm(input(0.1), &[0, 1, 2], &warm).unwrap();
@@ -182,7 +181,7 @@ fn a_sample_that_fails_is_forgotten_and_leaves_the_others_alone() {
 
 #[test]
 fn a_sample_out_of_steps_is_forgotten_too_and_where_failing_is_an_error() {
-    let config = config().with_solver(FixedPointSolver::Picard(Picard::default())).with_max_steps(3);
+    let config = config().with_solver(Picard::default()).with_max_steps(3);
     let warm = WarmStarts::new(3).unwrap();
     let solution = cell(&config).solve_warm(input(0.1), &[0, 1, 2], &warm).unwrap();
     assert_eq!((&solution.report().outcomes, warm.len()), (&vec![Outcome::StepLimit; 3], 0));

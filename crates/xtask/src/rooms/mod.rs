@@ -19,9 +19,6 @@ use source::Source;
 use std::path::Path;
 use violation::Violation;
 
-/// Crates whose files still import each other in circles or against the order of their rooms; the list shrinks to nothing.
-const NOT_YET_ORDERED: &[&str] = &["banach", "banach-kernels", "banach-solve"];
-
 pub(crate) fn check(root: &Path) -> Result<String, String> {
     let folder = Folder::read(root).map_err(|error| format!("{}: {error}", root.display()))?;
     for note in shape::notes(&folder) {
@@ -45,10 +42,6 @@ fn structure(folder: &Folder) -> Vec<Violation> {
     let orders = order::orders(&folder.architecture);
     let mut found = vec![];
     for name in folder.manifests.iter().map(|(name, _)| name.as_str()) {
-        if NOT_YET_ORDERED.contains(&name) {
-            println!("note: circles and order of rooms are not checked in {name} yet");
-            continue;
-        }
         let of_crate = |source: &&Source| source.crate_name() == name && source.inside().starts_with("src/");
         let files: Vec<&Source> = folder.sources.iter().filter(of_crate).collect();
         let imports = Modules::of(&files).imports();

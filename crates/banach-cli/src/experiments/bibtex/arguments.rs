@@ -46,7 +46,7 @@ pub(crate) struct BibtexArguments {
     /// Continue the run in the results folder from its last checkpoint.
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Draw curves on the whole screen while training, instead of a bar and lines.
+    /// Draw curves on the whole screen while training, instead of a bar and lines; needs a build with the feature `dashboard`.
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     pub(crate) dashboard: bool,
 }

@@ -3,9 +3,11 @@
 use super::history::Epoch;
 use super::settings::Settings;
 use super::step::Evaluated;
+use crate::error::Error;
 use crate::experiments::epoch::{Sums, written};
 use crate::experiments::session::Session;
-use crate::terminal::dashboard::{Dashboard, Metric, Split};
+use crate::terminal::dashboard::Dashboard;
+use crate::terminal::dashboard::metric::{Metric, Split};
 use crate::terminal::progress::Progress;
 
 /// Most lines of epochs that a run writes.
@@ -39,17 +41,17 @@ impl Display {
         settings: &Settings,
         (finished, mini_batches): (usize, usize),
         dashboard: bool,
-    ) -> Self {
+    ) -> Result<Self, Error> {
         let epochs = settings.epochs;
         let view = if dashboard {
             let metrics = [LOSS, F1, FORWARD, ADJOINT, UNCONVERGED];
             let metrics = if settings.solves() { &metrics[..] } else { &metrics[..2] };
-            View::Dashboard(Box::new(Dashboard::open(epochs, finished, metrics, &session.interruption)))
+            View::Dashboard(Box::new(Dashboard::open(epochs, finished, metrics, &session.interruption)?))
         } else {
             let (done, total) = (finished * mini_batches, epochs * mini_batches);
             View::Progress(session.progress(done, total, "mini-batches"))
         };
-        Self { view, epochs, done: 0 }
+        Ok(Self { view, epochs, done: 0 })
     }
 
     /// A pass over `rows` training rows begins.

@@ -50,7 +50,7 @@ impl Experiment for Bibtex {
     fn new(arguments: BibtexArguments, seed: u64) -> Result<Self, Error> {
         settings::check(&arguments)?;
         if arguments.dashboard {
-            dashboard::check_terminal()?;
+            dashboard::check()?;
         }
         let device = device::named(&arguments.device)?;
         let data = bibtex::load(&arguments.data, seed)?;
@@ -101,7 +101,7 @@ impl Experiment for Bibtex {
         } else {
             let splits = self.splits(&state.settings, &tracked);
             let passes = (finished, splits.train.count());
-            let mut display = Display::new(session, &state.settings, passes, self.dashboard);
+            let mut display = Display::new(session, &state.settings, passes, self.dashboard)?;
             let mut training = Training::new(session, &splits, &state.settings, network, parts)?;
             training.run(&mut state, &mut display)
         };

@@ -1,6 +1,6 @@
-//! The four transforms of Winograd's method: sums and differences along both axes, channel by channel.
+//! The input and output transforms of Winograd's method, channel by channel.
 
-use super::{PRODUCTS, SIDE, line};
+use super::tiles::{PATCH, PRODUCTS, SIDE, line};
 use crate::convolution::axis::Axis;
 use crate::convolution::vectors::{whole, write};
 use crate::real::Real;
@@ -8,45 +8,34 @@ use pulp::{Simd, WithSimd};
 use std::array::from_fn;
 use std::ops::Range;
 
-/// Pixels a tile meets along an axis.
-const MET: usize = 4;
-
-/// `G g Gᵀ`, row after row.
-pub(super) fn weights(taps: [f64; 9]) -> [f64; PRODUCTS] {
-    let along = |[a, b, c]: [f64; 3]| [a, (a + b + c) / 2.0, (a - b + c) / 2.0, c];
-    let down: [[f64; MET]; 3] = from_fn(|x| along(from_fn(|y| taps[y * 3 + x])));
-    let across: [[f64; MET]; MET] = from_fn(|y| along(from_fn(|x| down[x][y])));
-    from_fn(|product| across[product / MET][product % MET])
-}
-
 /// `Bᵀ d` for four vectors.
 #[inline(always)]
-fn meet<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; MET]) -> [T::Vector<S>; MET] {
+fn input_transform<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; PATCH]) -> [T::Vector<S>; PATCH] {
     [T::subtract(simd, a, c), T::add(simd, b, c), T::subtract(simd, c, b), T::subtract(simd, b, d)]
 }
 
 /// `Aᵀ m` for four vectors.
 #[inline(always)]
-fn leave<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; MET]) -> [T::Vector<S>; SIDE] {
+fn output_transform<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; PATCH]) -> [T::Vector<S>; SIDE] {
     let (sum, difference) = (T::add(simd, b, c), T::subtract(simd, b, c));
     [T::add(simd, a, sum), T::subtract(simd, difference, d)]
 }
 
-/// `Bᵀ d B` of some tiles, counted row after row.
-pub(super) struct Meet<'a, T> {
+/// `Bᵀ d B` of a range of tiles, in row-major order.
+pub(super) struct InputTransform<'a, T> {
     pub(super) axes: [Axis; 2],
     pub(super) channels: usize,
     pub(super) source: &'a [T],
     /// As many zeros as there are channels.
     pub(super) zeros: &'a [T],
     pub(super) tiles: Range<usize>,
-    /// Numbers from the tiles of one product to those of the next.
+    /// Elements from the tiles of one product to those of the next.
     pub(super) size: usize,
-    /// For every product `[tiles, channels]`, channels in whole lines.
+    /// `[tiles, channels]` for every product, with channels padded to whole cache lines.
     pub(super) transformed: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Meet<'_, T> {
+impl<T: Real> WithSimd for InputTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -61,14 +50,14 @@ impl<T: Real> WithSimd for Meet<'_, T> {
     }
 }
 
-impl<T: Real> Meet<'_, T> {
-    /// Tiles of one row, of which the first is number `first` of all.
+impl<T: Real> InputTransform<'_, T> {
+    /// The tiles of one row; `first` is the index of the first among all tiles.
     #[inline(always)]
     fn row<S: Simd>(&mut self, simd: S, row: usize, columns: Range<usize>, first: usize) {
         let lanes = T::lanes::<S>();
         let width = self.axes[1].source * self.channels;
-        // Rows outside are zeros, the same pixel everywhere.
-        let lines: [(&[T], usize); MET] = from_fn(|y| match self.axes[0].entry(row * SIDE + y) {
+        // Rows outside the image are one pixel of zeros, with stride 0.
+        let lines: [(&[T], usize); PATCH] = from_fn(|y| match self.axes[0].entry(row * SIDE + y) {
             Some(source) => (&self.source[source * width..][..width], self.channels),
             None => (self.zeros, 0),
         });
@@ -81,12 +70,12 @@ impl<T: Real> Meet<'_, T> {
         }
     }
 
-    /// A vector of channels, a whole one or the last part. Neighbours share two columns of pixels.
+    /// A full or the last partial vector of channels. Neighbouring tiles share two columns of pixels.
     #[inline(always)]
     fn channels<S: Simd, const WHOLE: bool>(
         &mut self,
         simd: S,
-        lines: &[(&[T], usize); MET],
+        lines: &[(&[T], usize); PATCH],
         channel: usize,
         columns: Range<usize>,
         first: usize,
@@ -97,14 +86,14 @@ impl<T: Real> Meet<'_, T> {
         let start = horizontal.first();
         macro_rules! column {
             ($entry:expr) => {{
-                let mut met = [T::splat(simd, T::ZERO); MET];
+                let mut met = [T::splat(simd, T::ZERO); PATCH];
                 let x = $entry.wrapping_add_signed(start);
                 if x < horizontal.source {
                     for (met, (line, step)) in met.iter_mut().zip(lines) {
                         *met = whole(simd, &line[x * step + channel..][..used]);
                     }
                 }
-                meet::<S, T>(simd, met)
+                input_transform::<S, T>(simd, met)
             }};
         }
         assert!((PRODUCTS - 1) * self.size + (first + columns.len()) * line <= self.transformed.len());
@@ -113,10 +102,10 @@ impl<T: Real> Meet<'_, T> {
         for (tile, x) in (first..).zip(columns) {
             let (c, d) = (column!((x * SIDE + 2)), column!((x * SIDE + 3)));
             let at = tile * line + channel;
-            for y in 0..MET {
-                let found = meet::<S, T>(simd, [a[y], b[y], c[y], d[y]]);
+            for y in 0..PATCH {
+                let found = input_transform::<S, T>(simd, [a[y], b[y], c[y], d[y]]);
                 for (x, vector) in found.into_iter().enumerate() {
-                    let at = (y * MET + x) * self.size + at;
+                    let at = (y * PATCH + x) * self.size + at;
                     // SAFETY: checked above for the last product and the last tile.
                     unsafe {
                         let to = self.transformed.as_mut_ptr().add(at).cast::<T::Vector<S>>();
@@ -129,24 +118,24 @@ impl<T: Real> Meet<'_, T> {
     }
 }
 
-/// `Aᵀ m A` of some tiles, written to the pixels of theirs that are wanted.
-pub(super) struct Leave<'a, T> {
+/// `Aᵀ m A` of a range of tiles, written to the requested pixels.
+pub(super) struct OutputTransform<'a, T> {
     /// Tiles in a row.
     pub(super) across: usize,
     /// Pixels in a row.
     pub(super) width: usize,
     pub(super) channels: usize,
     pub(super) tiles: Range<usize>,
-    /// Numbers from the tiles of one product to those of the next.
+    /// Elements from the tiles of one product to those of the next.
     pub(super) size: usize,
-    /// For every product `[tiles, channels]`, channels in whole lines.
+    /// `[tiles, channels]` for every product, with channels padded to whole cache lines.
     pub(super) transformed: &'a [T],
     /// The rows of the target.
     pub(super) rows: Range<usize>,
     pub(super) target: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Leave<'_, T> {
+impl<T: Real> WithSimd for OutputTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -175,28 +164,28 @@ impl<T: Real> WithSimd for Leave<'_, T> {
     }
 }
 
-impl<T: Real> Leave<'_, T> {
+impl<T: Real> OutputTransform<'_, T> {
     /// The pixels of a tile.
     ///
     /// # Safety
-    /// A vector can be read at `at` from where the tiles of each product begin.
+    /// A vector must be readable at offset `at` from the first tile of each product.
     #[inline(always)]
     unsafe fn sums<S: Simd>(&self, simd: S, at: usize) -> [[T::Vector<S>; SIDE]; SIDE] {
-        let [mut top, mut bottom] = [[T::splat(simd, T::ZERO); MET]; SIDE];
+        let [mut top, mut bottom] = [[T::splat(simd, T::ZERO); PATCH]; SIDE];
         for (x, (top, bottom)) in top.iter_mut().zip(&mut bottom).enumerate() {
-            let mut read = [T::splat(simd, T::ZERO); MET];
+            let mut read = [T::splat(simd, T::ZERO); PATCH];
             for (y, read) in read.iter_mut().enumerate() {
-                let from = (y * MET + x) * self.size + at;
-                // SAFETY: as the caller promises.
+                let from = (y * PATCH + x) * self.size + at;
+                // SAFETY: the caller's contract.
                 *read =
                     unsafe { self.transformed.as_ptr().add(from).cast::<T::Vector<S>>().read_unaligned() };
             }
-            [*top, *bottom] = leave::<S, T>(simd, read);
+            [*top, *bottom] = output_transform::<S, T>(simd, read);
         }
-        [leave::<S, T>(simd, top), leave::<S, T>(simd, bottom)]
+        [output_transform::<S, T>(simd, top), output_transform::<S, T>(simd, bottom)]
     }
 
-    /// Writes the pixels that are wanted.
+    /// Writes the requested pixels.
     #[inline(always)]
     fn write<S: Simd>(
         &mut self,

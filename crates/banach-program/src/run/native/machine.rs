@@ -12,7 +12,7 @@ use crate::language::program::Program;
 use crate::language::tensor_type::Type;
 use crate::run::operand::Operand;
 use crate::run::value::number::Number;
-use banach_kernels::{ConvolutionMethod, Level, Matrix, Panels, Taps};
+use banach_kernels::{ConvolutionMethod, Level, PackedWeights, Panels, StridedMatrix};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A program compiled for the CPU.
@@ -154,7 +154,7 @@ impl<T: Number> Machine<T> {
         match pack {
             Pack::Matrix(matrix) => PackedOperand::Matrix(Panels::pack(
                 self.level,
-                Matrix {
+                StridedMatrix {
                     data: tail(numbers, matrix.start.offset),
                     rows: matrix.rows,
                     columns: matrix.columns,
@@ -168,7 +168,7 @@ impl<T: Number> Machine<T> {
                 let large = convolution.channels.iter().all(|count| *count >= channels)
                     && convolution.output().iter().all(|count| *count >= pixels);
                 let method = if large { self.method } else { ConvolutionMethod::Direct };
-                let pack = if *transposed { Taps::pack_transposed } else { Taps::pack };
+                let pack = if *transposed { PackedWeights::pack_transposed } else { PackedWeights::pack };
                 PackedOperand::Weights(pack(self.level, *convolution, method, weights, *strides))
             }
             Pack::Elements { view, order } => {

@@ -2,14 +2,14 @@
 
 use super::instruction::Pack;
 use super::view::Buffer;
-use banach_kernels::{Panels, Taps};
+use banach_kernels::{PackedWeights, Panels};
 use std::sync::Arc;
 
 /// An operand packed for its kernel.
 #[derive(Debug)]
 pub(super) enum PackedOperand<T> {
     Matrix(Panels<T>),
-    Weights(Taps<T>),
+    Weights(PackedWeights<T>),
     Elements(Vec<T>),
 }
 

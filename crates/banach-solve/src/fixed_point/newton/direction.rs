@@ -1,87 +1,86 @@
-//! Directions of Newton steps, by inner linear solves.
+//! Newton directions, by inner linear solves.
 
-use crate::Visit;
-use crate::ledger::{Ledger, picked};
-use crate::linear::{Bend, Conjugate, Start, corrections, factored, normalized};
-use crate::present::{Present, same_shape};
-use crate::rows::choose;
-use crate::settings::Rules;
-use crate::{Budget, Error, Gmres, Map, Norm, Outcome, Rows, Tolerance, Unobserved};
+use crate::active_map::{ActiveMap, check_shape};
+use crate::ledger::Ledger;
+use crate::linear::{ConjugateDirections, Curvature, LinearSystem, corrections, factorized};
+use crate::settings::StoppingRules;
+use crate::state::rows::{entries_at, normalized_rows, select_rows};
+use crate::{Budget, Error, Gmres, Iterate, Map, Norm, Outcome, Rows, Tolerance, Unobserved};
 
-/// How well, and for how long, `(I - J) d = g(x) - x` is solved.
+/// Tolerance and budget of the inner solve of `(I - J) d = g(x) - x`.
 #[derive(Debug)]
-pub(super) struct Effort {
-    /// The residual that suffices, relative to `‖g(x) - x‖`, in every row.
-    pub(super) parts: Vec<f64>,
+pub(super) struct InnerLimits {
+    /// The tolerance of every row, relative to `‖g(x) - x‖`.
+    pub(super) tolerances: Vec<f64>,
     /// The most applications of the derivative.
     pub(super) inner: usize,
 }
 
-/// Truncated conjugate gradients for symmetric `J`: a direction in which the energy falls.
+/// Truncated conjugate gradients for symmetric `J`: a direction of descent of the energy.
 ///
-/// A row stops when its residual suffices, or where the energy curves down, with the direction so far; with
-/// `g(x) - x` itself if that is at the first step.
-pub(super) fn downhill<R: Rows>(
+/// A row stops when its residual meets the tolerance. At negative curvature it returns the current CG iterate
+/// (on the first iteration, the residual `g(x) - x`).
+pub(super) fn truncated_conjugate_gradients<R: Rows>(
     derivative: &dyn Map<R>,
-    visit: &Visit<'_, R>,
-    effort: &Effort,
+    iterate: &Iterate<'_, R>,
+    limits: &InnerLimits,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
-    let start = normalized(visit.difference(), visit.residuals, visit.active);
-    let mut present = Present::new(derivative);
-    let mut state = Conjugate::new(start, vec![1.0; visit.active.len()]);
-    let mut found = visit.difference().clone();
-    // Rows are at their positions among those that are left; `open` and `moved` are of all.
-    let mut left: Vec<usize> = (0..visit.active.len()).collect();
-    let mut open = visit.active.to_vec();
+    let start = normalized_rows(iterate.difference(), iterate.residuals, iterate.active);
+    let mut active_map = ActiveMap::new(derivative);
+    let mut state = ConjugateDirections::new(start, vec![1.0; iterate.active.len()]);
+    let mut found = iterate.difference().clone();
+    // `state` and `active_map` hold the rows of `left` alone; `open` and `moved` hold all rows.
+    let mut left: Vec<usize> = (0..iterate.active.len()).collect();
+    let mut open = iterate.active.to_vec();
     let mut moved = vec![false; open.len()];
-    for _ in 0..effort.inner {
+    for _ in 0..limits.inner {
         if !open.contains(&true) {
             break;
         }
-        if let Some(keep) = present.narrow(&left, &picked(&open, &left)) {
-            found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
+        if let Some(keep) = active_map.narrow(&left, &entries_at(&open, &left)) {
+            found.put(&left, &select_rows(&entries_at(&moved, &left), &state.point, &found.gather(&left)));
             state.narrow(&keep);
-            left = picked(&left, &keep);
+            left = entries_at(&left, &keep);
         }
-        let under_way = picked(&open, &left);
-        let p = state.direction(&under_way);
-        let image = present.image(&p)?;
+        let active = entries_at(&open, &left);
+        let p = state.direction(&active);
+        let image = active_map.image(&p)?;
         ledger.derivative_applications += 1;
-        for (position, bend) in state.step(&under_way, &p.minus(&image)).into_iter().enumerate() {
+        for (position, curvature) in state.step(&active, &p.minus(&image)).into_iter().enumerate() {
             let row = left[position];
-            match bend {
-                Bend::Closed => {}
-                Bend::Up => {
+            match curvature {
+                Curvature::Inactive => {}
+                Curvature::Positive => {
                     moved[row] = true;
-                    open[row] = state.lengths()[position] > effort.parts[row];
+                    open[row] = state.lengths()[position] > limits.tolerances[row];
                 }
-                Bend::Down | Bend::Unknown => open[row] = false,
+                Curvature::NotPositive | Curvature::NonFinite => open[row] = false,
             }
         }
     }
-    found.put(&left, &choose(&picked(&moved, &left), &state.point, &found.gather(&left)));
-    Ok(choose(&moved, &found.scaled(visit.residuals), visit.difference()))
+    found.put(&left, &select_rows(&entries_at(&moved, &left), &state.point, &found.gather(&left)));
+    Ok(select_rows(&moved, &found.scaled(iterate.residuals), iterate.difference()))
 }
 
-/// GMRES for any `J`: a direction in which the linearized residual falls.
+/// GMRES for general `J`: a direction of descent of the linearized residual.
 ///
 /// Rows whose direction is zero or not finite fall back to the residual direction `g(x) - x`.
-pub(super) fn onward<R: Rows>(
+pub(super) fn gmres_direction<R: Rows>(
     derivative: &dyn Map<R>,
-    visit: &Visit<'_, R>,
-    effort: &Effort,
+    iterate: &Iterate<'_, R>,
+    limits: &InnerLimits,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
     let only_active =
-        |row: usize, value: f64| if visit.active[row] { value * visit.residuals[row] } else { 0.0 };
-    let residuals: Vec<f64> = (0..visit.active.len()).map(|row| only_active(row, 1.0)).collect();
+        |row: usize, value: f64| if iterate.active[row] { value * iterate.residuals[row] } else { 0.0 };
+    let residuals: Vec<f64> = (0..iterate.active.len()).map(|row| only_active(row, 1.0)).collect();
     let wanted: Vec<f64> =
-        effort.parts.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
-    let v = choose(visit.active, visit.difference(), &visit.difference().zeros());
-    // The last application is the one for the true residual.
-    let steps = effort.inner.saturating_sub(1).max(1);
-    let rules = Rules {
+        limits.tolerances.iter().enumerate().map(|(row, part)| only_active(row, *part)).collect();
+    let v = select_rows(iterate.active, iterate.difference(), &iterate.difference().zeros());
+    // The last application computes the true residual.
+    let steps = limits.inner.saturating_sub(1).max(1);
+    let rules = StoppingRules {
         tolerance: Tolerance { absolute: 0.0, relative: 1.0, norm: Norm::Euclidean },
         budget: Budget { steps, evaluations: Some(steps + 1), seconds: ledger.seconds_left() },
         patience: None,
@@ -89,47 +88,47 @@ pub(super) fn onward<R: Rows>(
         trace: false,
     };
     let gmres = Gmres { restart: steps };
-    let start = Start::zeros(&v, residuals, wanted);
-    let inner = Ledger::new(&start.c, rules);
-    let found = gmres.reduce(Present::new(derivative), &v, (start, inner), rules, &mut Unobserved)?;
+    let mut unobserved = Unobserved;
+    let system = LinearSystem::from_zeros(derivative, &v, (residuals, wanted), rules, &mut unobserved);
+    let found = gmres.solve(system)?;
     ledger.derivative_applications += found.statistics.evaluations;
     let lengths = R::norms(&[&found.value]).swap_remove(0);
     let usable: Vec<bool> = lengths.iter().map(|length| length.is_finite() && *length > 0.0).collect();
-    Ok(choose(&usable, &found.value, visit.difference()))
+    Ok(select_rows(&usable, &found.value, iterate.difference()))
 }
 
-/// [`straight`] in these rows, as far as `I - J` is regular there; the given direction in all others, which go on as they are.
-pub(super) fn straight_in<R: Rows>(
+/// [`dense_direction`] in these rows where `I - J` is regular, the given direction in all others.
+pub(super) fn dense_direction_in<R: Rows>(
     rows: &[bool],
     derivative: &dyn Map<R>,
-    (visit, otherwise): (&Visit<'_, R>, &R),
-    rules: Rules,
+    (iterate, otherwise): (&Iterate<'_, R>, &R),
+    rules: StoppingRules,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
-    // A row that is singular here ends in a ledger of its own, and falls back.
-    let mut apart = Ledger::new(visit.x, rules);
+    // A singular row ends in a separate ledger and falls back to the given direction.
+    let mut separate = Ledger::new(iterate.x, rules);
     let others = (0..rows.len()).filter(|row| !rows[*row]);
-    others.for_each(|row| apart.end(row, Outcome::Singular));
-    let direction = straight(derivative, visit, &mut apart)?;
-    ledger.derivative_applications += apart.derivative_applications;
+    others.for_each(|row| separate.end(row, Outcome::Singular));
+    let direction = dense_direction(derivative, iterate, &mut separate)?;
+    ledger.derivative_applications += separate.derivative_applications;
     let lengths = R::norms(&[&direction]).swap_remove(0);
-    let usable = |row: usize| apart.actives()[row] && lengths[row].is_finite();
+    let usable = |row: usize| separate.actives()[row] && lengths[row].is_finite();
     let usable: Vec<bool> = (0..rows.len()).map(usable).collect();
-    Ok(choose(&usable, &direction, otherwise))
+    Ok(select_rows(&usable, &direction, otherwise))
 }
 
-/// The solution `d` of `(I - J) d = g(x) - x` with all of `J` written down, one application a column; rows in which `I - J` is
-/// singular to the precision of the state end.
-pub(super) fn straight<R: Rows>(
+/// The solution `d` of `(I - J) d = g(x) - x` with a dense `J`, for one application a column. Ends rows in
+/// which `I - J` is singular to the precision of the state.
+pub(super) fn dense_direction<R: Rows>(
     derivative: &dyn Map<R>,
-    visit: &Visit<'_, R>,
+    iterate: &Iterate<'_, R>,
     ledger: &mut Ledger<R>,
 ) -> Result<R, Error> {
     let column = |unit: &R, ledger: &mut Ledger<R>| {
         ledger.derivative_applications += 1;
         let image = derivative.apply(unit);
-        same_shape(&image, unit).map(|()| image)
+        check_shape(&image, unit).map(|()| image)
     };
-    let factors = factored(column, visit.x, ledger)?;
-    Ok(corrections(&factors, visit.difference(), ledger.actives()))
+    let factors = factorized(column, iterate.x, ledger)?;
+    Ok(corrections(&factors, iterate.difference(), ledger.actives()))
 }

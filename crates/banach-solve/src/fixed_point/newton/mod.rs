@@ -4,54 +4,60 @@ mod direction;
 pub(crate) mod forcing;
 mod search;
 
-use super::Visit;
-use crate::ledger::{Ledger, picked};
-use crate::present::{PresentSmooth, same_shape};
-use crate::rows::choose;
-use crate::settings::Rules;
-use crate::{Error, Observe, Rows, Smooth, Solution};
-use direction::{Effort, downhill, onward, straight, straight_in};
-use forcing::{Aim, Forcing};
-use search::{Energies, Found, search_residuals};
+use crate::active_map::{ActiveSmoothMap, check_shape};
+use crate::ledger::Ledger;
+use crate::settings::StoppingRules;
+use crate::state::rows::{entries_at, select_rows};
+use crate::{Error, Iterate, Observe, Rows, Smooth, Solution};
+use direction::{
+    InnerLimits, dense_direction, dense_direction_in, gmres_direction, truncated_conjugate_gradients,
+};
+use forcing::{Forcing, ForcingTerm};
+use search::{Energies, SearchResult, search_residuals};
 use serde::{Deserialize, Serialize};
 
-/// The widest rows that go on with elimination where GMRES does not suffice: `n` applications a step, and `⅔ n³` operations.
-const WRITTEN: usize = 256;
+/// The widest rows that change to elimination where GMRES fails: `n` applications a step, and `⅔ n³`
+/// operations.
+const ELIMINATION_WIDTH: usize = 256;
 
-/// The part of a step that says that inexact directions have led a row astray.
-const MISLED: f64 = 1.0 / 64.0;
+/// The step length at or below which the inexact directions of a row have failed.
+const FAILED_LENGTH: f64 = 1.0 / 64.0;
 
-/// What a step may need beside its search: energies of the start (3), of a plain step (1), and the next visit (1).
+/// The evaluations of a step beside its line search: energies of the start (3), of a plain step (1), and the
+/// next iterate (1).
 const RESERVE: usize = 5;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
-/// **When.** Plain steps need thousands, as on energies with flat directions, and the derivative can be had. **Cost.** A
-/// step is one evaluation, up to `inner` applications of the derivative and a few evaluations of the energy, with five
-/// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
-/// [`fixed_point_smooth`](crate::fixed_point_smooth); kinks in `g` are survived where there is an energy.
+/// **When.** Plain iteration needs thousands of steps, as on energies with flat directions, and the map has a
+/// derivative. **Cost.** A step is one evaluation, up to `inner` applications of the derivative and a few
+/// evaluations of the energy, with five states of memory; without an energy as many states as applications.
+/// **Needs.** A [`Smooth`] map, given to [`fixed_point_smooth`](crate::fixed_point_smooth); with an energy,
+/// `g` may have kinks.
 ///
-/// The equation for `d` is solved up to a part of its right-hand side ([`Forcing`]): roughly far away, closely near the
-/// answer.
+/// The equation for `d` is solved up to a fraction of its right-hand side ([`Forcing`]), more accurately near
+/// the solution.
 ///
-/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients that end where `f` curves
-///   down, with the way so far or, at first, `g(x) - x` itself (algorithm 7.1 of the reference). Then `t` is halved until
-///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, where the whole step may be off by the rounding of `f`.
-/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the part `10⁻⁴ t`. A row of at most 256 numbers whose
-///   step is cut to a part of 1/64 or less starts again with elimination, as with [`Dense`](NewtonInner::Dense), as far as `I - J`
-///   is regular: directions that are not exact have led it to where none helps.
-/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and elimination in
-///   double precision on the host. A row in which `I - J` is singular ends as
-///   [`Singular`](crate::Outcome::Singular) with the best point so far.
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients. At
+///   negative curvature the direction is the current CG iterate (on the first iteration, the residual
+///   `g(x) - x`; algorithm 7.1 of the reference). Then `t` is halved until
+///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, a condition relaxed by the rounding error of `f` for the full
+///   step.
+/// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the fraction `10⁻⁴ t`. A row of
+///   width at most 256 whose step is cut to 1/64 or less restarts from its start with elimination, as with
+///   [`Dense`](NewtonInner::Dense), where `I - J` is regular: inexact directions have failed there.
+/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and
+///   elimination in double precision on the host. A row in which `I - J` is singular ends as
+///   [`Singular`](crate::Outcome::Singular) with its best iterate.
 ///
-/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. If that leads nowhere either, it ends as
-/// [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
+/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. Without further
+/// progress it ends as [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
-/// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | how the equation of a step is solved |
-/// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | how closely, unless it is dense |
-/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | halvings of a step, at most |
+/// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | the solver of the equation of a step |
+/// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | its tolerance, unless it is dense |
+/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | the most halvings of a step |
 ///
 /// ```
 /// use banach_solve::{FixedPointSolver, Map, Newton, Settings, Smooth, fixed_point_smooth};
@@ -88,26 +94,27 @@ const RESERVE: usize = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Newton {
-    /// How the equation of a step is solved.
+    /// The solver of the equation of a step.
     pub inner: NewtonInner,
-    /// How closely it is solved, unless it is dense.
+    /// The tolerance of that solver, unless it is dense.
     pub forcing: Forcing,
     /// The most halvings of one step.
     pub backtracks: usize,
 }
 
-/// How `(I - J) d = g(x) - x` is solved.
+/// The solver of `(I - J) d = g(x) - x`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NewtonInner {
-    /// By conjugate gradients where there is an energy, else by GMRES.
+    /// Conjugate gradients with an energy, else GMRES.
     Krylov {
-        /// The most applications of the derivative in a step, at least 1 (without an energy 2 are used in any case).
+        /// The most applications of the derivative in a step, at least 1 (without an energy at least 2 are
+        /// used).
         applications: usize,
     },
-    /// By elimination, with the whole of `J` on the host: for rows of few numbers.
+    /// Elimination with a dense `J` on the host, for narrow rows.
     Dense {
-        /// The widest rows for which that is done; [`Error::Wide`] for wider ones.
+        /// The largest width of a row; wider rows are an [`Error::Wide`].
         limit: usize,
     },
 }
@@ -125,7 +132,7 @@ impl Default for Newton {
 }
 
 impl Newton {
-    /// Refuses steps without a look at the derivative, and forcing with no meaning.
+    /// Refuses zero applications or widths, and invalid forcing terms.
     pub fn validate(&self) -> Result<(), Error> {
         let (setting, value) = match self.inner {
             NewtonInner::Krylov { applications } => ("newton.inner.krylov.applications", applications),
@@ -139,7 +146,7 @@ impl Newton {
         &self,
         map: &dyn Smooth<R>,
         x0: &R,
-        rules: Rules,
+        rules: StoppingRules,
         observer: &mut dyn Observe,
     ) -> Result<Solution<R>, Error> {
         let least = match self.inner {
@@ -150,7 +157,7 @@ impl Newton {
             NewtonInner::Dense { .. } => x0.width(),
         };
         let mut ledger = Ledger::new(x0, rules);
-        let mut present = PresentSmooth::new(map);
+        let mut active_map = ActiveSmoothMap::new(map);
         let mut x = x0.clone();
         let mut image = None;
         let mut memory: Option<Memory<R>> = None;
@@ -158,12 +165,12 @@ impl Newton {
         while !ledger.finished() {
             let gx = image.take().unwrap_or_else(|| {
                 ledger.evaluated(x.rows());
-                present.map().apply(&x)
+                active_map.map().apply(&x)
             });
-            same_shape(&gx, &x)?;
+            check_shape(&gx, &x)?;
             let (residuals, sizes) = gx.distances(&x);
             let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
-            ledger.visit(|_| step, &x, &measured, &sizes);
+            ledger.record(|_| step, &x, &measured, &sizes);
             ledger.report(step, &measured, observer);
             ledger.enforce();
             if ledger.remaining() < RESERVE + least {
@@ -174,15 +181,15 @@ impl Newton {
             }
             let (mut gx, mut residuals, mut excess) =
                 (gx, residuals, rules.tolerance.excess(&measured, &sizes));
-            if let Some(keep) = present.narrow(ledger.batch(), ledger.actives()) {
+            if let Some(keep) = active_map.narrow(ledger.batch(), ledger.actives()) {
                 ledger.narrow(&keep);
                 (x, gx) = (x.gather(&keep), gx.gather(&keep));
-                (residuals, excess) = (picked(&residuals, &keep), picked(&excess, &keep));
+                (residuals, excess) = (entries_at(&residuals, &keep), entries_at(&excess, &keep));
                 memory = memory.map(|memory| memory.narrowed(&keep));
             }
             let active = ledger.actives().to_vec();
-            let visit = Visit::new((&x, &gx), &residuals, &active, &excess);
-            let found = self.step(present.map(), &visit, &mut memory, (rules, &mut ledger))?;
+            let iterate = Iterate::new((&x, &gx), &residuals, &active, &excess);
+            let found = self.step(active_map.map(), &iterate, &mut memory, (rules, &mut ledger))?;
             x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
@@ -190,47 +197,48 @@ impl Newton {
         Ok(ledger.close())
     }
 
-    /// One step of every active row, for which something is left in the budget.
+    /// Takes one step in every active row; the budget allows it.
     fn step<R: Rows>(
         &self,
         map: &dyn Smooth<R>,
-        visit: &Visit<'_, R>,
+        iterate: &Iterate<'_, R>,
         memory: &mut Option<Memory<R>>,
-        (rules, ledger): (Rules, &mut Ledger<R>),
-    ) -> Result<Found<R>, Error> {
-        let room = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { start, aims, energies, dense } = match memory {
+        (rules, ledger): (StoppingRules, &mut Ledger<R>),
+    ) -> Result<SearchResult<R>, Error> {
+        let available = ledger.remaining().saturating_sub(RESERVE);
+        let Memory { start, forcing, energies, dense } = match memory {
             Some(memory) => memory,
             None => {
-                let energies = Energies::at(map, visit, ledger)?;
-                let aims = visit.residuals.iter().map(|residual| Aim::new(*residual)).collect();
-                let written = matches!(self.inner, NewtonInner::Dense { .. });
-                let (start, dense) = (visit.x.clone(), vec![written; visit.active.len()]);
-                memory.insert(Memory { start, aims, energies, dense })
+                let energies = Energies::at(map, iterate, ledger)?;
+                let forcing = iterate.residuals.iter().map(|residual| ForcingTerm::new(*residual)).collect();
+                let elimination = matches!(self.inner, NewtonInner::Dense { .. });
+                let (start, dense) = (iterate.x.clone(), vec![elimination; iterate.active.len()]);
+                memory.insert(Memory { start, forcing, energies, dense })
             }
         };
-        let derivative = map.derivative(visit.x);
+        let derivative = map.derivative(iterate.x);
         let direction = match self.inner {
-            NewtonInner::Dense { .. } => straight(&*derivative, visit, ledger)?,
+            NewtonInner::Dense { .. } => dense_direction(&*derivative, iterate, ledger)?,
             NewtonInner::Krylov { applications } => {
-                let aims = aims.iter_mut().zip(visit.residuals);
-                let parts = aims.map(|(aim, residual)| aim.part(self.forcing, *residual)).collect();
-                let effort = Effort { parts, inner: applications.min(room / 2) };
+                let terms = forcing.iter_mut().zip(iterate.residuals);
+                let tolerances = terms.map(|(term, residual)| term.next(self.forcing, *residual)).collect();
+                let limits = InnerLimits { tolerances, inner: applications.min(available / 2) };
                 match energies {
-                    Some(_) => downhill(&*derivative, visit, &effort, ledger)?,
+                    Some(_) => truncated_conjugate_gradients(&*derivative, iterate, &limits, ledger)?,
                     None => {
-                        let by = |written: bool| -> Vec<bool> {
-                            let rows = dense.iter().zip(visit.active);
-                            rows.map(|(dense, active)| *active && *dense == written).collect()
+                        let rows_by = |elimination: bool| -> Vec<bool> {
+                            let rows = dense.iter().zip(iterate.active);
+                            rows.map(|(dense, active)| *active && *dense == elimination).collect()
                         };
-                        let (iterated, written) = (by(false), by(true));
-                        let mut direction = visit.difference().clone();
+                        let (iterated, eliminated) = (rows_by(false), rows_by(true));
+                        let mut direction = iterate.difference().clone();
                         if iterated.contains(&true) {
-                            direction = onward(&*derivative, &visit.among(&iterated), &effort, ledger)?;
+                            direction =
+                                gmres_direction(&*derivative, &iterate.among(&iterated), &limits, ledger)?;
                         }
-                        if written.contains(&true) && ledger.remaining() >= visit.x.width() + RESERVE {
-                            let given = (visit, &direction);
-                            direction = straight_in(&written, &*derivative, given, rules, ledger)?;
+                        if eliminated.contains(&true) && ledger.remaining() >= iterate.x.width() + RESERVE {
+                            let given = (iterate, &direction);
+                            direction = dense_direction_in(&eliminated, &*derivative, given, rules, ledger)?;
                         }
                         direction
                     }
@@ -238,48 +246,48 @@ impl Newton {
             }
         };
         if ledger.finished() {
-            return Ok(Found { next: visit.x.clone(), image: None });
+            return Ok(SearchResult { next: iterate.x.clone(), image: None });
         }
         let active = ledger.actives().to_vec();
-        let visit = &visit.among(&active);
-        // A plain step may be needed after the search, and the next visit is.
+        let iterate = &iterate.among(&active);
+        // Reserves a plain step after the search, and the evaluation of the next iterate.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
         if let Some(energies) = energies {
-            return energies.search(map, visit, &direction, trials, ledger);
+            return energies.search(map, iterate, &direction, trials, ledger);
         }
-        let (mut found, lengths) = search_residuals(map, visit, &direction, trials, ledger)?;
-        // A row that inexact directions have misled stands where none helps: it starts again, with all of J.
-        let mut again = vec![false; active.len()];
+        let (mut found, lengths) = search_residuals(map, iterate, &direction, trials, ledger)?;
+        // A row whose inexact directions have failed restarts with a dense J.
+        let mut restarted = vec![false; active.len()];
         for row in 0..active.len() {
-            let misled = active[row] && !dense[row] && lengths[row] <= MISLED;
-            again[row] = misled && visit.x.width() <= WRITTEN;
-            dense[row] |= again[row];
+            let failed = active[row] && !dense[row] && lengths[row] <= FAILED_LENGTH;
+            restarted[row] = failed && iterate.x.width() <= ELIMINATION_WIDTH;
+            dense[row] |= restarted[row];
         }
-        if again.contains(&true) {
-            found = Found { next: choose(&again, start, &found.next), image: None };
+        if restarted.contains(&true) {
+            found = SearchResult { next: select_rows(&restarted, start, &found.next), image: None };
         }
         Ok(found)
     }
 }
 
-/// What [`Newton`] remembers.
+/// The memory of [`Newton`].
 #[derive(Debug)]
 struct Memory<R> {
-    /// The first point.
+    /// The start.
     start: R,
-    /// What decides how closely the next equation of each row is solved.
-    aims: Vec<Aim>,
-    /// The energies at the present point, if the map has any.
+    /// The forcing terms of each row.
+    forcing: Vec<ForcingTerm>,
+    /// The energies at the current iterate, if the map has an energy.
     energies: Option<Energies>,
-    /// Which rows go on with elimination.
+    /// Rows that have changed to elimination.
     dense: Vec<bool>,
 }
 
 impl<R: Rows> Memory<R> {
-    /// What is remembered of the rows at these positions.
+    /// The memory of the rows at these positions.
     fn narrowed(self, keep: &[usize]) -> Self {
         let energies = self.energies.map(|energies| energies.narrowed(keep));
-        let (aims, dense) = (picked(&self.aims, keep), picked(&self.dense, keep));
-        Self { start: self.start.gather(keep), aims, energies, dense }
+        let (forcing, dense) = (entries_at(&self.forcing, keep), entries_at(&self.dense, keep));
+        Self { start: self.start.gather(keep), forcing, energies, dense }
     }
 }

@@ -1,141 +1,141 @@
 //! Line searches of Newton's method.
 
-use crate::Visit;
-use crate::ledger::{Ledger, picked};
-use crate::present::same_shape;
-use crate::rows::choose;
-use crate::{Error, Rows, Smooth};
+use crate::active_map::check_shape;
+use crate::ledger::Ledger;
+use crate::state::rows::{entries_at, select_rows};
+use crate::{Error, Iterate, Rows, Smooth};
 
-/// The part of the decrease that the slope promises with which a step is content (Armijo).
+/// The fraction of the predicted decrease that a step must attain (the Armijo condition).
 const DECREASE: f64 = 1e-4;
 
-/// The rounding of an energy, in units of the precision.
+/// The rounding error of an energy, in units of the precision.
 const ROUNDING: f64 = 16.0;
 
-/// Where a search has led.
+/// The result of a line search.
 #[derive(Debug)]
-pub(super) struct Found<R> {
-    /// The next point of every row.
+pub(super) struct SearchResult<R> {
+    /// The next iterate of every row.
     pub(super) next: R,
-    /// Its image, where the search has paid for it.
+    /// Its image, if the search has evaluated it.
     pub(super) image: Option<R>,
 }
 
-/// What is known about the energy at the present point.
+/// The energies at the current iterate.
 #[derive(Debug)]
 pub(super) struct Energies {
     values: Vec<f64>,
-    /// `1 / γ` of every row; zero where it could not be found.
+    /// `1 / γ` of every row; zero where it is not known.
     rates: Vec<f64>,
 }
 
 impl Energies {
-    /// The energies at the start, if the map has any.
+    /// The energies at the start, if the map has an energy.
     ///
-    /// The energy does not tell the length γ of the gradient step, but the slope of the energy along the step does:
-    /// `⟨∇f, g(x) - x⟩ = -‖g(x) - x‖² / γ`, here by a central difference.
+    /// The step size γ follows from the slope of the energy along the gradient step,
+    /// `⟨∇f, g(x) - x⟩ = -‖g(x) - x‖² / γ`, by a central difference.
     pub(super) fn at<R: Rows>(
         map: &dyn Smooth<R>,
-        visit: &Visit<'_, R>,
+        iterate: &Iterate<'_, R>,
         ledger: &mut Ledger<R>,
     ) -> Result<Option<Self>, Error> {
-        let Some(values) = energies(map, visit.x, ledger)? else { return Ok(None) };
-        let (ahead, behind) = (visit.gx, visit.x.minus(visit.difference()));
+        let Some(values) = energies(map, iterate.x, ledger)? else { return Ok(None) };
+        let (ahead, behind) = (iterate.gx, iterate.x.minus(iterate.difference()));
         let (Some(ahead), Some(behind)) = (energies(map, ahead, ledger)?, energies(map, &behind, ledger)?)
         else {
             return Ok(None);
         };
-        let rounding = ROUNDING * visit.x.precision();
+        let rounding = ROUNDING * iterate.x.precision();
         let rate = |row: usize| {
-            // At least so much of the difference is no rounding.
+            // A lower bound on the difference, without its rounding error.
             let fall = behind[row] - ahead[row] - rounding * (behind[row].abs() + ahead[row].abs());
-            let rate = 0.5 * fall / visit.residuals[row].powi(2);
+            let rate = 0.5 * fall / iterate.residuals[row].powi(2);
             if rate.is_finite() { rate.max(0.0) } else { 0.0 }
         };
         Ok(Some(Self { rates: (0..values.len()).map(rate).collect(), values }))
     }
 
-    /// What is known in the rows at these positions.
+    /// The energies of the rows at these positions.
     pub(super) fn narrowed(&self, keep: &[usize]) -> Self {
-        Self { values: picked(&self.values, keep), rates: picked(&self.rates, keep) }
+        Self { values: entries_at(&self.values, keep), rates: entries_at(&self.rates, keep) }
     }
 
-    /// Halves the step until the energy falls; a row in which it never does takes the plain step.
+    /// Halves the step until the energy falls; a row in which it does not takes the plain step.
     pub(super) fn search<R: Rows>(
         &mut self,
         map: &dyn Smooth<R>,
-        visit: &Visit<'_, R>,
+        iterate: &Iterate<'_, R>,
         direction: &R,
         trials: usize,
         ledger: &mut Ledger<R>,
-    ) -> Result<Found<R>, Error> {
-        let mut slopes = R::dots(&[(visit.difference(), direction)]).swap_remove(0);
+    ) -> Result<SearchResult<R>, Error> {
+        let mut slopes = R::dots(&[(iterate.difference(), direction)]).swap_remove(0);
         let falls: Vec<bool> = slopes.iter().map(|slope| slope.is_finite() && *slope > 0.0).collect();
         (0..falls.len())
             .filter(|row| !falls[*row])
-            .for_each(|row| slopes[row] = visit.residuals[row] * visit.residuals[row]);
-        let direction = choose(&falls, direction, visit.difference());
-        let rounding = ROUNDING * visit.x.precision();
+            .for_each(|row| slopes[row] = iterate.residuals[row] * iterate.residuals[row]);
+        let direction = select_rows(&falls, direction, iterate.difference());
+        let rounding = ROUNDING * iterate.x.precision();
         let mut latest = self.values.clone();
-        let (lengths, found) = halve(trials, visit.active, |lengths| {
-            let trial = visit.x.add_scaled(&[(lengths, &direction)]);
+        let (lengths, found) = halve(trials, iterate.active, |lengths| {
+            let trial = iterate.x.add_scaled(&[(lengths, &direction)]);
             latest = energies(map, &trial, ledger)?.unwrap_or(vec![f64::NAN; lengths.len()]);
             let falls = |row: usize| {
-                let promised = lengths[row] * self.rates[row] * slopes[row];
+                let predicted = lengths[row] * self.rates[row] * slopes[row];
                 let before = self.values[row];
-                // Near the answer only the whole step is known to be good; a short one changes nothing but rounding.
+                // Near the solution the decrease is below rounding: only the full step is exempt, since a
+                // shorter one gains nothing.
                 let slack = if lengths[row] == 1.0 { rounding * before.abs() } else { 0.0 };
-                latest[row] < before - DECREASE * promised + slack
+                latest[row] < before - DECREASE * predicted + slack
             };
             Ok((0..lengths.len()).map(falls).collect())
         })?;
-        let next = choose(&found, &visit.x.add_scaled(&[(&lengths, &direction)]), visit.gx);
-        let lost = |row: &usize| visit.active[*row] && !found[*row];
-        if (0..found.len()).any(|row| lost(&row)) {
+        let next = select_rows(&found, &iterate.x.add_scaled(&[(&lengths, &direction)]), iterate.gx);
+        let plain_step = |row: &usize| iterate.active[*row] && !found[*row];
+        if (0..found.len()).any(|row| plain_step(&row)) {
             let plain = energies(map, &next, ledger)?.unwrap_or(vec![f64::NAN; found.len()]);
-            (0..found.len()).filter(lost).for_each(|row| latest[row] = plain[row]);
+            (0..found.len()).filter(plain_step).for_each(|row| latest[row] = plain[row]);
         }
         self.values = latest;
-        Ok(Found { next, image: None })
+        Ok(SearchResult { next, image: None })
     }
 }
 
-/// Halves the step until the residual falls; a row in which it never does takes the plain step. Returned with the length of the step
-/// in every row, zero where it never fell.
+/// Halves the step until the residual falls; a row in which it does not takes the plain step. Also returns
+/// the step length of every row, zero where the residual did not fall.
 pub(super) fn search_residuals<R: Rows>(
     map: &dyn Smooth<R>,
-    visit: &Visit<'_, R>,
+    iterate: &Iterate<'_, R>,
     direction: &R,
     trials: usize,
     ledger: &mut Ledger<R>,
-) -> Result<(Found<R>, Vec<f64>), Error> {
+) -> Result<(SearchResult<R>, Vec<f64>), Error> {
     let mut latest = None;
-    let (mut lengths, found) = halve(trials, visit.active, |lengths| {
-        let trial = visit.x.add_scaled(&[(lengths, direction)]);
+    let (mut lengths, found) = halve(trials, iterate.active, |lengths| {
+        let trial = iterate.x.add_scaled(&[(lengths, direction)]);
         let image = map.apply(&trial);
         ledger.evaluated(trial.rows());
-        same_shape(&image, &trial)?;
+        check_shape(&image, &trial)?;
         let residuals = R::norms(&[&image.minus(&trial)]).swap_remove(0);
         latest = Some((trial, image));
-        let falls = |row: usize| residuals[row] <= (1.0 - DECREASE * lengths[row]) * visit.residuals[row];
+        let falls = |row: usize| residuals[row] <= (1.0 - DECREASE * lengths[row]) * iterate.residuals[row];
         Ok((0..lengths.len()).map(falls).collect())
     })?;
-    let (next, image) = latest.unwrap_or((visit.gx.clone(), visit.gx.clone()));
-    let all = (0..found.len()).all(|row| found[row] || !visit.active[row]);
+    let (next, image) = latest.unwrap_or((iterate.gx.clone(), iterate.gx.clone()));
+    let all = (0..found.len()).all(|row| found[row] || !iterate.active[row]);
     (0..found.len()).filter(|row| !found[*row]).for_each(|row| lengths[row] = 0.0);
-    Ok((Found { next: choose(&found, &next, visit.gx), image: all.then_some(image) }, lengths))
+    Ok((SearchResult { next: select_rows(&found, &next, iterate.gx), image: all.then_some(image) }, lengths))
 }
 
-/// Lengths of the step, halved in every active row until `good`, and whether it ever was.
+/// Step lengths, halved in every active row until `accept` holds, and whether it held.
 fn halve(
     trials: usize,
     active: &[bool],
-    mut good: impl FnMut(&[f64]) -> Result<Vec<bool>, Error>,
+    mut accept: impl FnMut(&[f64]) -> Result<Vec<bool>, Error>,
 ) -> Result<(Vec<f64>, Vec<bool>), Error> {
     let mut lengths: Vec<f64> = active.iter().map(|active| if *active { 1.0 } else { 0.0 }).collect();
     let mut found = vec![false; active.len()];
     for _ in 0..trials {
-        let passed = good(&lengths)?;
+        let passed = accept(&lengths)?;
         for row in (0..active.len()).filter(|row| active[*row]) {
             found[row] |= passed[row];
             lengths[row] *= if found[row] { 1.0 } else { 0.5 };
@@ -147,7 +147,7 @@ fn halve(
     Ok((lengths, found))
 }
 
-/// The energy of every row at `x`, which is one evaluation of it.
+/// The energy of every row at `x`, counted as one evaluation.
 fn energies<R: Rows>(map: &dyn Smooth<R>, x: &R, ledger: &mut Ledger<R>) -> Result<Option<Vec<f64>>, Error> {
     let Some(values) = map.energy(x) else { return Ok(None) };
     ledger.energy_evaluations += 1;

@@ -1,16 +1,17 @@
 //! The measurements of a certificate, in their order.
 
-use super::{Certificate, Road, RowCertificate};
-use crate::calculus::implicit::Fix;
+use super::numbers::{BoundMethod, Certificate, RowCertificate};
+use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::resolvent::Resolvent;
 use crate::engine::failure::Failure;
+use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
-use crate::layer::fixed_point::Call;
+use crate::layer::call::Call;
 use crate::settings::configuration::{FixedPointConfig, OnFailure};
 use crate::settings::precision::Precision;
 use crate::settings::report::AdjointReport;
-use crate::tracing::flatten::run_single;
-use crate::tracing::lost::{StandIns, chosen};
+use crate::tracing::layout::{point, run_single};
+use crate::tracing::row_substitution::{RowSubstitution, failed_rows, zero_rows};
 use banach_program::{Program, Value, evaluate, in_precision, jvp, simplify, vjp};
 use banach_solve::{
     Arnoldi, Budget, Gmres, LinearSolver, Outcome, Rows as _, Settings, Solution, Tolerance, spectral_norm,
@@ -20,34 +21,34 @@ use burn::tensor::{FloatDType, Tensor};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// How well the magnitudes of J are wanted.
+/// The accuracy of the radius and the norm of J.
 const SPECTRUM: Arnoldi = Arnoldi { space: 24, applications: 300, tolerance: 1e-3 };
-/// The same where an application is two solves, or two derivatives of g.
+/// The accuracy of norms whose applications are two solves, or two derivatives of g.
 const COARSE: Arnoldi = Arnoldi { space: 12, applications: 60, tolerance: 1e-2 };
-/// The norm of J up to which the Neumann bound tells enough.
+/// The norm of J up to which the Neumann bound suffices.
 const MILD: f64 = 0.9;
-/// What stands for the terms of higher order in the part of the gradient's error that is of first order.
+/// The factor that covers the terms of higher order in a first-order estimate of the error of the gradient.
 const SAFETY: f64 = 2.0;
-/// What Newton's step may leave of the residual, if the point is to be trusted.
+/// The largest part of the residual after Newton's step for which a row is trusted.
 const LEFT: f64 = 0.25;
-/// What Newton's second step may be of the first, if the others are to be shorter than the second together.
+/// The largest ratio of Newton's second step to the first, so that all further steps together are shorter than the second.
 const HALVED: f64 = 0.5;
-/// The relative residual of a solve that gives Newton's step well enough.
+/// The largest relative residual of a solve for Newton's step.
 const SOLVED: f64 = 1e-3;
 
-/// The certificate of one call, for the gradient of `⟨v, x̂⟩`.
+/// Returns the certificate of one call, for the gradient of `⟨v, x̂⟩`.
 pub(super) fn certificate(
     call: &Call,
     config: &FixedPointConfig,
     v: Tensor<2>,
 ) -> Result<Certificate, Error> {
-    let fix = &call.traced.fix;
+    let fix = &call.traced.fixed_point;
     let solution = fix.solve(&call.x0, &call.fixed)?;
     let residuals = &solution.statistics.residuals;
-    let stand_ins = StandIns::new(residuals);
+    let failed = failed_rows(residuals);
     let sizes = Tensor::<2>::norms(&[&solution.value]).swap_remove(0);
     let mut rows: Vec<RowCertificate> =
-        (0..residuals.len()).map(|row| unknown(&solution, &sizes, row)).collect();
+        (0..residuals.len()).map(|row| unmeasured(&solution, &sizes, row)).collect();
     let mut found = Certificate {
         rows: vec![],
         inputs: f64::NAN,
@@ -57,40 +58,35 @@ pub(super) fn certificate(
     if rows.is_empty() {
         (found.inputs, found.gradient_from_adjoint, found.gradient_from_state) = (0.0, 0.0, 0.0);
     }
-    if rows.is_empty() || (stand_ins.is_none() && residuals.iter().any(|residual| !residual.is_finite())) {
+    if !failed.contains(&false) {
         found.rows = rows;
         return Ok(found);
     }
-    let mut point: Vec<Value> =
-        std::iter::once(solution.value.into()).chain(call.fixed.iter().cloned()).collect();
-    let mut v = v;
-    let mut lost = vec![false; rows.len()];
-    if let Some(stand_ins) = stand_ins {
-        point = stand_ins.placed(&call.traced.per_row, point)?;
-        v = chosen(&stand_ins.lost, v.zeros_like(), v);
-        lost = stand_ins.lost;
+    let (mut point, mut v) = (call.point(&solution.value), v);
+    if let Some(substitution) = RowSubstitution::new(&failed) {
+        point = substitution.apply(fix.per_row(), point)?;
+        v = zero_rows(&failed, v);
     }
-    let place = Place::new(fix, config, point)?;
-    place.spectrum(&mut rows)?;
-    // J is known to its rounding, and I - J no better: its inverse is uncertain by that much, times its own norm.
-    let rounding = 16.0 * place.x.precision();
+    let at = DiagnosedPoint::new(fix, config, point)?;
+    at.spectrum(&mut rows)?;
+    // I - J is known up to the rounding of J: the relative error of its inverse is that rounding times the norm of the inverse.
+    let rounding = 16.0 * at.x.precision();
     rows.iter_mut().for_each(|row| row.resolvent *= 1.0 + rounding * row.resolvent);
-    let path = place.state(&mut rows)?;
+    let path = at.state(&mut rows)?;
     let positions: Vec<usize> =
         (0..call.fixed.len()).filter(|at| call.fixed[*at].ty().kind.is_float()).map(|at| at + 1).collect();
-    place.gradient(&mut rows, &mut found, (&v, &path, &positions))?;
-    for (row, lost) in rows.iter_mut().zip(lost) {
-        if lost {
-            let (residual, size) = (row.residual, row.size);
-            let lost = RowCertificate { residual, size, rate: row.rate, outcome: row.outcome, ..NOTHING };
-            *row = lost;
+    at.gradient(&mut rows, &mut found, (&v, &path, &positions))?;
+    for (row, failed) in rows.iter_mut().zip(failed) {
+        if failed {
+            let RowCertificate { residual, size, rate, outcome, .. } = *row;
+            *row = RowCertificate { residual, size, rate, outcome, ..NOTHING };
         }
     }
     found.rows = rows;
     Ok(found)
 }
 
-/// A row of which nothing is known.
+/// A row without any measurement.
 const NOTHING: RowCertificate = RowCertificate {
     outcome: Outcome::NonFinite,
     residual: f64::NAN,
@@ -100,7 +96,7 @@ const NOTHING: RowCertificate = RowCertificate {
     radius_uncertainty: f64::NAN,
     norm: f64::NAN,
     resolvent: f64::NAN,
-    road: Road::Measured,
+    bound_method: BoundMethod::Measured,
     state_error: f64::NAN,
     adjoint_outcome: Outcome::NonFinite,
     adjoint_residual: f64::NAN,
@@ -108,22 +104,22 @@ const NOTHING: RowCertificate = RowCertificate {
     trusted: false,
 };
 
-/// What the solve alone tells.
-fn unknown(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowCertificate {
+/// Returns a row with the results of the solve alone.
+fn unmeasured(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowCertificate {
     let statistics = &solution.statistics;
     let (outcome, size) = (solution.outcomes[row], sizes[row]);
     let (residual, rate) = (statistics.residuals[row], statistics.rates[row]);
     RowCertificate { outcome, residual, size, rate, ..NOTHING }
 }
 
-/// A point `(x, q..)` with J there, in double precision where the update can be written in it.
-struct Place<'a> {
-    /// As the layer solves.
-    fix: &'a Fix,
+/// A point `(x, q..)` with J there, in double precision if the update supports it.
+struct DiagnosedPoint<'a> {
+    /// The fixed point with the settings of the layer.
+    fix: &'a FixedPointOp,
     /// The point in the precision of the layer.
     stated: Vec<Value>,
-    /// The same fixed point, solved as exactly as the precision allows.
-    exact: Fix,
+    /// The fixed point solved as exactly as the precision allows.
+    exact: FixedPointOp,
     point: Vec<Value>,
     x: Tensor<2>,
     coefficients: Vec<Value>,
@@ -132,9 +128,9 @@ struct Place<'a> {
     precise: Settings<LinearSolver>,
 }
 
-impl<'a> Place<'a> {
-    fn new(fix: &'a Fix, config: &FixedPointConfig, stated: Vec<Value>) -> Result<Self, Error> {
-        // Fixed points inside have one precision alone.
+impl<'a> DiagnosedPoint<'a> {
+    fn new(fix: &'a FixedPointOp, config: &FixedPointConfig, stated: Vec<Value>) -> Result<Self, Error> {
+        // An update with fixed points inside has one precision only.
         let (g, point) = match in_precision(&fix.g, FloatDType::F64) {
             Ok(g) => (g, stated.iter().map(|value| value.clone().in_precision(FloatDType::F64)).collect()),
             Err(_) => (fix.g.clone(), stated.clone()),
@@ -148,40 +144,41 @@ impl<'a> Place<'a> {
         let (precision, on_failure) = (Precision::Stated, OnFailure::Best);
         let adjoint = precise.clone();
         let config = FixedPointConfig { adjoint, precision, on_failure, escalate: false, ..config.clone() };
-        let exact = Fix::new(g, config, Arc::default());
+        let exact = FixedPointOp::new(g, config, Arc::default());
         let (resolvent, coefficients) = exact.resolvent_at(&point)?;
         let transposed = resolvent.transposed();
-        Ok(Place { fix, stated, exact, point, x, coefficients, resolvent, transposed, precise })
+        Ok(DiagnosedPoint { fix, stated, exact, point, x, coefficients, resolvent, transposed, precise })
     }
 
-    /// J at the point: its radius, its norm, and the norm of `(I - J)⁻¹`.
+    /// Measures the radius and the norm of J, and the norm of `(I - J)⁻¹`.
     fn spectrum(&self, rows: &mut [RowCertificate]) -> Result<(), Error> {
-        let wrong = Failure::default();
-        let apply = |t: &Tensor<2>| wrong.kept(self.resolvent.apply(t, &self.coefficients), t);
-        let back = |t: &Tensor<2>| wrong.kept(self.transposed.apply(t, &self.coefficients), t);
+        let failure = Failure::default();
+        let apply = |t: &Tensor<2>| failure.or_nan(self.resolvent.apply(t, &self.coefficients), t);
+        let back = |t: &Tensor<2>| failure.or_nan(self.transposed.apply(t, &self.coefficients), t);
         let probe = self.x.probe(2);
         let radius = spectral_radius(&apply, &probe, &SPECTRUM)?;
-        let norm = wrong.checked(spectral_norm(&apply, &back, &probe, &SPECTRUM)?)?;
+        let norm = failure.checked(spectral_norm(&apply, &back, &probe, &SPECTRUM)?)?;
         for (at, row) in rows.iter_mut().enumerate() {
             (row.radius, row.radius_uncertainty) = (radius.values[at], radius.uncertainties[at]);
             row.norm = norm.values[at];
             let highest = norm.values[at] + norm.uncertainties[at];
-            // NaN where nothing is known: the minimum below takes the other.
+            // A norm that is NaN is replaced by a measurement below.
             row.resolvent = if highest < 1.0 { 1.0 / (1.0 - highest) } else { f64::INFINITY };
-            row.road = if highest < 1.0 { Road::Neumann } else { Road::Measured };
+            row.bound_method = if highest < 1.0 { BoundMethod::Neumann } else { BoundMethod::Measured };
         }
         if rows.iter().all(|row| row.resolvent <= 1.0 / (1.0 - MILD)) {
             return Ok(());
         }
         let failed = RefCell::new(vec![false; rows.len()]);
         let solve = |resolvent: &Resolvent, b: &Tensor<2>| {
-            let solution = match resolvent.solve_by(b, None, &self.coefficients, &self.precise) {
+            let solution = match resolvent.solve_by(LinearSystem::new(b, &self.coefficients), &self.precise) {
                 Ok(solution) => solution,
-                Err(error) => return wrong.kept(Err(error), b),
+                Err(error) => return failure.or_nan(Err(error), b),
             };
-            let lost: Vec<bool> = solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
-            failed.borrow_mut().iter_mut().zip(&lost).for_each(|(failed, lost)| *failed |= lost);
-            chosen(&lost, b.zeros_like(), solution.value)
+            let unsolved: Vec<bool> =
+                solution.outcomes.iter().map(|outcome| !outcome.is_converged()).collect();
+            failed.borrow_mut().iter_mut().zip(&unsolved).for_each(|(failed, unsolved)| *failed |= unsolved);
+            zero_rows(&unsolved, solution.value)
         };
         let apply = |b: &Tensor<2>| solve(&self.resolvent, b);
         let back = |b: &Tensor<2>| solve(&self.transposed, b);
@@ -190,27 +187,27 @@ impl<'a> Place<'a> {
         for (at, row) in rows.iter_mut().enumerate() {
             let norm = measured.values[at] + measured.uncertainties[at];
             let norm = if failed.borrow()[at] || norm > most || norm.is_nan() { f64::INFINITY } else { norm };
-            if norm < row.resolvent || row.road == Road::Measured {
-                (row.resolvent, row.road) = (norm, Road::Measured);
+            if norm < row.resolvent || row.bound_method == BoundMethod::Measured {
+                (row.resolvent, row.bound_method) = (norm, BoundMethod::Measured);
             }
         }
-        wrong.checked(())
+        failure.checked(())
     }
 
-    /// The error of the state; gives the way from x̂ to the fixed point, by Newton's method and by rounding.
+    /// Measures the error of the state. Returns the displacement from x̂ to the fixed point by Newton's method, and by rounding.
     fn state(&self, rows: &mut [RowCertificate]) -> Result<Tensor<2>, Error> {
-        let left = self.left(&self.x)?;
+        let left = self.residual(&self.x)?;
         let singular: Vec<bool> = rows.iter().map(|row| !row.resolvent.is_finite()).collect();
         let solved =
             |resolvent: &Resolvent, b: &Tensor<2>, q: &[Value]| -> Result<(Tensor<2>, Vec<bool>), Error> {
-                let solution = resolvent.solve_by(b, None, q, &self.precise)?;
+                let solution = resolvent.solve_by(LinearSystem::new(b, q), &self.precise)?;
                 let residuals = &solution.statistics.relative;
                 let good = residuals.iter().map(|residual| *residual <= SOLVED).collect();
-                Ok((chosen(&singular, b.zeros_like(), solution.value), good))
+                Ok((zero_rows(&singular, solution.value), good))
             };
         let (first, good) = solved(&self.resolvent, &left, &self.coefficients)?;
         let there = self.x.clone() + first.clone();
-        let moved = self.left(&there)?;
+        let moved = self.residual(&there)?;
         let (resolvent, coefficients) = self.exact.resolvent_at(&self.at(&there))?;
         let (second, still_good) = solved(&resolvent, &moved, &coefficients)?;
         let stretched = solved(&self.resolvent, &self.x.probe(4), &self.coefficients)?.0;
@@ -229,18 +226,18 @@ impl<'a> Place<'a> {
         Ok((first + second).add_scaled(&[(&drift, &stretched)]))
     }
 
-    /// `g(x) - x`.
-    fn left(&self, x: &Tensor<2>) -> Result<Tensor<2>, Error> {
+    /// Returns the residual `g(x) - x`.
+    fn residual(&self, x: &Tensor<2>) -> Result<Tensor<2>, Error> {
         let gx: Tensor<2> = run_single(&self.exact.g, self.at(x))?.try_into_tensor()?;
         Ok(gx - x.clone())
     }
 
-    /// The point with another x.
+    /// Returns the point with another x.
     fn at(&self, x: &Tensor<2>) -> Vec<Value> {
-        std::iter::once(x.clone().into()).chain(self.point[1..].iter().cloned()).collect()
+        point(x, &self.point[1..])
     }
 
-    /// The errors of the adjoint and of the gradient to the inputs at these positions, for the cotangent v.
+    /// Measures the errors of the adjoint and of the gradient for the inputs at these positions, for the cotangent v.
     fn gradient(
         &self,
         rows: &mut [RowCertificate],
@@ -261,11 +258,11 @@ impl<'a> Place<'a> {
         let mut left = vec![0.0; rows.len()];
         for (at, row) in rows.iter_mut().enumerate() {
             let [c, changed, v, remainder] = [0, 1, 2, 3].map(|norm| norms[norm][at]);
-            let (lost, unsure) = (self.is_lost(&report, at), self.is_lost(&exact, at));
-            row.adjoint_outcome = if lost || unsure { Outcome::NonFinite } else { report.outcomes[at] };
+            let (stated, exact) = (self.is_non_finite(&report, at), self.is_non_finite(&exact, at));
+            row.adjoint_outcome = if stated || exact { Outcome::NonFinite } else { report.outcomes[at] };
             row.adjoint_residual = report.residuals[at];
             let rounding = self.x.precision() * (v + (1.0 + row.norm) * c);
-            // A row that nothing is asked of has no error, singular or not.
+            // A row without a cotangent has no error, even if I - J is singular.
             left[at] = if remainder + v == 0.0 { 0.0 } else { row.resolvent * (remainder + rounding) };
             let error = left[at] + SAFETY * changed;
             row.adjoint_error = if error == 0.0 { 0.0 } else { error / c };
@@ -282,12 +279,12 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    /// Whether a row has no finite gradient.
-    fn is_lost(&self, report: &AdjointReport, row: usize) -> bool {
+    /// Returns whether a row has no finite gradient.
+    fn is_non_finite(&self, report: &AdjointReport, row: usize) -> bool {
         report.non_finite.get(row).is_some_and(|lost| *lost)
     }
 
-    /// `‖∂g/∂q‖` over the whole batch: the root of the radius of `B Bᵀ`, which maps states to states.
+    /// Measures `‖∂g/∂q‖` over the whole batch: the root of the radius of `B Bᵀ`, which maps states to states.
     fn inputs(&self, positions: &[usize]) -> Result<f64, Error> {
         let without_value = |program: Program| {
             let rest: Vec<usize> = (1..program.outputs().len()).collect();
@@ -312,17 +309,17 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The larger one; not a number where one of the two is none, which `f64::max` passes over.
+/// Returns the larger number, or NaN if one of them is NaN, which `f64::max` ignores.
 fn larger(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
 }
 
-/// The length of all these numbers together.
+/// Returns the Euclidean norm of all elements.
 fn length(values: &[Value]) -> f64 {
     values.iter().flat_map(numbers).fold(0.0, |sum: f64, number| sum.hypot(number))
 }
 
-/// The length of the difference.
+/// Returns the Euclidean norm of the difference.
 fn distance(a: &[Value], b: &[Value]) -> f64 {
     let pairs = a.iter().flat_map(numbers).zip(b.iter().flat_map(numbers));
     pairs.fold(0.0, |sum: f64, (a, b)| sum.hypot(a - b))

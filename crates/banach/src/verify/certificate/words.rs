@@ -1,14 +1,14 @@
 //! A certificate in words, with advice.
 
-use super::{Certificate, Road, RowCertificate};
+use super::numbers::{BoundMethod, Certificate, RowCertificate};
 use banach_solve::Outcome;
 
-/// An error that is worth a remark.
+/// The least error that is mentioned.
 const LARGE: f64 = 1e-2;
 
 impl Certificate {
-    /// The story in a few sentences: how good the state and the gradient are, what the worst row is like, and advice for
-    /// each kind of trouble.
+    /// Describes the certificate in a few sentences: the errors of the state and the gradient, the worst row, and advice for
+    /// each kind of problem.
     pub fn explain(&self) -> String {
         let total = self.rows.len();
         let converged = self.rows.iter().filter(|row| row.outcome.is_converged()).count();
@@ -29,7 +29,7 @@ impl Certificate {
         text + &self.advice()
     }
 
-    /// One sentence for each kind of trouble.
+    /// Returns one sentence for each kind of problem.
     fn advice(&self) -> String {
         let mut text = String::new();
         let mut say = |found: Vec<usize>, what: &str| {
@@ -77,19 +77,19 @@ impl Certificate {
         text
     }
 
-    /// The row among those chosen in which a number is largest.
+    /// Returns the row, among those selected, in which a number is largest.
     fn largest(
         &self,
-        chosen: impl Fn(&usize) -> bool,
+        select: impl Fn(&usize) -> bool,
         number: impl Fn(&RowCertificate) -> f64,
     ) -> Option<usize> {
-        let rows = (0..self.rows.len()).filter(chosen);
+        let rows = (0..self.rows.len()).filter(select);
         rows.max_by(|a, b| number(&self.rows[*a]).total_cmp(&number(&self.rows[*b])))
     }
 }
 
 impl RowCertificate {
-    /// What J is like, and what that makes of the residuals.
+    /// Describes J and the residuals of the row.
     fn portrait(&self) -> String {
         let kind = if self.radius < 1.0 { "contraction" } else { "expansion" };
         let mut text = format!("{kind} {:.3}", self.radius);
@@ -98,11 +98,11 @@ impl RowCertificate {
         }
         text += &format!(", ‖J‖ = {:.3}", self.norm);
         if self.resolvent.is_finite() {
-            let road = match self.road {
-                Road::Neumann => "at most",
-                Road::Measured => "about",
+            let qualifier = match self.bound_method {
+                BoundMethod::Neumann => "at most",
+                BoundMethod::Measured => "about",
             };
-            text += &format!(", ‖(I - J)⁻¹‖ {road} {:.2}", self.resolvent);
+            text += &format!(", ‖(I - J)⁻¹‖ {qualifier} {:.2}", self.resolvent);
         }
         text += &format!("; residual {:.1e} forward, {:.1e} adjoint", self.residual, self.adjoint_residual);
         if self.adjoint_error.is_finite() {
@@ -115,7 +115,7 @@ impl RowCertificate {
     }
 }
 
-/// The rows, where there are any: the first few by number.
+/// Names the first few rows by number; None without rows.
 fn named(rows: &[usize]) -> Option<String> {
     const SHOWN: usize = 5;
     let numbers: Vec<String> = rows.iter().take(SHOWN).map(ToString::to_string).collect();

@@ -5,7 +5,7 @@ use crate::reference::{assert_close, numbers};
 use crate::regularize::{largest_singular_value, matrix_of, noise, noisy};
 use crate::update;
 use banach::regularize::{MonotoneCell, MonotoneConfig};
-use banach::solve::{FixedPointSolver, Picard, Tolerance};
+use banach::solve::{Picard, Tolerance};
 use banach::{Error, FixedPointConfig, Update};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
@@ -71,7 +71,7 @@ update!(Plain, Tensor<2>, Tensor<2>, |this, z| this.cell.start(z).inner(), |x, z
 #[test]
 fn a_cell_converges_where_the_plain_one_diverges_and_solves_its_equation() {
     let config = FixedPointConfig::new()
-        .with_solver(FixedPointSolver::Picard(Picard::default()))
+        .with_solver(Picard::default())
         .with_tolerance(Tolerance::both(1e-8))
         .with_max_steps(20_000);
     let cell = cell(1.0, 1.5).valid();

@@ -7,8 +7,8 @@ use crate::run::native::packed::PackedOperand;
 use crate::run::native::view::Loop;
 use crate::run::value::number::Number;
 use banach_kernels::{
-    Convolution, Matrix, Panels, Part, Taps, convolve, convolve_transposed, product, product_unpacked,
-    weight_gradient, write_weights,
+    Convolution, PackedWeights, Panels, StridedMatrix, WeightBlock, convolve, convolve_transposed, product,
+    product_unpacked, weight_gradient, write_weights,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -49,8 +49,8 @@ impl<T: Number> Run<'_, '_, '_, T> {
                 let right = self.matrix(&right);
                 let size = left.rows * work.columns;
                 each(&work.batch, [0; 3], &mut |[out, a, b]| {
-                    let left = Matrix { data: &left.data[a..], ..left };
-                    scratch.repack(Matrix { data: &right.data[b..], ..right });
+                    let left = StridedMatrix { data: &left.data[a..], ..left };
+                    scratch.repack(StridedMatrix { data: &right.data[b..], ..right });
                     product(left, scratch, &mut target[out..out + size], work.columns, false);
                 });
             }
@@ -61,8 +61,8 @@ impl<T: Number> Run<'_, '_, '_, T> {
     fn by_columns(
         &self,
         work: &Product<T>,
-        left: Matrix<'_, T>,
-        right: Matrix<'_, T>,
+        left: StridedMatrix<'_, T>,
+        right: StridedMatrix<'_, T>,
         target: &mut [T],
         scratch: &mut Panels<T>,
     ) {
@@ -74,7 +74,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
                 let data = &right.data[(first * right.column_stride).min(right.data.len())..];
                 let mut part = vec![T::ZERO; left.rows * count];
                 let mut scratch = Panels::empty(self.machine.level);
-                let right = Matrix { data, columns: count, ..right };
+                let right = StridedMatrix { data, columns: count, ..right };
                 product_unpacked(left, right, &mut part, count, false, &mut scratch);
                 (first, part)
             };
@@ -93,8 +93,8 @@ impl<T: Number> Run<'_, '_, '_, T> {
         }
     }
 
-    fn matrix(&self, at: &MatrixView) -> Matrix<'_, T> {
-        Matrix {
+    fn matrix(&self, at: &MatrixView) -> StridedMatrix<'_, T> {
+        StridedMatrix {
             data: self.from(at.start),
             rows: at.rows,
             columns: at.columns,
@@ -103,7 +103,13 @@ impl<T: Number> Run<'_, '_, '_, T> {
         }
     }
 
-    fn packed_product(&self, work: &Product<T>, left: Matrix<'_, T>, right: &Panels<T>, target: &mut [T]) {
+    fn packed_product(
+        &self,
+        work: &Product<T>,
+        left: StridedMatrix<'_, T>,
+        right: &Panels<T>,
+        target: &mut [T],
+    ) {
         let columns = work.columns;
         if target.is_empty() {
             return;
@@ -119,7 +125,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let block = |at: usize, target: &mut [T]| {
             let first = at * rows;
             let data = &left.data[(first * left.row_stride).min(left.data.len())..];
-            let left = Matrix { data, rows: target.len() / columns, ..left };
+            let left = StridedMatrix { data, rows: target.len() / columns, ..left };
             product(left, right, target, columns, false);
             if let Some(epilogue) = &work.epilogue {
                 self.epilogue(epilogue, first, columns, target);
@@ -190,16 +196,16 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let kernel = convolution.kernel;
         let strides =
             [convolution.group_channels()[0] * kernel[0] * kernel[1], kernel[0] * kernel[1], kernel[1], 1];
-        let sum = |part: Part, scratch: &mut Panels<T>| {
+        let sum = |part: WeightBlock, scratch: &mut Panels<T>| {
             let mut sums = vec![T::ZERO; part.sums(convolution)];
             weight_gradient(convolution, &part, x, y, &mut sums, scratch);
             (part, sums)
         };
-        let parts: Vec<(Part, Vec<T>)> = if self.machine.spread {
+        let parts: Vec<(WeightBlock, Vec<T>)> = if self.machine.spread {
             let level = self.machine.level;
             divided(convolution).into_par_iter().map(|part| sum(part, &mut Panels::empty(level))).collect()
         } else {
-            vec![sum(Part::all(convolution), scratch)]
+            vec![sum(WeightBlock::all(convolution), scratch)]
         };
         for (part, sums) in parts {
             write_weights(convolution, &part, &sums, false, target, strides);
@@ -209,17 +215,17 @@ impl<T: Number> Run<'_, '_, '_, T> {
 
 /// Parts of the weights for several cores: channels where there are many, for every part packs all images
 /// anew.
-fn divided(convolution: &Convolution) -> Vec<Part> {
+fn divided(convolution: &Convolution) -> Vec<WeightBlock> {
     let (channels, taps) = (convolution.group_channels()[0], convolution.taps());
     if channels < 2 * CHANNELS {
-        return (0..taps).map(|tap| Part { taps: tap..tap + 1, channels: 0..channels }).collect();
+        return (0..taps).map(|tap| WeightBlock { taps: tap..tap + 1, channels: 0..channels }).collect();
     }
     let each = channels.div_ceil(4).max(CHANNELS);
-    let part = |first: usize| Part { taps: 0..taps, channels: first..channels.min(first + each) };
+    let part = |first: usize| WeightBlock { taps: 0..taps, channels: first..channels.min(first + each) };
     (0..channels).step_by(each).map(part).collect()
 }
 
-fn image_rows<T: Number>(taps: &Taps<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+fn image_rows<T: Number>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
     if taps.transposed() {
         convolve_transposed(taps, source, rows, target);
     } else {

@@ -1,0 +1,83 @@
+//! A loop on the engine that its tensors and its operations allow.
+
+use crate::engine::device_loop::DeviceLoop;
+use crate::engine::linear_system::LinearSystem;
+use crate::engine::native_loop::{NativeLoop, compile};
+use crate::engine::programs::LoopPrograms;
+use crate::error::Error;
+use crate::settings::configuration::{Convolution, Engine};
+use crate::tracing::cache::Bytes;
+use banach_program::Value;
+use banach_solve::{
+    FixedPointSolver, LinearSolver, Settings, Solution, Unobserved, fixed_point, fixed_point_smooth,
+    solve_linear_from,
+};
+use burn::tensor::{Device, Tensor};
+use std::sync::OnceLock;
+
+/// The programs of a loop, compiled when the native engine first needs them.
+#[derive(Debug)]
+pub(crate) struct EngineLoop {
+    pub(crate) programs: LoopPrograms,
+    engine: Engine,
+    convolution: Convolution,
+    /// None if the native engine does not support one of the operations.
+    native: OnceLock<Option<Box<dyn NativeLoop>>>,
+}
+
+impl Bytes for EngineLoop {
+    fn bytes(&self) -> usize {
+        self.programs.bytes() + self.native.bytes()
+    }
+}
+
+impl EngineLoop {
+    pub(crate) fn new(programs: LoopPrograms, engine: Engine, convolution: Convolution) -> Self {
+        EngineLoop { programs, engine, convolution, native: OnceLock::new() }
+    }
+
+    /// Solves `x = g(x, q)`, by Newton's method if the programs have a Jacobian.
+    pub(crate) fn fixed_point(
+        &self,
+        x0: &Tensor<2>,
+        q: &[Value],
+        settings: &Settings<FixedPointSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        if let Some(native) = self.native(x0, q) {
+            return native.fixed_point(x0, q, settings);
+        }
+        let g = self.on_device(q, &x0.device())?;
+        g.failure.checked(match self.programs.jacobian {
+            Some(_) => fixed_point_smooth(&g, x0, settings)?,
+            None => fixed_point(&g, x0, settings)?,
+        })
+    }
+
+    /// Solves a linear system `c = A(q) c + b`, with A as the map of the loop.
+    pub(crate) fn linear(
+        &self,
+        system: LinearSystem<'_>,
+        settings: &Settings<LinearSolver>,
+    ) -> Result<Solution<Tensor<2>>, Error> {
+        let LinearSystem { b, guess, q } = system;
+        if let Some(native) = self.native(b, q) {
+            return native.linear(system, settings);
+        }
+        let a = self.on_device(q, &b.device())?;
+        a.failure.checked(solve_linear_from(&a, b, guess, settings, &mut Unobserved)?)
+    }
+
+    /// Runs the prologue on a device.
+    pub(crate) fn on_device(&self, q: &[Value], device: &Device) -> Result<DeviceLoop<'_>, Error> {
+        DeviceLoop::new(&self.programs, q, device)
+    }
+
+    /// Returns the native loop if all tensors are in the memory of this machine.
+    fn native(&self, x: &Tensor<2>, q: &[Value]) -> Option<&dyn NativeLoop> {
+        let on_host = || Value::from(x.clone()).is_on_host() && q.iter().all(Value::is_on_host);
+        if self.engine == Engine::Device || !on_host() {
+            return None;
+        }
+        self.native.get_or_init(|| compile(&self.programs, self.convolution)).as_deref()
+    }
+}
