@@ -180,7 +180,13 @@ fn gradients_of_random_cone_programs_are_those_of_central_differences() {
         compared += rows;
         let close = |difference: f64| (along - difference).abs() <= 1e-6 * along.abs().max(width as f64);
         let (coarse, fine) = (difference(1e-5), difference(1e-6));
-        assert!(close(coarse) || close(fine), "{:?}: {along}, {coarse} and {fine}", batch.cones);
+        // Large third derivatives cancel between the two.
+        let extrapolated = (100.0 * fine - coarse) / 99.0;
+        assert!(
+            close(coarse) || close(fine) || close(extrapolated),
+            "{:?}: {along}, {coarse} and {fine}",
+            batch.cones
+        );
     }
     assert!(compared * 10 >= total * 8, "{compared} of {total} rows were compared");
 }
