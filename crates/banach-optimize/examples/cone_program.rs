@@ -12,7 +12,7 @@ const LENGTH: usize = N * (N + 1) / 2;
 /// The positive semidefinite X with ones on its diagonal nearest to C: minimise ½‖X - C‖².
 fn nearest(program: &ConeProgram, c: Tensor<3>) -> Result<ConeSolution, Error> {
     let place = (&c.device(), DType::F64);
-    let identity = Tensor::<2>::eye(LENGTH, place);
+    let identity = Tensor::<2>::eye(LENGTH, place.0).cast(DType::F64);
     // X₁₁, X₂₂ and X₃₃ stand at 0, 2 and 5 in the vector of X.
     let diagonal = identity.clone().select(0, Tensor::from_data([0, 2, 5], &c.device()));
     // diag(X) = 1 for the zero cone, and -x + s = 0 for the semidefinite cone.

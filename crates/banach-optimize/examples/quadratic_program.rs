@@ -19,8 +19,8 @@ fn decide(program: &QuadraticProgram, q: Tensor<2>, h: Tensor<1>) -> Result<Quad
     let g = Tensor::<2>::from_data([[1.0, 0.0, 0.0], [0.0, 1.0, -1.0]], place);
     let a = Tensor::<2>::from_data([[1.0, 1.0, 1.0]], place);
     let b = Tensor::<1>::from_data([0.0], place);
-    let problem =
-        QuadraticProblem::new(Tensor::<2>::eye(3, place), q).with_inequalities(g, h).with_equalities(a, b);
+    let identity = Tensor::<2>::eye(3, place.0).cast(DType::F64);
+    let problem = QuadraticProblem::new(identity, q).with_inequalities(g, h).with_equalities(a, b);
     program.solve(problem)
 }
 // ANCHOR_END: decide

@@ -34,7 +34,7 @@ impl Batch {
         };
         let half = normal([rows, n, n]);
         let x = normal([rows, n, 1]);
-        let ridge = Tensor::<2>::eye(n, device).reshape([1, n, n]) * 0.1;
+        let ridge = Tensor::<2>::eye(n, device.0).cast(DType::F64).reshape([1, n, n]) * 0.1;
         let hessian = half.clone().matmul(half.swap_dims(1, 2)) / n as f64 + ridge;
         let linear = normal([rows, 1, n]).reshape([rows, n]);
         let (g, a) = (normal([rows, m, n]), normal([rows, p, n]));

@@ -1,6 +1,6 @@
 //! The solve of one row: Clarabel or a splitting, then Newton's method.
 
-use super::interior::{self, supported};
+use super::interior::{self, Found, supported};
 use super::newton::{Point, refine};
 use super::row::Row;
 use super::settings::ConeSettings;
@@ -38,24 +38,25 @@ pub(crate) fn solve(row: &Row<'_>, settings: &ConeSettings) -> RowSolution {
     if row.quadratic.is_some_and(|p| !is_convex(p, row.n())) {
         return unsolved(row, Termination::NotConvex, 0);
     }
-    let (x, w, steps) = match supported(row.cones) {
+    let (point, steps) = match supported(row.cones) {
         Some(cones) => match interior::solve(row, &cones, settings.max_steps) {
-            Some(found) => {
-                if let Some(termination) = found.without_solution {
-                    return unsolved(row, termination, found.steps);
-                }
-                (found.x, found.w, found.steps)
+            Some(Found { without_solution: Some(termination), steps, .. }) => {
+                return unsolved(row, termination, steps);
             }
+            Some(Found { x, w, steps, .. }) => match Point::new(row, x, w) {
+                Some(point) => {
+                    let (point, refinements) = refine(row, point);
+                    (point, steps + refinements)
+                }
+                None => return unsolved(row, Termination::StepLimit, steps),
+            },
             None => return unsolved(row, Termination::StepLimit, 0),
         },
-        None => match splitting::solve(row, settings.max_splitting_steps) {
-            Some(found) => (found.x, found.w, found.steps),
+        None => match by_splitting(row, settings) {
+            Some(found) => found,
             None => return unsolved(row, Termination::StepLimit, 0),
         },
     };
-    let Some(point) = Point::new(row, x, w) else { return unsolved(row, Termination::StepLimit, steps) };
-    let (point, refinements) = refine(row, point);
-    let steps = steps + refinements;
     if point.error > settings.tolerance {
         let without = if supported(row.cones).is_none() { splitting::certificate(row) } else { None };
         let termination = without.unwrap_or(Termination::StepLimit);
@@ -68,6 +69,15 @@ pub(crate) fn solve(row: &Row<'_>, settings: &ConeSettings) -> RowSolution {
     let termination = termination(row, &point, &system, settings);
     let (x, w, s, error) = (point.x.clone(), point.w.clone(), point.projection.point.clone(), point.error);
     RowSolution { x, w, s, termination, steps, error, derivative: Some((point, system)) }
+}
+
+/// The point that the splitting and Newton's method reach.
+fn by_splitting(row: &Row<'_>, settings: &ConeSettings) -> Option<(Point, usize)> {
+    splitting::solve(row, settings.max_splitting_steps, |found| {
+        let (point, _) = refine(row, Point::new(row, found.x, found.w)?);
+        let solved = point.error <= settings.tolerance;
+        Some((point, solved))
+    })
 }
 
 fn is_convex(p: &[f64], n: usize) -> bool {

@@ -4,15 +4,19 @@
 //! ½ xᵀPx + qᵀx + ½ ρ ‖b - Ax - (2s - w)‖² (P. L. Lions and B. Mercier, 1979). Its fixed points are w = s - y / ρ. Where
 //! there is no solution, w moves on along a certificate (G. Banjac and others, "Infeasibility detection in ADMM", 2019).
 
+use super::newton::Point;
 use super::row::Row;
 use crate::dense::cholesky::{Scratch, add_gram_of_rows, factor, solve_lower, solve_lower_transposed};
 use crate::dense::vector::{dot, largest};
 use crate::projection::cone::Projection;
 use crate::termination::Termination;
-use banach::solve::{Anderson, Budget, FixedPointSolver, Matrix, Settings, Tolerance, fixed_point};
+use banach::solve::{Anderson, Budget, FixedPointSolver, Matrix, Picard, Settings, Tolerance, fixed_point};
 
 /// The splitting ends at this residual; Newton's method goes on from there.
-const TOLERANCE: f64 = 1e-7;
+const TOLERANCE: f64 = 1e-9;
+/// Steps with acceleration, and plain ones before Newton's method is tried again.
+const ACCELERATED: usize = 200;
+const PLAIN_FIRST: usize = 100;
 /// Plain steps after which the difference of two iterates is a certificate, if there is one.
 const PLAIN: usize = 500;
 /// The largest violation of a certificate, relative to its size.
@@ -32,7 +36,6 @@ struct Splitting<'a> {
 pub(crate) struct Found {
     pub(crate) x: Vec<f64>,
     pub(crate) w: Vec<f64>,
-    pub(crate) steps: usize,
 }
 
 impl<'a> Splitting<'a> {
@@ -56,6 +59,29 @@ impl<'a> Splitting<'a> {
         Some(Splitting { row, rho, l })
     }
 
+    /// Moves w by a solver; returns it with the steps taken.
+    fn run(&self, w: Vec<f64>, solver: FixedPointSolver, steps: usize) -> Option<(Vec<f64>, usize)> {
+        let m = w.len();
+        let map = |w: &Matrix<f64>| match self.step(w.as_slice()) {
+            Some((_, next)) => Matrix::new(1, m, next),
+            None => Matrix::new(1, m, vec![f64::NAN; m]),
+        };
+        let settings = Settings { patience: None, ..Settings::new(solver) }
+            .with_tolerance(Tolerance::both(TOLERANCE))
+            .with_budget(Budget::steps(steps));
+        let solution = fixed_point(&map, &Matrix::new(1, m, w), &settings).ok()?;
+        let taken = solution.statistics.steps.first().copied().unwrap_or(0);
+        Some((solution.value.into_vec(), taken.max(1)))
+    }
+
+    /// The point (x, s - y) at w.
+    fn found(&self, w: &[f64]) -> Option<Found> {
+        let x = self.step(w)?.0;
+        let s = Projection::new(self.row.cones, w)?.point;
+        let w = s.iter().zip(w).map(|(s, w)| s - self.rho * (s - w)).collect();
+        Some(Found { x, w })
+    }
+
     /// x and the next w.
     fn step(&self, w: &[f64]) -> Option<(Vec<f64>, Vec<f64>)> {
         let s = Projection::new(self.row.cones, w)?.point;
@@ -71,24 +97,33 @@ impl<'a> Splitting<'a> {
     }
 }
 
-/// Solves a row roughly; None where numbers overflow.
-pub(crate) fn solve(row: &Row<'_>, max_steps: usize) -> Option<Found> {
+/// Solves a row: first with Anderson acceleration, then by plain steps, which converge wherever there is a solution, in
+/// runs of growing length. `finish` turns a point into a solution, or at least into a better point. Returns the last
+/// point, and the steps; None where numbers overflow.
+pub(crate) fn solve(
+    row: &Row<'_>,
+    max_steps: usize,
+    finish: impl Fn(Found) -> Option<(Point, bool)>,
+) -> Option<(Point, usize)> {
     let splitting = Splitting::new(row)?;
-    let m = row.m();
-    let map = |w: &Matrix<f64>| match splitting.step(w.as_slice()) {
-        Some((_, next)) => Matrix::new(1, m, next),
-        None => Matrix::new(1, m, vec![f64::NAN; m]),
-    };
-    let settings = Settings::new(FixedPointSolver::Anderson(Anderson::default()))
-        .with_tolerance(Tolerance::both(TOLERANCE))
-        .with_budget(Budget::steps(max_steps));
-    let solution = fixed_point(&map, &Matrix::zeros(1, m), &settings).ok()?;
-    let steps = solution.statistics.steps.first().copied().unwrap_or(0);
-    let w = solution.value.into_vec();
-    let x = splitting.step(&w)?.0;
-    let s = Projection::new(row.cones, &w)?.point;
-    let w = s.iter().zip(&w).map(|(s, w)| s - splitting.rho * (s - w)).collect();
-    Some(Found { x, w, steps })
+    let start = vec![0.0; row.m()];
+    let anderson = FixedPointSolver::Anderson(Anderson::default());
+    let accelerated = splitting.run(start.clone(), anderson, ACCELERATED.min(max_steps))?;
+    let (mut steps, mut length) = (accelerated.1, PLAIN_FIRST);
+    if let Some((point, true)) = splitting.found(&accelerated.0).and_then(&finish) {
+        return Some((point, steps));
+    }
+    let mut w = start;
+    loop {
+        let picard = FixedPointSolver::Picard(Picard::default());
+        let (next, taken) = splitting.run(w, picard, length.min(max_steps - steps.min(max_steps)).max(1))?;
+        steps += taken;
+        let (point, solved) = finish(splitting.found(&next)?)?;
+        if solved || steps >= max_steps {
+            return Some((point, steps));
+        }
+        (w, length) = (next, 2 * length);
+    }
 }
 
 /// Looks for the reason why a row has no solution, in the difference of two plain iterates.

@@ -138,7 +138,7 @@ fn the_nearest_correlation_matrix_has_its_solution_and_gradients() {
     (0..length).for_each(|i| a[(n + i) * length + i] = -1.0);
     let bound = Tensor::cat(vec![b.clone(), plain(&vec![0.0; length], [length]).autodiff()], 0);
     let program = ConeProgram::new(&[Cone::Zero(n), Cone::Semidefinite(n)]).unwrap();
-    let identity = Tensor::<2>::eye(length, (&burn::tensor::Device::flex(), burn::tensor::DType::F64));
+    let identity = Tensor::<2>::eye(length, &burn::tensor::Device::flex()).cast(burn::tensor::DType::F64);
     let problem =
         ConeProblem::new(scaled_vector(c.clone()).neg(), plain::<2>(&a, [n + length, length]), bound)
             .with_quadratic(identity);

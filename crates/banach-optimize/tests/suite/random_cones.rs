@@ -166,14 +166,27 @@ fn gradients_of_random_cone_programs_are_those_of_central_differences() {
         let loss = |step: f64| {
             let moved = batch.moved(&directions, step);
             let found = program.solve(moved.problem(&moved.values(false))).unwrap();
-            assert!(found.report.solved());
+            assert!(
+                found.report.solved(),
+                "{:?} n {} P {}: {:?}",
+                batch.cones,
+                batch.n,
+                batch.data.len() == 4,
+                found.report
+            );
             numbers(&points(&found)).iter().zip(&weights).map(|(x, w)| x * w).sum::<f64>()
         };
         let difference = |step: f64| (loss(step) - loss(-step)) / (2.0 * step);
         compared += rows;
         let close = |difference: f64| (along - difference).abs() <= 1e-6 * along.abs().max(width as f64);
         let (coarse, fine) = (difference(1e-5), difference(1e-6));
-        assert!(close(coarse) || close(fine), "{:?}: {along}, {coarse} and {fine}", batch.cones);
+        // Large third derivatives cancel between the two.
+        let extrapolated = (100.0 * fine - coarse) / 99.0;
+        assert!(
+            close(coarse) || close(fine) || close(extrapolated),
+            "{:?}: {along}, {coarse} and {fine}",
+            batch.cones
+        );
     }
     assert!(compared * 10 >= total * 8, "{compared} of {total} rows were compared");
 }
@@ -198,7 +211,12 @@ fn forward_mode_agrees_with_differences_and_reverse_mode_is_its_transpose() {
             all(&function.call_values(moved.values(false)).unwrap())
         };
         let difference: Vec<f64> = at(1e-6).iter().zip(at(-1e-6)).map(|(a, b)| (a - b) / 2e-6).collect();
-        assert_close(&all(&tangents), &difference, 1e-6, "J t");
+        assert_close(
+            &all(&tangents),
+            &difference,
+            1e-6,
+            &format!("J t of {:?} n {} P {}", batch.cones, batch.n, batch.data.len() == 4),
+        );
         let v: Vec<Value> = tangents
             .iter()
             .map(|tangent| {
