@@ -1,6 +1,6 @@
 //! Charts as inline SVG, whose values show where the pointer is.
 
-use super::number::written;
+use super::number::{label, written};
 use serde::Serialize;
 
 const WIDTH: f64 = 480.0;
@@ -92,7 +92,7 @@ impl Chart {
                 dots: values.iter().map(|(colour, height, _)| (*colour, *height)).collect(),
             }
         };
-        let label = |place: usize| Tick { at: across(place), text: (place + 1).to_string() };
+        let tick = |place: usize| Tick { at: across(place), text: (place + 1).to_string() };
         let every = count.div_ceil(LABELS as usize).max(1);
         Self {
             title,
@@ -105,8 +105,8 @@ impl Chart {
             bottom,
             names: curves.iter().map(|curve| curve.name.clone()).collect(),
             lines: lines.collect(),
-            across: (0..count).filter(|place| place % every == 0 || *place + 1 == count).map(label).collect(),
-            upward: scale.ticks().map(|value| Tick { at: upward(value), text: written(value) }).collect(),
+            across: (0..count).filter(|place| place % every == 0 || *place + 1 == count).map(tick).collect(),
+            upward: scale.ticks().map(|value| Tick { at: upward(value), text: label(value) }).collect(),
             places: (0..count).map(place).collect(),
         }
     }

@@ -18,6 +18,19 @@ pub(super) fn written(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
+/// A number beside an axis: without zeros that say nothing.
+pub(super) fn label(value: f64) -> String {
+    let text = written(value);
+    match text.split_once('e') {
+        Some((digits, exponent)) => format!("{}e{exponent}", trimmed(digits)),
+        None => trimmed(&text).into(),
+    }
+}
+
+fn trimmed(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}
+
 /// A value of a report: numbers rounded, lists joined, and a dash where there is none.
 pub(super) fn shown(value: &Value) -> String {
     match value {
@@ -56,6 +69,11 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(written(value), text);
+        }
+        let labels =
+            [(0.01, "0.01"), (3.5, "3.5"), (1e-7, "1e-7"), (20.0, "20"), (0.6000000000000001, "0.6")];
+        for (value, text) in labels {
+            assert_eq!(label(value), text);
         }
         assert_eq!(written(f64::NAN), "none");
         assert_eq!(shown(&json!(null)), "–");

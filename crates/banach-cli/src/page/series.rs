@@ -54,7 +54,7 @@ fn epochs(object: &Map<String, Value>) -> Option<Vec<&Map<String, Value>>> {
     (!epochs.is_empty()).then_some(epochs)
 }
 
-/// The fields with numbers that some epoch has, in the order in which they first appear; the number of the epoch is none.
+/// The fields with numbers that some epoch has: losses, scores, steps, rows, seconds. The number of the epoch is none of them.
 pub(super) fn fields(series: &[Series<'_>]) -> Vec<String> {
     let mut fields: Vec<String> = vec![];
     for (field, value) in series.iter().flat_map(|series| &series.epochs).flat_map(|epoch| epoch.iter()) {
@@ -62,7 +62,18 @@ pub(super) fn fields(series: &[Series<'_>]) -> Vec<String> {
             fields.push(field.clone());
         }
     }
+    fields.sort_by_key(|field| rank(field));
     fields
+}
+
+fn rank(field: &str) -> usize {
+    match field.rsplit('_').next() {
+        Some("loss") => 0,
+        Some("steps") => 2,
+        Some("rows") => 3,
+        Some("seconds") => 4,
+        Some(_) | None => 1,
+    }
 }
 
 /// A chart for each field that changes, with a curve for each series.
