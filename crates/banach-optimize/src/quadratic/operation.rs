@@ -80,10 +80,8 @@ fn on_tape(points: Value, operands: Vec<Value>, types: Vec<Type>, batch: Batch) 
         let v = Numbers::of(&Value::from(v));
         let pulled = pull_rows(&batch.layout, &batch.data, &batch.solutions, v.slice(), positions);
         let value = |(numbers, position): (Vec<f64>, &usize)| {
-            batch.place.value(numbers, &types[*position].shape).map_err(|error| match error {
-                Error::Banach(error) => error,
-                other => other.into_program("a quadratic program").into(),
-            })
+            let value = batch.place.value(numbers, &types[*position].shape);
+            value.map_err(|error| error.into_program("a quadratic program").into())
         };
         pulled.into_iter().zip(positions).map(value).collect()
     })?;

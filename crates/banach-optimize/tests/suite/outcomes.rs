@@ -89,7 +89,7 @@ fn numbers_far_from_one_are_solved_too() {
     for scale in [1e-5, 1e5] {
         let problem = QuadraticProblem::new(
             plain(&UNIT.map(|q| q * scale), [2, 2]),
-            plain(&[-2.0 * scale, -1.0 * scale], [2]),
+            plain(&[-2.0 * scale, -scale], [2]),
         )
         .with_inequalities(plain(&[scale, scale], [1, 2]), plain(&[scale], [1]));
         let solution = QuadraticProgram::default().solve(problem).unwrap();

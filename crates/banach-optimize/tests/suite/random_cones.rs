@@ -8,7 +8,6 @@ use burn::tensor::Tensor;
 /// The data of a batch with a solution in every row.
 #[derive(Clone)]
 struct Batch {
-    rows: usize,
     n: usize,
     m: usize,
     cones: Vec<Cone>,
@@ -99,7 +98,7 @@ impl Batch {
             data.remove(0);
             shapes.remove(0);
         }
-        Batch { rows, n, m, cones, places, data, shapes }
+        Batch { n, m, cones, places, data, shapes }
     }
 
     fn values(&self, tape: bool) -> Vec<Value> {
