@@ -60,7 +60,8 @@ pub enum Error {
     },
     /// The set to project onto is empty, or does not fit the state.
     #[error(
-        "the projection has {found}; expected lower <= upper, one bound for all numbers of a row or one for each"
+        "the projection has {found}; expected lower <= upper with one bound for all numbers of a row or one for each, a \
+         positive radius, or a normal that is not zero with one number for each of a row"
     )]
     Projection {
         /// The bounds.

@@ -78,6 +78,7 @@ mod verify;
 pub use banach_program as program;
 pub use banach_solve as solve;
 
+pub use calculus::attached::attach;
 pub use calculus::function::Function;
 pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
 pub use energy::projection::Projection;

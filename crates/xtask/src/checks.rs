@@ -24,9 +24,15 @@ pub(crate) fn docs(root: &Path) -> Result<String, String> {
     Ok("no warnings".into())
 }
 
-/// Builds the examples of the crate `banach` together, then runs one after the other.
+/// The folders of examples.
+const EXAMPLES: [&str; 2] = ["crates/banach/examples", "crates/banach-optimize/examples"];
+
+/// Builds all examples together, then runs one after the other.
 pub(crate) fn examples(root: &Path) -> Result<String, String> {
-    let names = example_names(&root.join("crates/banach/examples"))?;
+    let mut names = vec![];
+    for folder in EXAMPLES {
+        names.extend(example_names(&root.join(folder))?);
+    }
     // Of the whole workspace, so that dependencies have the features the tests were built with.
     succeed(cargo(root, &["build", "--quiet", "--workspace", "--examples"]), "make the examples compile")?;
     let here = std::env::current_exe().map_err(|error| format!("where this program lies: {error}"))?;

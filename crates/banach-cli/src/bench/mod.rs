@@ -8,6 +8,7 @@ mod matrix;
 mod measurement;
 mod memory;
 mod networks;
+mod qp;
 mod rows;
 mod solvers;
 mod step;
@@ -47,6 +48,8 @@ pub(crate) enum Bench {
         #[command(flatten)]
         measuring: Measuring,
     },
+    /// A batch of quadratic programs and the gradient of all their data, in three sizes. Takes no --road and no --engine.
+    Qp(Measuring),
     /// A batch in which one row needs 20 times the steps of the others, against its parts alone.
     Rows(Measuring),
     /// Every forward solver and every adjoint solver on several networks; prints Markdown. Takes no --road.
@@ -60,6 +63,7 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
+        Bench::Qp(measuring) => qp::bench(measuring),
         Bench::Rows(measuring) => rows::bench(measuring),
         Bench::Solvers(measuring) => solvers::bench(measuring),
     }

@@ -45,6 +45,14 @@ fn one_slow_row_is_measured_beside_the_others() {
 }
 
 #[test]
+fn quadratic_programs_are_measured_with_their_infeasibility() {
+    let lines = lines(&Stage::new(), "qp --repeats 1 --only n20");
+    assert_eq!(lines[0]["setting"], "B128 n20 m20 p5 f64");
+    assert_eq!(lines[0]["unsolved_rows"], 0);
+    assert!(lines[0]["infeasibility"].as_f64().unwrap() < 1e-10, "{}", lines[0]);
+}
+
+#[test]
 fn epochs_of_bibtex_are_measured() {
     let stage = Stage::with_data();
     let lines = lines(&stage, "bibtex --data data --repeats 2 --only anderson");

@@ -1,6 +1,7 @@
 //! The implicit function theorem: fixed points and linear solves as differentiable operations.
 
 pub(crate) mod attach;
+pub(crate) mod attached;
 mod backward;
 mod forward;
 pub(crate) mod function;

@@ -1,4 +1,5 @@
 //! Minimisers of learnable energies as fixed points.
 
 pub(crate) mod gradient_descent;
+mod nearest;
 pub(crate) mod projection;

@@ -1,7 +1,8 @@
-//! Projections onto convex sets: the box, the non-negative numbers, the simplex.
+//! Projections onto convex sets: boxes, the simplex, balls, half-spaces, the monotone cone.
 
+use super::nearest;
 use crate::error::Error;
-use banach_program::{Builder, Comparison, Constant, Kind, Literal, Primitive, Structure, Type, Unary, Var};
+use banach_program::{Builder, Comparison, Constant, Kind, Literal, Primitive, Type, Unary, Var};
 use burn::tensor::{FloatDType, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -25,6 +26,25 @@ pub enum Projection {
     NonNegative,
     /// `x >= 0` with sum 1 along the last axis.
     Simplex,
+    /// `Σ|x| <= radius` along the last axis.
+    SumBall {
+        /// The largest sum of absolute values.
+        radius: f64,
+    },
+    /// `‖x‖ <= radius` along the last axis.
+    EuclideanBall {
+        /// The largest Euclidean norm.
+        radius: f64,
+    },
+    /// `⟨normal, x⟩ <= offset` along the last axis.
+    HalfSpace {
+        /// The outward normal, with one number for each of a row.
+        normal: Vec<f64>,
+        /// The largest inner product.
+        offset: f64,
+    },
+    /// `x₁ <= x₂ <= … <= x_n` along the last axis. Its program has of the order of n³ operations.
+    Monotone,
 }
 
 impl Projection {
@@ -33,20 +53,28 @@ impl Projection {
     /// # Errors
     /// [`Error::Projection`] with the bounds.
     pub fn validate(&self) -> Result<(), Error> {
-        let Projection::Box { lower, upper } = self else { return Ok(()) };
-        if lower.len() != upper.len() || lower.is_empty() {
-            let found = format!("{} lower and {} upper bounds", lower.len(), upper.len());
-            return Err(Error::Projection { found });
-        }
-        let wrong = lower
-            .iter()
-            .zip(upper)
-            .position(|(lower, upper)| lower.is_nan() || upper.is_nan() || lower > upper);
-        match wrong {
-            Some(at) => Err(Error::Projection {
-                found: format!("bounds {} to {} at number {at}", lower[at], upper[at]),
-            }),
-            None => Ok(()),
+        match self {
+            Projection::Box { lower, upper } => check_box(lower, upper),
+            Projection::SumBall { radius } | Projection::EuclideanBall { radius }
+                if !(*radius > 0.0 && radius.is_finite()) =>
+            {
+                Err(Error::Projection { found: format!("the radius {radius}") })
+            }
+            Projection::HalfSpace { normal, offset } => {
+                let square: f64 = normal.iter().map(|a| a * a).sum();
+                if square > 0.0 && square.is_finite() && offset.is_finite() {
+                    return Ok(());
+                }
+                let found =
+                    format!("a half-space with a normal of squared length {square} and offset {offset}");
+                Err(Error::Projection { found })
+            }
+            Projection::None
+            | Projection::NonNegative
+            | Projection::Simplex
+            | Projection::SumBall { .. }
+            | Projection::EuclideanBall { .. }
+            | Projection::Monotone => Ok(()),
         }
     }
 
@@ -66,8 +94,34 @@ impl Projection {
                 let above = b.push(Primitive::Compare(Comparison::Greater), &[x, high]);
                 Ok(b.choose(above, high, x))
             }
-            Projection::Simplex => Ok(simplex(b, x)),
+            Projection::Simplex => Ok(nearest::simplex(b, x)),
+            Projection::SumBall { radius } => Ok(nearest::sum_ball(b, x, *radius)),
+            Projection::EuclideanBall { radius } => Ok(nearest::euclidean_ball(b, x, *radius)),
+            Projection::HalfSpace { normal, offset } => {
+                let ty = b.type_of(x).clone();
+                if ty.shape.last() != Some(&normal.len()) {
+                    let found = format!("a normal of {} numbers for a state {ty}", normal.len());
+                    return Err(Error::Projection { found });
+                }
+                Ok(nearest::half_space(b, x, normal, *offset))
+            }
+            Projection::Monotone => Ok(nearest::monotone(b, x)),
         }
+    }
+}
+
+fn check_box(lower: &[f64], upper: &[f64]) -> Result<(), Error> {
+    if lower.len() != upper.len() || lower.is_empty() {
+        let found = format!("{} lower and {} upper bounds", lower.len(), upper.len());
+        return Err(Error::Projection { found });
+    }
+    let wrong =
+        lower.iter().zip(upper).position(|(lower, upper)| lower.is_nan() || upper.is_nan() || lower > upper);
+    match wrong {
+        Some(at) => {
+            Err(Error::Projection { found: format!("bounds {} to {} at number {at}", lower[at], upper[at]) })
+        }
+        None => Ok(()),
     }
 }
 
@@ -87,31 +141,4 @@ fn bound(b: &mut Builder, x: Var, numbers: &[f64]) -> Result<Var, Error> {
     let var = b.push(Primitive::Constant(constant), &[]);
     let var = b.cast(var, ty.kind);
     Ok(b.broadcast(var, &ty.shape))
-}
-
-/// Writes max(x - τ, 0) with τ such that the sum is 1. No sorting is needed: every x_i has a threshold
-/// `(Σ_{x_j >= x_i} x_j - 1) / #{x_j >= x_i}`, and τ is the largest threshold.
-fn simplex(b: &mut Builder, x: Var) -> Var {
-    let shape = b.shape(x);
-    let (rows, n) = (shape[..shape.len() - 1].iter().product(), shape[shape.len() - 1]);
-    let kind = b.type_of(x).kind;
-    let square = [rows, n, n];
-    let flat = b.reshape(x, &[rows, 1, n]);
-    let others = b.broadcast(flat, &square);
-    let turned = b.reshape(x, &[rows, n, 1]);
-    let own = b.broadcast(turned, &square);
-    let counted = b.push(Primitive::Compare(Comparison::GreaterEqual), &[others, own]);
-    let ones = b.cast(counted, kind);
-    let count = b.sum(ones, &[2]);
-    let kept = b.multiply(ones, others);
-    let sum = b.sum(kept, &[2]);
-    let excess = b.offset(sum, -1.0);
-    let threshold = b.divide(excess, count);
-    let largest = b.push(Primitive::Extreme { axis: 1, largest: true }, &[threshold]);
-    let largest = b.structure(Structure::Reshape(vec![rows, 1]), largest);
-    let whole = b.broadcast(largest, &[rows, n]);
-    let flat = b.reshape(x, &[rows, n]);
-    let shifted = b.subtract(flat, whole);
-    let projected = b.unary(Unary::Relu, shifted);
-    b.reshape(projected, &shape)
 }

@@ -26,6 +26,7 @@ mod newton;
 mod outcomes;
 mod policies;
 mod precision;
+mod projections;
 mod random_fixed_points;
 mod random_mistakes;
 mod reference;

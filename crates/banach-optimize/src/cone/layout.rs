@@ -1,0 +1,98 @@
+//! The layout of a batch of cone programs: sizes, and which operands are shared by all rows.
+
+use super::row::{Pattern, Row};
+use crate::error::Error;
+use crate::projection::cone::Cone;
+use crate::tensors::{Numbers, rows_of};
+use banach::program::Type;
+use std::sync::Arc;
+
+/// The operands, by their names in the problem.
+const OPERANDS: [&str; 4] = ["P", "q", "A", "b"];
+pub(crate) const QUADRATIC: usize = 0;
+pub(crate) const LINEAR: usize = 1;
+pub(crate) const VALUES: usize = 2;
+pub(crate) const B: usize = 3;
+
+/// What all rows of a batch have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Structure {
+    pub(crate) pattern: Arc<Pattern>,
+    pub(crate) cones: Arc<[Cone]>,
+    /// Whether there is a P.
+    pub(crate) quadratic: bool,
+}
+
+/// The sizes of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) structure: Structure,
+    pub(crate) rows: usize,
+    pub(crate) operands: Vec<usize>,
+    pub(crate) shared: Vec<bool>,
+}
+
+impl Layout {
+    /// The layout of operands of these types.
+    pub(crate) fn new(structure: &Structure, types: &[&Type]) -> Result<Self, Error> {
+        let operands: Vec<usize> =
+            (0..OPERANDS.len()).filter(|&operand| operand != QUADRATIC || structure.quadratic).collect();
+        let Pattern { rows: m, columns: n, places } = &*structure.pattern;
+        let (n, m, values) = (*n, *m, places.len());
+        let shapes: [&[usize]; 4] = [&[n, n], &[n], &[values], &[m]];
+        let (mut rows, mut shared) = (None, vec![]);
+        for (&operand, &ty) in operands.iter().zip(types) {
+            let what = OPERANDS[operand];
+            if ty.is_empty() || ty.kind != types[0].kind {
+                let expected = format!("a tensor with elements, of the dtype {}", types[0].kind);
+                return Err(Error::Tensor { what, found: ty.to_string(), expected });
+            }
+            let own = rows_of(what, ty, shapes[operand])?;
+            if let (Some(own), Some(rows)) = (own, rows)
+                && own != rows
+            {
+                let expected = format!("{rows} rows, as the operands before it have");
+                return Err(Error::Tensor { what, found: ty.to_string(), expected });
+            }
+            rows = rows.or(own);
+            shared.push(own.is_none());
+        }
+        Ok(Layout { structure: structure.clone(), rows: rows.unwrap_or(1), operands, shared })
+    }
+
+    pub(crate) fn n(&self) -> usize {
+        self.structure.pattern.columns
+    }
+
+    pub(crate) fn m(&self) -> usize {
+        self.structure.pattern.rows
+    }
+
+    /// The length of a point [x, s, y].
+    pub(crate) fn point(&self) -> usize {
+        self.n() + 2 * self.m()
+    }
+
+    /// The number of elements of an operand in one row.
+    pub(crate) fn len(&self, operand: usize) -> usize {
+        let n = self.n();
+        [n * n, n, self.structure.pattern.places.len(), self.m()][operand]
+    }
+
+    /// The data of a row.
+    pub(crate) fn row<'a>(&'a self, data: &'a [Numbers], row: usize) -> Row<'a> {
+        let of = |operand: usize| -> Option<&'a [f64]> {
+            let at = self.operands.iter().position(|known| *known == operand)?;
+            let (len, numbers) = (self.len(operand), data[at].slice());
+            Some(if self.shared[at] { numbers } else { &numbers[row * len..(row + 1) * len] })
+        };
+        Row {
+            quadratic: of(QUADRATIC),
+            linear: of(LINEAR).unwrap_or(&[]),
+            pattern: &self.structure.pattern,
+            values: of(VALUES).unwrap_or(&[]),
+            b: of(B).unwrap_or(&[]),
+            cones: &self.structure.cones,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Dense linear algebra in double precision, by `faer`, on slices.
+//!
+//! Matrices of factorisations are stored column by column. A row-major matrix of shape [k, n] is its transpose
+//! [n, k] column by column, so constraint matrices are read as they lie.
+
+pub(crate) mod cholesky;
+pub(crate) mod eigen;
+pub(crate) mod lu;
+pub(crate) mod vector;
