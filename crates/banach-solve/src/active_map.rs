@@ -32,6 +32,22 @@ impl<'a, R: Rows, M: Map<R> + ?Sized> ActiveMap<'a, R, M> {
         Ok(image)
     }
 
+    /// The image of `x` and the energies, if the map has any, counted as one evaluation.
+    pub(crate) fn image_and_energy(
+        &self,
+        x: &R,
+        ledger: &mut Ledger<R>,
+    ) -> Result<(R, Option<Vec<f64>>), Error> {
+        ledger.evaluated(x.rows());
+        checked(
+            x,
+            match &self.narrowed {
+                Some(narrowed) => narrowed.image_and_energy(x),
+                None => self.map.image_and_energy(x),
+            },
+        )
+    }
+
     /// The image of `x`, not counted.
     pub(crate) fn image(&self, x: &R) -> Result<R, Error> {
         let image = match &self.narrowed {
@@ -67,7 +83,7 @@ pub(crate) struct ActiveSmoothMap<'a, R> {
     can_narrow: bool,
 }
 
-impl<'a, R> ActiveSmoothMap<'a, R> {
+impl<'a, R: Rows> ActiveSmoothMap<'a, R> {
     /// The map on all rows.
     pub(crate) fn new(map: &'a dyn Smooth<R>) -> Self {
         Self { map, narrowed: None, can_narrow: true }
@@ -76,6 +92,16 @@ impl<'a, R> ActiveSmoothMap<'a, R> {
     /// The map on the rows left in the batch.
     pub(crate) fn map(&self) -> &dyn Smooth<R> {
         self.narrowed.as_deref().unwrap_or(self.map)
+    }
+
+    /// As [`ActiveMap::image_and_energy`].
+    pub(crate) fn image_and_energy(
+        &self,
+        x: &R,
+        ledger: &mut Ledger<R>,
+    ) -> Result<(R, Option<Vec<f64>>), Error> {
+        ledger.evaluated(x.rows());
+        checked(x, self.map().image_and_energy(x))
     }
 
     /// As [`ActiveMap::narrow`].
@@ -93,6 +119,15 @@ fn positions_to_keep(active: &[bool]) -> Option<Vec<usize>> {
     let keep: Vec<usize> = (0..active.len()).filter(|position| active[*position]).collect();
     let ended = active.len() - keep.len();
     (ended > 0 && !keep.is_empty() && 4 * ended >= active.len()).then_some(keep)
+}
+
+/// Refuses an image of another shape than `x`, and energies without exactly one value a row.
+fn checked<R: Rows>(x: &R, (image, energies): (R, Option<Vec<f64>>)) -> Result<(R, Option<Vec<f64>>), Error> {
+    check_shape(&image, x)?;
+    match energies.as_ref().map(Vec::len) {
+        Some(found) if found != x.rows() => Err(Error::Energy { found, expected: x.rows() }),
+        Some(_) | None => Ok((image, energies)),
+    }
 }
 
 /// Refuses an image whose shape differs from that of its argument.

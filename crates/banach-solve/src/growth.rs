@@ -43,9 +43,10 @@ impl Growth {
         self.first.get_or_insert((residual, size));
     }
 
-    /// Whether the row meets the tolerance, other than by growth alone.
-    pub(crate) fn met(&self, tolerance: &Tolerance, residual: f64, size: f64) -> bool {
-        let fallen = !self.grown(size) || self.bound(residual, size) <= self.acceptable();
+    /// Whether the row meets the tolerance, other than by growth alone, of which a descent that has `arrived`
+    /// is evidence enough.
+    pub(crate) fn met(&self, tolerance: &Tolerance, (residual, size): (f64, f64), arrived: bool) -> bool {
+        let fallen = arrived || !self.grown(size) || self.bound(residual, size) <= self.acceptable();
         tolerance.met(residual, size) && fallen
     }
 
@@ -93,7 +94,8 @@ mod tests {
     #[test]
     fn a_grown_state_needs_a_residual_that_has_fallen_or_is_absolutely_small() {
         let (growth, tolerance) = (from(1.0, 1.0), Tolerance { absolute: 1e-6, ..Tolerance::default() });
-        let met = |residual, size| growth.met(&tolerance, residual, size);
+        let met = |residual, size| growth.met(&tolerance, (residual, size), false);
+        assert!(growth.met(&tolerance, (1e-2, 1e6), true) && !growth.met(&tolerance, (1e3, 1e6), true));
         assert!(met(1e-4, 1.9) && !met(1e-2, 1e6) && met(1e-3, 1e6) && met(1e-7, 1e6));
         // The rounding error of the state exceeds every acceptable residual.
         assert!(!met(0.0, 1e15) && met(0.0, 1e9));

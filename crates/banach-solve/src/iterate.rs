@@ -1,13 +1,15 @@
 //! The iteration loop, from a start to an outcome for every row.
 
 use crate::active_map::ActiveMap;
+use crate::descent::Descent;
 use crate::ledger::Ledger;
 use crate::settings::StoppingRules;
 use crate::state::rows::entries_at;
 use crate::{Error, Iterate, Map, Observe, Rows, Solution, Solver};
 
-/// Iterates until every row has ended: evaluates the map, records residuals, applies the stopping rules,
-/// reports, steps, and narrows the batch. Returns the solution and the memory of the rows left in the batch.
+/// Iterates until every row has ended: evaluates the map, refuses extrapolated steps uphill, records residuals,
+/// applies the stopping rules, reports, steps, and narrows the batch. Returns the solution and the memory of
+/// the rows left in the batch.
 ///
 /// `sizes` are the scales of the relative residuals, by default the norm of the image, `‖g(x)‖`.
 pub(crate) fn iterate<R: Rows, S: Solver<R>>(
@@ -21,14 +23,23 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
     let mut ledger = Ledger::new(x0, rules);
     let mut active_map = ActiveMap::new(map);
     let mut memory = solver.start(x0);
+    let mut descent = Descent::new();
     let mut x = x0.clone();
     let mut step = 0;
     while !ledger.finished() {
-        let mut gx = active_map.apply(&x, &mut ledger)?;
+        let (mut gx, mut energies) = active_map.image_and_energy(&x, &mut ledger)?;
+        if let Some(energies) = &mut energies {
+            let extrapolated =
+                |position: usize| ledger.actives()[position] && solver.extrapolated(&memory, position);
+            let refused = descent.refuse((&mut x, &mut gx), energies, extrapolated);
+            let rows = (0..refused.len()).filter(|position| refused[*position]);
+            rows.for_each(|position| solver.restart(&mut memory, position));
+        }
         let (residuals, image_sizes) = gx.distances(&x);
+        let evidence = energies.map(|energies| descent.evidence(energies, &residuals, &image_sizes));
         let (measured, image_sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, image_sizes);
         let sizes_now = sizes.as_ref().unwrap_or(&image_sizes);
-        ledger.record(|_| step, &x, &measured, sizes_now);
+        ledger.record_descent(|_| step, &x, (&measured, sizes_now), evidence.as_ref());
         ledger.report(step, &measured, observer);
         ledger.enforce();
         if ledger.finished() {
@@ -45,6 +56,7 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
         if let Some(keep) = active_map.narrow(ledger.batch(), ledger.actives()) {
             ledger.narrow(&keep);
             solver.narrow(&mut memory, &keep);
+            descent.narrow(&keep);
             sizes = sizes.map(|sizes| entries_at(&sizes, &keep));
             x = x.gather(&keep);
         }

@@ -1,5 +1,8 @@
 //! The state of every row during a solve, and the rules that end rows.
 
+mod budget;
+
+use crate::descent::{EnergyDecrease, EnergyEvidence, rounding};
 use crate::growth::Growth;
 use crate::report::advice::ResidualTrend;
 use crate::report::rate::ResidualHistory;
@@ -45,6 +48,11 @@ pub(crate) struct Ledger<R> {
     reset: Vec<bool>,
     /// The last residual that counted as an improvement, and its step.
     milestones: Vec<(f64, usize)>,
+    /// The energy at the best iterate; NaN without one.
+    energies: Vec<f64>,
+    decreases: Vec<EnergyDecrease>,
+    /// Whether the last iterate met the tolerance.
+    met: Vec<bool>,
     /// The last residuals of every row.
     histories: Vec<ResidualHistory>,
     /// The residuals of the last report.
@@ -58,6 +66,17 @@ pub(crate) struct Ledger<R> {
     pub(crate) derivative_applications: usize,
     pub(crate) energy_evaluations: usize,
 }
+
+/// The energy of one row, and what it is evidence of.
+#[derive(Clone, Copy)]
+struct RowEvidence {
+    energy: f64,
+    arrived: bool,
+    falling: bool,
+}
+
+/// The evidence of a row without an energy.
+const NO_ENERGY: RowEvidence = RowEvidence { energy: f64::NAN, arrived: false, falling: false };
 
 impl<R: Rows> Ledger<R> {
     /// Creates a ledger in which `x0` is the best iterate of every row, with no residual.
@@ -85,6 +104,9 @@ impl<R: Rows> Ledger<R> {
             resets: vec![0; rows],
             reset: vec![false; rows],
             milestones: vec![(f64::INFINITY, 0); rows],
+            energies: vec![f64::NAN; rows],
+            decreases: vec![EnergyDecrease::default(); rows],
+            met: vec![false; rows],
             histories: vec![ResidualHistory::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
@@ -122,6 +144,18 @@ impl<R: Rows> Ledger<R> {
     /// Records the iterates `x` and the residuals of the active rows, and ends rows that meet a stopping
     /// rule; `steps` counts the steps of a row.
     pub(crate) fn record(&mut self, steps: impl Fn(usize) -> usize, x: &R, residuals: &[f64], sizes: &[f64]) {
+        self.record_descent(steps, x, (residuals, sizes), None);
+    }
+
+    /// As [`record`](Self::record). With energies, a row whose energy falls makes progress, and the best
+    /// iterate is the lowest.
+    pub(crate) fn record_descent(
+        &mut self,
+        steps: impl Fn(usize) -> usize,
+        x: &R,
+        (residuals, sizes): (&[f64], &[f64]),
+        evidence: Option<&EnergyEvidence>,
+    ) {
         // Rows that have ended are frozen at their best iterates, which equal `x` there.
         self.reset.fill(false);
         let mut worse = Vec::new();
@@ -133,14 +167,24 @@ impl<R: Rows> Ledger<R> {
             let (residual, size) = (residuals[position], sizes[position]);
             self.steps[row] = steps(position);
             self.histories[row].push(self.steps[row], residual);
-            let outcome = self.judge(row, residual, size);
-            self.reset[position] = self.extrapolated[row] && self.is_hopeless(row, outcome, size);
+            let at = evidence.map_or(NO_ENERGY, |evidence| RowEvidence {
+                energy: evidence.energies[position],
+                arrived: evidence.arrived[position],
+                falling: evidence.falling[position],
+            });
+            let outcome = self.judge(row, (residual, size), at);
+            let bound = self.growth[row].bound(residual, size);
+            let better = self.better(row, bound, at.energy);
+            let lower = better && !at.energy.is_nan();
+            self.reset[position] = self.extrapolated[row]
+                && self.is_hopeless(row, outcome, size)
+                && !(lower && outcome.is_none());
             let first = self.residuals[row].is_nan();
             let finite = outcome != Some(Outcome::NonFinite) && !self.reset[position];
             let converged = outcome == Some(Outcome::Converged);
-            let bound = self.growth[row].bound(residual, size);
-            if finite && (first || bound < self.bounds[row] || converged) {
+            if finite && (first || better || converged) {
                 (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
+                self.energies[row] = at.energy;
                 (self.extrapolated[row], self.resets[row]) = (false, 0);
             } else {
                 worse.push(position);
@@ -161,29 +205,42 @@ impl<R: Rows> Ledger<R> {
         }
     }
 
+    /// Whether an iterate of the row is better than its best one: lower, or as low up to rounding and with a
+    /// smaller bound on the residual.
+    fn better(&self, row: usize, bound: f64, energy: f64) -> bool {
+        let higher = energy - self.energies[row];
+        if higher.abs() > rounding(energy, self.precision) { higher < 0.0 } else { bound < self.bounds[row] }
+    }
+
     /// The outcome of a row with this residual, if it ends here.
-    fn judge(&mut self, row: usize, residual: f64, size: f64) -> Option<Outcome> {
+    fn judge(&mut self, row: usize, (residual, size): (f64, f64), at: RowEvidence) -> Option<Outcome> {
         if !(residual.is_finite() && size.is_finite()) {
             self.finite_data[row] &= size.is_finite() || !self.residuals[row].is_nan();
             return Some(Outcome::NonFinite);
         }
         self.growth[row].begin(residual, size);
-        if self.growth[row].met(&self.rules.tolerance, residual, size) {
+        self.met[row] = self.growth[row].met(&self.rules.tolerance, (residual, size), at.arrived);
+        if self.met[row] && !at.falling {
             return Some(Outcome::Converged);
         }
+        // Along an energy without a minimum the residual stays, and the state grows.
+        let (descends, reach) = (!at.energy.is_nan(), residual.max(size));
         if self.divergence_limits[row].is_nan() {
-            self.divergence_limits[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * residual.max(size);
+            let reach = if descends { reach.max(1.0) } else { reach };
+            self.divergence_limits[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * reach;
         }
-        if residual > self.divergence_limits[row] {
+        if residual > self.divergence_limits[row] || descends && reach > self.divergence_limits[row] {
             return Some(Outcome::Diverged);
         }
         let patience = self.rules.patience?;
         let (milestone, reached) = self.milestones[row];
-        if residual < milestone * (1.0 - patience.improvement) {
-            self.milestones[row] = (residual, self.steps[row]);
+        let falls = self.decreases[row].improves(at.energy, patience.improvement, self.precision);
+        if residual < milestone * (1.0 - patience.improvement) || falls {
+            self.milestones[row] = (residual.min(milestone), self.steps[row]);
             return None;
         }
-        (self.steps[row] - reached >= patience.steps).then_some(Outcome::Stalled)
+        let outcome = if self.met[row] { Outcome::Converged } else { Outcome::Stalled };
+        (self.steps[row] - reached >= patience.steps).then_some(outcome)
     }
 
     /// Whether the row cannot converge from this point: it is not finite, has diverged, or has grown so far
@@ -220,9 +277,12 @@ impl<R: Rows> Ledger<R> {
         self.resets[self.batch[position]] > 1
     }
 
-    /// Ends the row at this position, if it is active.
+    /// Ends the row at this position, if it is active: as converged if it continued although it met the
+    /// tolerance.
     pub(crate) fn end(&mut self, position: usize, outcome: Outcome) {
-        self.outcomes[self.batch[position]].get_or_insert(outcome);
+        let row = self.batch[position];
+        let outcome = if self.met[row] { Outcome::Converged } else { outcome };
+        self.outcomes[row].get_or_insert(outcome);
         self.active[position] = false;
     }
 
@@ -234,50 +294,6 @@ impl<R: Rows> Ledger<R> {
             (self.steps[row], self.residuals[row]) = (step, f64::NAN);
             self.end(position, Outcome::Approximate);
         }
-    }
-
-    /// Ends rows that an observer has stopped or whose budget is spent.
-    pub(crate) fn enforce(&mut self) {
-        let budget = self.rules.budget;
-        let (late, spent) = (self.late(), self.evaluations_left() == 0);
-        for position in 0..self.batch.len() {
-            if self.stopped {
-                self.end(position, Outcome::Stopped);
-            } else if self.steps[self.batch[position]] >= budget.steps {
-                self.end(position, Outcome::StepLimit);
-            } else if late {
-                self.end(position, Outcome::TimeLimit);
-            } else if spent {
-                self.end(position, Outcome::EvaluationLimit);
-            }
-        }
-    }
-
-    /// Remaining wall-clock budget, or `None` without a limit.
-    pub(crate) fn seconds_left(&self) -> Option<f64> {
-        self.rules.budget.seconds.map(|limit| limit - self.started.elapsed().as_secs_f64())
-    }
-
-    /// Whether the wall-clock budget is spent.
-    fn late(&self) -> bool {
-        self.seconds_left().is_some_and(|seconds| seconds <= 0.0)
-    }
-
-    /// The remaining budget of evaluations of any kind; zero once the wall-clock budget is spent.
-    pub(crate) fn remaining(&self) -> usize {
-        if self.late() { 0 } else { self.evaluations_left() }
-    }
-
-    /// The remaining budget of evaluations of any kind, whatever the clock says.
-    fn evaluations_left(&self) -> usize {
-        let spent = self.evaluations + self.derivative_applications + self.energy_evaluations;
-        self.rules.budget.evaluations.map_or(usize::MAX, |limit| limit.saturating_sub(spent))
-    }
-
-    /// Ends every active row, because the remaining budget does not suffice for another step.
-    pub(crate) fn exhaust(&mut self) {
-        let outcome = if self.late() { Outcome::TimeLimit } else { Outcome::EvaluationLimit };
-        (0..self.batch.len()).for_each(|position| self.end(position, outcome));
     }
 
     /// Appends to the trace and calls the observer. Returns whether the observer has stopped the solve.

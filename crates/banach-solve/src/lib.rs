@@ -23,13 +23,13 @@
 //!
 //! | room | contents |
 //! | :-- | :-- |
-//! | `map` | [`Map`], and [`Smooth`] maps with a derivative or an energy |
+//! | `map` | [`Map`], perhaps with an energy, and [`Smooth`] maps with a derivative |
 //! | `state` | row arithmetic, [`Rows`], on tensors and on a [`Matrix`] in memory |
 //! | `tolerance`, `settings` | [`Tolerance`] with its [`Norm`], [`Budget`], [`Patience`]; [`Settings`] |
 //! | `outcome`, `error` | the [`Outcome`] of a row; impossible requests, [`Error`] |
 //! | `report` | [`Solution`], [`Statistics`], traces ([`Record`]), changes of method ([`Switch`]), [`advice`] |
 //! | `observe` | observers of a solve, [`Observe`] |
-//! | `growth`, `ledger` | the stopping rules, row by row |
+//! | `growth`, `descent`, `ledger` | the stopping rules, row by row, where states grow and energies fall |
 //! | `active_map`, `solver`, `iterate` | the rows left in the batch, the interface [`Solver`], the loop |
 //! | `derivative_free` | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`] |
 //! | `linear` | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`], [`Dense`], [`Truncated`] |
@@ -40,6 +40,7 @@
 mod active_map;
 mod conversion;
 mod derivative_free;
+mod descent;
 mod error;
 mod fixed_point;
 mod growth;

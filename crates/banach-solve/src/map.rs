@@ -1,4 +1,4 @@
-//! Maps on batches of rows, optionally with a derivative and an energy.
+//! Maps on batches of rows, optionally with an energy and a derivative.
 
 /// A function from `[rows, n]` to `[rows, n]`.
 ///
@@ -10,6 +10,21 @@
 pub trait Map<R> {
     /// Returns the image of `x`.
     fn apply(&self, x: &R) -> R;
+
+    /// Returns the energy `f(x)` of every row if the map is a gradient step `g(x) = x - γ ∇f(x)` with `γ > 0`,
+    /// else `None`, the default.
+    ///
+    /// Must be `Some` for every `x` or for none. Solvers then measure progress by the energy as well, and
+    /// refuse extrapolated steps that raise it.
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        let _ = x;
+        None
+    }
+
+    /// Returns [`apply`](Self::apply) and [`energy`](Self::energy), for maps that compute both in one pass.
+    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
+        (self.apply(x), self.energy(x))
+    }
 
     /// Returns the restriction of the map to these rows of its batch, in increasing order: a map on
     /// `[rows.len(), n]` whose image equals these rows of [`apply`](Self::apply). `None`, the default, if the
@@ -32,19 +47,14 @@ where
     }
 }
 
-/// A map with a derivative, and with an energy where the map is a gradient step.
+/// A map with a derivative.
 ///
 /// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it by any solver,
 /// [`Newton`](crate::Newton) included.
 pub trait Smooth<R>: Map<R> {
-    /// Returns the derivative at `x`: the linear map `t -> J(x) t`.
+    /// Returns the derivative at `x`: the linear map `t -> J(x) t`, symmetric if the map has an
+    /// [`energy`](Map::energy).
     fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a>;
-
-    /// Returns the energy `f(x)` of every row if the map is a gradient step `g(x) = x - γ ∇f(x)` with
-    /// `γ > 0`, else `None`.
-    ///
-    /// Must be `Some` for every `x` or for none. `Some` implies that `J` is symmetric.
-    fn energy(&self, x: &R) -> Option<Vec<f64>>;
 
     /// As [`narrowed`](Map::narrowed), with derivative and energy. `None` by default.
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {

@@ -64,8 +64,9 @@ pub trait Solver<R: Rows> {
     ///
     /// Where an extrapolated step leads to a point at which `g` is not finite, or the residual or the state
     /// explodes, the row returns to its best iterate, restarts with an empty memory
-    /// ([`restart`](Self::restart)) and takes a plain step. After a plain step the row ends there. The
-    /// default is false.
+    /// ([`restart`](Self::restart)) and takes a plain step. After a plain step the row ends there. Where it
+    /// raises the [energy](crate::Map::energy), the row does the same from the iterate before. The default
+    /// is false.
     fn extrapolated(&self, memory: &Self::Memory, row: usize) -> bool {
         let _ = (memory, row);
         false

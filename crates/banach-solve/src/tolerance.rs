@@ -9,8 +9,11 @@ use std::time::Duration;
 /// The residual is that of the map itself, not of a damped or mixed step. A state that grows without bound
 /// makes any relative residual small. So where the state has grown to more than twice its first norm, the
 /// residual plus the rounding error of the state must also be at most `absolute` or 1/128 of the first
-/// residual; from zero, `x = x + 1` never converges. For `(I - A) c = v` the residual is `‖v - (c - A c)‖`
-/// and its scale is `‖v‖`, both in the Euclidean norm, which linear solvers minimize.
+/// residual; from zero, `x = x + 1` never converges. With an [energy](crate::Map::energy) it suffices instead
+/// that its slope, over as long a distance again, predicts at most half of its decrease so far.
+///
+/// For `(I - A) c = v` the residual is `‖v - (c - A c)‖` and its scale is `‖v‖`, both in the Euclidean norm,
+/// which linear solvers minimize.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
@@ -153,7 +156,9 @@ impl Budget {
     }
 }
 
-/// The rule that ends a row whose residual no longer falls, as [`Stalled`](crate::Outcome::Stalled).
+/// The rule that ends a row whose residual no longer falls, as [`Stalled`](crate::Outcome::Stalled). With an
+/// [energy](crate::Map::energy), a row also continues while that falls by the same fraction of its whole
+/// descent.
 ///
 /// With the defaults, a contraction of rate 0.9999 continues, and a rotation ends after 50 steps.
 ///

@@ -96,5 +96,5 @@ pub use tracing::update_fn::UpdateFn;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
 pub use training::objective::{Compiled, Objective};
-pub use verify::certificate::{BoundMethod, Certificate, RowCertificate};
+pub use verify::certificate::{BoundMethod, Certificate, Ground, RowCertificate};
 pub use verify::{certificate, check};

@@ -94,22 +94,26 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     Ok(handover.joined(first, second))
 }
 
-/// A reference to an unsized smooth map, as a sized one.
+/// A reference to an unsized map, as a sized one, which is narrowed only where it is smooth.
 struct Borrowed<'a, M: ?Sized>(&'a M);
 
-impl<R, M: Smooth<R> + ?Sized> Map<R> for Borrowed<'_, M> {
+impl<R, M: Map<R> + ?Sized> Map<R> for Borrowed<'_, M> {
     fn apply(&self, x: &R) -> R {
         self.0.apply(x)
+    }
+
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        self.0.energy(x)
+    }
+
+    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
+        self.0.image_and_energy(x)
     }
 }
 
 impl<R, M: Smooth<R> + ?Sized> Smooth<R> for Borrowed<'_, M> {
     fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a> {
         self.0.derivative(x)
-    }
-
-    fn energy(&self, x: &R) -> Option<Vec<f64>> {
-        self.0.energy(x)
     }
 
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
@@ -141,6 +145,5 @@ pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
 ) -> Result<(Solution<R>, S::Memory), Error> {
     let rules = settings.rules();
     rules.validate()?;
-    // A closure cannot be narrowed.
-    iterate(&|x: &R| map.apply(x), x0, solver, None, rules, observer)
+    iterate(&Borrowed(map), x0, solver, None, rules, observer)
 }

@@ -16,7 +16,6 @@ mod truncated;
 
 pub use bicgstab::Bicgstab;
 pub use choice::LinearSolver;
-pub(crate) use conjugate::{ConjugateDirections, Curvature};
 pub use conjugate_gradient::ConjugateGradient;
 pub use dense::Dense;
 pub(crate) use dense::{corrections, factorized};

@@ -10,7 +10,8 @@ use crate::{Error, Outcome, Rows};
 #[must_use = "rows may not have converged"]
 #[non_exhaustive]
 pub struct Solution<R> {
-    /// The iterate of each row with the smallest residual, `[rows, n]`.
+    /// The iterate of each row with the smallest residual, or with the lowest energy if the map has one,
+    /// `[rows, n]`.
     pub value: R,
     /// The outcome of each row.
     pub outcomes: Vec<Outcome>,

@@ -18,7 +18,7 @@ pub struct Statistics {
     pub row_evaluations: usize,
     /// Applications of the map's derivative, each on all rows left in the batch; zero for solvers without it.
     pub derivative_applications: usize,
-    /// Calls of the map's energy, each on all rows left in the batch; zero for solvers without it.
+    /// Calls of the map's energy alone, each on all rows left in the batch; zero for solvers without it.
     pub energy_evaluations: usize,
     /// Steps of each row.
     pub steps: Vec<usize>,

@@ -38,11 +38,12 @@ fn every_problem_with_a_derivative_takes_a_few_steps() {
 }
 
 #[test]
-fn a_condition_of_a_million_is_one_step() {
+fn a_condition_of_a_million_is_one_step_and_a_look() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
     let settings = dense().with_tolerance(Tolerance::both(1e-12));
     let solution = fixed_point_smooth(&map, &x0, &settings).unwrap();
-    assert_eq!((solution.converged(), solution.statistics.steps[0]), (true, 1), "{}", solution.explain());
+    // The second step finds that the energy does not fall any more.
+    assert!(solution.converged() && solution.statistics.steps[0] <= 2, "{}", solution.explain());
 }
 
 /// `x + a (x - 1)²` with a root of its own multiplicity in every row: `I - J` is `-2 a (x - 1)`, or nothing
@@ -59,10 +60,6 @@ impl Smooth<Tensor<2>> for Bent {
     fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
         let slope = self.0.clone() * (x.clone() - 1.0) * 2.0 + 1.0;
         Box::new(move |t: &Tensor<2>| slope.clone() * t.clone())
-    }
-
-    fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-        None
     }
 }
 
@@ -129,7 +126,7 @@ fn a_budget_that_does_not_allow_all_columns_is_kept() {
         let found = &solution.statistics;
         let spent = found.evaluations + found.derivative_applications + found.energy_evaluations;
         assert!(spent <= limit, "{limit}: {}", solution.explain());
-        assert_eq!(solution.converged(), limit >= 37, "{limit}: {}", solution.explain());
+        assert_eq!(solution.converged(), limit >= 36, "{limit}: {}", solution.explain());
     }
 }
 
@@ -164,9 +161,6 @@ fn single_precision_knows_its_own_rounding() {
     impl<F: Fn(&Tensor<2>) -> Tensor<2>> Smooth<Tensor<2>> for Slope<F> {
         fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
             Box::new(|t: &Tensor<2>| t.clone() * 1.00000001)
-        }
-        fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-            None
         }
     }
     for (dtype, outcome) in [(DType::F32, Outcome::Singular), (DType::F64, Outcome::Converged)] {

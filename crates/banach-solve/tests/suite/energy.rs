@@ -28,10 +28,6 @@ impl<F: Fn(&Tensor<2>) -> Tensor<2>> Smooth<Tensor<2>> for Differences<F> {
             ((self.0)(&(x.clone() + step.clone())) - (self.0)(&(x.clone() - step))) * 5e4
         })
     }
-
-    fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-        None
-    }
 }
 
 /// Descent on `½ ⟨x - a, H (x - a)⟩ - ½ ⟨a, H a⟩` with eigenvalues of `H` from 1 to 1e6, and steps of length
@@ -62,16 +58,16 @@ impl Map<Tensor<2>> for Quadratic {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         x.clone() - self.curve(&(x.clone() - self.answer.clone())) * 1e-6
     }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        let product = (x.clone() - self.answer.clone() * 2.0) * self.curve(x) * 0.5;
+        Some(product.sum_dim(1).into_data().iter::<f64>().collect())
+    }
 }
 
 impl Smooth<Tensor<2>> for Quadratic {
     fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
         Box::new(|t: &Tensor<2>| t.clone() - self.curve(t) * 1e-6)
-    }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let product = (x.clone() - self.answer.clone() * 2.0) * self.curve(x) * 0.5;
-        Some(product.sum_dim(1).into_data().iter::<f64>().collect())
     }
 }
 
@@ -112,6 +108,11 @@ impl Map<Tensor<2>> for Hinges {
         let (y, terms) = self.terms(x);
         x.clone() - self.back(terms) * y.clone() * (-y + 1.0)
     }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        let (_, terms) = self.terms(x);
+        Some((terms.square().sum_dim(1) / TERMS as f64).into_data().iter::<f64>().collect())
+    }
 }
 
 impl Smooth<Tensor<2>> for Hinges {
@@ -126,11 +127,6 @@ impl Smooth<Tensor<2>> for Hinges {
             t.clone() - self.back(forward) * slope.clone() - bend.clone() * t.clone()
         })
     }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let (_, terms) = self.terms(x);
-        Some((terms.square().sum_dim(1) / TERMS as f64).into_data().iter::<f64>().collect())
-    }
 }
 
 /// Descent on `x⁴/4 - x²/2` in every entry: a saddle between two minima.
@@ -140,18 +136,18 @@ impl Map<Tensor<2>> for Landscape {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         x.clone() - (x.clone().powi_scalar(3) - x.clone()) * 0.1
     }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        let square = x.clone().square();
+        let energy = square.clone() * (square * 0.25 - 0.5);
+        Some(energy.sum_dim(1).into_data().iter::<f64>().collect())
+    }
 }
 
 impl Smooth<Tensor<2>> for Landscape {
     fn derivative<'a>(&'a self, x: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
         let slope = -(x.clone().square() * 3.0 - 1.0) * 0.1 + 1.0;
         Box::new(move |t: &Tensor<2>| slope.clone() * t.clone())
-    }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let square = x.clone().square();
-        let energy = square.clone() * (square * 0.25 - 0.5);
-        Some(energy.sum_dim(1).into_data().iter::<f64>().collect())
     }
 }
 
@@ -189,6 +185,12 @@ impl Map<Tensor<2>> for Bowl {
         let slope = self.a.clone() * x.clone() / root + Self::uneven(x) * 0.2 - self.z.clone();
         x.clone() - slope * 0.4
     }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        let root = (x.clone().square() + 1.0).sqrt();
+        let energy = self.a.clone() * root + Self::uneven(x).square() * 0.05 - self.z.clone() * x.clone();
+        self.with_energy.then(|| energy.sum_dim(1).into_data().iter::<f64>().collect())
+    }
 }
 
 impl Smooth<Tensor<2>> for Bowl {
@@ -196,11 +198,5 @@ impl Smooth<Tensor<2>> for Bowl {
         let square = x.clone().square() + 1.0;
         let bend = self.a.clone() / (square.clone() * square.sqrt());
         Box::new(move |t: &Tensor<2>| t.clone() - (bend.clone() * t.clone() + Self::uneven(t) * 0.2) * 0.4)
-    }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let root = (x.clone().square() + 1.0).sqrt();
-        let energy = self.a.clone() * root + Self::uneven(x).square() * 0.05 - self.z.clone() * x.clone();
-        self.with_energy.then(|| energy.sum_dim(1).into_data().iter::<f64>().collect())
     }
 }

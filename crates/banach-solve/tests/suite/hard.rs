@@ -128,10 +128,6 @@ impl Smooth<Tensor<2>> for Plain {
     fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
         panic!("the derivative costs something")
     }
-
-    fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-        panic!("the energy costs something")
-    }
 }
 
 #[test]

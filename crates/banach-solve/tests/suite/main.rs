@@ -11,6 +11,7 @@ mod guesses;
 mod hard;
 mod joined;
 mod linear;
+mod minima;
 mod narrowing;
 mod newton;
 mod outcomes;

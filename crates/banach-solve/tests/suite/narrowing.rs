@@ -71,6 +71,16 @@ impl Map<Matrix<f64>> for Turning<'_> {
         let (rates, inputs) = (some(&self.rates), some(&self.inputs));
         self.narrows.then(|| Box::new(Turning { rates, inputs, ..*self }) as Box<dyn Map<Matrix<f64>> + 'a>)
     }
+
+    /// `½ x² + (cos(a x) - 1) / a - z x`, whose gradient is `x - sin(a x) - z`.
+    fn energy(&self, x: &Matrix<f64>) -> Option<Vec<f64>> {
+        let bend = |rate: f64, x: f64| if rate == 0.0 { 0.0 } else { ((rate * x).cos() - 1.0) / rate };
+        let term = |row: usize, k: usize| {
+            let (x, z) = (x.row(row)[k], self.inputs[row][k]);
+            0.5 * x * x + bend(self.rates[row][k], x) - z * x
+        };
+        self.symmetric.then(|| (0..x.rows()).map(|row| (0..WIDTH).map(|k| term(row, k)).sum()).collect())
+    }
 }
 
 /// The derivative of a bent map of turned rows.
@@ -102,16 +112,6 @@ impl Smooth<Matrix<f64>> for Turning<'_> {
         };
         let factors = (0..x.rows()).map(|row| std::array::from_fn(|k| slope(row, k))).collect();
         Box::new(Slopes { factors, symmetric: self.symmetric, narrows: self.narrows })
-    }
-
-    /// `½ x² + (cos(a x) - 1) / a - z x`, whose gradient is `x - sin(a x) - z`.
-    fn energy(&self, x: &Matrix<f64>) -> Option<Vec<f64>> {
-        let bend = |rate: f64, x: f64| if rate == 0.0 { 0.0 } else { ((rate * x).cos() - 1.0) / rate };
-        let term = |row: usize, k: usize| {
-            let (x, z) = (x.row(row)[k], self.inputs[row][k]);
-            0.5 * x * x + bend(self.rates[row][k], x) - z * x
-        };
-        self.symmetric.then(|| (0..x.rows()).map(|row| (0..WIDTH).map(|k| term(row, k)).sum()).collect())
     }
 
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<Matrix<f64>> + 'a>> {

@@ -23,7 +23,7 @@ fn patient(settings: Settings<FixedPointSolver>, tolerance: f64) -> Settings<Fix
 #[test]
 fn a_condition_of_a_million_is_no_obstacle() {
     let (map, x0) = (Quadratic::new(2, 30), tensor(2, &[0.0; 60]));
-    for (applications, expected) in [(50, [27, 1133, 29]), (200, [9, 333, 11])] {
+    for (applications, most) in [(50, [32, 1300, 2]), (200, [24, 500, 2])] {
         let inner = NewtonInner::Krylov { applications };
         let newton = FixedPointSolver::Newton(Newton { inner, ..Newton::default() });
         let solution =
@@ -32,7 +32,8 @@ fn a_condition_of_a_million_is_no_obstacle() {
         assert!(solution.converged(), "{}", solution.explain());
         let off = values(&(solution.value.clone() - map.answer.clone()));
         assert!(off.iter().all(|off| off.abs() < 1e-5), "{off:?}");
-        assert_eq!(work(&solution), expected);
+        let found = work(&solution);
+        assert!(found.iter().zip(most).all(|(found, most)| *found <= most), "{found:?}");
     }
     for settings in [picard(), anderson()] {
         let solution = fixed_point_smooth(&map, &x0, &patient(settings, 1e-12)).unwrap();
@@ -47,14 +48,13 @@ fn flat_directions_and_kinks_are_no_obstacle() {
     let by_newton = newton().with_tolerance(Tolerance::both(1e-8));
     let solution = fixed_point_smooth(&map, &x0, &by_newton).unwrap();
     assert!(solution.converged(), "{}", solution.explain());
-    assert_eq!(work(&solution), [33, 439, 36]);
-    // Plain steps need more than 20000, Anderson 1359, and neither gets lower.
-    for (settings, expected) in [(picard(), 20_001), (anderson(), 1_359)] {
+    let found = work(&solution);
+    assert!(found[0] < 40 && found[1] < 650 && found[2] == 2, "{found:?}");
+    // Plain steps need more than 20000, Anderson some 1400, though none of its steps may lead uphill; neither gets lower.
+    for (settings, most, unsolved) in [(picard(), 20_001, 3), (anderson(), 2_000, 0)] {
         let other = fixed_point_smooth(&map, &x0, &patient(settings, 1e-8)).unwrap();
-        assert_eq!(
-            (other.count(Outcome::StepLimit), work(&other)[0]),
-            (if expected > 20_000 { 3 } else { 0 }, expected)
-        );
+        assert_eq!(other.count(Outcome::StepLimit), unsolved, "{}", other.explain());
+        assert!(work(&other)[0] <= most, "{}", other.explain());
         let (low, lowest) = (map.energy(&solution.value).unwrap(), map.energy(&other.value).unwrap());
         assert!(low.iter().zip(&lowest).all(|(low, lowest)| *low < lowest + 1e-13), "{low:?} {lowest:?}");
     }
@@ -147,26 +147,39 @@ impl Map<Tensor<2>> for Onward {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
         x.clone() + 1.0
     }
-}
-
-impl Smooth<Tensor<2>> for Onward {
-    fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
-        Box::new(|t: &Tensor<2>| t.clone())
-    }
 
     fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
         self.energy.map(|slope| values(x).iter().map(|x| slope * x).collect())
     }
 }
 
+impl Smooth<Tensor<2>> for Onward {
+    fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
+        Box::new(|t: &Tensor<2>| t.clone())
+    }
+}
+
 #[test]
 fn where_there_is_no_answer_a_row_stalls() {
-    // Without an energy, with the right one, with one that rises, with one that is no number.
-    for energy in [None, Some(-1.0), Some(1.0), Some(f64::NAN)] {
+    // Without an energy, with one that rises, with one that is no number.
+    for energy in [None, Some(1.0), Some(f64::NAN)] {
         let solution = fixed_point_smooth(&Onward { energy }, &tensor(1, &[5.0]), &newton()).unwrap();
         assert_eq!(solution.outcomes, [Outcome::Stalled], "{energy:?}");
         assert_eq!((solution.statistics.steps[0], solution.statistics.residuals[0]), (50, 1.0), "{energy:?}");
     }
+}
+
+#[test]
+fn an_energy_without_a_minimum_is_never_converged() {
+    for settings in plain_solvers().into_iter().chain([newton()]) {
+        for start in [0.0, 5.0, -3.0] {
+            let x0 = tensor(1, &[start]);
+            let solution = fixed_point_smooth(&Onward { energy: Some(-1.0) }, &x0, &settings).unwrap();
+            assert!(!solution.converged(), "{} from {start}: {}", settings.solver, solution.explain());
+        }
+    }
+    let solution = fixed_point_smooth(&Onward { energy: Some(-1.0) }, &tensor(1, &[5.0]), &newton()).unwrap();
+    assert_eq!(solution.outcomes, [Outcome::Diverged], "{}", solution.explain());
 }
 
 #[test]
@@ -176,13 +189,14 @@ fn a_wrong_energy_costs_work_but_not_the_answer() {
         fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
             self.0.apply(x) * 0.5 + self.0.answer.clone() * 0.5
         }
+
+        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+            self.0.energy(x).map(|values| values.iter().map(|value| -value).collect())
+        }
     }
     impl Smooth<Tensor<2>> for Wrong {
         fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
             Box::new(|t: &Tensor<2>| t.clone() * 0.4)
-        }
-        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-            self.0.energy(x).map(|values| values.iter().map(|value| -value).collect())
         }
     }
     let map = Wrong(Quadratic::new(2, 5));
@@ -197,13 +211,14 @@ fn what_is_not_one_energy_a_row_is_refused() {
         fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
             x.clone() * 0.5 + 1.0
         }
+
+        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+            (x.dims()[0] == 2).then(|| vec![0.0])
+        }
     }
     impl Smooth<Tensor<2>> for Short {
         fn derivative<'a>(&'a self, _: &Tensor<2>) -> Box<dyn Map<Tensor<2>> + 'a> {
             Box::new(|t: &Tensor<2>| Tensor::cat(vec![t.clone(), t.clone()], 1))
-        }
-        fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-            (x.dims()[0] == 2).then(|| vec![0.0])
         }
     }
     let error = fixed_point_smooth(&Short, &tensor(2, &[0.0; 2]), &newton()).unwrap_err();

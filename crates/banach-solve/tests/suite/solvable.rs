@@ -133,10 +133,6 @@ impl<T: Real> Smooth<Matrix<T>> for In<T> {
     fn derivative<'a>(&'a self, _: &Matrix<T>) -> Box<dyn Map<Matrix<T>> + 'a> {
         Box::new(|t: &Matrix<T>| self.moved(t, false))
     }
-
-    fn energy(&self, _: &Matrix<T>) -> Option<Vec<f64>> {
-        None
-    }
 }
 
 /// The Laplacian of a connected graph of `n` nodes: a tree, and some edges more.

@@ -45,15 +45,15 @@ impl<R: State, M: Map<Tensor<2>>> Map<R> for On<M> {
     fn apply(&self, x: &R) -> R {
         R::of(&self.0.apply(&x.tensor()))
     }
+
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        self.0.energy(&x.tensor())
+    }
 }
 
 impl<R: State, M: Smooth<Tensor<2>>> Smooth<R> for On<M> {
     fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a> {
         let derivative = self.0.derivative(&x.tensor());
         Box::new(move |t: &R| R::of(&derivative.apply(&t.tensor())))
-    }
-
-    fn energy(&self, x: &R) -> Option<Vec<f64>> {
-        self.0.energy(&x.tensor())
     }
 }

@@ -8,7 +8,7 @@ use crate::settings::gradient::Gradient;
 use crate::settings::precision::{Precision, all_lowered, in_both, lowered, single};
 use banach_program::Value;
 use banach_solve::{
-    FixedPointSolver, Handover, Map as _, Progress, Settings, Solution, Unobserved, fixed_point_observed,
+    FixedPointSolver, Handover, Map, Progress, Settings, Solution, Unobserved, fixed_point_observed,
     fixed_point_remembered,
 };
 use burn::tensor::Tensor;
@@ -53,12 +53,8 @@ impl FixedPointOp {
         observer: &mut dyn FnMut(&Tensor<2>, &Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Solution<Tensor<2>>, Error> {
         let g = self.iteration.on_device(q, &x0.device())?;
-        let iterate = RefCell::new(x0.clone());
-        let map = |x: &Tensor<2>| {
-            iterate.replace(x.clone());
-            g.apply(x)
-        };
-        let mut seen = |progress: &Progress<'_>| observer(&iterate.borrow(), progress);
+        let map = Watched { map: &g, point: RefCell::new(x0.clone()) };
+        let mut seen = |progress: &Progress<'_>| observer(&map.point.borrow(), progress);
         g.failure.checked(fixed_point_observed(&map, x0, &self.config.forward, &mut seen)?)
     }
 
@@ -96,5 +92,22 @@ impl FixedPointOp {
         let newton = matches!(settings.solver, FixedPointSolver::Newton(_));
         let iteration = if newton { self.newton() } else { &self.iteration };
         iteration.fixed_point(x0, q, settings)
+    }
+}
+
+/// A map, and the point at which it was last evaluated.
+struct Watched<'a, M> {
+    map: &'a M,
+    point: RefCell<Tensor<2>>,
+}
+
+impl<M: Map<Tensor<2>>> Map<Tensor<2>> for Watched<'_, M> {
+    fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
+        self.image_and_energy(x).0
+    }
+
+    fn image_and_energy(&self, x: &Tensor<2>) -> (Tensor<2>, Option<Vec<f64>>) {
+        self.point.replace(x.clone());
+        self.map.image_and_energy(x)
     }
 }

@@ -44,7 +44,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct FixedPointOp {
     pub(crate) g: Program,
     /// The energy of every row as a column, where g is a gradient step.
-    pub(super) energy: Option<Program>,
+    pub(crate) energy: Option<Program>,
     pub(super) config: FixedPointConfig,
     pub(super) iteration: EngineLoop,
     newton: OnceLock<EngineLoop>,
@@ -87,7 +87,7 @@ impl Bytes for FixedPointOp {
 
 impl FixedPointOp {
     pub(crate) fn new(g: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
-        let iteration = EngineLoop::new(LoopPrograms::new(&g), config.engine, config.convolution);
+        let iteration = EngineLoop::new(LoopPrograms::new(&g, None), config.engine, config.convolution);
         let backward = Arc::new(Backward::new(g.clone(), config.clone(), Arc::clone(&journal)));
         FixedPointOp {
             g,
@@ -116,6 +116,10 @@ impl FixedPointOp {
 
     /// Adds the energy that g descends, a program of `(x, q..)`.
     pub(crate) fn with_energy(mut self, energy: Option<Program>) -> Self {
+        if energy.is_some() {
+            let programs = LoopPrograms::new(&self.g, energy.as_ref());
+            self.iteration = EngineLoop::new(programs, self.config.engine, self.config.convolution);
+        }
         self.energy = energy;
         self
     }
@@ -138,7 +142,7 @@ impl FixedPointOp {
     /// Writes x̂ into a program, from operands `(x0, q..)`. The prologue of the loop is written before it, where the lines
     /// of a derivative share its results.
     pub(crate) fn write(self: &Arc<Self>, builder: &mut Builder, operands: &[Var]) -> Var {
-        let (fix, mut inner) = if self.leaving_out || self.energy.is_some() && !leaves_out_rows() {
+        let (fix, mut inner) = if self.leaving_out {
             (self, operands.to_vec())
         } else if leaves_out_rows() {
             // The rows are left out of the prologue as well, whose derivative sums over rows.
@@ -149,8 +153,9 @@ impl FixedPointOp {
             (careful, operands.to_vec())
         } else {
             let inside = self.without_prologue.get_or_init(|| {
-                let (map, journal) = (self.iteration.programs.map.clone(), Arc::clone(&self.journal));
-                Arc::new(FixedPointOp::new(map, self.config.clone(), journal))
+                let (programs, journal) = (&self.iteration.programs, Arc::clone(&self.journal));
+                let inside = FixedPointOp::new(programs.g(), self.config.clone(), journal);
+                Arc::new(inside.with_energy(programs.energy()))
             });
             let prologue = builder.inline(&self.iteration.programs.prologue, &operands[1..]);
             (inside, [&operands[..1], &prologue].concat())
@@ -171,7 +176,7 @@ impl FixedPointOp {
             let mut builder = Builder::new();
             let point: Vec<Var> = self.g.input_types().map(|ty| builder.input(ty.clone())).collect();
             let carried = builder.inline(&self.iteration.programs.prologue, &point[1..]);
-            let results = builder.inline(&self.iteration.programs.map, &[&point[..1], &carried].concat());
+            let results = builder.inline(&self.iteration.programs.g(), &[&point[..1], &carried].concat());
             let parts = linearize(&builder.finish(results), &[0]);
             let mut builder = Builder::new();
             let t = builder.input(self.g.type_of(self.g.inputs()[0]).clone());

@@ -47,7 +47,7 @@ impl Bytes for Resolvent {
 impl Resolvent {
     pub(crate) fn new(map: Program, config: FixedPointConfig, journal: Arc<Journal>) -> Self {
         let (engine, convolution) = (config.engine, config.convolution);
-        let iteration = EngineLoop::new(LoopPrograms::new(&map), engine, convolution);
+        let iteration = EngineLoop::new(LoopPrograms::new(&map, None), engine, convolution);
         let pullbacks = Arc::new(Pullbacks::new(map.clone(), engine, convolution));
         let (transposed, single) = (OnceLock::new(), Single::new());
         Resolvent { map, config, iteration, pullbacks, transposed, single, journal }

@@ -125,10 +125,25 @@ impl<T: Number> Drop for BatchSlice<'_, T> {
     }
 }
 
+/// A second result of the map is the energy of every row, a column.
 impl<T: Number> Map<Matrix<T>> for BatchSlice<'_, T> {
     fn apply(&self, x: &Matrix<T>) -> Matrix<T> {
-        Matrix::written(self.rows.len(), self.bound.map.width(), |out| {
-            self.run(x, &mut [Target::Real(out)]);
-        })
+        self.image_and_energy(x).0
+    }
+
+    fn energy(&self, x: &Matrix<T>) -> Option<Vec<f64>> {
+        self.image_and_energy(x).1
+    }
+
+    fn image_and_energy(&self, x: &Matrix<T>) -> (Matrix<T>, Option<Vec<f64>>) {
+        let has_energy = self.machine.output_types().count() > 1;
+        let mut column = has_energy.then(|| vec![T::ZERO; self.rows.len()]);
+        let image = Matrix::written(self.rows.len(), self.bound.map.width(), |out| {
+            let energy = column.as_mut().map(|column| Target::Real(column));
+            let mut targets: SmallVec<[Target<'_, T>; 2]> =
+                std::iter::once(Target::Real(out)).chain(energy).collect();
+            self.run(x, &mut targets);
+        });
+        (image, column.map(|column| column.into_iter().map(T::to_f64).collect()))
     }
 }

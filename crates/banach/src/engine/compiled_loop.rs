@@ -13,7 +13,7 @@ use banach_program::{ConvolutionMethod, Host, Machine, Operand, Packed, Target, 
 use banach_solve::{Map, Matrix, Rows as _, Smooth};
 use std::sync::Arc;
 
-/// A compiled prologue and map; for Newton's method, also the Jacobian and the energy of the map.
+/// A compiled prologue and map; for Newton's method, also the Jacobian of the map.
 #[derive(Debug)]
 pub(crate) struct CompiledLoop<T> {
     prologue: Option<Machine<T>>,
@@ -22,7 +22,6 @@ pub(crate) struct CompiledLoop<T> {
     /// The origins of the operands that follow x in the map.
     origins: Vec<Origin>,
     map: CompiledMap<T>,
-    energy: Option<CompiledMap<T>>,
     jacobian: Option<CompiledJacobian<T>>,
 }
 
@@ -40,7 +39,7 @@ struct CompiledJacobian<T> {
 impl<T: Number> Bytes for CompiledLoop<T> {
     fn bytes(&self) -> usize {
         let jacobian = self.jacobian.as_ref().map_or(0, |j| j.coefficients.bytes() + j.product.bytes());
-        self.prologue.bytes() + self.map.bytes() + self.energy.bytes() + jacobian
+        self.prologue.bytes() + self.map.bytes() + jacobian
     }
 }
 
@@ -63,7 +62,6 @@ impl<T: Number> CompiledLoop<T> {
             computed: types,
             origins,
             map: compiled(&programs.map)?,
-            energy: programs.energy.as_ref().map(compiled).transpose()?,
             jacobian: jacobian.transpose()?,
         })
     }
@@ -81,7 +79,7 @@ impl<T: Number> CompiledLoop<T> {
     /// Returns whether the rows can be solved in several batch slices.
     pub(crate) fn is_separable(&self) -> bool {
         let jacobian = self.jacobian.iter().flat_map(|jacobian| [&jacobian.coefficients, &jacobian.product]);
-        std::iter::once(&self.map).chain(&self.energy).chain(jacobian).all(CompiledMap::is_separable)
+        std::iter::once(&self.map).chain(jacobian).all(CompiledMap::is_separable)
     }
 
     /// Runs the prologue on inputs, and packs what batch slices of a number of rows share.
@@ -103,8 +101,7 @@ impl<T: Number> CompiledLoop<T> {
             coefficients: bound(&jacobian.coefficients),
             packed: Arc::new(jacobian.packed(&operands, slice)),
         });
-        let (map, energy) = (bound(&self.map), self.energy.as_ref().map(bound));
-        Ok(BoundLoop { separable: self.is_separable(), map, energy, jacobian })
+        Ok(BoundLoop { separable: self.is_separable(), map: bound(&self.map), jacobian })
     }
 }
 
@@ -128,7 +125,6 @@ impl<T: Number> CompiledJacobian<T> {
 pub(crate) struct BoundLoop<'a, T> {
     separable: bool,
     map: BoundMap<'a, T>,
-    energy: Option<BoundMap<'a, T>>,
     jacobian: Option<BoundJacobian<'a, T>>,
 }
 
@@ -153,7 +149,6 @@ impl<'a, T: Number> BoundLoop<'a, T> {
         Ok(LoopSlice {
             bound: self,
             map: slice(&self.map)?,
-            energy: self.energy.as_ref().map(slice).transpose()?,
             coefficients: self.jacobian.as_ref().map(|j| slice(&j.coefficients)).transpose()?,
         })
     }
@@ -164,7 +159,6 @@ impl<'a, T: Number> BoundLoop<'a, T> {
 pub(crate) struct LoopSlice<'b, T: Number> {
     bound: &'b BoundLoop<'b, T>,
     map: BatchSlice<'b, T>,
-    energy: Option<BatchSlice<'b, T>>,
     coefficients: Option<BatchSlice<'b, T>>,
 }
 
@@ -183,6 +177,14 @@ impl<T: Number> LoopSlice<'_, T> {
 impl<T: Number> Map<Matrix<T>> for LoopSlice<'_, T> {
     fn apply(&self, x: &Matrix<T>) -> Matrix<T> {
         self.map.apply(x)
+    }
+
+    fn energy(&self, x: &Matrix<T>) -> Option<Vec<f64>> {
+        self.map.energy(x)
+    }
+
+    fn image_and_energy(&self, x: &Matrix<T>) -> (Matrix<T>, Option<Vec<f64>>) {
+        self.map.image_and_energy(x)
     }
 
     fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<Matrix<T>> + 'a>> {
@@ -219,10 +221,6 @@ impl<T: Number> Smooth<Matrix<T>> for LoopSlice<'_, T> {
         let product = BoundMap { map: product, operands, packed, rows: x.rows() };
         let slice = BatchSlice::new(product, (0..x.rows()).collect());
         Box::new(slice.unwrap_or_else(|error| panic!("the derivative of a traced update: {error}")))
-    }
-
-    fn energy(&self, x: &Matrix<T>) -> Option<Vec<f64>> {
-        Some(self.energy.as_ref()?.apply(x).numbers())
     }
 
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<Matrix<T>> + 'a>> {

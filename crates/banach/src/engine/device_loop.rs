@@ -24,14 +24,30 @@ impl<'a> DeviceLoop<'a> {
         Ok(DeviceLoop { programs, carried, failure: Failure::default() })
     }
 
-    fn run(&self, program: &Program, x: &Tensor<2>) -> Tensor<2> {
-        self.failure.or_nan(applied(program, x, &self.carried), x)
+    fn run(&self, x: &Tensor<2>) -> Result<Vec<Tensor<2>>, Error> {
+        let results = evaluate(&self.programs.map, point(x, &self.carried))?;
+        Ok(results.into_iter().map(Value::try_into_tensor).collect::<Result<_, _>>()?)
     }
 }
 
 impl Map<Tensor<2>> for DeviceLoop<'_> {
     fn apply(&self, x: &Tensor<2>) -> Tensor<2> {
-        self.run(&self.programs.map, x)
+        self.image_and_energy(x).0
+    }
+
+    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
+        self.image_and_energy(x).1
+    }
+
+    fn image_and_energy(&self, x: &Tensor<2>) -> (Tensor<2>, Option<Vec<f64>>) {
+        let (image, column) = match self.run(x) {
+            Ok(mut results) => (Ok(results.swap_remove(0)), results.pop()),
+            Err(error) => (Err(error), None),
+        };
+        let unknown = || vec![f64::NAN; x.dims()[0]];
+        let numbers = |column: Tensor<2>| column.into_data().iter::<f64>().collect();
+        let energies = self.programs.has_energy().then(|| column.map_or_else(unknown, numbers));
+        (self.failure.or_nan(image, x), energies)
     }
 }
 
@@ -46,11 +62,6 @@ impl Smooth<Tensor<2>> for DeviceLoop<'_> {
             let product = coefficients.and_then(|coefficients| applied(&jacobian.product, t, coefficients));
             self.failure.or_nan(product, t)
         })
-    }
-
-    fn energy(&self, x: &Tensor<2>) -> Option<Vec<f64>> {
-        let energy = self.programs.energy.as_ref()?;
-        Some(self.run(energy, x).into_data().iter::<f64>().collect())
     }
 }
 

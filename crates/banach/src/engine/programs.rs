@@ -8,10 +8,8 @@ use banach_program::{Builder, Hoisted, Program, Var, hoist, simplify};
 pub(crate) struct LoopPrograms {
     /// `q.. -> carried..`, which runs once.
     pub(crate) prologue: Program,
-    /// `(x, carried..) -> g`.
+    /// `(x, carried..) -> g`, with the energy of every row, a column, as a second result where g is a gradient step.
     pub(crate) map: Program,
-    /// `(x, carried..)` to a column with the energy of every row, where g is a gradient step.
-    pub(crate) energy: Option<Program>,
     pub(crate) jacobian: Option<JacobianPrograms>,
 }
 
@@ -26,7 +24,7 @@ pub(crate) struct JacobianPrograms {
 
 impl Bytes for LoopPrograms {
     fn bytes(&self) -> usize {
-        self.prologue.bytes() + self.map.bytes() + self.energy.bytes() + self.jacobian.bytes()
+        self.prologue.bytes() + self.map.bytes() + self.jacobian.bytes()
     }
 }
 
@@ -37,10 +35,36 @@ impl Bytes for JacobianPrograms {
 }
 
 impl LoopPrograms {
-    /// Splits a map `(x, q..) -> g` into what runs once and what runs in every step.
-    pub(crate) fn new(map: &Program) -> Self {
-        let Hoisted { prologue, body } = hoist(map, &[0]);
-        LoopPrograms { prologue, map: body, energy: None, jacobian: None }
+    /// Splits a map `(x, q..) -> g`, and its energy if there is one, into what runs once and what runs in every step.
+    pub(crate) fn new(map: &Program, energy: Option<&Program>) -> Self {
+        let Hoisted { prologue, body } = match energy {
+            None => hoist(map, &[0]),
+            Some(energy) => {
+                let mut builder = Builder::new();
+                let results = joined(&mut builder, map, Some(energy)).1;
+                hoist(&simplify(&builder.finish(results)), &[0])
+            }
+        };
+        LoopPrograms { prologue, map: body, jacobian: None }
+    }
+
+    /// Returns g alone, `(x, carried..) -> g`.
+    pub(crate) fn g(&self) -> Program {
+        if self.has_energy() { self.result(0) } else { self.map.clone() }
+    }
+
+    /// Returns the energy alone, `(x, carried..)` to a column, if there is one.
+    pub(crate) fn energy(&self) -> Option<Program> {
+        self.has_energy().then(|| self.result(1))
+    }
+
+    /// Returns whether the map has an energy.
+    pub(crate) fn has_energy(&self) -> bool {
+        self.map.outputs().len() > 1
+    }
+
+    fn result(&self, position: usize) -> Program {
+        simplify(&self.map.clone().with_outputs(&[position]))
     }
 
     /// Splits a map, its energy and the coefficients of its Jacobian, all of them programs of `(x, q..)`, as one program:
@@ -52,16 +76,22 @@ impl LoopPrograms {
         product: &Program,
     ) -> Self {
         let mut builder = Builder::new();
-        let inputs: Vec<Var> = map.input_types().map(|ty| builder.input(ty.clone())).collect();
-        let mut results = builder.inline(map, &inputs);
-        results.extend(energy.map(|energy| builder.inline(energy, &inputs)).into_iter().flatten());
+        let (inputs, mut results) = joined(&mut builder, map, energy);
         let first = results.len();
         results.extend(builder.inline(coefficients, &inputs));
         let all: Vec<usize> = (first..results.len()).collect();
         let Hoisted { prologue, body } = hoist(&simplify(&builder.finish(results)), &[0]);
         let select = |results: &[usize]| simplify(&body.clone().with_outputs(results));
         let jacobian = JacobianPrograms { coefficients: select(&all), product: product.clone() };
-        let energy = energy.map(|_| select(&[1]));
-        LoopPrograms { prologue, map: select(&[0]), energy, jacobian: Some(jacobian) }
+        let map = select(&(0..first).collect::<Vec<_>>());
+        LoopPrograms { prologue, map, jacobian: Some(jacobian) }
     }
+}
+
+/// Writes a map and its energy into one program. Returns their inputs and results.
+fn joined(builder: &mut Builder, map: &Program, energy: Option<&Program>) -> (Vec<Var>, Vec<Var>) {
+    let inputs: Vec<Var> = map.input_types().map(|ty| builder.input(ty.clone())).collect();
+    let mut results = builder.inline(map, &inputs);
+    results.extend(energy.map(|energy| builder.inline(energy, &inputs)).into_iter().flatten());
+    (inputs, results)
 }

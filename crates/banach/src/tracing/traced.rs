@@ -10,7 +10,6 @@ use crate::tracing::layout::{Layout, Packing};
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
 use banach_program::{Program, Tensors, Type, Value, trace};
-use banach_solve::FixedPointSolver;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -31,7 +30,7 @@ pub(crate) struct TracedUpdate {
 pub(crate) struct FlatUpdate {
     /// `(flat x, z, θ) -> flat g`.
     pub(crate) g: Program,
-    /// `(flat x, z, θ)` to a column with the energy of every row, where Newton's method can use it.
+    /// `(flat x, z, θ)` to a column with the energy of every row, where g is a gradient step.
     pub(crate) energy: Option<Program>,
 }
 
@@ -63,14 +62,10 @@ impl TracedUpdate {
         let on_host = |value: &Value| value.is_placeholder() || value.clone().detached().is_on_host();
         let engine = if states.iter().all(on_host) { config.engine } else { Engine::Device };
         let layout = Layout::of(&program, states.len(), engine)?;
-        let energy = if matches!(config.forward.solver, FixedPointSolver::Newton(_)) {
-            let traced = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
-                update.energy(x, z).map(Value::from).into_iter().collect()
-            })?;
-            (!traced.outputs().is_empty()).then(|| layout.column(&traced))
-        } else {
-            None
-        };
+        let energy = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
+            update.energy(x, z).map(Value::from).into_iter().collect()
+        })?;
+        let energy = (!energy.outputs().is_empty()).then(|| layout.column(&energy));
         let flat = FlatUpdate { g: layout.flattened(&program), energy };
         let (packing, compared) = (Arc::new(layout.packing()), Mutex::default());
         Ok((TracedUpdate { program, packing, compared }, flat))

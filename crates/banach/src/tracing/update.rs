@@ -25,7 +25,7 @@ pub trait Update {
     /// Applies g once.
     fn update(&self, x: Self::State, z: Self::Input) -> Self::State;
 
-    /// Returns the energy of every row, `[batch]`, if g is a gradient step on an energy: Newton's line search descends it.
+    /// Returns the energy of every row, `[batch]`, if g is a gradient step on an energy: solvers descend it.
     /// Returns None for other updates.
     fn energy(&self, _x: Self::State, _z: Self::Input) -> Option<Tensor<1>> {
         None

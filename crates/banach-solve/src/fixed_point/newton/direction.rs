@@ -1,10 +1,10 @@
 //! Newton directions, by inner linear solves.
 
-use crate::active_map::{ActiveMap, check_shape};
+use crate::active_map::check_shape;
 use crate::ledger::Ledger;
-use crate::linear::{ConjugateDirections, Curvature, LinearSystem, corrections, factorized};
+use crate::linear::{LinearSystem, corrections, factorized};
 use crate::settings::StoppingRules;
-use crate::state::rows::{entries_at, normalized_rows, select_rows};
+use crate::state::rows::select_rows;
 use crate::{Budget, Error, Gmres, Iterate, Map, Norm, Outcome, Rows, Tolerance, Unobserved};
 
 /// Tolerance and budget of the inner solve of `(I - J) d = g(x) - x`.
@@ -14,53 +14,6 @@ pub(super) struct InnerLimits {
     pub(super) tolerances: Vec<f64>,
     /// The most applications of the derivative.
     pub(super) inner: usize,
-}
-
-/// Truncated conjugate gradients for symmetric `J`: a direction of descent of the energy.
-///
-/// A row stops when its residual meets the tolerance. At negative curvature it returns the current CG iterate
-/// (on the first iteration, the residual `g(x) - x`).
-pub(super) fn truncated_conjugate_gradients<R: Rows>(
-    derivative: &dyn Map<R>,
-    iterate: &Iterate<'_, R>,
-    limits: &InnerLimits,
-    ledger: &mut Ledger<R>,
-) -> Result<R, Error> {
-    let start = normalized_rows(iterate.difference(), iterate.residuals, iterate.active);
-    let mut active_map = ActiveMap::new(derivative);
-    let mut state = ConjugateDirections::new(start, vec![1.0; iterate.active.len()]);
-    let mut found = iterate.difference().clone();
-    // `state` and `active_map` hold the rows of `left` alone; `open` and `moved` hold all rows.
-    let mut left: Vec<usize> = (0..iterate.active.len()).collect();
-    let mut open = iterate.active.to_vec();
-    let mut moved = vec![false; open.len()];
-    for _ in 0..limits.inner {
-        if !open.contains(&true) {
-            break;
-        }
-        if let Some(keep) = active_map.narrow(&left, &entries_at(&open, &left)) {
-            found.put(&left, &select_rows(&entries_at(&moved, &left), &state.point, &found.gather(&left)));
-            state.narrow(&keep);
-            left = entries_at(&left, &keep);
-        }
-        let active = entries_at(&open, &left);
-        let p = state.direction(&active);
-        let image = active_map.image(&p)?;
-        ledger.derivative_applications += 1;
-        for (position, curvature) in state.step(&active, &p.minus(&image)).into_iter().enumerate() {
-            let row = left[position];
-            match curvature {
-                Curvature::Inactive => {}
-                Curvature::Positive => {
-                    moved[row] = true;
-                    open[row] = state.lengths()[position] > limits.tolerances[row];
-                }
-                Curvature::NotPositive | Curvature::NonFinite => open[row] = false,
-            }
-        }
-    }
-    found.put(&left, &select_rows(&entries_at(&moved, &left), &state.point, &found.gather(&left)));
-    Ok(select_rows(&moved, &found.scaled(iterate.residuals), iterate.difference()))
 }
 
 /// GMRES for general `J`: a direction of descent of the linearized residual.

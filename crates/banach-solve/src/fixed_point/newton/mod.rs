@@ -2,18 +2,21 @@
 
 mod direction;
 pub(crate) mod forcing;
+mod memory;
+mod region;
 mod search;
 
-use crate::active_map::{ActiveSmoothMap, check_shape};
+use crate::active_map::ActiveSmoothMap;
+use crate::descent::EnergyEvidence;
 use crate::ledger::Ledger;
 use crate::settings::StoppingRules;
 use crate::state::rows::{entries_at, select_rows};
 use crate::{Error, Iterate, Observe, Rows, Smooth, Solution};
-use direction::{
-    InnerLimits, dense_direction, dense_direction_in, gmres_direction, truncated_conjugate_gradients,
-};
-use forcing::{Forcing, ForcingTerm};
-use search::{Energies, SearchResult, search_residuals};
+use direction::{InnerLimits, dense_direction, dense_direction_in, gmres_direction};
+use forcing::Forcing;
+use memory::Memory;
+use region::descend;
+use search::{SearchResult, search_residuals};
 use serde::{Deserialize, Serialize};
 
 /// The widest rows that change to elimination where GMRES fails: `n` applications a step, and `⅔ n³`
@@ -23,41 +26,42 @@ const ELIMINATION_WIDTH: usize = 256;
 /// The step length at or below which the inexact directions of a row have failed.
 const FAILED_LENGTH: f64 = 1.0 / 64.0;
 
-/// The evaluations of a step beside its line search: energies of the start (3), of a plain step (1), and the
-/// next iterate (1).
+/// The evaluations of a step beside its search: two energies and an application at the start, a plain step, and
+/// the next iterate.
 const RESERVE: usize = 5;
 
 /// Newton's method, truncated and safeguarded: every row steps to `x + t d` with `(I - J) d ≈ g(x) - x`.
 ///
 /// **When.** Plain iteration needs thousands of steps, as on energies with flat directions, and the map has a
-/// derivative. **Cost.** A step is one evaluation, up to `inner` applications of the derivative and a few
-/// evaluations of the energy, with five states of memory; without an energy as many states as applications.
-/// **Needs.** A [`Smooth`] map, given to [`fixed_point_smooth`](crate::fixed_point_smooth); with an energy,
-/// `g` may have kinks.
+/// derivative. **Cost.** A step is one evaluation and up to `inner` applications of the derivative, with eight
+/// states of memory; without an energy as many states as applications. **Needs.** A [`Smooth`] map, given to
+/// [`fixed_point_smooth`](crate::fixed_point_smooth); with an energy, `g` may have kinks.
 ///
 /// The equation for `d` is solved up to a fraction of its right-hand side ([`Forcing`]), more accurately near
 /// the solution.
 ///
-/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, by conjugate gradients. At
-///   negative curvature the direction is the current CG iterate (on the first iteration, the residual
-///   `g(x) - x`; algorithm 7.1 of the reference). Then `t` is halved until
-///   `f(x + t d) <= f(x) + 10⁻⁴ t ⟨∇f(x), d⟩`, a condition relaxed by the rounding error of `f` for the full
-///   step.
+/// - With an energy `f`, so that `g(x) = x - γ ∇f(x)` and `J` is symmetric, each row minimizes the model
+///   `f + ⟨∇f, d⟩ + ½ ⟨d, H d⟩` with `γ H = I - J` within a trust region, by conjugate gradients that follow
+///   negative curvature to its boundary (algorithms 4.1 and 7.2 of the reference). A step is accepted if `f`
+///   falls by a fraction of the predicted decrease. The first radius is `‖∇f‖ / ‖H‖`, so that no step depends
+///   on γ. A row that meets the tolerance continues while a step lowers `f` by more than
+///   `tolerance.relative / 100` of the whole descent, and has converged however it ends.
 /// - Without, by GMRES; then `t` is halved until `‖g - x‖` has fallen by the fraction `10⁻⁴ t`. A row of
 ///   width at most 256 whose step is cut to 1/64 or less restarts from its start with elimination, as with
 ///   [`Dense`](NewtonInner::Dense), where `I - J` is regular: inexact directions have failed there.
-/// - With [`Dense`](NewtonInner::Dense), exactly in both cases: `n` applications to the unit vectors, and
-///   elimination in double precision on the host. A row in which `I - J` is singular ends as
-///   [`Singular`](crate::Outcome::Singular) with its best iterate.
+/// - With [`Dense`](NewtonInner::Dense), exactly: `n` applications to the unit vectors, and elimination in
+///   double precision on the host. A row in which `I - J` is singular ends as
+///   [`Singular`](crate::Outcome::Singular) with its best iterate. With an energy it takes a step within its
+///   trust region instead, as does a row whose exact step does not lower `f`.
 ///
-/// A row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. Without further
-/// progress it ends as [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
+/// Without an energy, a row in which `backtracks` halvings do not suffice takes the plain step `g(x)`. Without
+/// further progress it ends as [`Stalled`](crate::Outcome::Stalled) when patience ends, like any other row.
 ///
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`inner`](Self::inner) | `krylov`, 50 | [`NewtonInner`] | the solver of the equation of a step |
 /// | [`forcing`](Self::forcing) | `root` | [`Forcing`] | its tolerance, unless it is dense |
-/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | the most halvings of a step |
+/// | [`backtracks`](Self::backtracks) | `20` | `>= 0` | the most halvings of a step, without an energy |
 ///
 /// ```
 /// use banach_solve::{FixedPointSolver, Map, Newton, Settings, Smooth, fixed_point_smooth};
@@ -77,10 +81,6 @@ const RESERVE: usize = 5;
 ///         let slope = x.clone().sin().neg();
 ///         Box::new(move |t: &Tensor<2>| slope.clone() * t.clone())
 ///     }
-///
-///     fn energy(&self, _: &Tensor<2>) -> Option<Vec<f64>> {
-///         None
-///     }
 /// }
 ///
 /// let settings = Settings::new(FixedPointSolver::Newton(Newton::default()));
@@ -90,7 +90,7 @@ const RESERVE: usize = 5;
 /// # Ok::<(), banach_solve::Error>(())
 /// ```
 ///
-/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 7.1 and 11.2.
+/// Reference: J. Nocedal and S. Wright, Numerical Optimization (2006), sections 4.1, 7.1 and 11.2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Newton {
@@ -156,6 +156,7 @@ impl Newton {
             }
             NewtonInner::Dense { .. } => x0.width(),
         };
+        let elimination = matches!(self.inner, NewtonInner::Dense { .. });
         let mut ledger = Ledger::new(x0, rules);
         let mut active_map = ActiveSmoothMap::new(map);
         let mut x = x0.clone();
@@ -163,14 +164,17 @@ impl Newton {
         let mut memory: Option<Memory<R>> = None;
         let mut step = 0;
         while !ledger.finished() {
-            let gx = image.take().unwrap_or_else(|| {
-                ledger.evaluated(x.rows());
-                active_map.map().apply(&x)
-            });
-            check_shape(&gx, &x)?;
+            let (gx, mut energies) = match image.take() {
+                Some(gx) => (gx, memory.as_ref().and_then(Memory::energies)),
+                None => active_map.image_and_energy(&x, &mut ledger)?,
+            };
             let (residuals, sizes) = gx.distances(&x);
+            let evidence = energies.as_ref().map(|energies| match &memory {
+                Some(memory) => memory.evidence(rules, (&residuals, &sizes), x.precision()),
+                None => EnergyEvidence::at_start(energies.clone()),
+            });
             let (measured, sizes) = rules.tolerance.norm.measured((&gx, &x), &residuals, sizes);
-            ledger.record(|_| step, &x, &measured, &sizes);
+            ledger.record_descent(|_| step, &x, (&measured, &sizes), evidence.as_ref());
             ledger.report(step, &measured, observer);
             ledger.enforce();
             if ledger.remaining() < RESERVE + least {
@@ -185,11 +189,17 @@ impl Newton {
                 ledger.narrow(&keep);
                 (x, gx) = (x.gather(&keep), gx.gather(&keep));
                 (residuals, excess) = (entries_at(&residuals, &keep), entries_at(&excess, &keep));
+                energies = energies.map(|energies| entries_at(&energies, &keep));
                 memory = memory.map(|memory| memory.narrowed(&keep));
             }
             let active = ledger.actives().to_vec();
             let iterate = Iterate::new((&x, &gx), &residuals, &active, &excess);
-            let found = self.step(active_map.map(), &iterate, &mut memory, (rules, &mut ledger))?;
+            let mut known = match memory.take() {
+                Some(known) => known,
+                None => Memory::new(elimination, &active_map, &iterate, energies.as_deref(), &mut ledger)?,
+            };
+            let found = self.step(&active_map, &iterate, &mut known, (rules, &mut ledger))?;
+            memory = Some(known);
             x = ledger.freeze(found.next);
             image = found.image;
             step += 1;
@@ -200,49 +210,54 @@ impl Newton {
     /// Takes one step in every active row; the budget allows it.
     fn step<R: Rows>(
         &self,
-        map: &dyn Smooth<R>,
+        active_map: &ActiveSmoothMap<'_, R>,
         iterate: &Iterate<'_, R>,
-        memory: &mut Option<Memory<R>>,
+        memory: &mut Memory<R>,
         (rules, ledger): (StoppingRules, &mut Ledger<R>),
     ) -> Result<SearchResult<R>, Error> {
-        let available = ledger.remaining().saturating_sub(RESERVE);
-        let Memory { start, forcing, energies, dense } = match memory {
-            Some(memory) => memory,
-            None => {
-                let energies = Energies::at(map, iterate, ledger)?;
-                let forcing = iterate.residuals.iter().map(|residual| ForcingTerm::new(*residual)).collect();
-                let elimination = matches!(self.inner, NewtonInner::Dense { .. });
-                let (start, dense) = (iterate.x.clone(), vec![elimination; iterate.active.len()]);
-                memory.insert(Memory { start, forcing, energies, dense })
-            }
-        };
-        let derivative = map.derivative(iterate.x);
-        let direction = match self.inner {
-            NewtonInner::Dense { .. } => dense_direction(&*derivative, iterate, ledger)?,
+        let available = ledger.remaining().saturating_sub(RESERVE) / 2;
+        let Memory { start, forcing, trust, dense } = memory;
+        let limits = match self.inner {
             NewtonInner::Krylov { applications } => {
                 let terms = forcing.iter_mut().zip(iterate.residuals);
                 let tolerances = terms.map(|(term, residual)| term.next(self.forcing, *residual)).collect();
-                let limits = InnerLimits { tolerances, inner: applications.min(available / 2) };
-                match energies {
-                    Some(_) => truncated_conjugate_gradients(&*derivative, iterate, &limits, ledger)?,
-                    None => {
-                        let rows_by = |elimination: bool| -> Vec<bool> {
-                            let rows = dense.iter().zip(iterate.active);
-                            rows.map(|(dense, active)| *active && *dense == elimination).collect()
-                        };
-                        let (iterated, eliminated) = (rows_by(false), rows_by(true));
-                        let mut direction = iterate.difference().clone();
-                        if iterated.contains(&true) {
-                            direction =
-                                gmres_direction(&*derivative, &iterate.among(&iterated), &limits, ledger)?;
-                        }
-                        if eliminated.contains(&true) && ledger.remaining() >= iterate.x.width() + RESERVE {
-                            let given = (iterate, &direction);
-                            direction = dense_direction_in(&eliminated, &*derivative, given, rules, ledger)?;
-                        }
-                        direction
-                    }
+                InnerLimits { tolerances, inner: applications.min(available) }
+            }
+            NewtonInner::Dense { .. } => {
+                let tolerances = vec![iterate.x.precision(); iterate.active.len()];
+                InnerLimits { tolerances, inner: (2 * iterate.x.width()).min(available) }
+            }
+        };
+        let derivative = active_map.map().derivative(iterate.x);
+        if let Some(trust) = trust {
+            let exact = |row: usize| dense[row] && iterate.active[row] && trust[row].accepted();
+            let exact: Vec<bool> = (0..trust.len()).map(exact).collect();
+            let affordable = ledger.remaining() >= iterate.x.width() + 2;
+            let step = if affordable && exact.contains(&true) {
+                let none = iterate.x.zeros();
+                Some(dense_direction_in(&exact, &*derivative, (iterate, &none), rules, ledger)?)
+            } else {
+                None
+            };
+            return descend((active_map, &*derivative), iterate, (trust, step), &limits, ledger);
+        }
+        let direction = match self.inner {
+            NewtonInner::Dense { .. } => dense_direction(&*derivative, iterate, ledger)?,
+            NewtonInner::Krylov { .. } => {
+                let rows_by = |elimination: bool| -> Vec<bool> {
+                    let rows = dense.iter().zip(iterate.active);
+                    rows.map(|(dense, active)| *active && *dense == elimination).collect()
+                };
+                let (iterated, eliminated) = (rows_by(false), rows_by(true));
+                let mut direction = iterate.difference().clone();
+                if iterated.contains(&true) {
+                    direction = gmres_direction(&*derivative, &iterate.among(&iterated), &limits, ledger)?;
                 }
+                if eliminated.contains(&true) && ledger.remaining() >= iterate.x.width() + RESERVE {
+                    let given = (iterate, &direction);
+                    direction = dense_direction_in(&eliminated, &*derivative, given, rules, ledger)?;
+                }
+                direction
             }
         };
         if ledger.finished() {
@@ -252,10 +267,7 @@ impl Newton {
         let iterate = &iterate.among(&active);
         // Reserves a plain step after the search, and the evaluation of the next iterate.
         let trials = ledger.remaining().saturating_sub(2).min(self.backtracks.saturating_add(1));
-        if let Some(energies) = energies {
-            return energies.search(map, iterate, &direction, trials, ledger);
-        }
-        let (mut found, lengths) = search_residuals(map, iterate, &direction, trials, ledger)?;
+        let (mut found, lengths) = search_residuals(active_map.map(), iterate, &direction, trials, ledger)?;
         // A row whose inexact directions have failed restarts with a dense J.
         let mut restarted = vec![false; active.len()];
         for row in 0..active.len() {
@@ -267,27 +279,5 @@ impl Newton {
             found = SearchResult { next: select_rows(&restarted, start, &found.next), image: None };
         }
         Ok(found)
-    }
-}
-
-/// The memory of [`Newton`].
-#[derive(Debug)]
-struct Memory<R> {
-    /// The start.
-    start: R,
-    /// The forcing terms of each row.
-    forcing: Vec<ForcingTerm>,
-    /// The energies at the current iterate, if the map has an energy.
-    energies: Option<Energies>,
-    /// Rows that have changed to elimination.
-    dense: Vec<bool>,
-}
-
-impl<R: Rows> Memory<R> {
-    /// The memory of the rows at these positions.
-    fn narrowed(self, keep: &[usize]) -> Self {
-        let energies = self.energies.map(|energies| energies.narrowed(keep));
-        let (forcing, dense) = (entries_at(&self.forcing, keep), entries_at(&self.dense, keep));
-        Self { start: self.start.gather(keep), forcing, energies, dense }
     }
 }

@@ -22,7 +22,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 /// The accuracy of the radius and the norm of J.
-const SPECTRUM: Arnoldi = Arnoldi { space: 24, applications: 300, tolerance: 1e-3 };
+pub(super) const SPECTRUM: Arnoldi = Arnoldi { space: 24, applications: 300, tolerance: 1e-3 };
 /// The accuracy of norms whose applications are two solves, or two derivatives of g.
 const COARSE: Arnoldi = Arnoldi { space: 12, applications: 60, tolerance: 1e-2 };
 /// The norm of J up to which the Neumann bound suffices.
@@ -69,6 +69,12 @@ pub(super) fn certificate(
     }
     let at = DiagnosedPoint::new(fix, config, point)?;
     at.spectrum(&mut rows)?;
+    if fix.energy.is_some() {
+        let norms: Vec<f64> = rows.iter().map(|row| row.norm).collect();
+        let start = Value::from(call.x0.clone()).in_precision(at.x.dtype().into()).try_into_tensor()?;
+        let ground = at.ground(&start, &norms)?;
+        rows.iter_mut().zip(ground).for_each(|(row, ground)| row.ground = Some(ground));
+    }
     // I - J is known up to the rounding of J: the relative error of its inverse is that rounding times the norm of the inverse.
     let rounding = 16.0 * at.x.precision();
     rows.iter_mut().for_each(|row| row.resolvent *= 1.0 + rounding * row.resolvent);
@@ -97,6 +103,7 @@ const NOTHING: RowCertificate = RowCertificate {
     norm: f64::NAN,
     resolvent: f64::NAN,
     bound_method: BoundMethod::Measured,
+    ground: None,
     state_error: f64::NAN,
     adjoint_outcome: Outcome::NonFinite,
     adjoint_residual: f64::NAN,
@@ -113,17 +120,17 @@ fn unmeasured(solution: &Solution<Tensor<2>>, sizes: &[f64], row: usize) -> RowC
 }
 
 /// A point `(x, q..)` with J there, in double precision if the update supports it.
-struct DiagnosedPoint<'a> {
+pub(super) struct DiagnosedPoint<'a> {
     /// The fixed point with the settings of the layer.
     fix: &'a FixedPointOp,
     /// The point in the precision of the layer.
     stated: Vec<Value>,
     /// The fixed point solved as exactly as the precision allows.
-    exact: FixedPointOp,
+    pub(super) exact: FixedPointOp,
     point: Vec<Value>,
-    x: Tensor<2>,
-    coefficients: Vec<Value>,
-    resolvent: Arc<Resolvent>,
+    pub(super) x: Tensor<2>,
+    pub(super) coefficients: Vec<Value>,
+    pub(super) resolvent: Arc<Resolvent>,
     transposed: Arc<Resolvent>,
     precise: Settings<LinearSolver>,
 }
@@ -233,7 +240,7 @@ impl<'a> DiagnosedPoint<'a> {
     }
 
     /// Returns the point with another x.
-    fn at(&self, x: &Tensor<2>) -> Vec<Value> {
+    pub(super) fn at(&self, x: &Tensor<2>) -> Vec<Value> {
         point(x, &self.point[1..])
     }
 

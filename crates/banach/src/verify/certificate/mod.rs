@@ -43,11 +43,12 @@
 //! half of δ₁, else the row is not [`trusted`](RowCertificate::trusted) (L. Kantorovich's condition, in the numbers of it that
 //! can be had).
 
+mod ground;
 mod measure;
 mod numbers;
 mod words;
 
-pub use numbers::{BoundMethod, Certificate, RowCertificate};
+pub use numbers::{BoundMethod, Certificate, Ground, RowCertificate};
 
 use crate::error::Error;
 use crate::layer::call::Call;

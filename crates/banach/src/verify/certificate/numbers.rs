@@ -51,6 +51,8 @@ pub struct RowCertificate {
     pub resolvent: f64,
     /// How the resolvent's norm was found.
     pub bound_method: BoundMethod,
+    /// What the energy is like at x̂, where g is the gradient step of one.
+    pub ground: Option<Ground>,
     /// How far x̂ is from the fixed point at most, where the row is trusted.
     pub state_error: f64,
     /// How the adjoint solve ended.
@@ -72,6 +74,19 @@ pub enum BoundMethod {
     Neumann,
     /// Measured, one solve an application.
     Measured,
+}
+
+/// What the energy of a row is like at x̂, by its curvatures there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ground {
+    /// It curves down in no direction, and up in at least one.
+    Minimum,
+    /// It curves down in some direction.
+    Saddle,
+    /// Its largest curvature is less than a thousandth of that at the start, or is lost in rounding: units are saturated, as a
+    /// rule, and the energy may be lower elsewhere.
+    Plateau,
 }
 
 impl RowCertificate {

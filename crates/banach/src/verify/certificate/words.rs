@@ -1,6 +1,6 @@
 //! A certificate in words, with advice.
 
-use super::numbers::{BoundMethod, Certificate, RowCertificate};
+use super::numbers::{BoundMethod, Certificate, Ground, RowCertificate};
 use banach_solve::Outcome;
 
 /// The least error that is mentioned.
@@ -50,7 +50,17 @@ impl Certificate {
              point is not isolated, or about to vanish.",
         );
         say(
-            such(|row| row.radius - row.radius_uncertainty > 1.0),
+            such(|row| row.ground == Some(Ground::Saddle)),
+            "the energy curves down in some direction, so x̂ is a saddle and no minimum; use Newton, which follows that direction, or \
+             start elsewhere.",
+        );
+        say(
+            such(|row| row.ground == Some(Ground::Plateau)),
+            "the energy is flat, so x̂ may lie on a plateau (saturated units) from which almost nothing flows back; start nearer, use \
+             Newton, or add a small quadratic term to the energy.",
+        );
+        say(
+            such(|row| row.radius - row.radius_uncertainty > 1.0 && row.ground != Some(Ground::Saddle)),
             "the update expands (its spectral radius is above 1), so plain iteration and the Neumann series cannot converge; \
              Anderson or Newton forward and GMRES backward can, and the gradient is that of the point they found.",
         );
