@@ -122,7 +122,13 @@ impl Picture {
     /// as the format holds them.
     pub(crate) fn encoded(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let refused = |error: image::ImageError| {
-            Error::write(path, error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+            let kind = if self.colours() == 1 { "gray" } else { "colour" };
+            let alpha = if self.colour.has_alpha() { " and transparency" } else { "" };
+            Error::Setting {
+                found: format!("{} bits of {kind}{alpha} for {}", self.bits(), path.display()),
+                expected: format!("a format that holds them ({})", one_line(&error)),
+                advice: "name a file that ends in png with --out".into(),
+            }
         };
         let mut bytes = Vec::new();
         match ImageFormat::from_path(path).map_err(refused)? {
@@ -148,6 +154,10 @@ impl Picture {
         let _ = self.exif.clone().map(|exif| encoder.set_exif_metadata(exif));
         encoder.write_image(&self.samples, self.width as u32, self.height as u32, self.colour.into())
     }
+}
+
+fn one_line(error: &image::ImageError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the name of a file ends like that of an image.
