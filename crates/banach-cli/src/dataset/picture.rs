@@ -131,20 +131,17 @@ impl Picture {
             }
         };
         let mut bytes = Vec::new();
-        match ImageFormat::from_path(path).map_err(refused)? {
-            ImageFormat::Jpeg => self.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
-            ImageFormat::Pnm => {
-                let encoding = SampleEncoding::Binary;
-                let subtype = if self.colours() == 1 {
-                    PnmSubtype::Graymap(encoding)
-                } else {
-                    PnmSubtype::Pixmap(encoding)
-                };
-                self.encode(PnmEncoder::new(&mut bytes).with_subtype(subtype))
-            }
-            _ => self.encode(PngEncoder::new(&mut bytes)),
-        }
-        .map_err(refused)?;
+        let format = ImageFormat::from_path(path).map_err(refused)?;
+        let encoded = if format == ImageFormat::Jpeg {
+            self.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))
+        } else if format == ImageFormat::Pnm {
+            let (gray, encoding) = (self.colours() == 1, SampleEncoding::Binary);
+            let subtype = if gray { PnmSubtype::Graymap(encoding) } else { PnmSubtype::Pixmap(encoding) };
+            self.encode(PnmEncoder::new(&mut bytes).with_subtype(subtype))
+        } else {
+            self.encode(PngEncoder::new(&mut bytes))
+        };
+        encoded.map_err(refused)?;
         Ok(bytes)
     }
 
