@@ -122,23 +122,26 @@ impl Picture {
     /// as the format holds them.
     pub(crate) fn encoded(&self, path: &Path) -> Result<Vec<u8>, Error> {
         let refused = |error: image::ImageError| {
-            Error::write(path, error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+            let kind = if self.colours() == 1 { "gray" } else { "colour" };
+            let alpha = if self.colour.has_alpha() { " and transparency" } else { "" };
+            Error::Setting {
+                found: format!("{} bits of {kind}{alpha} for {}", self.bits(), path.display()),
+                expected: format!("a format that holds them ({})", one_line(&error)),
+                advice: "name a file that ends in png with --out".into(),
+            }
         };
         let mut bytes = Vec::new();
-        match ImageFormat::from_path(path).map_err(refused)? {
-            ImageFormat::Jpeg => self.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
-            ImageFormat::Pnm => {
-                let encoding = SampleEncoding::Binary;
-                let subtype = if self.colours() == 1 {
-                    PnmSubtype::Graymap(encoding)
-                } else {
-                    PnmSubtype::Pixmap(encoding)
-                };
-                self.encode(PnmEncoder::new(&mut bytes).with_subtype(subtype))
-            }
-            _ => self.encode(PngEncoder::new(&mut bytes)),
-        }
-        .map_err(refused)?;
+        let format = ImageFormat::from_path(path).map_err(refused)?;
+        let encoded = if format == ImageFormat::Jpeg {
+            self.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))
+        } else if format == ImageFormat::Pnm {
+            let (gray, encoding) = (self.colours() == 1, SampleEncoding::Binary);
+            let subtype = if gray { PnmSubtype::Graymap(encoding) } else { PnmSubtype::Pixmap(encoding) };
+            self.encode(PnmEncoder::new(&mut bytes).with_subtype(subtype))
+        } else {
+            self.encode(PngEncoder::new(&mut bytes))
+        };
+        encoded.map_err(refused)?;
         Ok(bytes)
     }
 
@@ -148,6 +151,10 @@ impl Picture {
         let _ = self.exif.clone().map(|exif| encoder.set_exif_metadata(exif));
         encoder.write_image(&self.samples, self.width as u32, self.height as u32, self.colour.into())
     }
+}
+
+fn one_line(error: &image::ImageError) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the name of a file ends like that of an image.

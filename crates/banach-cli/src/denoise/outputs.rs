@@ -2,6 +2,7 @@
 
 use crate::dataset::picture;
 use crate::error::Error;
+use image::ImageFormat;
 use std::path::{Path, PathBuf};
 
 /// The file of each input: `out` itself for a single input, where it is named like an image, or files in the folder `out`.
@@ -13,6 +14,14 @@ pub(crate) fn outputs(inputs: &[PathBuf], out: &Path, overwrite: bool) -> Result
     if is_file && inputs.len() > 1 {
         let found = format!("{} inputs for the one file {}", inputs.len(), out.display());
         return refused(found, "a folder for several inputs", "name a folder with --out");
+    }
+    if !is_file && !out.is_dir() && ImageFormat::from_path(out).is_ok() {
+        let found = format!("the output {}", out.display());
+        return refused(
+            found,
+            "a name that ends in png, jpg, pgm or ppm, or a folder",
+            "name one with --out",
+        );
     }
     let mut outputs: Vec<PathBuf> = Vec::new();
     for input in inputs {

@@ -245,7 +245,8 @@ fn images_of_every_kind_are_denoised_as_what_they_are() {
         &["several inputs that would be written to new/gray.png"],
     );
     refused(&stage, "denoise gray.png -o wide.jpg --sigma 300", &["from 0.1 to 255"]);
-    refused(&stage, "denoise wide.png -o wide.jpg", &["wide.jpg"]);
+    refused(&stage, "denoise wide.png -o wide.jpg", &["16 bits of colour for wide.jpg", "png"]);
+    refused(&stage, "denoise gray.png -o new.bmp", &["new.bmp", "png, jpg, pgm or ppm"]);
     refused(&stage, "denoise none.png -o new", &["none.png"]);
     std::fs::write(stage.path("broken.png"), &std::fs::read(stage.path("wide.png")).unwrap()[..900]).unwrap();
     refused(&stage, "denoise broken.png -o new", &["broken.png"]);

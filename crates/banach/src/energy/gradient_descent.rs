@@ -80,7 +80,9 @@ impl GradientDescentConfig {
         let device = energy.devices().first().cloned().unwrap_or_default();
         let rate = if self.learnable {
             let rate = Tensor::<1>::from_data([self.rate], &device);
-            Rate::Learnable(Param::from_tensor(rate.require_grad()))
+            // A module off the tape, such as one that is only evaluated, has no gradients.
+            let rate = if device.is_autodiff() { rate.require_grad() } else { rate };
+            Rate::Learnable(Param::from_tensor(rate))
         } else {
             Rate::Fixed(self.rate)
         };

@@ -100,6 +100,16 @@ fn the_rate_can_be_learned_and_moves_no_unconstrained_minimiser() {
     assert_close(&numbers(&layer.forward(z)), &expected, 1e-9, "x̂ = Q⁻¹ z");
 }
 
+#[test]
+fn a_module_off_the_tape_has_a_learnable_rate_too() {
+    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).with_max_steps(2000);
+    let step =
+        GradientDescentConfig::new(0.3).with_learnable_rate(true).init(Quadratic::new().valid()).unwrap();
+    let layer = config.init(step).unwrap();
+    let z = tensor(vec![1.0, 2.0], [1, 2]);
+    assert_close(&numbers(&layer.forward(z)), &[0.0, 2.0], 1e-9, "x̂ = Q⁻¹ z");
+}
+
 /// A learned energy: softplus of hidden units, with a quadratic that keeps it bounded below.
 #[derive(Module, Debug)]
 struct Learned {
