@@ -80,7 +80,7 @@ impl<R: Rows> Descent<R> {
         for row in (0..rows).filter(|row| extrapolated(*row)) {
             // After a start without a finite energy every step is accepted.
             let limit = last[row] + rounding(last[row], precision);
-            refused[row] = last[row].is_finite() && !(energies[row] <= limit);
+            refused[row] = last[row].is_finite() && (energies[row].is_nan() || energies[row] > limit);
             if refused[row] {
                 energies[row] = last[row];
             }

@@ -185,7 +185,6 @@ fn random_energies_end_in_minima() {
             counts[0] += 1;
             counts[1] += usize::from(solution.outcomes[row] == Outcome::Converged);
             if solution.outcomes[row] != Outcome::Converged {
-                println!("case {case} row {row}: {}", solution.explain());
                 continue;
             }
             let x = &found[row * width..][..width];
@@ -206,7 +205,6 @@ fn random_energies_end_in_minima() {
             }
         }
     }
-    println!("{} rows, {} converged", counts[0], counts[1]);
     assert!(100 * counts[1] >= 98 * counts[0], "{counts:?}");
 }
 

@@ -13,7 +13,7 @@ use crate::settings::StoppingRules;
 use crate::state::rows::{entries_at, select_rows};
 use crate::{Error, Iterate, Observe, Rows, Smooth, Solution};
 use direction::{InnerLimits, dense_direction, dense_direction_in, gmres_direction};
-use forcing::Forcing;
+use forcing::{Forcing, ForcingTerm};
 use memory::Memory;
 use region::descend;
 use search::{SearchResult, search_residuals};
@@ -207,6 +207,26 @@ impl Newton {
         Ok(ledger.close())
     }
 
+    /// The limits of an inner solve.
+    fn inner_limits<R: Rows>(
+        &self,
+        forcing: &mut [ForcingTerm],
+        iterate: &Iterate<'_, R>,
+        available: usize,
+    ) -> InnerLimits {
+        match self.inner {
+            NewtonInner::Krylov { applications } => {
+                let terms = forcing.iter_mut().zip(iterate.residuals);
+                let tolerances = terms.map(|(term, residual)| term.next(self.forcing, *residual)).collect();
+                InnerLimits { tolerances, inner: applications.min(available) }
+            }
+            NewtonInner::Dense { .. } => {
+                let tolerances = vec![iterate.x.precision(); iterate.active.len()];
+                InnerLimits { tolerances, inner: (2 * iterate.x.width()).min(available) }
+            }
+        }
+    }
+
     /// Takes one step in every active row; the budget allows it.
     fn step<R: Rows>(
         &self,
@@ -217,17 +237,7 @@ impl Newton {
     ) -> Result<SearchResult<R>, Error> {
         let available = ledger.remaining().saturating_sub(RESERVE) / 2;
         let Memory { start, forcing, trust, dense } = memory;
-        let limits = match self.inner {
-            NewtonInner::Krylov { applications } => {
-                let terms = forcing.iter_mut().zip(iterate.residuals);
-                let tolerances = terms.map(|(term, residual)| term.next(self.forcing, *residual)).collect();
-                InnerLimits { tolerances, inner: applications.min(available) }
-            }
-            NewtonInner::Dense { .. } => {
-                let tolerances = vec![iterate.x.precision(); iterate.active.len()];
-                InnerLimits { tolerances, inner: (2 * iterate.x.width()).min(available) }
-            }
-        };
+        let limits = self.inner_limits(forcing, iterate, available);
         let derivative = active_map.map().derivative(iterate.x);
         if let Some(trust) = trust {
             let exact = |row: usize| dense[row] && iterate.active[row] && trust[row].accepted();

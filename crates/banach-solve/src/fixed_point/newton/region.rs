@@ -246,24 +246,15 @@ fn truncated<R: Rows>(
         for (position, row) in left.iter().copied().enumerate() {
             let [curve, square, cross, reached, turned] =
                 [0, 1, 2, 3, 4].map(|k: usize| products[k][position]);
-            if !open[row] || !(curve.is_finite() && turned.is_finite() && square > 0.0) {
+            if !(open[row] && curve.is_finite() && turned.is_finite() && square > 0.0) {
                 open[row] = false;
                 continue;
             }
             largest[row] = largest[row].max((turned / square).sqrt());
             let radius = radii[row] / slopes[row];
-            // Curvature below the rounding error of the product counts as none.
-            let curved = curve > precision * square;
-            let whole = if curved { squares[row] / curve } else { f64::INFINITY };
-            along[position] = whole;
-            if reached + 2.0 * whole * cross + whole * whole * square >= radius * radius || !curved {
-                (bound[row], open[row]) = (true, false);
-                let room = (cross * cross + square * (radius * radius - reached)).max(0.0);
-                along[position] = (room.sqrt() - cross) / square;
-            }
-            if !along[position].is_finite() {
-                along[position] = 0.0;
-            }
+            let (length, outside) = length([curve, square, cross, reached], squares[row], radius, precision);
+            along[position] = length;
+            (bound[row], open[row]) = (bound[row] || outside, open[row] && !outside);
             predicted[row] += along[position] * (squares[row] - 0.5 * along[position] * curve);
         }
         let back: Vec<f64> = along.iter().map(|length| -length).collect();
@@ -286,4 +277,22 @@ fn truncated<R: Rows>(
     let scaled = |row: usize| if usable[row] { predicted[row] * slopes[row].powi(2) } else { 0.0 };
     let step = select_rows(&usable, &found.scaled(slopes), &found.zeros());
     Ok(Truncated { step, predicted: (0..rows).map(scaled).collect(), bound, largest })
+}
+
+/// The length of a step along a direction, to the minimum of the model there or to the boundary, and whether it ends at
+/// the boundary. The products are those of the direction with its image, with itself and with the step so far, and of
+/// the step so far with itself.
+fn length(
+    [curve, square, cross, reached]: [f64; 4],
+    remainder: f64,
+    radius: f64,
+    precision: f64,
+) -> (f64, bool) {
+    // Curvature below the rounding error of the product counts as none.
+    let curved = curve > precision * square;
+    let whole = if curved { remainder / curve } else { f64::INFINITY };
+    let outside = !curved || reached + 2.0 * whole * cross + whole * whole * square >= radius * radius;
+    let room = (cross * cross + square * (radius * radius - reached)).max(0.0);
+    let length = if outside { (room.sqrt() - cross) / square } else { whole };
+    (if length.is_finite() { length } else { 0.0 }, outside)
 }
