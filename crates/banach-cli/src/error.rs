@@ -33,6 +33,9 @@ pub(crate) enum Error {
     /// A checkpoint that cannot be read back.
     #[error("found a broken checkpoint at {}: {reason}; start again without --resume, or name another folder with --out", path.display())]
     BrokenCheckpoint { path: PathBuf, reason: String },
+    /// A trained network that cannot be used.
+    #[error("found no usable network at {}: {reason}; name the results folder of a `banach train denoise`, whose model.json describes best.bpk", path.display())]
+    Model { path: PathBuf, reason: String },
     /// To be continued with other settings than those of the run.
     #[error(
         "found {name} {found}, but the run in {} was made with {expected}; repeat its settings, or name another folder with --out", path.display()
@@ -73,6 +76,7 @@ impl Error {
             | Self::Output { .. }
             | Self::NoCheckpoint { .. }
             | Self::BrokenCheckpoint { .. }
+            | Self::Model { .. }
             | Self::OtherSettings { .. }
             | Self::OtherExamples { .. } => 2,
         }

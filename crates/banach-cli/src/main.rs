@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod dataset;
+mod denoise;
 mod device;
 mod error;
 mod experiments;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
     ended(match action {
         Action::Train { experiment } => experiment.run(),
         Action::Table { experiment: Table::Bibtex(arguments) } => experiments::bibtex::table(&arguments),
+        Action::Table { experiment: Table::Denoise(arguments) } => experiments::denoise::table(&arguments),
+        Action::Denoise(arguments) => denoise::denoise(&arguments),
         Action::Show { update } => show::show(&update),
         Action::Report { arguments } => page::report(&arguments),
         Action::Bench { task } => bench::bench(&task),

@@ -4,8 +4,9 @@ mod shell;
 mod train;
 
 use crate::bench::Bench;
+use crate::denoise::DenoiseArguments;
 use crate::error::Error;
-use crate::experiments::bibtex::TableArguments;
+use crate::experiments::{bibtex, denoise};
 use crate::page::ReportArguments;
 use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
@@ -21,6 +22,7 @@ Banach: differentiable fixed-point layers for Burn.
 
   banach train toy                  learn an optimisation problem three ways; needs no files, under a minute
   banach show cell --trace          solve a fixed point, and see the residual of every row fall
+  banach denoise IN.png -o OUT.png  remove the noise from a photograph
   banach train bibtex --data DIR    label documents with a fixed-point network
   banach bench cell                 time training steps
 
@@ -47,6 +49,8 @@ pub(crate) enum Action {
         #[command(subcommand)]
         experiment: Table,
     },
+    /// Remove the noise from images.
+    Denoise(DenoiseArguments),
     /// Write a run's results as one page that opens in any browser.
     Report {
         #[command(flatten)]
@@ -80,7 +84,9 @@ pub(crate) enum Action {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Table {
     /// Multi-label classification of Bibtex: mlp, feedforward, fpi-nn and fpi-gd.
-    Bibtex(TableArguments),
+    Bibtex(bibtex::TableArguments),
+    /// Denoising of photographs: feedforward, fpi-nn and fpi-gd.
+    Denoise(denoise::TableArguments),
 }
 
 impl Action {
@@ -90,6 +96,7 @@ impl Action {
             Self::Show { update } => update.without_trace(),
             Self::Train { .. }
             | Self::Table { .. }
+            | Self::Denoise(_)
             | Self::Report { .. }
             | Self::Bench { .. }
             | Self::Completions { .. }
@@ -232,15 +239,18 @@ mod tests {
             ("banach train bibtex --data d --label-units 100001", "expected a whole number from 1 to 100000"),
             ("banach train toy --epochs 18446744073709551615", "expected a whole number from 1 to 1000000"),
             ("banach show cell --max-steps 3", "found --max-steps without --trace; add --trace"),
-            ("banach train", "found no experiment, expected one of toy, bibtex; run `banach train --help`"),
-            ("banach train nothing", "found 'nothing', expected one of toy, bibtex"),
-            ("banach table", "found no experiment, expected one of bibtex"),
+            (
+                "banach train",
+                "found no experiment, expected one of toy, bibtex, denoise; run `banach train --help`",
+            ),
+            ("banach train nothing", "found 'nothing', expected one of toy, bibtex, denoise"),
+            ("banach table", "found no experiment, expected one of bibtex, denoise"),
             ("banach show", "found no update, expected one of bibtex, cell, conv"),
             ("banach bench", "found no benchmark, expected one of cell, conv, bibtex, memory, rows, solvers"),
             ("banach help nothing", "found 'nothing', expected one of train"),
             (
                 "banach foo",
-                "found 'foo', expected one of train, table, report, show, bench, completions, manual; run `banach --help`",
+                "found 'foo', expected one of train, table, denoise, report, show, bench, completions, manual; run `banach --help`",
             ),
             ("banach train toy --data d", "--data"),
             ("banach train bibtex --data d --dashboard --quiet", "--quiet"),
@@ -260,10 +270,10 @@ mod tests {
     }
 
     #[test]
-    fn the_welcome_names_four_commands_that_parse() {
+    fn the_welcome_names_five_commands_that_parse() {
         let lines = WELCOME.lines().filter_map(|line| line.strip_prefix("  "));
         let commands: Vec<&str> = lines.filter_map(|line| line.split("  ").next()).collect();
-        assert_eq!(commands.len(), 4);
+        assert_eq!(commands.len(), 5);
         for command in commands {
             assert!(parse_words(command).is_ok(), "{command}");
         }

@@ -24,6 +24,34 @@ pub(crate) fn dimension(text: &str) -> Result<usize, String> {
     up_to(2000, text)
 }
 
+/// Channels of a convolution.
+pub(crate) fn channels(text: &str) -> Result<usize, String> {
+    up_to(1024, text)
+}
+
+/// Convolutions in a row.
+pub(crate) fn convolutions(text: &str) -> Result<usize, String> {
+    up_to(20, text)
+}
+
+/// Pixels of a patch along each side: folding needs an even number.
+pub(crate) fn patch(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if (8..=1024).contains(&number) && number % 2 == 0 => Ok(number),
+        _ => Err(format!("found {text}, expected an even number from 8 to 1024")),
+    }
+}
+
+/// A bound of a gain.
+pub(crate) fn gain(text: &str) -> Result<f64, String> {
+    between(text, |number| (1e-3..=100.0).contains(&number), "a number from 1e-3 to 100, for example 0.9")
+}
+
+/// A standard deviation of noise on the scale of 0 to 255.
+pub(crate) fn deviation(text: &str) -> Result<f64, String> {
+    between(text, |number| (0.1..=255.0).contains(&number), "a number from 0.1 to 255, for example 25")
+}
+
 fn up_to(most: usize, text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),

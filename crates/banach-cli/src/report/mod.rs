@@ -6,4 +6,6 @@ pub(crate) mod folder;
 pub(crate) mod json;
 pub(crate) mod memory;
 pub(crate) mod plural;
+pub(crate) mod sample;
+pub(crate) mod sheet;
 pub(crate) mod table;

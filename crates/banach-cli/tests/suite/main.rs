@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod benchmarks;
+mod denoise;
 mod folders;
 mod interruption;
 mod mistakes;

@@ -25,10 +25,10 @@ use std::sync::Arc;
 
 /// A layer whose output is the fixed point `x̂ = g(x̂, z; θ)` of an [`Update`].
 ///
-/// Gradients are those of the implicit function theorem, so they depend on `x̂` alone; they reach z and every
-/// parameter of the update, in training and in eval mode, and memory does not grow with the number of iterations.
-/// The layer is a Burn module: put it anywhere in a network, several times if you like, save and load it with the
-/// rest. Programs are traced once for each set of shapes; clones share them, and the statistics.
+/// Gradients are those of the implicit function theorem. They depend on `x̂` only, reach z and every parameter of the update
+/// in training and in eval mode, and take memory that does not grow with the number of iterations. The layer is a Burn
+/// module: it may occur anywhere in a network, also several times, and is saved and loaded with it. Programs are traced once
+/// for each set of shapes; clones share the programs and the statistics.
 ///
 /// See the [crate's page](crate) for an example.
 #[derive(Module)]
@@ -42,11 +42,11 @@ pub struct FixedPoint<M: Module> {
 }
 
 impl FixedPointConfig {
-    /// The layer over a module.
+    /// Creates the layer of a module.
     ///
     /// # Errors
-    /// As [`validate`](Self::validate), and what is known of the module before its first call: [`Error::Quantized`] for
-    /// quantized parameters, [`Error::Program`] for parameters on more than one device.
+    /// As [`validate`](Self::validate); [`Error::Quantized`] for quantized parameters, [`Error::Program`] for parameters on
+    /// more than one device.
     pub fn init<M: Module + Update>(&self, update: M) -> Result<FixedPoint<M>, Error> {
         self.validate()?;
         Parameters::of_initialized(&update).validate()?;
@@ -59,31 +59,31 @@ impl<M: Module> FixedPoint<M> {
         FixedPoint { update, config, shared: Arc::default() }
     }
 
-    /// The module whose fixed point this is.
+    /// Returns the module of the update.
     pub fn update(&self) -> &M {
         &self.update
     }
 
-    /// The module alone.
+    /// Returns the module of the update without the layer.
     pub fn into_update(self) -> M {
         self.update
     }
 
-    /// How it solves.
+    /// Returns the settings.
     pub fn config(&self) -> &FixedPointConfig {
         &self.config
     }
 
-    /// The same parameters, solved in another way; statistics and programs start anew.
+    /// Replaces the settings, and resets the statistics and the programs.
     ///
     /// # Errors
-    /// [`Error::Solve`] for settings with no meaning.
+    /// [`Error::Solve`] for settings outside their range.
     pub fn with_config(self, config: FixedPointConfig) -> Result<Self, Error> {
         config.validate()?;
         Ok(FixedPoint::new(self.update, config))
     }
 
-    /// What this layer and its clones did since the last call of [`take_statistics`](Self::take_statistics).
+    /// Returns the counts of this layer and its clones since the last call of [`take_statistics`](Self::take_statistics).
     pub fn statistics(&self) -> Statistics {
         self.shared.journal.statistics().clone()
     }
@@ -93,17 +93,17 @@ impl<M: Module> FixedPoint<M> {
         std::mem::take(&mut *self.shared.journal.statistics())
     }
 
-    /// Forgets the traces of this layer and its clones: the next call traces the update again.
+    /// Drops the traces of this layer and its clones: the next call traces the update again.
     ///
-    /// A trace holds every number that the update reads from elsewhere, a plain field or a shared counter say, as it was at
-    /// the first call with these shapes. After such a number has changed, forget the traces; better, pass the number in as
+    /// Values that the update reads from elsewhere, such as a plain field or a shared counter, are constants of a trace, as
+    /// they were at the first call with these shapes. Drop the traces after such a value has changed, or pass the value in as
     /// a part of z.
     pub fn forget_traces(&self) {
         self.shared.traced.clear();
     }
 
-    /// An estimate of the bytes that the traces of this layer and its clones take, compiled programs and their workspaces
-    /// included; [`trace_memory`](crate::FixedPointConfig::trace_memory) bounds it.
+    /// Estimates the memory in bytes of the traces of this layer and its clones, with compiled programs and their workspaces.
+    /// [`trace_memory`](crate::FixedPointConfig::trace_memory) bounds it.
     pub fn trace_bytes(&self) -> usize {
         self.shared.traced.bytes()
     }
@@ -125,15 +125,15 @@ impl<M: Module, const D: usize, Z: Tensors> FixedPoint<UpdateFn<M, D, Z>> {
 }
 
 impl<M: Module + Update> FixedPoint<M> {
-    /// The fixed point from [`Update::start`]: the layer as a function, for training.
+    /// Returns the fixed point, solved from [`Update::start`].
     ///
     /// # Panics
-    /// Where [`solve`](Self::solve) gives an error.
+    /// If [`solve`](Self::solve) returns an error.
     pub fn forward(&self, z: M::Input) -> M::State {
         self.solve(z).unwrap_or_else(|error| panic!("{error}")).into_value()
     }
 
-    /// The fixed point from [`Update::start`], with its report.
+    /// Returns the fixed point, solved from [`Update::start`], with its report.
     ///
     /// # Errors
     /// An update that cannot be traced, a state that changes its shape, and, with [`OnFailure::Error`], rows that do
@@ -143,7 +143,7 @@ impl<M: Module + Update> FixedPoint<M> {
         self.solve_from(x0, z)
     }
 
-    /// The fixed point from a given start, with its report. No gradient reaches `x0`: x̂ does not depend on it.
+    /// Returns the fixed point, solved from a given start, with its report. x̂ does not depend on `x0`, which has no gradient.
     ///
     /// # Errors
     /// As [`solve`](Self::solve).
@@ -151,12 +151,13 @@ impl<M: Module + Update> FixedPoint<M> {
         self.solve_by(x0, z, None, None)
     }
 
-    /// The fixed point from the states cached for samples with these ids, one for each row of the batch, and from
-    /// [`Update::start`] where none is; caches x̂ and, once `backward` has run, the adjoints. See [`WarmStarts`].
+    /// Returns the fixed point, solved from the states cached for samples with these ids, one for each row of the batch, or
+    /// from [`Update::start`] for samples without one. Caches x̂ and, once `backward` has run, the adjoints. See
+    /// [`WarmStarts`].
     ///
     /// # Errors
-    /// As [`solve`](Self::solve); [`Error::Ids`] for another number of ids than rows, [`Error::Remembered`] where the
-    /// states cached have other shapes or another dtype, [`Error::Setting`] inside a trace.
+    /// As [`solve`](Self::solve); [`Error::Ids`] for another number of ids than rows, [`Error::Remembered`] if the
+    /// cached states have other shapes or another dtype, [`Error::Setting`] inside a trace.
     pub fn solve_warm(
         &self,
         z: M::Input,
@@ -219,7 +220,7 @@ impl<M: Module + Update> FixedPoint<M> {
         Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, report))
     }
 
-    /// The update as a program, for tensors like these.
+    /// Returns the traced program of the update for an input like z.
     ///
     /// # Errors
     /// An update that cannot be traced.

@@ -75,8 +75,11 @@ impl<M: Clone, const D: usize, Z> Clone for UpdateFn<M, D, Z> {
 
 impl<M: Debug, const D: usize, Z> Debug for UpdateFn<M, D, Z> {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let Self { module, row, closure: _ } = self;
-        formatter.debug_struct("UpdateFn").field("module", module).field("row", row).finish_non_exhaustive()
+        let Self { module, row, closure } = self;
+        // An objective recognizes another closure by its address.
+        let closure = Arc::as_ptr(closure).cast::<()>();
+        let mut update = formatter.debug_struct("UpdateFn");
+        update.field("module", module).field("row", row).field("closure", &closure).finish()
     }
 }
 

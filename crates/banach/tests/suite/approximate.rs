@@ -1,4 +1,4 @@
-//! Gradients other than the implicit one: what they are, when they are exact, and that nobody takes them for it.
+//! Gradients other than the implicit one: their values, and the reports that mark them as approximate.
 
 use crate::policies::{Slope, column, slopes, tight, zoo};
 use crate::reference::{assert_close, numbers};

@@ -1,4 +1,4 @@
-//! Are the tables of the book what the code does? They are rendered here and compared with `book/src/generated`.
+//! The tables of the book, rendered from the code and compared with `book/src/generated`.
 
 use crate::reference::{double, numbers};
 use crate::zoo::Named;

@@ -1,4 +1,4 @@
-//! Fixed points behind branches: rows whose untaken branch has an infinite slope have the right gradient.
+//! Fixed points behind branches, with an infinite slope in the branch that is not taken.
 
 use crate::reference::numbers;
 use crate::update;

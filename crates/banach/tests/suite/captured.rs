@@ -4,7 +4,7 @@ use crate::corners::{config, some};
 use crate::reference::{assert_close, numbers};
 use crate::update;
 use banach::solve::{FixedPointSolver, Picard, Tolerance};
-use banach::{FixedPoint, FixedPointConfig, Objective, Update};
+use banach::{FixedPoint, FixedPointConfig, Objective, Update, UpdateFn};
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
@@ -86,4 +86,19 @@ fn an_objective_notices_settings_of_a_layer_that_change() {
     let (rough, close) = (value(&network(0.1)), value(&network(1e-6)));
     assert!((close - 2.0).abs() < 1e-5 && (rough - 2.0).abs() > 1e-2, "{rough} and {close}");
     assert_eq!(value(&network(0.1)), rough);
+}
+
+#[test]
+fn an_objective_notices_another_closure_of_a_layer() {
+    type Layer = FixedPoint<UpdateFn<Linear, 2, Tensor<2>>>;
+    let device = Device::flex().autodiff();
+    let linear: Linear = LinearConfig::new(2, 2).init(&device);
+    let layer = |factor: f64| -> Layer {
+        let update = move |linear: &Linear, x, z: Tensor<2>| linear.forward(x) * 0.0 + z * factor;
+        FixedPoint::from_fn(linear.clone(), [2], update).unwrap()
+    };
+    let objective = Objective::new(|layer: &Layer, z: Tensor<2>| layer.forward(z).mean());
+    let value = |layer: &Layer| objective.value_and_gradient(layer, Tensor::ones([3, 2], &device)).unwrap().0;
+    let (one, three) = (layer(1.0), layer(3.0));
+    assert_eq!((value(&one), value(&three), value(&one)), (1.0, 3.0, 1.0));
 }

@@ -1,4 +1,4 @@
-//! Do certificates tell the truth? True errors lie below what is certified, and not absurdly far below.
+//! Certificates against true errors, which lie below the bounds, and not far below.
 
 use crate::reference::{double, numbers};
 use crate::update;

@@ -1,4 +1,4 @@
-//! Corners of a layer: every kind of input and state, empty batches, lost rows, odd starts.
+//! Corner cases of a layer: every kind of input and state, empty batches, failed rows, unusual starts.
 
 use crate::reference::{assert_close, numbers};
 use crate::update;

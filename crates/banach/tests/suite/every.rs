@@ -1,4 +1,4 @@
-//! Does every forward solver, with every adjoint solver, on every problem of the zoo, end as the tables of the book say?
+//! Every forward solver with every adjoint solver on every problem of the zoo, against the tables of the book.
 //!
 //! `solvers.md` and `adjoints.md` hold what is expected; here every pair of solvers meets every problem, and nothing that is
 //! said to have converged may be wrong.

@@ -1,4 +1,4 @@
-//! Fixed points, losses, gradients and forward derivatives computed elsewhere, to 1e-8.
+//! Fixed points, losses, gradients and forward derivatives computed independently, to 1e-8.
 
 use crate::reference::{Golden, assert_close, double, numbers};
 use crate::update;

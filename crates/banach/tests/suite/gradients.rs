@@ -1,4 +1,4 @@
-//! Gradients reach what they must, in every setting a network puts a layer into.
+//! Gradients of every setting in which a network uses a layer.
 
 use crate::reference::{assert_close, double, numbers};
 use crate::update;

@@ -1,4 +1,4 @@
-//! What may stand inside an update, and in how many threads: fields, choices, panics, noise, other layers.
+//! Contents of an update: fields, choices, panics, random numbers, other layers; and solves in several threads.
 
 use crate::corners::{AnyRank, Mixed, config, mixed_input, right, some, weight};
 use crate::reference::{assert_close, numbers, steadied};

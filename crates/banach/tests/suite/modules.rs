@@ -1,4 +1,4 @@
-//! Burn's own modules inside an update: gradients by every road.
+//! Gradients through Burn's own modules inside an update, by all methods.
 
 use crate::corners::{right, some};
 use crate::reference::steadied;

@@ -1,4 +1,4 @@
-//! Newton's method on the native engine: the same as on the device, in less work.
+//! Newton's method on the native engine: results of the device, in less work.
 
 use crate::engine::rows;
 use crate::reference::{assert_close, numbers, steadied};

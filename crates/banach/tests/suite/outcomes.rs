@@ -1,4 +1,4 @@
-//! What happens when it cannot work: rows that fail, updates that are none, settings without meaning.
+//! Outcomes of impossible work: rows that fail, updates that are no functions, settings outside their range.
 
 use crate::reference::{assert_close, double, numbers};
 use crate::update;

@@ -1,8 +1,8 @@
-//! What becomes of rows that fail, and of settings that do not go together?
+//! Failure policies, and settings that contradict each other.
 
 use crate::approximate::shine;
+use crate::logging::heard;
 use crate::reference::{assert_close, double, numbers};
-use crate::told::heard;
 use crate::update;
 use crate::zoo::Named;
 use banach::program::Value;

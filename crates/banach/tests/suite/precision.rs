@@ -1,4 +1,4 @@
-//! Solves begun in single precision end where those in double do, and take fewer steps there.
+//! Mixed precision: the results of double precision, in fewer steps of double precision.
 
 use crate::corners::{AnyRank, config, some, weight};
 use crate::inside::Nested;

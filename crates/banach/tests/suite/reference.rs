@@ -1,4 +1,4 @@
-//! How are reference values read and compared, and how is a closure made an update?
+//! Reference values and comparisons, and updates written as closures.
 
 use banach::program::Value;
 use burn::module::{Module, ModuleMapper, Param};

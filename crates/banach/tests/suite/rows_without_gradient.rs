@@ -1,4 +1,4 @@
-//! Rows that have no finite gradient, on the tape, inside programs and in an objective: they are named, and leave the others alone.
+//! Rows without a finite gradient, on the tape, inside programs and in an objective: reports, and the gradients of other rows.
 
 use crate::policies::{column, slopes, tight};
 use crate::reference::{assert_close, double, numbers};

@@ -1,4 +1,4 @@
-//! Starts that are learned: what their loss is, what it reaches, and that rows that failed teach nothing.
+//! Learned starts: the loss, the parameters it reaches, and failed rows.
 
 use crate::corners::{config, some, weight};
 use crate::reference::{assert_close, numbers};

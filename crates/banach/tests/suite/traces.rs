@@ -1,4 +1,4 @@
-//! Traces of a layer: how they are kept, printed and made of modules and numbers.
+//! Traces of a layer: cache, printed form, modules and numbers.
 
 use crate::corners::{config, some, weight};
 use crate::reference::{assert_close, numbers};

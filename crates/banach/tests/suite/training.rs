@@ -1,4 +1,4 @@
-//! Do clipping and Adam do what Burn's tensor operations do, in one pass?
+//! Gradient clipping and Adam, against Burn's tensor operations.
 
 use crate::reference::numbers;
 use banach::{AdamConfig, clip_gradients};

@@ -1,4 +1,4 @@
-//! What a trace cannot show: detached tensors, randomness, the mode, values from elsewhere. Refused, or right.
+//! Code that a trace does not record: detached tensors, random numbers, the mode. Refused, or correct.
 
 use crate::corners::{config, some, weight};
 use crate::reference::{assert_close, numbers};

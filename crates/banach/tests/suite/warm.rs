@@ -1,4 +1,4 @@
-//! Solves that are not the first: what is remembered of samples, what is not, and that no gradient depends on it.
+//! Warm starts: cached states and adjoints, and gradients that do not depend on them.
 
 use crate::corners::{config, some, weight};
 use crate::reference::{assert_close, numbers};

@@ -1,4 +1,4 @@
-//! Remembered starts where rows depend on one another, have several tensors, or are split over cores.
+//! Warm starts with dependent rows, several state tensors, or rows split over cores.
 
 use crate::corners::{config, some};
 use crate::reference::steadied;

@@ -4,6 +4,7 @@ use super::settings::Settings;
 use super::summary::BibtexReport;
 use crate::error::Error;
 use crate::options::LayerName;
+use crate::report::sample::{deviation, mean};
 use crate::report::table;
 use serde::{Deserialize, Serialize};
 
@@ -77,16 +78,6 @@ pub(crate) fn row(method: LayerName, runs: &[(LayerName, FinishedRun)]) -> Optio
     })
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
-}
-
-/// The standard deviation of a sample; 0 for a single value.
-fn deviation(values: &[f64]) -> f64 {
-    let squares: f64 = values.iter().map(|value| (value - mean(values)).powi(2)).sum();
-    if values.len() < 2 { 0.0 } else { (squares / (values.len() - 1) as f64).sqrt() }
-}
-
 const HEADER: [&str; 6] = ["method", "test F1", "test F1 at one half", "published", "seeds", "parameters"];
 
 /// The trained methods, then those that are only known from print.
@@ -147,11 +138,5 @@ mod tests {
         assert_eq!(cells(std::slice::from_ref(&row))[0][1..3], ["40.00", "30.00"]);
         row.seeds = 2;
         assert_eq!(cells(&[row])[0][1..3], ["40.00 ± 0.00", "30.00 ± 0.00"]);
-    }
-
-    #[test]
-    fn the_spread_is_that_of_a_sample() {
-        assert_eq!((mean(&[1.0, 3.0]), deviation(&[7.0])), (2.0, 0.0));
-        assert!((deviation(&[1.0, 3.0]) - 2.0_f64.sqrt()).abs() < 1e-12);
     }
 }

@@ -1,10 +1,14 @@
 //! The finished epochs of a run: which one is best, and when to stop.
 
-use crate::experiments::epoch;
+use super::settings::Settings;
+use crate::experiments::{checkpoint, epoch};
 use serde::{Deserialize, Serialize};
 
 /// A finished epoch.
 pub(crate) type Epoch = epoch::Epoch<Scores>;
+
+/// The finished epochs of a run, and the run that they belong to.
+pub(crate) type State = checkpoint::State<Settings, Scores>;
 
 /// F1 after an epoch, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,6 @@
 //! Multi-label classification of Bibtex.
 
 mod arguments;
-mod checkpoint;
 mod comparison;
 mod display;
 mod evaluation;

@@ -1,9 +1,8 @@
 //! A run on Bibtex, from its options to its report.
 
 use super::arguments::BibtexArguments;
-use super::checkpoint::{self, State};
 use super::display::Display;
-use super::history;
+use super::history::{self, State};
 use super::network::Network;
 use super::recipe::Recipe;
 use super::settings::{self, Settings};
@@ -13,6 +12,7 @@ use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
 use crate::device;
 use crate::error::Error;
+use crate::experiments::checkpoint;
 use crate::experiments::experiment::{Experiment, Finished, Plan};
 use crate::experiments::session::Session;
 use crate::report::folder::Contents;
@@ -80,7 +80,7 @@ impl Experiment for Bibtex {
         let folder = session.path(checkpoint::FOLDER);
         let mut parts = None;
         if self.resumes {
-            let earlier = checkpoint::load(&folder)?;
+            let earlier: State = checkpoint::load(&folder)?;
             earlier.check_same(&state, session.folder.path())?;
             enough(state.settings.epochs, earlier.epochs.len())?;
             parts = Some((earlier.epochs.len(), checkpoint::load_parts(&folder, &earlier)?));

@@ -6,6 +6,7 @@ use super::recipe::{Recipe, Shape};
 use crate::dataset::batches::Dropout;
 use crate::dataset::bibtex::VALIDATION_SHARE;
 use crate::error::Error;
+use crate::experiments::checkpoint::Repeatable;
 use crate::options::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
 use banach::FixedPointConfig;
 use banach::solve::Tolerance;
@@ -123,11 +124,13 @@ impl Settings {
         }
         config
     }
+}
 
+impl Repeatable for Settings {
     /// Refuses to continue a run that was started with other settings.
     ///
     /// The number of epochs may grow, and the data may have moved as long as they are the same.
-    pub(crate) fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
+    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
         let fields = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
         let (found, expected) = (fields(self), fields(earlier));
         // Another recipe changes many settings, and none of them was asked for.
@@ -143,6 +146,10 @@ impl Settings {
                 expected: bare(&expected[name]),
             }),
         }
+    }
+
+    fn averages(&self) -> bool {
+        self.averaging > 0.0
     }
 }
 

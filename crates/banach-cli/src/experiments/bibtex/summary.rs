@@ -1,7 +1,6 @@
 //! The report, the curves and the closing table of a run on Bibtex.
 
-use super::checkpoint::State;
-use super::history::{self, Epoch};
+use super::history::{self, Epoch, State};
 use super::settings::Settings;
 use crate::error::Error;
 use crate::experiments::epoch::{Work, written};

@@ -1,13 +1,14 @@
 //! The command `table bibtex`: every method trained with several seeds.
 
 use super::arguments::{BibtexArguments, Changes};
-use super::checkpoint;
 use super::comparison::{self, FinishedRun, Row};
+use super::history::Scores;
 use super::run::{Bibtex, FINISHED};
 use super::settings::{self, Settings};
 use crate::dataset::bibtex;
 use crate::device;
 use crate::error::Error;
+use crate::experiments::checkpoint::{self, Repeatable as _};
 use crate::experiments::experiment::Experiment;
 use crate::experiments::session::Session;
 use crate::options::numbers::count;
@@ -143,7 +144,7 @@ fn one(
             return Ok(finished);
         }
     }
-    run_arguments.resume = match checkpoint::load(&path.join(checkpoint::FOLDER)) {
+    run_arguments.resume = match checkpoint::load::<Settings, Scores>(&path.join(checkpoint::FOLDER)) {
         Err(Error::NoCheckpoint { .. }) => false,
         loaded => loaded.map(|_| true)?,
     };

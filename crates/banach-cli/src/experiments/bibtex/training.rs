@@ -3,10 +3,9 @@
 //! After every epoch the whole validation split chooses the threshold, the test split is scored for the report, and the
 //! best network is kept.
 
-use super::checkpoint::{self, Parts, State, Writer};
 use super::display::Display;
 use super::evaluation::F1Scores;
-use super::history::{self, Epoch, Scores};
+use super::history::{self, Epoch, Scores, State};
 use super::loss::GRADIENT_EPSILON;
 use super::network::Network;
 use super::settings::Settings;
@@ -14,6 +13,7 @@ use super::step;
 use super::weight_average::WeightAverage;
 use crate::dataset::batches::Batches;
 use crate::error::Error;
+use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::epoch::{Sums, Work};
 use crate::experiments::session::Session;
 use crate::report::file;

@@ -1,4 +1,4 @@
-//! States on the way to the solution, and their gradients.
+//! Iterates on the way to the solution, and their gradients.
 
 use crate::corners::config;
 use crate::reference::{assert_close, numbers};

@@ -1,4 +1,4 @@
-//! Dropout with one mask a solve.
+//! Dropout with one mask for each solve.
 
 use crate::corners::right;
 use crate::reference::{assert_close, numbers};

@@ -1,4 +1,4 @@
-//! Updates that contract: by construction, by initialisation, by penalty; and what goes with them.
+//! Updates that contract: by construction, by initialisation, by penalty.
 
 mod correction;
 mod dropout;

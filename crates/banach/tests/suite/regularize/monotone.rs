@@ -1,4 +1,4 @@
-//! Cells with a fixed point, however large their weights are.
+//! Cells with a fixed point for all weights.
 
 use crate::corners::right;
 use crate::reference::{assert_close, numbers};

@@ -1,4 +1,4 @@
-//! Penalties on the Jacobian: values against what is known, gradients against differences.
+//! Penalties on the Jacobian: values against closed forms, gradients against differences.
 
 use crate::corners::config;
 use crate::reference::{assert_close, numbers};

@@ -1,4 +1,4 @@
-//! Updates that start as contractions.
+//! Updates initialised as contractions.
 
 use crate::reference::{assert_close, numbers};
 use crate::regularize::{cell, largest_singular_value, noise, noisy};

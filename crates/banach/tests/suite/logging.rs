@@ -1,4 +1,4 @@
-//! What a layer says in the log of rows that fail, and how often.
+//! The log of failed rows.
 
 use crate::policies::{Slope, column, tight};
 use banach::solve::{FixedPointSolver, Picard};

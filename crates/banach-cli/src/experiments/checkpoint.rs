@@ -1,13 +1,13 @@
 //! Checkpoints: what a run needs to continue, complete or not there.
 
-use super::history::Epoch;
-use super::settings::Settings;
+use super::epoch::Epoch;
 use crate::error::Error;
 use crate::options::LayerName;
 use crate::report::file;
 use burn::optim::OptimizerRecord;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -17,13 +17,29 @@ pub(crate) const FOLDER: &str = "checkpoint";
 const STATE: &str = "state.json";
 const PARTS: [&str; 3] = ["model", "optimizer", "average"];
 
-/// The run that a checkpoint belongs to, and its finished epochs. The parts of the last one lie beside it.
+/// What a file of JSON holds, and a thread of its own may write.
+pub(crate) trait Recorded: Clone + Serialize + DeserializeOwned + Send + 'static {}
+
+impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Recorded for T {}
+
+/// The settings of an experiment, which a resumed run must repeat.
+pub(crate) trait Repeatable: Recorded {
+    /// Refuses to continue a run in `path` that was started with other settings.
+    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error>;
+
+    /// Whether a running mean of the weights is part of a checkpoint.
+    fn averages(&self) -> bool;
+}
+
+/// The run that a checkpoint belongs to, with its settings S, and its finished epochs, with their scores E. The parts of
+/// the last epoch lie beside the state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct State {
+#[serde(bound(deserialize = "S: DeserializeOwned, E: DeserializeOwned"))]
+pub(crate) struct State<S, E> {
     pub(crate) layer: LayerName,
     pub(crate) seed: u64,
-    pub(crate) settings: Settings,
-    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) settings: S,
+    pub(crate) epochs: Vec<Epoch<E>>,
 }
 
 /// What training continues from.
@@ -51,7 +67,11 @@ impl Writer {
     }
 
     /// Writes the parts, then the state that names them, then removes the parts before. Waits for the checkpoint before.
-    pub(crate) fn save(&mut self, state: &State, parts: Parts) -> Result<(), Error> {
+    pub(crate) fn save<S: Repeatable, E: Recorded>(
+        &mut self,
+        state: &State<S, E>,
+        parts: Parts,
+    ) -> Result<(), Error> {
         self.finish()?;
         let (folder, state) = (self.folder.clone(), state.clone());
         self.pending = Some(std::thread::spawn(move || write(&folder, &state, parts)));
@@ -68,7 +88,7 @@ impl Writer {
     }
 }
 
-fn write(folder: &Path, state: &State, parts: Parts) -> Result<(), Error> {
+fn write<S: Repeatable, E: Recorded>(folder: &Path, state: &State<S, E>, parts: Parts) -> Result<(), Error> {
     let epoch = state.epochs.len();
     let Parts { model, optimizer, average } = parts;
     let records =
@@ -93,26 +113,29 @@ fn part_path(folder: &Path, name: &str, epoch: usize) -> PathBuf {
 }
 
 /// Writes the state alone, which says whose the folder is before an epoch is finished.
-pub(crate) fn begin(folder: &Path, state: &State) -> Result<(), Error> {
+pub(crate) fn begin<S: Repeatable, E: Recorded>(folder: &Path, state: &State<S, E>) -> Result<(), Error> {
     file::write_json(&folder.join(STATE), state)
 }
 
 /// The state in `folder`, which names at least one finished epoch.
-pub(crate) fn load(folder: &Path) -> Result<State, Error> {
+pub(crate) fn load<S: Repeatable, E: Recorded>(folder: &Path) -> Result<State<S, E>, Error> {
     let path = folder.join(STATE);
     let none = || Error::NoCheckpoint { path: folder.to_path_buf() };
     if !path.is_file() {
         return Err(none());
     }
     let bytes = std::fs::read(&path).map_err(|error| broken(&path, error))?;
-    let state: State = serde_json::from_slice(&bytes).map_err(|error| broken(&path, error))?;
+    let state: State<S, E> = serde_json::from_slice(&bytes).map_err(|error| broken(&path, error))?;
     if state.epochs.is_empty() { Err(none()) } else { Ok(state) }
 }
 
 /// The parts of the last epoch of a state.
-pub(crate) fn load_parts(folder: &Path, state: &State) -> Result<Parts, Error> {
+pub(crate) fn load_parts<S: Repeatable, E: Recorded>(
+    folder: &Path,
+    state: &State<S, E>,
+) -> Result<Parts, Error> {
     let [model, optimizer, average] = PARTS.map(|name| part_path(folder, name, state.epochs.len()));
-    let averages = state.settings.averaging > 0.0;
+    let averages = state.settings.averages();
     Ok(Parts {
         model: read(&model, ModuleRecord::from_bytes)?,
         optimizer: read(&optimizer, OptimizerRecord::from_bytes)?,
@@ -129,9 +152,9 @@ fn broken(path: &Path, reason: impl ToString) -> Error {
     Error::BrokenCheckpoint { path: path.to_path_buf(), reason: reason.to_string().replace('\n', " ") }
 }
 
-impl State {
+impl<S: Repeatable, E: Recorded> State<S, E> {
     /// Refuses to continue this run with another layer, seed or settings.
-    pub(crate) fn check_same(&self, other: &State, folder: &Path) -> Result<(), Error> {
+    pub(crate) fn check_same(&self, other: &Self, folder: &Path) -> Result<(), Error> {
         let differ = |name: &str, found: String, expected: String| {
             Err(Error::OtherSettings { path: folder.to_path_buf(), name: name.into(), found, expected })
         };

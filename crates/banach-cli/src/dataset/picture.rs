@@ -1,0 +1,280 @@
+//! Image files: PNG, JPEG, PGM and PPM, of 8 or 16 bits, gray or in colour.
+
+use super::plane::Plane;
+use crate::error::Error;
+use image::codecs::jpeg::JpegEncoder;
+use image::codecs::png::PngEncoder;
+use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
+use image::{ColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, ImageResult};
+use std::path::{Path, PathBuf};
+
+/// What red, green and blue add to gray: ITU-R BT.601.
+pub(crate) const GRAY: [f32; 3] = [0.299, 0.587, 0.114];
+/// Endings of the files that are read and written.
+const ENDINGS: [&str; 6] = ["jpeg", "jpg", "pgm", "png", "pnm", "ppm"];
+/// The quality, of 100, of JPEG files that are written.
+const JPEG_QUALITY: u8 = 95;
+
+/// A decoded image file.
+#[derive(Clone, Debug)]
+pub(crate) struct Picture {
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    colour: ColorType,
+    /// Samples pixel by pixel, in the byte order of this machine.
+    samples: Vec<u8>,
+    /// The colour profile that the file embeds.
+    profile: Option<Vec<u8>>,
+    /// The Exif data that the file embeds.
+    exif: Option<Vec<u8>>,
+}
+
+/// Decodes an image file, whose format its first bytes tell.
+pub(crate) fn read(path: &Path) -> Result<Picture, Error> {
+    let refused = |reason: String| Error::Read {
+        path: path.to_path_buf(),
+        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        advice: "name whole PNG, JPEG, PGM or PPM files of 8 or 16 bits".into(),
+    };
+    let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
+    let mut reader = reader.map_err(|error| refused(error.to_string()))?;
+    // The memory of an image is the user's to spend.
+    reader.no_limits();
+    decode(reader)
+        .map_err(|error| refused(error.to_string()))?
+        .checked()
+        .map_err(|reason| refused(reason.into()))
+}
+
+fn decode(reader: ImageReader<std::io::BufReader<std::fs::File>>) -> ImageResult<Picture> {
+    let mut decoder = reader.into_decoder()?;
+    let (width, height) = decoder.dimensions();
+    // What describes the pixels may be broken without harm to them.
+    let (profile, exif) =
+        (decoder.icc_profile().unwrap_or_default(), decoder.exif_metadata().unwrap_or_default());
+    let (colour, mut samples) = (decoder.color_type(), vec![0; decoder.total_bytes() as usize]);
+    decoder.read_image(&mut samples)?;
+    Ok(Picture { width: width as usize, height: height as usize, colour, samples, profile, exif })
+}
+
+impl Picture {
+    fn checked(self) -> Result<Self, &'static str> {
+        if self.width == 0 || self.height == 0 {
+            return Err("an image without pixels");
+        }
+        if self.bits() > 16 { Err("samples of more than 16 bits") } else { Ok(self) }
+    }
+
+    /// Bits of a sample.
+    pub(crate) fn bits(&self) -> usize {
+        8 * usize::from(self.colour.bytes_per_pixel() / self.colour.channel_count())
+    }
+
+    fn most(&self) -> f32 {
+        if self.bits() == 8 { 255.0 } else { 65535.0 }
+    }
+
+    /// Channels without the transparency.
+    pub(crate) fn colours(&self) -> usize {
+        usize::from(self.colour.channel_count()) - usize::from(self.colour.has_alpha())
+    }
+
+    /// The gray level of every sample of a channel.
+    pub(crate) fn plane(&self, channel: usize) -> Plane {
+        let count = usize::from(self.colour.channel_count());
+        let most = self.most();
+        let values = if self.bits() == 8 {
+            self.samples.iter().skip(channel).step_by(count).map(|&sample| f32::from(sample) / most).collect()
+        } else {
+            let pairs = self.samples.chunks_exact(2).skip(channel).step_by(count);
+            pairs.map(|pair| f32::from(u16::from_ne_bytes([pair[0], pair[1]])) / most).collect()
+        };
+        Plane { width: self.width, height: self.height, values }
+    }
+
+    /// Replaces the samples of a channel by gray levels, rounded and clipped.
+    pub(crate) fn replace(&mut self, channel: usize, plane: &Plane) {
+        let (count, most, bits) = (usize::from(self.colour.channel_count()), self.most(), self.bits());
+        let sample = |level: &f32| (most * level.clamp(0.0, 1.0)).round();
+        if bits == 8 {
+            let samples = self.samples.iter_mut().skip(channel).step_by(count);
+            samples.zip(&plane.values).for_each(|(old, level)| *old = sample(level) as u8);
+        } else {
+            let pairs = self.samples.chunks_exact_mut(2).skip(channel).step_by(count);
+            let pairs = pairs.zip(&plane.values);
+            pairs.for_each(|(old, level)| old.copy_from_slice(&(sample(level) as u16).to_ne_bytes()));
+        }
+    }
+
+    /// The gray levels of the image, without its transparency.
+    pub(crate) fn gray(&self) -> Plane {
+        let first = self.plane(0);
+        if self.colours() == 1 {
+            return first;
+        }
+        let [red, green, blue] = [first, self.plane(1), self.plane(2)];
+        let levels = red.values.iter().zip(&green.values).zip(&blue.values);
+        let values = levels.map(|((r, g), b)| GRAY[0] * r + GRAY[1] * g + GRAY[2] * b).collect();
+        Plane { values, ..red }
+    }
+
+    /// The bytes of a file in the format that the ending of `path` names, with the colour profile and the Exif data, as far
+    /// as the format holds them.
+    pub(crate) fn encoded(&self, path: &Path) -> Result<Vec<u8>, Error> {
+        let refused = |error: image::ImageError| {
+            Error::write(path, error.to_string().split_whitespace().collect::<Vec<_>>().join(" "))
+        };
+        let mut bytes = Vec::new();
+        match ImageFormat::from_path(path).map_err(refused)? {
+            ImageFormat::Jpeg => self.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY)),
+            ImageFormat::Pnm => {
+                let encoding = SampleEncoding::Binary;
+                let subtype = if self.colours() == 1 {
+                    PnmSubtype::Graymap(encoding)
+                } else {
+                    PnmSubtype::Pixmap(encoding)
+                };
+                self.encode(PnmEncoder::new(&mut bytes).with_subtype(subtype))
+            }
+            _ => self.encode(PngEncoder::new(&mut bytes)),
+        }
+        .map_err(refused)?;
+        Ok(bytes)
+    }
+
+    fn encode(&self, mut encoder: impl ImageEncoder) -> ImageResult<()> {
+        // A format without room for them leaves them out.
+        let _ = self.profile.clone().map(|profile| encoder.set_icc_profile(profile));
+        let _ = self.exif.clone().map(|exif| encoder.set_exif_metadata(exif));
+        encoder.write_image(&self.samples, self.width as u32, self.height as u32, self.colour.into())
+    }
+}
+
+/// Whether the name of a file ends like that of an image.
+pub(crate) fn is_named(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
+/// The image files of a folder, by name.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let refused = |reason: String| Error::Read {
+        path: folder.to_path_buf(),
+        reason,
+        advice: "name a folder with PNG, JPEG, PGM or PPM files".into(),
+    };
+    let entries = std::fs::read_dir(folder).map_err(|error| refused(error.to_string()))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| refused(error.to_string()))?.path();
+        if is_named(&path) && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    if paths.is_empty() {
+        return Err(refused("a folder without images".into()));
+    }
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{GrayAlphaImage, ImageBuffer, LumaA, Rgb, RgbImage};
+
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn folder(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("banach-picture-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    #[test]
+    fn colour_depth_and_alpha_are_read_as_gray() {
+        let folder = folder("gray");
+        let path = folder.0.join("image.png");
+        RgbImage::from_pixel(2, 3, Rgb([255, 0, 51])).save(&path).unwrap();
+        let plane = read(&path).unwrap().gray();
+        assert_eq!((plane.width, plane.height), (2, 3));
+        assert!((plane.at(1, 2) - (0.299 + 0.2 * 0.114)).abs() < 1e-6, "{plane:?}");
+        ImageBuffer::<Rgb<u16>, _>::from_pixel(1, 1, Rgb([65535_u16; 3])).save(&path).unwrap();
+        let picture = read(&path).unwrap();
+        assert_eq!((picture.bits(), picture.colours()), (16, 3));
+        assert!((picture.gray().at(0, 0) - 1.0).abs() < 1e-6);
+        GrayAlphaImage::from_pixel(1, 1, LumaA([51, 3])).save(&path).unwrap();
+        let picture = read(&path).unwrap();
+        assert!(picture.colours() == 1 && (picture.gray().at(0, 0) - 0.2).abs() < 1e-6);
+    }
+
+    #[test]
+    fn samples_survive_every_format_that_holds_them() {
+        let folder = folder("formats");
+        let wide =
+            ImageBuffer::<Rgb<u16>, _>::from_fn(5, 3, |x, y| Rgb([x as u16 * 9999, y as u16 * 20000, 7]));
+        let narrow = RgbImage::from_fn(4, 3, |x, y| Rgb([x as u8 * 60, y as u8 * 80, 9]));
+        wide.save(folder.0.join("wide.png")).unwrap();
+        narrow.save(folder.0.join("narrow.png")).unwrap();
+        GrayAlphaImage::from_fn(4, 3, |x, y| LumaA([x as u8 * 60, y as u8]))
+            .save(folder.0.join("gray.png"))
+            .unwrap();
+        for (name, ending) in
+            [("wide", "png"), ("wide", "ppm"), ("narrow", "png"), ("narrow", "ppm"), ("gray", "png")]
+        {
+            let mut picture = read(&folder.0.join(format!("{name}.png"))).unwrap();
+            for channel in 0..picture.colours() {
+                let plane = picture.plane(channel);
+                picture.replace(channel, &plane);
+            }
+            let copy = folder.0.join(format!("copy.{ending}"));
+            std::fs::write(&copy, picture.encoded(&copy).unwrap()).unwrap();
+            let again = read(&copy).unwrap();
+            assert_eq!((&again.samples, again.colour), (&picture.samples, picture.colour), "{name} {ending}");
+        }
+        let wide = read(&folder.0.join("wide.png")).unwrap();
+        assert!(!wide.encoded(Path::new("wide.jpg")).unwrap_err().to_string().contains('\n'));
+    }
+
+    #[test]
+    fn metadata_stays_with_the_image() {
+        let folder = folder("metadata");
+        let path = folder.0.join("image.png");
+        RgbImage::from_pixel(9, 9, Rgb([9, 8, 7])).save(&path).unwrap();
+        let mut picture = read(&path).unwrap();
+        (picture.profile, picture.exif) =
+            (Some(vec![1, 2, 3]), Some(b"MM\0\x2a\0\0\0\x08\0\0\0\0\0\0".to_vec()));
+        for name in ["image.png", "image.jpg"] {
+            let path = folder.0.join(name);
+            std::fs::write(&path, picture.encoded(&path).unwrap()).unwrap();
+            let again = read(&path).unwrap();
+            assert_eq!((&again.profile, &again.exif), (&picture.profile, &picture.exif), "{name}");
+        }
+    }
+
+    #[test]
+    fn broken_files_and_empty_folders_are_one_line() {
+        let folder = folder("broken");
+        let message = |error: Error| {
+            let text = error.to_string();
+            assert!(!text.contains('\n'), "{text}");
+            text
+        };
+        assert!(message(files(&folder.0).unwrap_err()).contains("a folder without images"));
+        assert!(message(files(&folder.0.join("none")).unwrap_err()).contains("none"));
+        let path = folder.0.join("image.png");
+        RgbImage::from_fn(40, 40, |x, y| Rgb([(x * y) as u8, x as u8, y as u8])).save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for bytes in [&whole[..whole.len() / 2], &whole[..20], b"", b"no image at all"] {
+            std::fs::write(&path, bytes).unwrap();
+            assert!(message(read(&path).unwrap_err()).contains("image.png"), "{} bytes", bytes.len());
+        }
+        assert_eq!(files(&folder.0).unwrap(), [path]);
+    }
+}

@@ -1,0 +1,97 @@
+//! A trained network applied to images of any size.
+
+use super::network::Network;
+use super::tiles::{self, Stretch};
+use crate::dataset::plane::Plane;
+use crate::error::Error;
+use crate::experiments::epoch::Work;
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Pixels of the tiles that are computed together.
+const TOGETHER: usize = 2 * tiles::SIDE * tiles::SIDE;
+
+/// A trained network, off the tape.
+#[derive(Clone, Debug)]
+pub(crate) struct Denoiser {
+    network: Network,
+    device: Device,
+    side: usize,
+    margin: usize,
+}
+
+impl Denoiser {
+    /// A denoiser with tiles of the usual size.
+    pub(crate) fn new(network: Network, device: &Device) -> Self {
+        Self { network, device: device.clone(), side: tiles::SIDE, margin: tiles::MARGIN }
+    }
+
+    /// The same with the weights of a network of its shape.
+    pub(crate) fn with_weights(self, network: &Network) -> Result<Self, Error> {
+        let record = network.valid().into_record();
+        let network =
+            self.network.try_load_record(record).map_err(|error| Error::Training(error.to_string()))?;
+        Ok(Self { network, ..self })
+    }
+
+    /// The same with tiles of `side` pixels that overlap by `margin` on either side.
+    #[cfg(test)]
+    pub(crate) fn with_tiles(self, side: usize, margin: usize) -> Self {
+        Self { side, margin, ..self }
+    }
+
+    /// What is made of an image after every step of the solver, with the residual there; empty where nothing is solved for.
+    pub(crate) fn iterates(&self, noisy: &Plane) -> Result<Vec<(Plane, f64)>, Error> {
+        let (size, [height, width]) = ([noisy.width, noisy.height], noisy.folded_size());
+        let z = Tensor::from_data(TensorData::new(noisy.folded(), [1, 4, height, width]), &self.device);
+        let course = self.network.iterates(z)?.into_iter().map(|(noise, residual)| {
+            let noise = Plane::unfolded(size, &noise.into_data().iter::<f32>().collect::<Vec<f32>>());
+            let values = noisy.values.iter().zip(&noise.values).map(|(noisy, noise)| noisy - noise);
+            (Plane { values: values.collect(), ..noise }, residual)
+        });
+        Ok(course.collect())
+    }
+
+    /// Number of tiles of an image of this width and height.
+    pub(crate) fn tiles(&self, size: [usize; 2]) -> usize {
+        size.map(|length| self.stretches(length).1.len()).iter().product()
+    }
+
+    fn stretches(&self, length: usize) -> (usize, Vec<Stretch>) {
+        tiles::stretches(2 * length.div_ceil(2), self.side, self.margin)
+    }
+
+    /// The image without its noise, and what the solver did; `advance` is told how many more tiles are done, and says
+    /// whether to go on. None where it says no.
+    pub(crate) fn denoise(
+        &self,
+        noisy: &Plane,
+        mut advance: impl FnMut(usize) -> bool,
+    ) -> Option<(Plane, Work)> {
+        let ((width, columns), (height, rows)) = (self.stretches(noisy.width), self.stretches(noisy.height));
+        let (mut clean, mut work) = (noisy.clone(), Work::default());
+        let all: Vec<[&Stretch; 2]> =
+            rows.iter().flat_map(|row| columns.iter().map(move |column| [column, row])).collect();
+        for group in all.chunks((TOGETHER / (width * height)).max(1)) {
+            let parts = group.iter().flat_map(|[column, row]| {
+                noisy.extended([column.start, row.start], [width, height]).folded()
+            });
+            let shape = [group.len(), 4, height / 2, width / 2];
+            let z = Tensor::from_data(TensorData::new(parts.collect::<Vec<f32>>(), shape), &self.device);
+            let noise: Vec<f32> = self.network.noise(z).into_data().iter().collect();
+            work += self.network.take_work(group.len());
+            for (noise, [column, row]) in noise.chunks_exact(width * height).zip(group) {
+                let noise = Plane::unfolded([width, height], noise);
+                for y in row.kept.start..row.kept.end.min(noisy.height) {
+                    for x in column.kept.start..column.kept.end.min(noisy.width) {
+                        clean.values[y * noisy.width + x] -= noise.at(x - column.start, y - row.start);
+                    }
+                }
+            }
+            if !advance(group.len()) {
+                return None;
+            }
+        }
+        Some((clean, work))
+    }
+}

@@ -1,0 +1,36 @@
+//! The finished epochs of a run: which one is best, and when to stop.
+
+use super::settings::Settings;
+use crate::experiments::{checkpoint, epoch};
+use serde::{Deserialize, Serialize};
+
+/// A finished epoch.
+pub(crate) type Epoch = epoch::Epoch<Scores>;
+
+/// The finished epochs of a run, and the run that they belong to.
+pub(crate) type State = checkpoint::State<Settings, Scores>;
+
+/// What is measured after an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Scores {
+    /// Mean PSNR of the images of the validation split, in decibels; none where it is not finite.
+    pub(crate) validation_psnr: Option<f64>,
+    /// Mean steps of the solver on them, to the tolerance of evaluations; none where nothing is solved for.
+    pub(crate) validation_steps: Option<f64>,
+}
+
+impl Scores {
+    fn order(&self) -> f64 {
+        self.validation_psnr.unwrap_or(f64::NEG_INFINITY)
+    }
+}
+
+/// The best epoch by validation PSNR, the first of equals.
+pub(crate) fn best(epochs: &[Epoch]) -> Option<&Epoch> {
+    epochs.iter().reduce(|best, next| if next.scores.order() > best.scores.order() { next } else { best })
+}
+
+/// Whether the last `patience` epochs brought nothing better.
+pub(crate) fn is_exhausted(epochs: &[Epoch], patience: usize) -> bool {
+    best(epochs).is_some_and(|best| epochs.len() - best.epoch >= patience)
+}

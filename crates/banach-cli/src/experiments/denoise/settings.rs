@@ -1,0 +1,172 @@
+//! The settings of a denoising run, which a resumed run must repeat.
+
+use super::arguments::DenoiseArguments;
+use super::network::Shape;
+use crate::dataset::patches::{MOST_NOISE, NoiseLevel, PatchSettings, TYPICAL_NOISE};
+use crate::error::Error;
+use crate::experiments::checkpoint::Repeatable;
+use crate::options::{AdjointName, LayerName, SolverName};
+use banach::solve::Tolerance;
+use banach::{Convolution, FixedPointConfig};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+const CHANNELS: usize = 48;
+const CONVOLUTIONS: usize = 2;
+/// With less the solves need many steps, or fail: the loss rewards a map that makes much of its state.
+const JACOBIAN_WEIGHT: f64 = 20.0;
+const PATCH: usize = 64;
+const BATCH: usize = 8;
+const CROPS: usize = 4;
+const TOLERANCE: f64 = 1e-2;
+const MAX_STEPS: usize = 12;
+/// The adjoint of a training step needs no more than this relative residual.
+const ADJOINT_TOLERANCE: f64 = 5e-2;
+/// Images are evaluated, and users' images denoised, to this relative residual.
+const EVALUATED_TOLERANCE: f64 = 1e-3;
+const EVALUATED_STEPS: usize = 60;
+
+/// Everything that decides the numbers of a run, as written to its report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    /// The noise, on the scale of 0 to 255.
+    pub(crate) sigma: NoiseLevel,
+    /// Epochs over which the step size falls to 0.
+    pub(crate) epochs: usize,
+    /// Epochs without a better validation PSNR after which training stops.
+    pub(crate) patience: usize,
+    pub(crate) channels: usize,
+    pub(crate) convolutions: usize,
+    patch: usize,
+    batch: usize,
+    crops: usize,
+    /// The greatest step size.
+    pub(crate) learning_rate: f64,
+    /// How much a convolution of the map of FPI_NN may make of a difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gain: Option<f64>,
+    /// Weight of ‖J‖²/n in the loss.
+    pub(crate) jacobian_weight: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    solver: Option<SolverName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjoint: Option<AdjointName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tolerance: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_steps: Option<usize>,
+    /// None where images are drawn.
+    pub(crate) data: Option<PathBuf>,
+    data_fingerprint: String,
+}
+
+impl Settings {
+    /// The settings that arguments without contradictions give.
+    pub(crate) fn new(arguments: &DenoiseArguments, data_fingerprint: &str) -> Self {
+        let (layer, changes) = (arguments.layer, &arguments.changes);
+        let solves = layer.solves();
+        // A bound keeps the map a contraction without a penalty.
+        let penalised = layer == LayerName::FpiNn && changes.gain.is_none();
+        let (epochs, learning_rate) = match layer {
+            LayerName::FpiNn => (30, 1e-3),
+            LayerName::FpiGd => (30, 3e-3),
+            LayerName::Feedforward | LayerName::Mlp => (40, 2e-3),
+        };
+        let sigma = match arguments.sigma {
+            None if arguments.blind => NoiseLevel::Blind { most: MOST_NOISE },
+            sigma => NoiseLevel::Fixed(sigma.unwrap_or(TYPICAL_NOISE)),
+        };
+        Self {
+            sigma,
+            epochs: arguments.epochs.unwrap_or(epochs),
+            patience: arguments.patience,
+            channels: changes.channels.unwrap_or(CHANNELS),
+            convolutions: if layer == LayerName::FpiGd {
+                1
+            } else {
+                changes.convolutions.unwrap_or(CONVOLUTIONS)
+            },
+            patch: patch_side(arguments),
+            batch: changes.batch.unwrap_or(BATCH),
+            crops: changes.crops.unwrap_or(CROPS),
+            learning_rate: changes.learning_rate.unwrap_or(learning_rate),
+            gain: changes.gain,
+            jacobian_weight: changes.jacobian_weight.unwrap_or(if penalised { JACOBIAN_WEIGHT } else { 0.0 }),
+            solver: solves.then(|| changes.solver.unwrap_or(SolverName::Anderson)),
+            adjoint: solves.then(|| changes.adjoint.unwrap_or(AdjointName::Gmres)),
+            tolerance: solves.then(|| changes.tolerance.unwrap_or(TOLERANCE)),
+            max_steps: solves.then(|| changes.max_steps.unwrap_or(MAX_STEPS)),
+            data: arguments.data.clone(),
+            data_fingerprint: data_fingerprint.into(),
+        }
+    }
+
+    /// How training patches are drawn.
+    pub(crate) fn patches(&self) -> PatchSettings {
+        PatchSettings { side: self.patch, crops: self.crops, batch: self.batch, level: self.sigma }
+    }
+
+    /// The network that these settings describe.
+    pub(crate) fn shape(&self, layer: LayerName) -> Shape {
+        let Self { channels, convolutions, gain, sigma, .. } = *self;
+        Shape { layer, channels, convolutions, gain, sigma }
+    }
+
+    /// How the layer solves while it is trained.
+    pub(crate) fn training(&self) -> FixedPointConfig {
+        let relative = self.tolerance.unwrap_or(TOLERANCE);
+        let mut config = FixedPointConfig::new()
+            .with_solver(self.solver.unwrap_or(SolverName::Anderson).solver())
+            .with_adjoint(self.adjoint.unwrap_or(AdjointName::Gmres).solver())
+            .with_tolerance(Tolerance { relative, ..Tolerance::default() })
+            .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))
+            .with_convolution(Convolution::Winograd)
+            .with_escalate(false);
+        config.adjoint.tolerance.relative = relative.max(ADJOINT_TOLERANCE);
+        config
+    }
+}
+
+/// How a trained layer solves.
+pub(crate) fn evaluation() -> FixedPointConfig {
+    FixedPointConfig::new()
+        .with_tolerance(Tolerance { relative: EVALUATED_TOLERANCE, ..Tolerance::default() })
+        .with_max_steps(EVALUATED_STEPS)
+        .with_convolution(Convolution::Winograd)
+}
+
+/// Pixels of a training patch along each side.
+pub(crate) fn patch_side(arguments: &DenoiseArguments) -> usize {
+    arguments.changes.patch.unwrap_or(PATCH)
+}
+
+impl Repeatable for Settings {
+    /// The data may have moved as long as they are the same. The number of epochs decides every step size, so it stays.
+    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
+        let fields = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
+        let (found, expected) = (fields(self), fields(earlier));
+        let names = found.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
+        let mut names = names.filter(|name| *name != "data");
+        match names.find(|name| found[*name] != expected[*name]) {
+            None => Ok(()),
+            Some("data_fingerprint") => Err(Error::OtherExamples {
+                data: self.data.clone().unwrap_or_else(|| "the drawn images".into()),
+            }),
+            Some(name) => {
+                let bare = |value: &serde_json::Value| {
+                    value.as_str().map_or_else(|| value.to_string(), String::from)
+                };
+                Err(Error::OtherSettings {
+                    path: path.to_path_buf(),
+                    name: format!("--{}", name.replace('_', "-")),
+                    found: bare(&found[name]),
+                    expected: bare(&expected[name]),
+                })
+            }
+        }
+    }
+
+    fn averages(&self) -> bool {
+        false
+    }
+}

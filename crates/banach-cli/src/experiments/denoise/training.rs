@@ -1,0 +1,217 @@
+//! The training of a denoiser by compiled steps, epoch by epoch.
+
+use super::denoiser::Denoiser;
+use super::evaluation::validate;
+use super::history::{self, Epoch, Scores, State};
+use super::model;
+use super::network::Network;
+use super::schedule::Schedule;
+use super::settings::Settings;
+use crate::dataset::patches::{Batch, Patches, signs};
+use crate::dataset::photographs::Photograph;
+use crate::error::Error;
+use crate::experiments::checkpoint::{self, Parts, Writer};
+use crate::experiments::epoch::{Sums, Work, written};
+use crate::experiments::session::Session;
+use crate::terminal::progress::Progress;
+use banach::{AdamConfig, Convolution, Objective, clip_gradients};
+use burn::module::Module as _;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+use std::time::Instant;
+
+/// Norm to which the gradient of all parameters together is clipped.
+const GRADIENT_NORM: f64 = 0.2;
+/// The Jacobian is penalised in one mini-batch of so many, with a weight so many times as large.
+const PENALISED: usize = 4;
+/// Most lines of epochs that a run writes.
+const MOST_LINES: usize = 100;
+/// How training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// All epochs are trained, or nothing better was found for a while.
+    Finished,
+    /// The user stopped it in the middle of an epoch.
+    Interrupted,
+}
+
+/// A noisy batch, its noise, and the weight of each row.
+type Noisy = (Tensor<4>, Tensor<4>, Tensor<4>);
+
+/// The same with a probe of the Jacobian.
+type Probed = (Tensor<4>, Tensor<4>, Tensor<4>, Tensor<4>);
+
+/// A network with everything that changes while it trains.
+pub(crate) struct Training<'a> {
+    session: &'a Session,
+    patches: &'a Patches,
+    validation: &'a [Photograph],
+    network: Network,
+    objective: Objective<Network, Noisy>,
+    /// The objective with a penalty of the Jacobian, where that is wanted, and the channels of its probe.
+    penalised: Option<(Objective<Network, Probed>, usize)>,
+    seed: u64,
+    optimizer: ModuleOptimizer,
+    schedule: Schedule,
+    writer: Writer,
+}
+
+impl<'a> Training<'a> {
+    /// Starts with a network, or continues from the parts of a checkpoint.
+    pub(crate) fn new(
+        session: &'a Session,
+        (patches, validation): (&'a Patches, &'a [Photograph]),
+        (settings, seed): (&Settings, u64),
+        network: Network,
+        parts: Option<Parts>,
+    ) -> Result<Self, Error> {
+        let objective = Objective::new(loss).with_convolution(Convolution::Winograd);
+        let weight = settings.jacobian_weight * PENALISED as f64;
+        let penalised = (weight > 0.0).then(|| {
+            let objective = Objective::new(move |network: &Network, batch| penalised(network, batch, weight));
+            (objective.with_convolution(Convolution::Winograd), settings.channels)
+        });
+        let mut training = Self {
+            session,
+            patches,
+            validation,
+            network,
+            objective,
+            penalised,
+            seed,
+            optimizer: AdamConfig::new().init().map_err(Error::layer)?,
+            schedule: Schedule::new(settings.learning_rate, settings.epochs * patches.count()),
+            writer: Writer::new(&session.path(checkpoint::FOLDER)),
+        };
+        if let Some(Parts { model, optimizer, .. }) = parts {
+            let loaded = training.network.try_load_record(model);
+            training.network = loaded.map_err(|error| Error::Training(error.to_string()))?;
+            training.optimizer = training.optimizer.load_record(optimizer);
+        }
+        Ok(training)
+    }
+
+    /// Trains up to the last epoch of the settings, and adds each finished epoch to the state. The denoiser has the shape of
+    /// the network.
+    pub(crate) fn run(&mut self, state: &mut State, denoiser: &Denoiser) -> Result<End, Error> {
+        let trained = self.epochs(state, denoiser);
+        // The last checkpoint must be complete however the run ends.
+        self.writer.finish().and(trained)
+    }
+
+    fn epochs(&mut self, state: &mut State, denoiser: &Denoiser) -> Result<End, Error> {
+        let (total, count) = (state.settings.epochs, self.patches.count());
+        let progress = self.session.progress(state.epochs.len() * count, total * count, "mini-batches");
+        for epoch in state.epochs.len() + 1..=total {
+            let (begun, trained) = (Instant::now(), self.train_epoch(epoch, &progress)?);
+            let seconds = begun.elapsed().as_secs_f64();
+            let Some(mut sums) = trained else { return Ok(End::Interrupted) };
+            let denoiser = denoiser.clone().with_weights(&self.network)?;
+            let sigma = state.settings.sigma.typical();
+            let scored = validate(&denoiser, self.validation, sigma, &self.session.interruption);
+            let Some((validation_psnr, work)) = scored else { return Ok(End::Interrupted) };
+            sums.work.add_failures(&work);
+            let validation_steps = work.mean_forward_steps().filter(|_| state.layer.solves());
+            let scores = Scores { validation_psnr, validation_steps };
+            let finished = Epoch { epoch, seconds, sums, scores };
+            let every = total.div_ceil(MOST_LINES);
+            if epoch.is_multiple_of(every) || epoch == total {
+                progress.print(|| line(&finished, total));
+            }
+            self.finish_epoch(finished, state)?;
+            if history::is_exhausted(&state.epochs, state.settings.patience) {
+                break;
+            }
+        }
+        Ok(End::Finished)
+    }
+
+    /// Trains the network on every mini-batch once; none if interrupted.
+    fn train_epoch(&mut self, epoch: usize, progress: &Progress) -> Result<Option<Sums>, Error> {
+        let mut sums = Sums::default();
+        let patches = self.patches;
+        for (index, batch) in patches.pass(epoch).enumerate() {
+            sums += self.step(batch, (epoch - 1) * patches.count() + index)?;
+            progress.advance_bar();
+            if self.session.interruption.is_requested() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sums))
+    }
+
+    /// Trains with mini-batch number `index`, counted from 0 over all epochs. Where the loss or the gradient is not finite,
+    /// every row counts as not finite and the weights stay.
+    fn step(&mut self, batch: Batch, index: usize) -> Result<Sums, Error> {
+        let (rows, rate) = (batch.z.dims()[0], self.schedule.rate(index));
+        let (loss, gradients) = self.gradient(batch, index)?;
+        let (gradients, norm) =
+            clip_gradients(&self.network, gradients, GRADIENT_NORM).map_err(Error::layer)?;
+        let mut work = self.network.take_work(rows);
+        if norm.is_finite() && loss.is_finite() {
+            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        } else {
+            work.non_finite_rows = rows;
+        }
+        Ok(Sums::of_mini_batch(loss, rows, work))
+    }
+
+    /// The loss and its gradient; that of every [`PENALISED`]th mini-batch holds the penalty.
+    fn gradient(
+        &self,
+        Batch { z, noise, weight }: Batch,
+        index: usize,
+    ) -> Result<(f64, GradientsParams), Error> {
+        match &self.penalised {
+            Some((objective, channels)) if index.is_multiple_of(PENALISED) => {
+                let [rows, _, height, width] = z.dims();
+                let probe = signs([rows, *channels, height, width], self.seed, index as u64, &z.device());
+                objective.value_and_gradient(&self.network, (z, noise, weight, probe))
+            }
+            _ => self.objective.value_and_gradient(&self.network, (z, noise, weight)),
+        }
+        .map_err(Error::layer)
+    }
+
+    /// Adds the epoch to the state, writes the checkpoint, and keeps the network if it is the best so far.
+    fn finish_epoch(&mut self, epoch: Epoch, state: &mut State) -> Result<(), Error> {
+        state.epochs.push(epoch);
+        if history::best(&state.epochs).is_some_and(|best| best.epoch == state.epochs.len()) {
+            model::write(self.session.folder.path(), state.settings.shape(state.layer), &self.network)?;
+        }
+        let (model, optimizer) = (self.network.clone().into_record(), self.optimizer.to_record());
+        self.writer.save(state, Parts { model, optimizer, average: None })
+    }
+}
+
+/// The mean squared error of the estimated noise, in units of the variance of the noise.
+fn loss(network: &Network, (z, noise, weight): Noisy) -> Tensor<1> {
+    ((network.noise(z) - noise) * weight).square().mean()
+}
+
+/// The same with a weight of `‖J‖_F² / n`.
+fn penalised(network: &Network, (z, noise, row_weight, probe): Probed, weight: f64) -> Tensor<1> {
+    let (found, gain) = network.noise_and_gain(z, probe);
+    ((found - noise) * row_weight).square().mean() + gain * weight
+}
+
+fn line(epoch: &Epoch, epochs: usize) -> String {
+    let (sums, scores, width) = (&epoch.sums, &epoch.scores, epochs.to_string().len());
+    let mut line = format!(
+        "epoch {:>width$}/{epochs} {:6.1} s  loss {}  validation PSNR {}  steps {} + {}, evaluated {}",
+        epoch.epoch,
+        epoch.seconds,
+        written(sums.mean_loss(), 5),
+        written(scores.validation_psnr, 3),
+        written(sums.work.mean_forward_steps(), 1),
+        written(sums.work.mean_adjoint_steps(), 1),
+        written(scores.validation_steps, 1),
+    );
+    let Work { unconverged_rows, non_finite_rows, .. } = sums.work;
+    for (count, name) in [(unconverged_rows, "unconverged"), (non_finite_rows, "non-finite")] {
+        if count > 0 {
+            line.push_str(&format!("  {count} {name}"));
+        }
+    }
+    line
+}

@@ -1,0 +1,110 @@
+//! Sheets of gray pictures with captions, as SVG files that hold their pixels.
+
+use crate::error::Error;
+use crate::report::file;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use image::{GrayImage, ImageFormat};
+use std::fmt::Write as _;
+use std::io::Cursor;
+use std::path::Path;
+
+const GAP: f64 = 10.0;
+/// The height of a line of text.
+const LINE: f64 = 18.0;
+const FONT: &str = "font-family=\"sans-serif\" font-size=\"13\"";
+
+/// A picture of a sheet.
+#[derive(Clone, Debug)]
+pub(crate) struct Figure {
+    /// The lines below it.
+    pub(crate) captions: Vec<String>,
+    /// Its pixels.
+    pub(crate) pixels: GrayImage,
+    /// How many units of the sheet a pixel measures.
+    pub(crate) scale: f64,
+    /// A part of it in a frame: column, row, width and height.
+    pub(crate) framed: Option<[usize; 4]>,
+}
+
+impl Figure {
+    fn size(&self) -> [f64; 2] {
+        [self.pixels.width(), self.pixels.height()].map(|length| f64::from(length) * self.scale)
+    }
+}
+
+/// Draws rows of pictures below a title.
+pub(crate) fn draw(path: &Path, title: &str, rows: &[Vec<Figure>]) -> Result<(), Error> {
+    let text = render(title, rows).map_err(|error| Error::write(path, error))?;
+    file::write_whole(path, text.as_bytes()).map_err(|error| Error::write(path, error))
+}
+
+fn render(title: &str, rows: &[Vec<Figure>]) -> Result<String, image::ImageError> {
+    let mut body = String::new();
+    let text = |x: f64, y: f64, words: &str, body: &mut String| {
+        // A String takes everything that is written into it.
+        let _ =
+            writeln!(body, "<text x=\"{x:.0}\" y=\"{y:.0}\" {FONT} fill=\"#222\">{}</text>", escaped(words));
+    };
+    let (mut top, mut right) = (GAP, 0.0_f64);
+    text(GAP, top + 0.75 * LINE, title, &mut body);
+    top += LINE + GAP;
+    for row in rows {
+        let (mut left, mut tallest, mut lines) = (GAP, 0.0_f64, 0);
+        for figure in row {
+            let [width, height] = figure.size();
+            let mut png = Cursor::new(Vec::new());
+            figure.pixels.write_to(&mut png, ImageFormat::Png)?;
+            let data = STANDARD.encode(png.into_inner());
+            let sharp = if figure.scale > 1.0 { " style=\"image-rendering:pixelated\"" } else { "" };
+            let place = format!("x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"");
+            let _ = writeln!(body, "<image {place}{sharp} href=\"data:image/png;base64,{data}\"/>");
+            if let Some(frame) = figure.framed {
+                let [x, y, w, h] = frame.map(|length| length as f64 * figure.scale);
+                let place =
+                    format!("x=\"{:.1}\" y=\"{:.1}\" width=\"{w:.1}\" height=\"{h:.1}\"", left + x, top + y);
+                let _ = writeln!(body, "<rect {place} fill=\"none\" stroke=\"#d62728\" stroke-width=\"2\"/>");
+            }
+            for (line, caption) in figure.captions.iter().enumerate() {
+                text(left, top + height + (line as f64 + 0.8) * LINE, caption, &mut body);
+            }
+            left += width + GAP;
+            (tallest, lines) = (tallest.max(height), lines.max(figure.captions.len()));
+        }
+        (right, top) = (right.max(left), top + tallest + lines as f64 * LINE + GAP);
+    }
+    Ok(format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{right:.0}\" height=\"{top:.0}\" viewBox=\"0 0 {right:.0} {top:.0}\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n{body}</svg>\n"
+    ))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::Luma;
+
+    #[test]
+    fn a_sheet_holds_its_pixels_and_its_captions() {
+        let figure = |caption: &str, scale| Figure {
+            captions: vec![caption.into()],
+            pixels: GrayImage::from_pixel(3, 2, Luma([77])),
+            scale,
+            framed: Some([0, 0, 2, 1]),
+        };
+        let text =
+            render("a < b", &[vec![figure("one", 4.0), figure("two", 1.0)], vec![figure("three", 2.0)]])
+                .unwrap();
+        assert!(text.contains("a &lt; b") && text.contains("three") && text.trim_end().ends_with("</svg>"));
+        assert_eq!(
+            (text.matches("data:image/png;base64,").count(), text.matches("pixelated").count()),
+            (3, 2)
+        );
+        let data = text.split("base64,").nth(1).unwrap().split('"').next().unwrap();
+        let pixels = image::load_from_memory(&STANDARD.decode(data).unwrap()).unwrap().to_luma8();
+        assert_eq!((pixels.dimensions(), pixels.get_pixel(2, 1)), ((3, 2), &Luma([77])));
+    }
+}
