@@ -146,4 +146,13 @@ impl<T: Number> Map<Matrix<T>> for BatchSlice<'_, T> {
         });
         (image, column.map(|column| column.into_iter().map(T::to_f64).collect()))
     }
+
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<Matrix<T>> + 'a>> {
+        if !self.bound.map.is_separable() {
+            return None;
+        }
+        let rows = rows.iter().map(|&row| self.rows[row]).collect();
+        // Without memory for it the solve goes on with all rows.
+        Some(Box::new(BatchSlice::new(self.bound.clone(), rows).ok()?))
+    }
 }
