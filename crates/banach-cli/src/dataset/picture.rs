@@ -4,7 +4,6 @@ use super::plane::Plane;
 use crate::error::Error;
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
-use image::codecs::pnm::{PnmEncoder, PnmSubtype, SampleEncoding};
 use image::{ColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, ImageResult};
 use std::path::{Path, PathBuf};
 
@@ -121,28 +120,44 @@ impl Picture {
     /// The bytes of a file in the format that the ending of `path` names, with the colour profile and the Exif data, as far
     /// as the format holds them.
     pub(crate) fn encoded(&self, path: &Path) -> Result<Vec<u8>, Error> {
-        let refused = |error: image::ImageError| {
+        let refused = |reason: String| {
             let kind = if self.colours() == 1 { "gray" } else { "colour" };
             let alpha = if self.colour.has_alpha() { " and transparency" } else { "" };
+            let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
             Error::Setting {
                 found: format!("{} bits of {kind}{alpha} for {}", self.bits(), path.display()),
-                expected: format!("a format that holds them ({})", one_line(&error)),
+                expected: format!("a format that holds them ({reason})"),
                 advice: "name a file that ends in png with --out".into(),
             }
         };
+        let format = ImageFormat::from_path(path).map_err(|error| refused(error.to_string()))?;
+        if format == ImageFormat::Pnm {
+            return self.pnm().ok_or_else(|| refused("PGM and PPM files have no transparency".into()));
+        }
         let mut bytes = Vec::new();
-        let format = ImageFormat::from_path(path).map_err(refused)?;
         let encoded = if format == ImageFormat::Jpeg {
             self.encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))
-        } else if format == ImageFormat::Pnm {
-            let (gray, encoding) = (self.colours() == 1, SampleEncoding::Binary);
-            let subtype = if gray { PnmSubtype::Graymap(encoding) } else { PnmSubtype::Pixmap(encoding) };
-            self.encode(PnmEncoder::new(&mut bytes).with_subtype(subtype))
         } else {
             self.encode(PngEncoder::new(&mut bytes))
         };
-        encoded.map_err(refused)?;
+        encoded.map_err(|error| refused(error.to_string()))?;
         Ok(bytes)
+    }
+
+    /// A binary PGM or PPM file, of which the image crate writes no PPM of 16 bits; none with transparency.
+    fn pnm(&self) -> Option<Vec<u8>> {
+        if self.colour.has_alpha() {
+            return None;
+        }
+        let magic = if self.colours() == 1 { "P5" } else { "P6" };
+        let mut bytes = format!("{magic}\n{} {}\n{}\n", self.width, self.height, self.most()).into_bytes();
+        if self.bits() == 8 {
+            bytes.extend(&self.samples);
+        } else {
+            let pairs = self.samples.chunks_exact(2);
+            bytes.extend(pairs.flat_map(|pair| u16::from_ne_bytes([pair[0], pair[1]]).to_be_bytes()));
+        }
+        Some(bytes)
     }
 
     fn encode(&self, mut encoder: impl ImageEncoder) -> ImageResult<()> {
@@ -151,10 +166,6 @@ impl Picture {
         let _ = self.exif.clone().map(|exif| encoder.set_exif_metadata(exif));
         encoder.write_image(&self.samples, self.width as u32, self.height as u32, self.colour.into())
     }
-}
-
-fn one_line(error: &image::ImageError) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the name of a file ends like that of an image.

@@ -53,6 +53,7 @@ pub(crate) fn decode(
 fn broken(path: &Path, reason: impl ToString) -> Error {
     let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     // Of many weights that do not fit the first tells enough.
+    let reason = reason.replace("Record validation error: ", "").replace("Apply errors: ", "");
     let reason = reason.split("\", \"").next().unwrap_or_default().replace(['[', ']', '"'], "");
     Error::Model { path: path.to_path_buf(), reason }
 }
