@@ -24,7 +24,6 @@ Banach: differentiable fixed-point layers for Burn.
   banach show cell --trace          solve a fixed point, and see the residual of every row fall
   banach denoise IN.png -o OUT.png  remove the noise from a photograph
   banach train bibtex --data DIR    label documents with a fixed-point network
-  banach bench cell                 time training steps
 
 `banach --help` lists all commands; every command has --help, --quiet and --json.";
 
@@ -273,10 +272,10 @@ mod tests {
     }
 
     #[test]
-    fn the_welcome_names_five_commands_that_parse() {
+    fn the_welcome_names_four_commands_that_parse() {
         let lines = WELCOME.lines().filter_map(|line| line.strip_prefix("  "));
         let commands: Vec<&str> = lines.filter_map(|line| line.split("  ").next()).collect();
-        assert_eq!(commands.len(), 5);
+        assert_eq!(commands.len(), 4);
         for command in commands {
             assert!(parse_words(command).is_ok(), "{command}");
         }
