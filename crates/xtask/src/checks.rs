@@ -10,7 +10,7 @@ pub(crate) fn format(root: &Path) -> Result<String, String> {
 }
 
 pub(crate) fn clippy(root: &Path) -> Result<String, String> {
-    let features = "banach-cli/dashboard";
+    let features = "banach-cli/dashboard,banach-cli/optimize";
     let targets = ["clippy", "--workspace", "--all-targets", "--features", features, "--quiet"];
     let command = cargo(root, &[&targets[..], &["--", "-D", "warnings"]].concat());
     succeed(command, "change what clippy names above")?;

@@ -8,6 +8,7 @@ mod matrix;
 mod measurement;
 mod memory;
 mod networks;
+#[cfg(feature = "optimize")]
 mod qp;
 mod rows;
 mod solvers;
@@ -48,7 +49,8 @@ pub(crate) enum Bench {
         #[command(flatten)]
         measuring: Measuring,
     },
-    /// A batch of quadratic programs and the gradient of all their data, in three sizes. Takes no --road and no --engine.
+    /// A batch of quadratic programs and the gradient of all their data, in three sizes. Takes no --road and no --engine;
+    /// needs a build with the feature `optimize`.
     Qp(Measuring),
     /// A batch in which one row needs 20 times the steps of the others, against its parts alone.
     Rows(Measuring),
@@ -63,7 +65,14 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
+        #[cfg(feature = "optimize")]
         Bench::Qp(measuring) => qp::bench(measuring),
+        #[cfg(not(feature = "optimize"))]
+        Bench::Qp(_) => Err(Error::Setting {
+            found: "bench qp".into(),
+            expected: "a build with the feature `optimize`, which solves quadratic programs".into(),
+            advice: "build with `cargo run --release --features optimize -- bench qp`".into(),
+        }),
         Bench::Rows(measuring) => rows::bench(measuring),
         Bench::Solvers(measuring) => solvers::bench(measuring),
     }

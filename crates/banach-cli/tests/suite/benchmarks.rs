@@ -44,6 +44,7 @@ fn one_slow_row_is_measured_beside_the_others() {
     assert!(lines.iter().all(|line| line["unconverged_rows"] == 0));
 }
 
+#[cfg(feature = "optimize")]
 #[test]
 fn quadratic_programs_are_measured_with_their_infeasibility() {
     let lines = lines(&Stage::new(), "qp --repeats 1 --only n20");
