@@ -39,7 +39,7 @@ fn main() -> Result<(), Error> {
     let slope = c.grad(&x12.backward()).expect("C is on the tape");
     println!("the slope of X₁₂ {slope}");
 
-    // The same slope by differences.
+    // This slope by differences.
     let step = 1e-6;
     let mut found = [0.0; 2];
     for (found, sign) in found.iter_mut().zip([1.0, -1.0]) {

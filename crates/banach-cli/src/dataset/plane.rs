@@ -28,7 +28,7 @@ impl Plane {
         Self::from_levels(size, |column, row| self.at(x + column, y + row))
     }
 
-    /// The same where pixels beyond the last row and column repeat it.
+    /// The rectangle of `size` at `[x, y]`, in which pixels beyond the last row and column repeat these.
     pub(crate) fn extended(&self, [x, y]: [usize; 2], size: [usize; 2]) -> Self {
         let [right, bottom] = [self.width - 1, self.height - 1];
         Self::from_levels(size, |column, row| self.at((x + column).min(right), (y + row).min(bottom)))

@@ -26,7 +26,7 @@ impl Denoiser {
         Self { network, device: device.clone(), side: tiles::SIDE, margin: tiles::MARGIN }
     }
 
-    /// The same with the weights of a network of its shape.
+    /// This denoiser with the weights of another network of its shape.
     pub(crate) fn with_weights(self, network: &Network) -> Result<Self, Error> {
         let record = network.valid().into_record();
         let network =
@@ -34,7 +34,7 @@ impl Denoiser {
         Ok(Self { network, ..self })
     }
 
-    /// The same with tiles of `side` pixels that overlap by `margin` on either side.
+    /// This denoiser with tiles of `side` pixels that overlap by `margin` on either side.
     #[cfg(test)]
     pub(crate) fn with_tiles(self, side: usize, margin: usize) -> Self {
         Self { side, margin, ..self }

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 /// Norm to which the gradient of all parameters together is clipped.
 const GRADIENT_NORM: f64 = 0.2;
-/// The Jacobian is penalised in one mini-batch of so many, with a weight so many times as large.
+/// The Jacobian is penalised in one mini-batch of this number, with a weight this many times as large.
 const PENALISED: usize = 4;
 /// Most lines of epochs that a run writes.
 const MOST_LINES: usize = 100;
@@ -38,7 +38,7 @@ pub(crate) enum End {
 /// A noisy batch, its noise, and the weight of each row.
 type Noisy = (Tensor<4>, Tensor<4>, Tensor<4>);
 
-/// The same with a probe of the Jacobian.
+/// A noisy batch as [`Noisy`], with a probe of the Jacobian.
 type Probed = (Tensor<4>, Tensor<4>, Tensor<4>, Tensor<4>);
 
 /// A network with everything that changes while it trains.
