@@ -57,3 +57,19 @@ impl Error {
         }
     }
 }
+
+/// Refuses a setting that is not between 0 and 1.
+pub(crate) fn fraction(setting: &'static str, found: f64) -> Result<(), Error> {
+    if found > 0.0 && found < 1.0 {
+        return Ok(());
+    }
+    Err(Error::Setting { setting, found: found.to_string(), expected: "a number between 0 and 1" })
+}
+
+/// Refuses a budget of nothing.
+pub(crate) fn budget(setting: &'static str, found: usize) -> Result<(), Error> {
+    if found > 0 {
+        return Ok(());
+    }
+    Err(Error::Setting { setting, found: "0".into(), expected: "at least 1" })
+}

@@ -11,6 +11,7 @@ mod algebra;
 mod cone;
 mod dense;
 mod error;
+mod operands;
 mod projection;
 mod quadratic;
 mod report;

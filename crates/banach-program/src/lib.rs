@@ -44,7 +44,7 @@ pub use language::custom::{Custom, CustomLinear, CustomOp, TangentBuilder};
 pub use language::geometry::{Pool, Span, Window};
 pub use language::linear::{LinearEquation, LinearProgram};
 pub use language::primitive::{
-    Bilinear, Binary, Comparison, Index, Linear, Logic, Primitive, Side, Structure, Unary,
+    Bilinear, Binary, Comparison, Elementwise, Index, Linear, Logic, Primitive, Side, Structure, Unary,
 };
 pub use language::program::{Equation, Program, Var};
 pub use language::tensor_type::{Constant, Kind, Literal, Type};

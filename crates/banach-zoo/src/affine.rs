@@ -146,7 +146,7 @@ pub fn heat() -> Problem {
     }
 }
 
-/// The same heat step, started at its answer up to rounding.
+/// The heat step, started at its answer up to rounding.
 pub fn heat_settled() -> Problem {
     let heat = heat();
     Problem {

@@ -24,7 +24,7 @@ impl Table {
         Self { rows, columns: values.len() / rows, values }
     }
 
-    /// The same numbers as a tensor `[rows, columns]`.
+    /// The numbers as a tensor `[rows, columns]`.
     pub fn tensor(&self, device: &Device, dtype: DType) -> Tensor<2> {
         Tensor::from_data(TensorData::new(self.values.clone(), [self.rows, self.columns]), (device, dtype))
     }

@@ -30,7 +30,7 @@ impl Update for Plain {
 }
 
 // ANCHOR: spectral
-/// The same with W divided by its largest singular value where that is above 0.9.
+/// The cell with W divided by its largest singular value where that is above 0.9.
 #[derive(Module, Debug)]
 struct Spectral {
     state: SpectralLinear,

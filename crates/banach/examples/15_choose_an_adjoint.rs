@@ -1,4 +1,4 @@
-//! Which adjoint solver? The same gradient by several: what each costs, and what an approximate one misses.
+//! One gradient by several adjoint solvers: the cost of each, and the error of an approximate one.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use banach::solve::{Dense, LinearSolver, Neumann, Tolerance, Truncated};

@@ -1,4 +1,4 @@
-//! Are the gradients of your own update right? Four independent roads to one directional derivative.
+//! Checks of the gradients of an update of your own: four independent ways to one directional derivative.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use banach::solve::Tolerance;

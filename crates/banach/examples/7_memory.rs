@@ -1,4 +1,4 @@
-//! How much memory does a training step take? The same for 10 iterations as for 200.
+//! The memory of a training step: equal for 10 iterations and for 200.
 //!
 //! Both solves are forced to the number of steps: tolerance zero, no patience. The numbers are bytes that the program
 //! had allocated at its peak, above what it held before the step.

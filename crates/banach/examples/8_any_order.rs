@@ -37,7 +37,7 @@ fn main() -> Result<(), Error> {
         println!("{name:10} = {:+.12}", found[found.len() - 1]);
     }
 
-    // The same by hand: F = x - cos(c x) = 0, differentiated twice.
+    // By hand: F = x - cos(c x) = 0, differentiated twice.
     let x = found[0];
     let slope = 1.0 + x.sin();
     let by_hand = -x * x.sin() / slope;

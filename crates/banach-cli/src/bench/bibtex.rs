@@ -6,7 +6,7 @@ use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Example};
 use crate::error::Error;
 use crate::experiments::bibtex::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
-use crate::options::{Measuring, RoadName};
+use crate::options::{Measuring, BackwardName};
 use crate::random::Generator;
 use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{AdamConfig, FixedPoint, FixedPointConfig};
@@ -36,8 +36,8 @@ pub(crate) fn bench(data: &Path, measuring: &Measuring) -> Result<(), Error> {
     let mut journal = Journal::new("bibtex", measuring);
     for solver in ["anderson", "fixed_point_iter"] {
         if journal.wants(solver) {
-            for road in journal.roads() {
-                epochs(&mut journal, solver, road, [&train, &data.test])?;
+            for backward in journal.backwards() {
+                epochs(&mut journal, solver, backward, [&train, &data.test])?;
             }
         }
     }
@@ -56,7 +56,7 @@ fn config(solver: &str) -> FixedPointConfig {
 fn epochs(
     journal: &mut Journal<'_>,
     solver: &str,
-    road: RoadName,
+    backward: BackwardName,
     [train, test]: [&Arc<[Example]>; 2],
 ) -> Result<(), Error> {
     let device = Device::flex().autodiff();
@@ -64,7 +64,7 @@ fn epochs(
     let config = config(solver).with_engine(journal.measuring.engine.engine());
     let mut layer = config.init(cell).map_err(Error::layer)?;
     let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init().map_err(Error::layer)?;
-    let step = Step::new(road, journal.measuring.engine, loss);
+    let step = Step::new(backward, journal.measuring.engine, loss);
     let batches = Batches::in_order(train.clone(), BATCH, &device).shuffled(0);
     for epoch in 1..=journal.measuring.repeats.unwrap_or(EPOCHS) {
         let (start, mut total, mut steps) = (Instant::now(), 0.0, 0);
@@ -81,7 +81,7 @@ fn epochs(
         let counts = layer.take_statistics();
         let score = score(&layer.valid(), test)?;
         layer.take_statistics();
-        let measurement = journal.measurement(solver, Some(road), ms, counts.mean_forward_steps());
+        let measurement = journal.measurement(solver, Some(backward), ms, counts.mean_forward_steps());
         journal.write(
             measurement
                 .with("epoch", epoch)

@@ -4,7 +4,7 @@ use super::matrix::Matrix;
 use super::measurement::Journal;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{EngineName, Measuring, RoadName};
+use crate::options::{EngineName, Measuring, BackwardName};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{Neumann, Picard, Tolerance};
@@ -76,8 +76,8 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
         for solver in ["picard", "anderson"] {
             let setting = format!("B{batch} n{width} {solver}");
             if journal.wants(&setting) {
-                for road in journal.roads() {
-                    measure(&mut journal, &setting, road, (batch, width), solver)?;
+                for backward in journal.backwards() {
+                    measure(&mut journal, &setting, backward, (batch, width), solver)?;
                 }
             }
         }
@@ -88,7 +88,7 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
 fn measure(
     journal: &mut Journal<'_>,
     setting: &str,
-    road: RoadName,
+    backward: BackwardName,
     (batch, width): (usize, usize),
     solver: &str,
 ) -> Result<(), Error> {
@@ -97,14 +97,14 @@ fn measure(
     let cell = Cell::new(width, &mut generator, &device);
     let z = Matrix::normal(batch, width, &mut generator).tensor(&device);
     let layer = config(solver, journal.measuring.engine).init(cell).map_err(Error::layer)?;
-    let step = Step::new(road, journal.measuring.engine, loss);
+    let step = Step::new(backward, journal.measuring.engine, loss);
     let mut loss = 0.0;
     let ms = journal.median_ms(REPEATS, WARM_UP, || {
         loss = step.take(&layer, z.clone())?.0;
         Ok(())
     })?;
     let counts = layer.take_statistics();
-    let measurement = journal.measurement(setting, Some(road), ms, counts.mean_forward_steps());
+    let measurement = journal.measurement(setting, Some(backward), ms, counts.mean_forward_steps());
     let unconverged = counts.unconverged_rows + counts.adjoint_unconverged_rows;
     journal.write(
         measurement

@@ -3,7 +3,7 @@
 use super::measurement::Journal;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{ConvolutionName, EngineName, Measuring, RoadName};
+use crate::options::{ConvolutionName, EngineName, Measuring, BackwardName};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{Budget, Neumann, Picard, Tolerance};
@@ -70,7 +70,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// The same with the weights of its loop times a factor.
+    /// The cell with the weights of its loop times a factor.
     pub(super) fn scaled(mut self, factor: f64) -> Self {
         for convolution in [&mut self.first, &mut self.second] {
             // Detached, so that it is a parameter again and not the product of one.
@@ -102,7 +102,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// The same weights on every device.
+    /// Weights that are equal on every device.
     pub(crate) fn new(
         size: Size,
         engine: EngineName,
@@ -173,8 +173,8 @@ pub(crate) fn bench(convolved: ConvolutionName, measuring: &Measuring) -> Result
             ConvolutionName::Winograd => format!("{} winograd", size.setting(work)),
         };
         if journal.wants(&setting("train")) {
-            for road in journal.roads() {
-                train(&mut journal, &setting("train"), (size, convolved), road)?;
+            for backward in journal.backwards() {
+                train(&mut journal, &setting("train"), (size, convolved), backward)?;
             }
         }
         if journal.wants(&setting("forward")) {
@@ -188,18 +188,18 @@ fn train(
     journal: &mut Journal<'_>,
     setting: &str,
     (size, convolved): (Size, ConvolutionName),
-    road: RoadName,
+    backward: BackwardName,
 ) -> Result<(), Error> {
     let device = Device::flex().autodiff();
     let network = Network::new(size, journal.measuring.engine, convolved, &device)?;
     let image = size.image(&device);
-    let step = Step::new(road, journal.measuring.engine, Network::loss).with_convolution(convolved);
+    let step = Step::new(backward, journal.measuring.engine, Network::loss).with_convolution(convolved);
     let mut loss = 0.0;
     let ms = journal.median_ms(REPEATS, WARM_UP, || {
         loss = step.take(&network, image.clone())?.0;
         Ok(())
     })?;
-    let measurement = journal.measurement(setting, Some(road), ms, size.count as f64);
+    let measurement = journal.measurement(setting, Some(backward), ms, size.count as f64);
     journal.write(measurement.with(RATE, rate(2.0 * size.operations(), ms)).with("loss", loss))
 }
 
@@ -262,25 +262,25 @@ mod tests {
     fn both_roads_and_methods_give_every_parameter_the_same_gradient() {
         let size = Size { channels: 16, batch: 2, side: 6, count: 7 };
         let device = Device::flex().autodiff();
-        let take = |road, convolved| {
+        let take = |backward, convolved| {
             let network = Network::new(size, EngineName::Native, convolved, &device).unwrap();
-            let step = Step::new(road, EngineName::Native, Network::loss).with_convolution(convolved);
+            let step = Step::new(backward, EngineName::Native, Network::loss).with_convolution(convolved);
             let (loss, gradients) = step.take(&network, size.image(&device)).unwrap();
-            assert_eq!(gradients.len(), 7, "{road:?}");
+            assert_eq!(gradients.len(), 7, "{backward:?}");
             let weight = gradients.get::<4>(network.cell.update().second.weight.id).unwrap();
             (loss, weight.into_data().iter::<f64>().collect::<Vec<f64>>())
         };
-        let (one, tape) = take(RoadName::Tape, ConvolutionName::Direct);
+        let (one, tape) = take(BackwardName::Tape, ConvolutionName::Direct);
         let most = tape.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
-        for (road, convolved) in [
-            (RoadName::Compiled, ConvolutionName::Direct),
-            (RoadName::Tape, ConvolutionName::Winograd),
-            (RoadName::Compiled, ConvolutionName::Winograd),
+        for (backward, convolved) in [
+            (BackwardName::Compiled, ConvolutionName::Direct),
+            (BackwardName::Tape, ConvolutionName::Winograd),
+            (BackwardName::Compiled, ConvolutionName::Winograd),
         ] {
-            let (other, found) = take(road, convolved);
+            let (other, found) = take(backward, convolved);
             assert!((one - other).abs() < 1e-6 * one, "{one} and {other}");
             let near = tape.iter().zip(&found).all(|(a, b)| (a - b).abs() < 1e-4 * most);
-            assert!(near, "{road:?} {convolved:?}: {tape:?} {found:?}");
+            assert!(near, "{backward:?} {convolved:?}: {tape:?} {found:?}");
         }
     }
 }

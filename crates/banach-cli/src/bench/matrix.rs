@@ -44,13 +44,13 @@ impl Matrix {
         matrix
     }
 
-    /// The same times a number.
+    /// The matrix times a number.
     pub(crate) fn scaled(mut self, factor: f64) -> Self {
         self.numbers.iter_mut().for_each(|number| *number *= factor);
         self
     }
 
-    /// The same times the number that gives it this spectral norm.
+    /// The matrix scaled to a spectral norm.
     pub(crate) fn with_norm(self, norm: f64) -> Self {
         let own = self.spectral_norm();
         self.scaled(norm / own)
@@ -73,7 +73,7 @@ impl Matrix {
         norm
     }
 
-    /// The same with rows of length 1.
+    /// The matrix with its rows scaled to length 1.
     pub(crate) fn with_unit_rows(mut self) -> Self {
         for row in self.numbers.chunks_exact_mut(self.columns) {
             let length = dot(row, row).sqrt();

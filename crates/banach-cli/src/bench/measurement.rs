@@ -1,7 +1,7 @@
 //! Timing of benchmarks, and the journal of their measurements.
 
 use crate::error::Error;
-use crate::options::{EngineName, Measuring, RoadName};
+use crate::options::{EngineName, Measuring, BackwardName};
 use crate::report::{json, table};
 use crate::terminal::output::{say, tell};
 use clap::ValueEnum;
@@ -18,7 +18,7 @@ pub(crate) struct Measurement {
     pub(crate) engine: EngineName,
     /// None where no gradient is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) road: Option<RoadName>,
+    pub(crate) backward: Option<BackwardName>,
     /// The median of the repeats.
     pub(crate) ms: f64,
     /// Forward steps of a row on average.
@@ -31,11 +31,11 @@ pub(crate) struct Measurement {
 impl Measurement {
     /// The measurement in one line, as progress.
     fn line(&self) -> String {
-        let path = self.road.map_or("", RoadName::as_str);
+        let path = self.backward.map_or("", BackwardName::as_str);
         format!("{} {}  {} ms  {path}", self.task, self.setting, short(self.ms)).trim_end().into()
     }
 
-    /// The same with one number more.
+    /// The line with one more number.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.into(), value.into());
         self
@@ -61,10 +61,10 @@ impl<'a> Journal<'a> {
         self.measuring.only.as_ref().is_none_or(|text| setting.contains(text.as_str()))
     }
 
-    /// The roads that are asked for.
-    pub(crate) fn roads(&self) -> Vec<RoadName> {
-        let all = RoadName::value_variants().iter().copied();
-        all.filter(|&road| self.measuring.road.is_none_or(|only| only == road)).collect()
+    /// The backward passes that are asked for.
+    pub(crate) fn backwards(&self) -> Vec<BackwardName> {
+        let all = BackwardName::value_variants().iter().copied();
+        all.filter(|&backward| self.measuring.backward.is_none_or(|only| only == backward)).collect()
     }
 
     /// The median time of `step` in milliseconds, after `warm_up` runs that do not count.
@@ -101,7 +101,7 @@ impl<'a> Journal<'a> {
     pub(crate) fn measurement(
         &self,
         setting: &str,
-        road: Option<RoadName>,
+        backward: Option<BackwardName>,
         ms: f64,
         iterations: f64,
     ) -> Measurement {
@@ -110,7 +110,7 @@ impl<'a> Journal<'a> {
             peer: "banach".into(),
             setting: setting.into(),
             engine: self.measuring.engine,
-            road,
+            backward,
             ms,
             iterations,
             more: Map::new(),
@@ -134,7 +134,7 @@ impl<'a> Journal<'a> {
         self.close_with(&table)
     }
 
-    /// The same with another table.
+    /// The line with another table.
     pub(crate) fn close_with(self, table: &str) -> Result<(), Error> {
         if self.written.is_empty() {
             return Err(Error::Setting {
@@ -156,11 +156,11 @@ impl<'a> Journal<'a> {
                 names.push(name);
             }
         }
-        let header = [&[self.task, "road", "ms", "iterations"], names.as_slice()].concat();
+        let header = [&[self.task, "backward", "ms", "iterations"], names.as_slice()].concat();
         let row = |measurement: &Measurement| {
-            let road = measurement.road.map_or("", RoadName::as_str);
+            let backward = measurement.backward.map_or("", BackwardName::as_str);
             let [ms, iterations] = [measurement.ms, measurement.iterations].map(short);
-            let mut cells = vec![measurement.setting.clone(), road.into(), ms, iterations];
+            let mut cells = vec![measurement.setting.clone(), backward.into(), ms, iterations];
             let number = |name: &&str| measurement.more.get(*name).and_then(Value::as_f64);
             cells.extend(names.iter().map(|name| number(name).map_or_else(String::new, short)));
             cells
@@ -185,7 +185,7 @@ mod tests {
 
     fn measuring(only: Option<&str>) -> Measuring {
         let (engine, only) = (EngineName::Native, only.map(String::from));
-        Measuring { verbosity: Verbosity::default(), engine, road: None, repeats: Some(3), only }
+        Measuring { verbosity: Verbosity::default(), engine, backward: None, repeats: Some(3), only }
     }
 
     #[test]
@@ -205,10 +205,10 @@ mod tests {
     fn a_table_has_a_column_for_every_number() {
         let measuring = measuring(None);
         let mut journal = Journal::new("cell", &measuring);
-        let first = journal.measurement("B1 picard", Some(RoadName::Tape), 1.23456, 17.0);
+        let first = journal.measurement("B1 picard", Some(BackwardName::Tape), 1.23456, 17.0);
         journal.write(first.with("loss", 0.5)).unwrap();
         journal.write(journal.measurement("B2", None, 1234.5, 2.25).with("rate", 7)).unwrap();
-        let expected = "cell       road     ms  iterations    loss  rate\n------------------------------------------------\nB1 picard  tape  1.235          17  0.5000\nB2                1234       2.250             7";
+        let expected = "cell       backward     ms  iterations    loss  rate\n----------------------------------------------------\nB1 picard  tape      1.235          17  0.5000\nB2                    1234       2.250             7";
         assert_eq!(journal.lined_up(), expected);
     }
 

@@ -6,7 +6,7 @@ use super::conv::{Network, Size};
 use super::measurement::{Journal, Measurement};
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{ConvolutionName, Measuring, RoadName};
+use crate::options::{ConvolutionName, Measuring, BackwardName};
 use crate::report::memory;
 use burn::tensor::Device;
 use std::process::Command;
@@ -19,7 +19,7 @@ const MEGABYTE: f64 = 1e6;
 pub(crate) fn bench(steps: Option<usize>, measuring: &Measuring) -> Result<(), Error> {
     let mut journal = Journal::new("memory", measuring);
     let counts = steps.map_or(COUNTS.to_vec(), |steps| vec![steps]);
-    for road in journal.roads() {
+    for backward in journal.backwards() {
         let mut fewest = None;
         for &count in &counts {
             let setting = Size::smallest(count).setting("train");
@@ -27,11 +27,11 @@ pub(crate) fn bench(steps: Option<usize>, measuring: &Measuring) -> Result<(), E
                 continue;
             }
             if steps.is_some() {
-                let measurement = here(&journal, &setting, count, road)?;
+                let measurement = here(&journal, &setting, count, backward)?;
                 journal.write(measurement)?;
                 continue;
             }
-            let measurement = elsewhere(measuring, count, road)?;
+            let measurement = elsewhere(measuring, count, backward)?;
             let peak = measurement.more.get(PEAK).and_then(serde_json::Value::as_f64).unwrap_or(f64::NAN);
             let ratio = peak / *fewest.get_or_insert(peak);
             journal.write(measurement.with("peak_of_fewest_iterations", ratio))?;
@@ -43,28 +43,28 @@ pub(crate) fn bench(steps: Option<usize>, measuring: &Measuring) -> Result<(), E
 const PEAK: &str = "peak_mb";
 
 /// The measurement in this process.
-fn here(journal: &Journal<'_>, setting: &str, count: usize, road: RoadName) -> Result<Measurement, Error> {
+fn here(journal: &Journal<'_>, setting: &str, count: usize, backward: BackwardName) -> Result<Measurement, Error> {
     let unknown = || Error::Training("this system does not tell how much memory a process holds".into());
     let (size, device) = (Size::smallest(count), Device::flex().autodiff());
     let network = Network::new(size, journal.measuring.engine, ConvolutionName::Direct, &device)?;
     let image = size.image(&device);
-    let step = Step::new(road, journal.measuring.engine, Network::loss);
+    let step = Step::new(backward, journal.measuring.engine, Network::loss);
     let before = memory::held_bytes().ok_or_else(unknown)? as f64;
     let ms = journal.median_ms(REPEATS, 1, || step.take(&network, image.clone()).map(|_| ()))?;
     let peak = memory::peak_bytes().ok_or_else(unknown)? as f64;
-    let measurement = journal.measurement(setting, Some(road), ms, count as f64);
+    let measurement = journal.measurement(setting, Some(backward), ms, count as f64);
     Ok(measurement
         .with(PEAK, (peak / MEGABYTE).round())
         .with("above_the_start_mb", ((peak - before) / MEGABYTE).round()))
 }
 
 /// The measurement in a process that is started for it.
-fn elsewhere(measuring: &Measuring, count: usize, road: RoadName) -> Result<Measurement, Error> {
+fn elsewhere(measuring: &Measuring, count: usize, backward: BackwardName) -> Result<Measurement, Error> {
     let failed = |reason: String| Error::Training(format!("measuring in another process: {reason}"));
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let mut command = Command::new(program);
     command.args(["bench", "memory", "--json", "--steps", &count.to_string()]);
-    command.args(["--road", road.as_str(), "--engine", measuring.engine.as_str()]);
+    command.args(["--backward", backward.as_str(), "--engine", measuring.engine.as_str()]);
     command.args(measuring.repeats.iter().flat_map(|repeats| ["--repeats".into(), repeats.to_string()]));
     let output = command.output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {

@@ -49,12 +49,12 @@ pub(crate) enum Bench {
         #[command(flatten)]
         measuring: Measuring,
     },
-    /// A batch of quadratic programs and the gradient of all their data, in three sizes. Takes no --road and no --engine;
+    /// A batch of quadratic programs and the gradient of all their data, in three sizes. Takes no --backward and no --engine;
     /// needs a build with the feature `optimize`.
     Qp(Measuring),
     /// A batch in which one row needs 20 times the steps of the others, against its parts alone.
     Rows(Measuring),
-    /// Every forward solver and every adjoint solver on several networks; prints Markdown. Takes no --road.
+    /// Every forward solver and every adjoint solver on several networks; prints Markdown. Takes no --backward.
     Solvers(Measuring),
 }
 

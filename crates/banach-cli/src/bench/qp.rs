@@ -70,11 +70,11 @@ impl Batch {
 
 /// Runs `banach bench qp`.
 pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
-    if let Some(road) = measuring.road {
+    if let Some(backward) = measuring.backward {
         return Err(Error::Setting {
-            found: format!("--road {}", road.as_str()),
-            expected: "no road".into(),
-            advice: "quadratic programs are measured on the tape; leave --road out".into(),
+            found: format!("--backward {}", backward.as_str()),
+            expected: "no --backward".into(),
+            advice: "quadratic programs are measured on the tape; leave --backward out".into(),
         });
     }
     if measuring.engine != EngineName::Native {

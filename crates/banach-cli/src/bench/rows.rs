@@ -7,7 +7,7 @@ use super::matrix::Matrix;
 use super::measurement::Journal;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{EngineName, Measuring, RoadName};
+use crate::options::{EngineName, Measuring, BackwardName};
 use crate::random::Generator;
 use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Update};
@@ -70,16 +70,16 @@ fn layer(engine: EngineName, device: &Device) -> Result<FixedPoint<Turn>, Error>
 /// Runs `banach bench rows`.
 pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
     let mut journal = Journal::new("rows", measuring);
-    let roads = journal.roads().into_iter().map(Some);
-    for road in std::iter::once(None).chain(roads) {
-        let work = if road.is_some() { "train" } else { "forward" };
+    let roads = journal.backwards().into_iter().map(Some);
+    for backward in std::iter::once(None).chain(roads) {
+        let work = if backward.is_some() { "train" } else { "forward" };
         let setting = |rows: &str| format!("n{WIDTH} {rows} {work}");
         let mut parts = 0.0;
         for (rows, fast, slow) in
             [("B63 fast", BATCH - 1, false), ("B1 slow", 0, true), ("B64 together", BATCH - 1, true)]
         {
             if journal.wants(&setting(rows)) {
-                parts += measure(&mut journal, &setting(rows), road, (fast, slow), parts)?;
+                parts += measure(&mut journal, &setting(rows), backward, (fast, slow), parts)?;
             }
         }
     }
@@ -90,13 +90,13 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
 fn measure(
     journal: &mut Journal<'_>,
     setting: &str,
-    road: Option<RoadName>,
+    backward: Option<BackwardName>,
     (fast, slow): (usize, bool),
     parts: f64,
 ) -> Result<f64, Error> {
-    let device = if road.is_some() { Device::flex().autodiff() } else { Device::flex() };
+    let device = if backward.is_some() { Device::flex().autodiff() } else { Device::flex() };
     let (layer, input) = (layer(journal.measuring.engine, &device)?, input(fast, slow, &device));
-    let step = road.map(|road| Step::new(road, journal.measuring.engine, loss));
+    let step = backward.map(|backward| Step::new(backward, journal.measuring.engine, loss));
     let ms = journal.median_ms(REPEATS, WARM_UP, || match &step {
         Some(step) => step.take(&layer, input.clone()).map(|_| ()),
         None => layer.solve(input.clone()).map(|_| ()).map_err(Error::layer),
@@ -105,7 +105,7 @@ fn measure(
     let rows = fast + usize::from(slow);
     let own_steps = (counts.forward_steps + counts.adjoint_steps) / counts.solves.max(1);
     let mut measurement = journal
-        .measurement(setting, road, ms, counts.mean_forward_steps())
+        .measurement(setting, backward, ms, counts.mean_forward_steps())
         .with("steps_of_all_rows", own_steps)
         .with("unconverged_rows", counts.unconverged_rows + counts.adjoint_unconverged_rows);
     if rows == BATCH && parts > 0.0 {

@@ -33,11 +33,11 @@ const WEIGHTS: [f64; 2] = [1.0, 3.5];
 
 /// Runs `banach bench solvers`.
 pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
-    if let Some(road) = measuring.road {
+    if let Some(backward) = measuring.backward {
         return Err(Error::Setting {
-            found: format!("--road {}", road.as_str()),
-            expected: "no road".into(),
-            advice: "solvers are measured forward alone and on the tape; leave --road out".into(),
+            found: format!("--backward {}", backward.as_str()),
+            expected: "no --backward".into(),
+            advice: "solvers are measured forward alone and on the tape; leave --backward out".into(),
         });
     }
     let mut contest =

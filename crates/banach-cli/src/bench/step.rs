@@ -1,14 +1,14 @@
 //! A training step: a loss, its value, and its gradient by the tape or compiled.
 
 use crate::error::Error;
-use crate::options::{ConvolutionName, EngineName, RoadName};
+use crate::options::{ConvolutionName, EngineName, BackwardName};
 use banach::Objective;
 use banach::program::Tensors;
 use burn::module::{Module, ModuleDisplay};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-/// The loss of a module for a batch, and the road to its gradient.
+/// The loss of a module for a batch, and the backward to its gradient.
 pub(crate) enum Step<M, I> {
     /// Recorded by Burn anew in every step.
     Tape(Loss<M, I>),
@@ -20,15 +20,15 @@ pub(crate) enum Step<M, I> {
 type Loss<M, I> = fn(&M, I) -> Tensor<1>;
 
 impl<M: Module + ModuleDisplay + 'static, I: Tensors + 'static> Step<M, I> {
-    /// A step by the road given.
-    pub(crate) fn new(road: RoadName, engine: EngineName, loss: Loss<M, I>) -> Self {
-        match road {
-            RoadName::Tape => Self::Tape(loss),
-            RoadName::Compiled => Self::Compiled(Box::new(Objective::new(loss).with_engine(engine.engine()))),
+    /// A step by the backward given.
+    pub(crate) fn new(backward: BackwardName, engine: EngineName, loss: Loss<M, I>) -> Self {
+        match backward {
+            BackwardName::Tape => Self::Tape(loss),
+            BackwardName::Compiled => Self::Compiled(Box::new(Objective::new(loss).with_engine(engine.engine()))),
         }
     }
 
-    /// The same with convolutions computed otherwise, where the step is compiled; layers in it have their own setting.
+    /// The step with another method for its convolutions, where it is compiled; layers in it have their own setting.
     pub(crate) fn with_convolution(self, convolution: ConvolutionName) -> Self {
         match self {
             Self::Tape(loss) => Self::Tape(loss),

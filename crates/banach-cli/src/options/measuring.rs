@@ -1,6 +1,6 @@
 //! Options of every benchmark.
 
-use super::names::{EngineName, RoadName};
+use super::names::{EngineName, BackwardName};
 use super::numbers::count;
 use super::verbosity::Verbosity;
 use clap::Args;
@@ -14,9 +14,9 @@ pub(crate) struct Measuring {
     /// Where the loops of the fixed points run.
     #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
     pub(crate) engine: EngineName,
-    /// How training steps get their gradient [default: by each road in turn].
+    /// How training steps get their gradient [default: by each in turn].
     #[arg(long, value_enum, value_name = "NAME")]
-    pub(crate) road: Option<RoadName>,
+    pub(crate) backward: Option<BackwardName>,
     /// Timed runs of each setting, of which the median counts; the number of epochs for bibtex [default: by task].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) repeats: Option<usize>,

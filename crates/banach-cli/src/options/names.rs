@@ -107,14 +107,14 @@ impl ConvolutionName {
 /// How a training step gets from the loss to its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum RoadName {
+pub(crate) enum BackwardName {
     /// Burn's tape, behind the layer.
     Tape,
     /// A program compiled for the whole step.
     Compiled,
 }
 
-impl RoadName {
+impl BackwardName {
     /// The name as written on the command line.
     pub(crate) fn as_str(self) -> &'static str {
         match self {

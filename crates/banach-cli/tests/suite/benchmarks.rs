@@ -1,4 +1,4 @@
-//! Do the benchmarks write lines that stand beside those of the peers?
+//! Lines of the benchmarks, in the format of the peers' lines.
 
 use crate::stage::Stage;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn the_dense_cell_is_measured_by_either_engine() {
 #[test]
 fn one_slow_row_is_measured_beside_the_others() {
     let lines = lines(&Stage::new(), "rows --repeats 1");
-    let forward: Vec<&Value> = lines.iter().filter(|line| line["road"].is_null()).collect();
+    let forward: Vec<&Value> = lines.iter().filter(|line| line["backward"].is_null()).collect();
     assert_eq!(forward.len(), 3);
     let steps = |line: &Value| line["steps_of_all_rows"].as_u64().unwrap();
     assert_eq!(steps(forward[0]), 63 * 14);
@@ -75,10 +75,10 @@ fn memory_is_measured_in_a_process_of_its_own() {
 fn without_json_there_is_a_table() {
     let (table, _) = Stage::new().succeed("bench cell --only B16 --repeats 1");
     let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(head[..4], ["cell", "road", "ms", "iterations"]);
-    let roads =
+    assert_eq!(head[..4], ["cell", "backward", "ms", "iterations"]);
+    let passes =
         table.lines().filter_map(|line| line.strip_prefix("B16 n64 anderson")?.split_whitespace().next());
-    assert_eq!(roads.collect::<Vec<_>>(), ["tape", "compiled"]);
+    assert_eq!(passes.collect::<Vec<_>>(), ["tape", "compiled"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Does the command do what it promises, seen from outside?
+//! The command as a user runs it: arguments, files, output and exit codes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod benchmarks;

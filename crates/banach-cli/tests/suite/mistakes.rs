@@ -72,10 +72,10 @@ fn benchmarks_that_cannot_run_are_refused() {
     refused(&stage, "bench walk", &["walk"]);
     refused(&stage, "bench cell --repeats 0", &["--repeats", "from 1 to 1000000"]);
     refused(&stage, "bench cell --engine steam", &["native, device"]);
-    refused(&stage, "bench cell --road rail", &["--road", "tape"]);
+    refused(&stage, "bench cell --backward rail", &["--backward", "tape"]);
     refused(&stage, "bench rows --only nothing", &["--only nothing", "rows"]);
     refused(&stage, "bench solvers --only nothing", &["--only nothing", "solvers"]);
-    refused(&stage, "bench solvers --road compiled", &["--road compiled", "leave --road out"]);
+    refused(&stage, "bench solvers --backward compiled", &["--backward compiled", "leave --backward out"]);
     refused(&stage, "bench memory --steps none", &["--steps", "from 1 to 1000000"]);
     refused(&stage, "bench bibtex", &["--data"]);
     refused(&stage, "bench bibtex --data nowhere", &["nowhere", "--data"]);

@@ -1,4 +1,4 @@
-//! Where do the tests run the command, and on which data?
+//! The folder, the data and the environment in which the tests run the command.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;

@@ -11,7 +11,9 @@ use super::tape::attached;
 use crate::dense::eigen::Eigen;
 use crate::error::Error;
 use crate::tensors::{Numbers, Place};
-use banach::program::{Builder, Comparison, Custom, Primitive, TangentBuilder, Type, Unary, Value, Var};
+use banach::program::{
+    Builder, Comparison, Custom, Elementwise, Primitive, TangentBuilder, Type, Unary, Value, Var,
+};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -80,11 +82,11 @@ impl SymmetricEigen {
         let size = b.reshape(size, &[rows, 1, 1]);
         let size = b.broadcast(size, &[rows, n, n]);
         let wide = b.unary(Unary::Abs, gaps);
-        let equal = b.push(Primitive::Compare(Comparison::LessEqual), &[wide, size]);
+        let equal = b.push(Elementwise::Compare(Comparison::LessEqual), &[wide, size]);
         let one = b.full(self.matrix.clone(), 1.0);
         let safe = b.choose(equal, one, gaps);
         let quotient = b.divide(inner, safe);
-        let quotient = b.push(Primitive::Erase, &[equal, quotient]);
+        let quotient = b.push(Elementwise::Erase, &[equal, quotient]);
         let of_vectors = b.matmul(v, quotient);
         let of_values = b.reshape(of_values, &[rows, 1, n]);
         let whole = concat(&mut b, &[of_values, of_vectors], 1);

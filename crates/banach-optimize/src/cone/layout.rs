@@ -2,8 +2,9 @@
 
 use super::row::{Pattern, Row};
 use crate::error::Error;
+use crate::operands::Operands;
 use crate::projection::cone::Cone;
-use crate::tensors::{Numbers, rows_of};
+use crate::tensors::Numbers;
 use banach::program::Type;
 use std::sync::Arc;
 
@@ -27,37 +28,19 @@ pub(crate) struct Structure {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) structure: Structure,
-    pub(crate) rows: usize,
-    pub(crate) operands: Vec<usize>,
-    pub(crate) shared: Vec<bool>,
+    pub(crate) operands: Operands,
 }
 
 impl Layout {
     /// The layout of operands of these types.
     pub(crate) fn new(structure: &Structure, types: &[&Type]) -> Result<Self, Error> {
-        let operands: Vec<usize> =
+        let present: Vec<usize> =
             (0..OPERANDS.len()).filter(|&operand| operand != QUADRATIC || structure.quadratic).collect();
         let Pattern { rows: m, columns: n, places } = &*structure.pattern;
         let (n, m, values) = (*n, *m, places.len());
         let shapes: [&[usize]; 4] = [&[n, n], &[n], &[values], &[m]];
-        let (mut rows, mut shared) = (None, vec![]);
-        for (&operand, &ty) in operands.iter().zip(types) {
-            let what = OPERANDS[operand];
-            if ty.is_empty() || ty.kind != types[0].kind {
-                let expected = format!("a tensor with elements, of the dtype {}", types[0].kind);
-                return Err(Error::Tensor { what, found: ty.to_string(), expected });
-            }
-            let own = rows_of(what, ty, shapes[operand])?;
-            if let (Some(own), Some(rows)) = (own, rows)
-                && own != rows
-            {
-                let expected = format!("{rows} rows, as the operands before it have");
-                return Err(Error::Tensor { what, found: ty.to_string(), expected });
-            }
-            rows = rows.or(own);
-            shared.push(own.is_none());
-        }
-        Ok(Layout { structure: structure.clone(), rows: rows.unwrap_or(1), operands, shared })
+        let operands = Operands::new(&OPERANDS, &shapes, present, types)?;
+        Ok(Layout { structure: structure.clone(), operands })
     }
 
     pub(crate) fn n(&self) -> usize {
@@ -81,11 +64,7 @@ impl Layout {
 
     /// The data of a row.
     pub(crate) fn row<'a>(&'a self, data: &'a [Numbers], row: usize) -> Row<'a> {
-        let of = |operand: usize| -> Option<&'a [f64]> {
-            let at = self.operands.iter().position(|known| *known == operand)?;
-            let (len, numbers) = (self.len(operand), data[at].slice());
-            Some(if self.shared[at] { numbers } else { &numbers[row * len..(row + 1) * len] })
-        };
+        let of = |operand: usize| self.operands.of_row(data, operand, self.len(operand), row);
         Row {
             quadratic: of(QUADRATIC),
             linear: of(LINEAR).unwrap_or(&[]),

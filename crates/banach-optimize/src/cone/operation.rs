@@ -32,7 +32,7 @@ impl ConeOperation {
         let types: Vec<Type> = operands.iter().map(Value::ty).collect();
         let layout = self.layout(&types)?;
         let data: Vec<Numbers> = operands.iter().map(Numbers::of).collect();
-        let solutions: Vec<RowSolution> = (0..layout.rows)
+        let solutions: Vec<RowSolution> = (0..layout.operands.rows)
             .into_par_iter()
             .map(|row| solve(&layout.row(&data, row), &self.settings))
             .collect();
@@ -40,7 +40,7 @@ impl ConeOperation {
             terminations: solutions.iter().map(|row| row.termination).collect(),
             steps: solutions.iter().map(|row| row.steps).collect(),
             errors: solutions.iter().map(|row| row.error).collect(),
-            infeasibilities: (0..layout.rows)
+            infeasibilities: (0..layout.operands.rows)
                 .map(|row| layout.row(&data, row).infeasibility(&solutions[row].x, &solutions[row].s))
                 .collect(),
         };
@@ -50,7 +50,7 @@ impl ConeOperation {
             row.x.iter().chain(&row.s).copied().chain(y)
         });
         let place = Place::of(&operands[0]);
-        let points = place.value(points.collect(), &[layout.rows, layout.point()])?;
+        let points = place.value(points.collect(), &[layout.operands.rows, layout.point()])?;
         if !operands.iter().any(|operand| operand.device().is_autodiff()) {
             return Ok((points, report));
         }
@@ -74,7 +74,7 @@ impl Custom for ConeOperation {
 
     fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
         let layout = Layout::new(&self.structure, operands).map_err(|error| error.to_string())?;
-        Ok(Type::new([layout.rows, layout.point()], operands[0].kind))
+        Ok(Type::new([layout.operands.rows, layout.point()], operands[0].kind))
     }
 
     fn evaluate(&self, operands: Vec<Value>) -> Result<Value, banach::program::Error> {
@@ -89,7 +89,7 @@ impl Custom for ConeOperation {
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands.iter().map(|&operand| point.tangent(operand))).collect();
         let right = point.derivative(&residual(&layout, &self.types), &at, &tangents).remove(0)?;
-        let points = Type::new([layout.rows, layout.point()], self.types[0].kind);
+        let points = Type::new([layout.operands.rows, layout.point()], self.types[0].kind);
         let types = std::iter::once(points).chain(self.types.iter().cloned()).collect();
         let resolvent = ConeResolvent { layout, types, transposed: false };
         Some(point.custom(Arc::new(resolvent), right, &at))

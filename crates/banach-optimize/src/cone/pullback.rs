@@ -45,7 +45,7 @@ pub(crate) fn pull_rows(
     positions: &[usize],
 ) -> Vec<Vec<f64>> {
     let size = layout.point();
-    let adjoints: Vec<Option<Vec<f64>>> = (0..layout.rows)
+    let adjoints: Vec<Option<Vec<f64>>> = (0..layout.operands.rows)
         .into_par_iter()
         .map(|row| {
             let (point, system) = solutions[row].derivative.as_ref()?;
@@ -53,19 +53,19 @@ pub(crate) fn pull_rows(
         })
         .collect();
     let cotangent = |position: &usize| {
-        let operand = layout.operands[*position];
+        let operand = layout.operands.present[*position];
         let len = layout.len(operand);
         let add = |row: usize, out: &mut [f64]| {
             if let Some(g) = &adjoints[row] {
                 add_cotangent(operand, layout, &solutions[row], g, out);
             }
         };
-        if layout.shared[*position] {
+        if layout.operands.shared[*position] {
             let mut out = vec![0.0; len];
-            (0..layout.rows).for_each(|row| add(row, &mut out));
+            (0..layout.operands.rows).for_each(|row| add(row, &mut out));
             return out;
         }
-        let mut out = vec![0.0; layout.rows * len];
+        let mut out = vec![0.0; layout.operands.rows * len];
         out.par_chunks_exact_mut(len).enumerate().for_each(|(row, out)| add(row, out));
         out
     };

@@ -17,12 +17,11 @@ use std::sync::Arc;
 
 /// The program ([x, s, y], operands..) to -[Px + q + Aᵀy, Ax + s - b].
 pub(crate) fn residual(layout: &Layout, types: &[Type]) -> Program {
-    let (n, m, rows) = (layout.n(), layout.m(), layout.rows);
+    let (n, m, rows) = (layout.n(), layout.m(), layout.operands.rows);
     let mut b = Builder::new();
     let points = b.input(Type::new([rows, layout.point()], types[0].kind));
     let operands: Vec<Var> = types.iter().map(|ty| b.input(ty.clone())).collect();
-    let operand =
-        |wanted: usize| layout.operands.iter().position(|known| *known == wanted).map(|at| operands[at]);
+    let operand = |wanted: usize| layout.operands.position(wanted).map(|at| operands[at]);
     let x = part(&mut b, points, 1, 0, n);
     let s = part(&mut b, points, 1, n, m);
     let y = part(&mut b, points, 1, n + m, m);
@@ -87,7 +86,7 @@ impl ConeResolvent {
         let (n, m) = (layout.n(), layout.m());
         let numbers: Vec<Numbers> = operands.iter().map(Numbers::of).collect();
         let (width, result) = self.widths();
-        let rows: Vec<Vec<f64>> = (0..layout.rows)
+        let rows: Vec<Vec<f64>> = (0..layout.operands.rows)
             .into_par_iter()
             .map(|at| {
                 let row = layout.row(&numbers[2..], at);
@@ -105,7 +104,7 @@ impl ConeResolvent {
                 found.unwrap_or_else(|| vec![0.0; result])
             })
             .collect();
-        Place::of(&operands[0]).value(rows.concat(), &[layout.rows, result])
+        Place::of(&operands[0]).value(rows.concat(), &[layout.operands.rows, result])
     }
 }
 
@@ -134,7 +133,7 @@ impl Custom for ConeResolvent {
         let right = point.tangent(operands[0]);
         let right = right.map(|right| point.custom(Arc::new(self.clone()), right, &operands[1..]));
         // The derivative by the coefficients, of second order, refuses to be evaluated.
-        let to = Type::new([self.layout.rows, self.widths().1], self.types[0].kind);
+        let to = Type::new([self.layout.operands.rows, self.widths().1], self.types[0].kind);
         let moved = operands[1..].iter().zip(&self.types);
         let moved = moved.filter_map(|(&operand, from)| Some((point.tangent(operand)?, from.clone())));
         let refused = moved

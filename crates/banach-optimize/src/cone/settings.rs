@@ -1,6 +1,6 @@
 //! Settings of cone programs.
 
-use crate::error::Error;
+use crate::error::{Error, budget, fraction};
 use banach::OnFailure;
 
 /// Settings of a [`ConeProgram`](crate::ConeProgram).
@@ -81,19 +81,9 @@ impl ConeSettings {
     /// # Errors
     /// [`Error::Setting`] names the setting.
     pub fn validate(&self) -> Result<(), Error> {
-        for (setting, found) in [("tolerance", self.tolerance), ("degeneracy", self.degeneracy)] {
-            if !(found > 0.0 && found < 1.0) {
-                let expected = "a number between 0 and 1";
-                return Err(Error::Setting { setting, found: found.to_string(), expected });
-            }
-        }
-        for (setting, found) in
-            [("max_steps", self.max_steps), ("max_splitting_steps", self.max_splitting_steps)]
-        {
-            if found == 0 {
-                return Err(Error::Setting { setting, found: "0".into(), expected: "at least 1" });
-            }
-        }
-        Ok(())
+        fraction("tolerance", self.tolerance)?;
+        fraction("degeneracy", self.degeneracy)?;
+        budget("max_steps", self.max_steps)?;
+        budget("max_splitting_steps", self.max_splitting_steps)
     }
 }

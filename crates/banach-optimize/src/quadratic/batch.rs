@@ -21,10 +21,11 @@ pub(crate) fn solve_rows(
     let mut scratch = Scratch::default();
     let first = layout.row(data, 0);
     let finite = |row: &Row<'_>| row.is_finite();
-    let curvature =
-        (layout.rows > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite()))
-            .then(|| Curvature::new(first.hessian, layout.sizes.n, &mut scratch));
-    let prepared = (layout.rows > 1 && layout.shares(&[HESSIAN, G, A]) && finite(&first))
+    let curvature = (layout.operands.rows > 1
+        && layout.shares(&[HESSIAN])
+        && first.hessian.iter().all(|q| q.is_finite()))
+    .then(|| Curvature::new(first.hessian, layout.sizes.n, &mut scratch));
+    let prepared = (layout.operands.rows > 1 && layout.shares(&[HESSIAN, G, A]) && finite(&first))
         .then(|| Prepared::new(&first, curvature.as_ref(), &mut scratch));
     let solve_row = |scratch: &mut Scratch, row: usize| {
         let guess = guesses.get(row).and_then(Option::as_deref);
@@ -40,7 +41,7 @@ pub(crate) fn solve_rows(
             }
         }
     };
-    (0..layout.rows).into_par_iter().map_init(Scratch::default, solve_row).collect()
+    (0..layout.operands.rows).into_par_iter().map_init(Scratch::default, solve_row).collect()
 }
 
 /// The largest violation of a constraint in each row.
@@ -61,24 +62,24 @@ pub(crate) fn pull_rows(
     positions: &[usize],
 ) -> Vec<Vec<f64>> {
     let size = layout.sizes.point();
-    let adjoints: Vec<Vec<f64>> = (0..layout.rows)
+    let adjoints: Vec<Vec<f64>> = (0..layout.operands.rows)
         .into_par_iter()
         .map(|row| adjoint(&layout.row(data, row), &solutions[row], &v[row * size..(row + 1) * size]))
         .collect();
     let cotangent = |position: &usize| {
-        let operand = layout.operands[*position];
+        let operand = layout.operands.present[*position];
         let len = layout.len(operand);
         let add = |row: usize, out: &mut [f64]| {
             if solutions[row].system.is_some() {
                 add_cotangent(operand, layout, &solutions[row].y, &adjoints[row], out);
             }
         };
-        if layout.shared[*position] {
+        if layout.operands.shared[*position] {
             let mut out = vec![0.0; len];
-            (0..layout.rows).for_each(|row| add(row, &mut out));
+            (0..layout.operands.rows).for_each(|row| add(row, &mut out));
             return out;
         }
-        let mut out = vec![0.0; layout.rows * len];
+        let mut out = vec![0.0; layout.operands.rows * len];
         out.par_chunks_exact_mut(len.max(1)).enumerate().for_each(|(row, out)| add(row, out));
         out
     };

@@ -52,7 +52,7 @@ impl QuadraticOperation {
         let active = solutions.iter().map(|row| row.active.clone()).collect();
         let points: Vec<f64> = solutions.iter().flat_map(|row| &row.y).copied().collect();
         let place = Place::of(&operands[0]);
-        let points = place.value(points, &[layout.rows, layout.sizes.point()])?;
+        let points = place.value(points, &[layout.operands.rows, layout.sizes.point()])?;
         let points = on_tape(points, operands, types, Batch { layout, data, solutions, place })?;
         Ok(Solved { points, report, active })
     }
@@ -95,7 +95,7 @@ impl Custom for QuadraticOperation {
 
     fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
         let layout = Layout::new(self.constraints, operands).map_err(|error| error.to_string())?;
-        Ok(Type::new([layout.rows, layout.sizes.point()], operands[0].kind))
+        Ok(Type::new([layout.operands.rows, layout.sizes.point()], operands[0].kind))
     }
 
     fn evaluate(&self, operands: Vec<Value>) -> Result<Value, banach::program::Error> {
@@ -111,7 +111,7 @@ impl Custom for QuadraticOperation {
         let tangents: Vec<Option<Var>> =
             std::iter::once(None).chain(operands.iter().map(|&operand| point.tangent(operand))).collect();
         let right = point.derivative(&system.negative_residual, &at, &tangents).remove(0)?;
-        let (rows, size, kind) = (layout.rows, layout.sizes.point(), self.types[0].kind);
+        let (rows, size, kind) = (layout.operands.rows, layout.sizes.point(), self.types[0].kind);
         let solve = LinearSolve {
             b: Type::new([rows, size], kind),
             matrix: Type::new([rows, size, size], kind),

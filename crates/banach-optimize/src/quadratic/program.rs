@@ -155,8 +155,8 @@ impl QuadraticProgram {
         Value::on_one_device(&operands)?;
         let types: Vec<Type> = operands.iter().map(Value::ty).collect();
         let layout = Layout::new(constraints, &types.iter().collect::<Vec<_>>())?;
-        if let Some(samples) = samples.filter(|samples| samples.len() != layout.rows) {
-            let found = format!("{} ids for {} rows", samples.len(), layout.rows);
+        if let Some(samples) = samples.filter(|samples| samples.len() != layout.operands.rows) {
+            let found = format!("{} ids for {} rows", samples.len(), layout.operands.rows);
             return Err(Error::Setting { setting: "samples", found, expected: "one id for every row" });
         }
         if operands.iter().any(Value::is_placeholder) {

@@ -1,6 +1,6 @@
 //! Settings of quadratic programs.
 
-use crate::error::Error;
+use crate::error::{Error, budget, fraction};
 use banach::OnFailure;
 
 /// Settings of a [`QuadraticProgram`](crate::QuadraticProgram).
@@ -66,16 +66,8 @@ impl QuadraticSettings {
     /// # Errors
     /// [`Error::Setting`] names the setting.
     pub fn validate(&self) -> Result<(), Error> {
-        for (setting, found) in [("tolerance", self.tolerance), ("degeneracy", self.degeneracy)] {
-            if !(found > 0.0 && found < 1.0) {
-                let expected = "a number between 0 and 1";
-                return Err(Error::Setting { setting, found: found.to_string(), expected });
-            }
-        }
-        if self.max_steps == 0 {
-            let expected = "at least 1";
-            return Err(Error::Setting { setting: "max_steps", found: "0".into(), expected });
-        }
-        Ok(())
+        fraction("tolerance", self.tolerance)?;
+        fraction("degeneracy", self.degeneracy)?;
+        budget("max_steps", self.max_steps)
     }
 }

@@ -11,7 +11,7 @@
 use super::layout::{A, B, G, H, HESSIAN, LINEAR, Layout};
 use super::row::Sizes;
 use crate::algebra::matrices::{concat, for_each_row, identity, part, product, spread, transposed};
-use banach::program::{Builder, Comparison, Logic, Primitive, Program, Type, Unary, Var};
+use banach::program::{Builder, Comparison, Elementwise, Logic, Primitive, Program, Type, Unary, Var};
 
 /// The residual above which a row has no solution, relative to its scale.
 const UNSOLVED: f64 = 1e-4;
@@ -35,7 +35,7 @@ struct Writer<'a> {
 
 impl OptimalitySystem {
     pub(crate) fn new(layout: &Layout, types: &[Type], degeneracy: f64) -> Self {
-        let ty = Type::new([layout.rows, layout.sizes.point()], types[0].kind);
+        let ty = Type::new([layout.operands.rows, layout.sizes.point()], types[0].kind);
         let writer = || {
             let mut b = Builder::new();
             let y = b.input(ty.clone());
@@ -48,20 +48,20 @@ impl OptimalitySystem {
 
 impl Writer<'_> {
     fn operand(&self, operand: usize) -> Option<Var> {
-        let at = self.layout.operands.iter().position(|known| *known == operand)?;
+        let at = self.layout.operands.position(operand)?;
         Some(self.operands[at])
     }
 
     /// A vector operand in every row.
     fn vector(&mut self, operand: usize) -> Option<Var> {
         let var = self.operand(operand)?;
-        Some(for_each_row(&mut self.b, var, 1, self.layout.rows))
+        Some(for_each_row(&mut self.b, var, 1, self.layout.operands.rows))
     }
 
     /// A matrix operand in every row.
     fn matrices(&mut self, operand: usize) -> Option<Var> {
         let var = self.operand(operand)?;
-        Some(for_each_row(&mut self.b, var, 2, self.layout.rows))
+        Some(for_each_row(&mut self.b, var, 2, self.layout.operands.rows))
     }
 
     fn part(&mut self, first: usize, count: usize) -> Var {
@@ -126,7 +126,7 @@ impl Writer<'_> {
         let relative = self.b.divide(largest, scale);
         // NaN is not less than anything, so such rows are unsolved.
         let solved = self.b.compare(Comparison::LessEqual, relative, UNSOLVED);
-        self.b.push(Primitive::Not, &[solved])
+        self.b.push(Elementwise::Not, &[solved])
     }
 
     /// The parts of R.
@@ -145,13 +145,13 @@ impl Writer<'_> {
         let parts = self.complementarity(&conditions);
         let whole = concat(&mut self.b, &parts, 1);
         let mask = self.b.broadcast(unsolved, &self.ty.shape.clone());
-        let kept = self.b.push(Primitive::Erase, &[mask, whole]);
+        let kept = self.b.push(Elementwise::Erase, &[mask, whole]);
         let negative = self.b.scale(kept, -1.0);
         self.b.finish(vec![negative])
     }
 
     fn zeros(&mut self, height: usize, width: usize) -> Var {
-        self.b.full(Type::new([self.layout.rows, height, width], self.ty.kind), 0.0)
+        self.b.full(Type::new([self.layout.operands.rows, height, width], self.ty.kind), 0.0)
     }
 
     fn matrix(mut self) -> Program {
@@ -172,7 +172,7 @@ impl Writer<'_> {
             let left = self.b.multiply(wide, g);
             let slack = self.slack(lambda, conditions[1]);
             let wide = spread(&mut self.b, slack, m);
-            let eye = identity(&mut self.b, m, self.layout.rows, &self.ty);
+            let eye = identity(&mut self.b, m, self.layout.operands.rows, &self.ty);
             let diagonal = self.b.multiply(wide, eye);
             let mut parts = vec![left, diagonal];
             if p > 0 {
@@ -189,9 +189,9 @@ impl Writer<'_> {
         let blocks: Vec<Var> = std::iter::once(top).chain(below).collect();
         let whole = concat(&mut self.b, &blocks, 1);
         let size = n + m + p;
-        let eye = identity(&mut self.b, size, self.layout.rows, &self.ty);
-        let mask = self.b.reshape(unsolved, &[self.layout.rows, 1, 1]);
-        let mask = self.b.broadcast(mask, &[self.layout.rows, size, size]);
+        let eye = identity(&mut self.b, size, self.layout.operands.rows, &self.ty);
+        let mask = self.b.reshape(unsolved, &[self.layout.operands.rows, 1, 1]);
+        let mask = self.b.broadcast(mask, &[self.layout.operands.rows, size, size]);
         let matrix = self.b.choose(mask, eye, whole);
         self.b.finish(vec![matrix])
     }
@@ -203,7 +203,7 @@ impl Writer<'_> {
             writer.b.compare(Comparison::LessEqual, size, writer.degeneracy)
         };
         let (small_lambda, small_slack) = (below(self, lambda), below(self, slack));
-        let weak = self.b.push(Primitive::Logic(Logic::And), &[small_lambda, small_slack]);
+        let weak = self.b.push(Elementwise::Logic(Logic::And), &[small_lambda, small_slack]);
         let ty = self.b.type_of(slack).clone();
         let minus_one = self.b.full(ty, -1.0);
         self.b.choose(weak, minus_one, slack)

@@ -1,7 +1,7 @@
 //! Products in which zero absorbs: behind a branch, and beside a slope that may be infinite.
 
 use crate::language::linear::LinearProgram;
-use crate::language::primitive::{Bilinear, Index, Linear, Primitive, Structure};
+use crate::language::primitive::{Bilinear, Elementwise, Index, Linear, Primitive, Structure};
 use crate::language::program::Program;
 
 /// Returns, for every variable, whether an equation that depends on it selects elements by a mask, a position
@@ -22,24 +22,15 @@ pub(crate) fn behind_branches(program: &Program) -> Vec<bool> {
 /// Returns whether an equation may ignore elements of its operand at a position.
 fn takes_some(primitive: &Primitive, position: usize) -> bool {
     match primitive {
-        Primitive::Choose | Primitive::Erase => position > 0,
+        Primitive::Elementwise(Elementwise::Choose | Elementwise::Erase) => position > 0,
         Primitive::Index(Index::Gather(_) | Index::Select(_)) => position == 0,
         Primitive::Structure(Structure::Slice(_)) | Primitive::Extreme { .. } => true,
         // A rectifier passes NaN on, and infinity is no finite value cut off.
-        Primitive::Unary(_)
+        Primitive::Elementwise(_)
         | Primitive::Structure(_)
         | Primitive::Index(_)
         | Primitive::Constant(_)
-        | Primitive::Binary(_)
         | Primitive::Bilinear(_)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::Compare(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Logic(_)
-        | Primitive::Not
-        | Primitive::Cast(_)
         | Primitive::Concat(_)
         | Primitive::ArgExtreme { .. }
         | Primitive::MaxPoolIndices(_)

@@ -142,23 +142,8 @@ impl Linearizer {
             return Some(self.tangent.push(linear, &[tangent], &residuals));
         }
         match &equation.primitive {
-            Primitive::Unary(function) => self.unary(*function, operands[0], equation.result),
-            Primitive::Binary(function) => self.binary(*function, operands[0], operands[1], equation.result),
+            Primitive::Elementwise(function) => self.elementwise(*function, operands, equation.result),
             Primitive::Bilinear(form) => self.bilinear(*form, operands[0], operands[1]),
-            Primitive::Offset(_) => self.tangent(operands[0]),
-            // A power of zero is constant, though 0 · x⁻¹ is NaN at 0.
-            Primitive::Power(0.0) => None,
-            Primitive::Power(exponent) => {
-                let x = self.value(operands[0]);
-                let lower = self.primal.push(Primitive::Power(exponent - 1.0), &[x]);
-                let slope = self.primal.scale(lower, *exponent);
-                self.times(self.tangent(operands[0]), slope)
-            }
-            Primitive::Choose => self.choose(operands),
-            Primitive::Erase => {
-                let mask = self.value(operands[0]);
-                self.erase(self.tangent(operands[1]), mask)
-            }
             Primitive::Concat(axis) => self.concat(*axis, operands),
             Primitive::Extreme { axis, largest } => {
                 let (axis, largest) = (*axis, *largest);
@@ -173,15 +158,8 @@ impl Linearizer {
                 let custom = custom.clone();
                 custom.0.tangent(self, &operands, equation.result)
             }
-            Primitive::Constant(_)
-            | Primitive::Compare(_)
-            | Primitive::CompareScalar(..)
-            | Primitive::Logic(_)
-            | Primitive::Not
-            | Primitive::ArgExtreme { .. }
-            | Primitive::MaxPoolIndices(_)
-            | Primitive::Cast(_) => None,
-            Primitive::Scale(_) | Primitive::Structure(_) | Primitive::Index(_) => {
+            Primitive::Constant(_) | Primitive::ArgExtreme { .. } | Primitive::MaxPoolIndices(_) => None,
+            Primitive::Structure(_) | Primitive::Index(_) => {
                 unreachable!("linear primitives are taken before the table")
             }
         }

@@ -4,7 +4,7 @@
 //! assumes nothing of functions that leave the finite numbers at ordinary arguments: exponentials,
 //! logarithms, roots, quotients, powers and products of two unbounded numbers.
 
-use crate::language::primitive::{Bilinear, Binary, Index, Primitive, Structure, Unary};
+use crate::language::primitive::{Bilinear, Binary, Elementwise, Index, Primitive, Structure, Unary};
 use crate::language::program::{Equation, Program, Var};
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::tensor::FloatDType;
@@ -58,17 +58,7 @@ impl Ranges {
         };
         match &equation.primitive {
             Primitive::Constant(constant) => of_constant(constant),
-            Primitive::Unary(function) => at(0).unary(*function),
-            Primitive::Binary(Binary::Add) => at(0).plus(at(1)),
-            Primitive::Binary(Binary::Subtract) => {
-                let shifted = self.less_largest(program, equation);
-                shifted.unwrap_or_else(|| at(0).plus(at(1).times(Range::between(-1.0, -1.0))))
-            }
-            Primitive::Binary(Binary::Divide) => at(0).times(at(1).unary(Unary::Reciprocal)),
-            Primitive::Binary(Binary::Power | Binary::Remainder) => ANY,
-            Primitive::Binary(Binary::Atan2) => {
-                Range { nan: at(0).nan || at(1).nan, ..Range::between(-PI, PI) }
-            }
+            Primitive::Elementwise(function) => self.elementwise(program, equation, *function),
             Primitive::Bilinear(Bilinear::Multiply) if equation.operands[0] == equation.operands[1] => {
                 at(0).unary(Unary::Abs).times(at(0).unary(Unary::Abs))
             }
@@ -80,15 +70,6 @@ impl Ranges {
                     ANY
                 }
             }
-            Primitive::Scale(factor) => at(0).times(Range::between(*factor, *factor)),
-            Primitive::Offset(number) => at(0).plus(Range::between(*number, *number)),
-            Primitive::Power(exponent) => at(0).power(*exponent),
-            Primitive::Compare(_) | Primitive::CompareScalar(..) | Primitive::Logic(_) | Primitive::Not => {
-                Range::between(0.0, 1.0)
-            }
-            Primitive::Choose => at(1).or(at(2)),
-            Primitive::Erase => at(1).or(Range::between(0.0, 0.0)),
-            Primitive::Cast(_) => at(0),
             Primitive::Structure(Structure::Sum(axes)) => {
                 let shape = &program.type_of(equation.operands[0]).shape;
                 at(0).summed(axes, axes.iter().map(|&axis| shape[axis] as f64).product())
@@ -106,6 +87,33 @@ impl Ranges {
         }
     }
 
+    fn elementwise(&self, program: &Program, equation: &Equation, function: Elementwise) -> Range {
+        let at = |position: usize| self.known[equation.operands[position].0];
+        match function {
+            Elementwise::Unary(function) => at(0).unary(function),
+            Elementwise::Binary(Binary::Add) => at(0).plus(at(1)),
+            Elementwise::Binary(Binary::Subtract) => {
+                let shifted = self.less_largest(program, equation);
+                shifted.unwrap_or_else(|| at(0).plus(at(1).times(Range::between(-1.0, -1.0))))
+            }
+            Elementwise::Binary(Binary::Divide) => at(0).times(at(1).unary(Unary::Reciprocal)),
+            Elementwise::Binary(Binary::Power | Binary::Remainder) => ANY,
+            Elementwise::Binary(Binary::Atan2) => {
+                Range { nan: at(0).nan || at(1).nan, ..Range::between(-PI, PI) }
+            }
+            Elementwise::Scale(factor) => at(0).times(Range::between(factor, factor)),
+            Elementwise::Offset(number) => at(0).plus(Range::between(number, number)),
+            Elementwise::Power(exponent) => at(0).power(exponent),
+            Elementwise::Compare(_)
+            | Elementwise::CompareScalar(..)
+            | Elementwise::Logic(_)
+            | Elementwise::Not => Range::between(0.0, 1.0),
+            Elementwise::Choose => at(1).or(at(2)),
+            Elementwise::Erase => at(1).or(Range::between(0.0, 0.0)),
+            Elementwise::Detach | Elementwise::Cast(_) => at(0),
+        }
+    }
+
     /// `x - max(x)`, as in the softmax: at most 0, and 0 at the largest element.
     fn less_largest(&self, program: &Program, equation: &Equation) -> Option<Range> {
         let line = |var: Var| self.source[var.0].map(|line| &program.equations()[line]);
@@ -113,29 +121,18 @@ impl Ranges {
         let mut shift = line(equation.operands[1])?;
         loop {
             shift = match &shift.primitive {
-                Primitive::Structure(Structure::Broadcast(_)) | Primitive::Unary(Unary::Detach) => {
-                    line(shift.operands[0])?
-                }
+                Primitive::Structure(Structure::Broadcast(_))
+                | Primitive::Elementwise(Elementwise::Detach) => line(shift.operands[0])?,
                 // The largest is replaced where it is -∞, which a finite x never is.
-                Primitive::Choose => line(shift.operands[2])?,
+                Primitive::Elementwise(Elementwise::Choose) => line(shift.operands[2])?,
                 Primitive::Extreme { axis, largest: true } if shift.operands[0] == x => {
                     let finite = self.known[x.0].is_finite();
                     let range = Range { peak: Some(*axis), ..Range::between(-LARGE, 0.0) };
                     return finite.then_some(range);
                 }
                 Primitive::Constant(_)
-                | Primitive::Unary(_)
-                | Primitive::Binary(_)
+                | Primitive::Elementwise(_)
                 | Primitive::Bilinear(_)
-                | Primitive::Scale(_)
-                | Primitive::Offset(_)
-                | Primitive::Power(_)
-                | Primitive::Compare(_)
-                | Primitive::CompareScalar(..)
-                | Primitive::Logic(_)
-                | Primitive::Not
-                | Primitive::Erase
-                | Primitive::Cast(_)
                 | Primitive::Structure(_)
                 | Primitive::Index(_)
                 | Primitive::Concat(_)
@@ -278,7 +275,6 @@ impl Range {
             // No number lies closer to a pole than this bound says, in any precision.
             Unary::Tan if low.is_finite() && high.is_finite() => range(-1e17, 1e17),
             Unary::Tan => ANY,
-            Unary::Detach => self,
         }
     }
 }

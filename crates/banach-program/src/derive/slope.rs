@@ -80,13 +80,7 @@ pub(crate) fn slope(b: &mut Builder, function: Unary, x: Var, y: Var) -> Option<
             let below = one_less_square(b, x);
             over(b, below)
         }
-        Unary::Ceil
-        | Unary::Floor
-        | Unary::Round
-        | Unary::Sign
-        | Unary::Trunc
-        | Unary::Detach
-        | Unary::Relu => return None,
+        Unary::Ceil | Unary::Floor | Unary::Round | Unary::Sign | Unary::Trunc | Unary::Relu => return None,
     })
 }
 

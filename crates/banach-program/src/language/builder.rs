@@ -1,6 +1,8 @@
 //! Builder of programs, equation by equation.
 
-use crate::language::primitive::{Bilinear, Binary, Comparison, Logic, Primitive, Structure, Unary};
+use crate::language::primitive::{
+    Bilinear, Binary, Comparison, Elementwise, Logic, Primitive, Structure, Unary,
+};
 use crate::language::program::{Equation, Program, Var};
 use crate::language::shape::result_type;
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
@@ -35,7 +37,8 @@ impl Builder {
     ///
     /// # Panics
     /// If the operands do not fit the primitive, which is a bug of the caller.
-    pub fn push(&mut self, primitive: Primitive, operands: &[Var]) -> Var {
+    pub fn push(&mut self, primitive: impl Into<Primitive>, operands: &[Var]) -> Var {
+        let primitive = primitive.into();
         let types: Vec<&Type> = operands.iter().map(|&var| self.type_of(var)).collect();
         let ty = result_type(&primitive, &types)
             .unwrap_or_else(|found| panic!("building a program: {primitive:?} of {types:?}: {found}"));
@@ -93,17 +96,17 @@ impl Builder {
 
     /// A function of every element.
     pub fn unary(&mut self, function: Unary, x: Var) -> Var {
-        self.push(Primitive::Unary(function), &[x])
+        self.push(Elementwise::Unary(function), &[x])
     }
 
     /// a + b
     pub fn add(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Binary(Binary::Add), &[a, b])
+        self.push(Elementwise::Binary(Binary::Add), &[a, b])
     }
 
     /// a - b
     pub fn subtract(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Binary(Binary::Subtract), &[a, b])
+        self.push(Elementwise::Binary(Binary::Subtract), &[a, b])
     }
 
     /// a b
@@ -113,32 +116,37 @@ impl Builder {
 
     /// a / b
     pub fn divide(&mut self, a: Var, b: Var) -> Var {
-        self.push(Primitive::Binary(Binary::Divide), &[a, b])
+        self.push(Elementwise::Binary(Binary::Divide), &[a, b])
     }
 
     /// factor x
     pub fn scale(&mut self, x: Var, factor: f64) -> Var {
-        self.push(Primitive::Scale(factor), &[x])
+        self.push(Elementwise::Scale(factor), &[x])
     }
 
     /// x + number
     pub fn offset(&mut self, x: Var, number: f64) -> Var {
-        self.push(Primitive::Offset(number), &[x])
+        self.push(Elementwise::Offset(number), &[x])
     }
 
     /// The truth of `x comparison number`.
     pub fn compare(&mut self, comparison: Comparison, x: Var, number: f64) -> Var {
-        self.push(Primitive::CompareScalar(comparison, number), &[x])
+        self.push(Elementwise::CompareScalar(comparison, number), &[x])
     }
 
     /// `yes` where the mask is true, `no` elsewhere.
     pub fn choose(&mut self, mask: Var, yes: Var, no: Var) -> Var {
-        self.push(Primitive::Choose, &[mask, yes, no])
+        self.push(Elementwise::Choose, &[mask, yes, no])
+    }
+
+    /// x with derivative zero.
+    pub fn detach(&mut self, x: Var) -> Var {
+        self.push(Elementwise::Detach, &[x])
     }
 
     /// Conversion to another kind of number.
     pub fn cast(&mut self, x: Var, kind: Kind) -> Var {
-        if self.type_of(x).kind == kind { x } else { self.push(Primitive::Cast(kind), &[x]) }
+        if self.type_of(x).kind == kind { x } else { self.push(Elementwise::Cast(kind), &[x]) }
     }
 
     /// Moves, copies or adds elements.
@@ -155,15 +163,15 @@ impl Builder {
     /// Squares of numbers divided by this scale neither overflow nor vanish together.
     pub(crate) fn magnitude(&mut self, a: Var, b: Var) -> Var {
         let (a, b) = (self.unary(Unary::Abs, a), self.unary(Unary::Abs, b));
-        let less = self.push(Primitive::Compare(Comparison::Less), &[a, b]);
+        let less = self.push(Elementwise::Compare(Comparison::Less), &[a, b]);
         let larger = self.choose(less, b, a);
         let zero = self.compare(Comparison::Equal, larger, 0.0);
         let infinite = self.compare(Comparison::Equal, larger, f64::INFINITY);
-        let useless = self.push(Primitive::Logic(Logic::Or), &[zero, infinite]);
+        let useless = self.push(Elementwise::Logic(Logic::Or), &[zero, infinite]);
         let ty = self.type_of(larger).clone();
         let one = self.full(ty, 1.0);
         let scale = self.choose(useless, one, larger);
-        self.unary(Unary::Detach, scale)
+        self.detach(scale)
     }
 
     /// Axes of size 1 repeated, after leading axes of size 1 were added.

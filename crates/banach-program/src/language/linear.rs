@@ -2,7 +2,7 @@
 
 use crate::language::builder::Builder;
 use crate::language::geometry::Span;
-use crate::language::primitive::{Linear, Primitive, Structure};
+use crate::language::primitive::{Elementwise, Linear, Primitive, Structure};
 use crate::language::program::{Program, Var};
 use crate::language::shape::result_type;
 use crate::language::tensor_type::{Kind, Type};
@@ -215,23 +215,13 @@ impl LinearBuilder {
 /// Returns the linear operation of a primitive that is linear at every point.
 pub(crate) fn as_linear(primitive: &Primitive) -> Option<Linear> {
     match primitive {
-        Primitive::Scale(factor) => Some(Linear::Scale(*factor)),
+        Primitive::Elementwise(Elementwise::Scale(factor)) => Some(Linear::Scale(*factor)),
+        Primitive::Elementwise(Elementwise::Cast(Kind::Float(dtype))) => Some(Linear::Cast(*dtype)),
         Primitive::Structure(structure) => Some(Linear::Structure(structure.clone())),
         Primitive::Index(index) => Some(Linear::Index(index.clone())),
-        Primitive::Cast(Kind::Float(dtype)) => Some(Linear::Cast(*dtype)),
         Primitive::Constant(_)
-        | Primitive::Unary(_)
-        | Primitive::Binary(_)
+        | Primitive::Elementwise(_)
         | Primitive::Bilinear(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::Compare(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Logic(_)
-        | Primitive::Not
-        | Primitive::Choose
-        | Primitive::Erase
-        | Primitive::Cast(_)
         | Primitive::Concat(_)
         | Primitive::Extreme { .. }
         | Primitive::ArgExtreme { .. }

@@ -8,40 +8,8 @@ use crate::language::geometry::{Pool, Span, Window};
 use crate::language::tensor_type::{Constant, Kind};
 use burn::tensor::FloatDType;
 
-/// Functions of one number, applied to every element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are the functions' own")]
-pub enum Unary {
-    Abs,
-    Acos,
-    Acosh,
-    Asin,
-    Asinh,
-    Atan,
-    Atanh,
-    Ceil,
-    Cos,
-    Cosh,
-    Erf,
-    Exp,
-    Floor,
-    Log,
-    Log1p,
-    LogSigmoid,
-    Reciprocal,
-    Relu,
-    Round,
-    Sigmoid,
-    Sign,
-    Sin,
-    Sinh,
-    Sqrt,
-    Tan,
-    Tanh,
-    Trunc,
-    /// The identity with derivative zero.
-    Detach,
-}
+/// Functions of one number, and comparisons of two, as the kernels compute them.
+pub use banach_kernels::{Comparison, Unary};
 
 /// Functions of two numbers, applied to every pair of elements of two tensors of one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,18 +26,6 @@ pub enum Binary {
     Remainder,
     /// The angle of the point (b, a).
     Atan2,
-}
-
-/// Comparisons of numbers, giving truth values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names are the comparisons' own")]
-pub enum Comparison {
-    Equal,
-    NotEqual,
-    Greater,
-    GreaterEqual,
-    Less,
-    LessEqual,
 }
 
 /// Functions of two truth values.
@@ -108,7 +64,7 @@ pub enum Bilinear {
 /// Linear maps that only move, copy or add elements.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Structure {
-    /// The same elements in another shape, in row-major order.
+    /// The elements in another shape, in row-major order.
     Reshape(Vec<usize>),
     /// Axis `i` of the result is axis `axes[i]` of the operand.
     Permute(Vec<usize>),
@@ -137,23 +93,21 @@ pub enum Index {
     SelectTransposed(usize, Vec<usize>),
 }
 
-/// An operation of an equation.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Primitive {
-    /// A constant tensor.
-    Constant(Constant),
-    /// A function of every element.
+/// Functions applied at every position of their operands, which have one shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Elementwise {
+    /// A function of one number.
     Unary(Unary),
-    /// A function of every pair of elements.
+    /// A function of two numbers.
     Binary(Binary),
-    /// A function linear in each of two operands.
-    Bilinear(Bilinear),
     /// Times a number.
     Scale(f64),
     /// Plus a number.
     Offset(f64),
     /// To the power of a number.
     Power(f64),
+    /// The identity with derivative zero.
+    Detach,
     /// A comparison of two tensors.
     Compare(Comparison),
     /// A comparison with a number.
@@ -168,6 +122,37 @@ pub enum Primitive {
     Erase,
     /// Conversion to another kind of number.
     Cast(Kind),
+}
+
+impl Elementwise {
+    /// Returns the number of operands.
+    pub fn arity(&self) -> usize {
+        match self {
+            Elementwise::Unary(_)
+            | Elementwise::Scale(_)
+            | Elementwise::Offset(_)
+            | Elementwise::Power(_)
+            | Elementwise::Detach
+            | Elementwise::CompareScalar(..)
+            | Elementwise::Not
+            | Elementwise::Cast(_) => 1,
+            Elementwise::Binary(_) | Elementwise::Compare(_) | Elementwise::Logic(_) | Elementwise::Erase => {
+                2
+            }
+            Elementwise::Choose => 3,
+        }
+    }
+}
+
+/// An operation of an equation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Primitive {
+    /// A constant tensor.
+    Constant(Constant),
+    /// A function applied at every position.
+    Elementwise(Elementwise),
+    /// A function linear in each of two operands.
+    Bilinear(Bilinear),
     /// Moves, copies or adds elements.
     Structure(Structure),
     /// Moves elements to positions given by the second operand.
@@ -194,33 +179,19 @@ pub enum Primitive {
     Custom(CustomOp<dyn Custom>),
 }
 
+impl From<Elementwise> for Primitive {
+    fn from(function: Elementwise) -> Self {
+        Primitive::Elementwise(function)
+    }
+}
+
 impl Primitive {
     /// Returns whether every element of the result depends only on the operands' elements at its position.
     pub(crate) fn is_elementwise(&self) -> bool {
-        match self {
-            Primitive::Unary(_)
-            | Primitive::Binary(_)
-            | Primitive::Bilinear(Bilinear::Multiply | Bilinear::AbsorbingProduct)
-            | Primitive::Scale(_)
-            | Primitive::Offset(_)
-            | Primitive::Power(_)
-            | Primitive::Compare(_)
-            | Primitive::CompareScalar(..)
-            | Primitive::Logic(_)
-            | Primitive::Not
-            | Primitive::Choose
-            | Primitive::Erase
-            | Primitive::Cast(_) => true,
-            Primitive::Constant(_)
-            | Primitive::Bilinear(_)
-            | Primitive::Structure(_)
-            | Primitive::Index(_)
-            | Primitive::Concat(_)
-            | Primitive::Extreme { .. }
-            | Primitive::ArgExtreme { .. }
-            | Primitive::MaxPoolIndices(_)
-            | Primitive::Custom(_) => false,
-        }
+        matches!(
+            self,
+            Primitive::Elementwise(_) | Primitive::Bilinear(Bilinear::Multiply | Bilinear::AbsorbingProduct)
+        )
     }
 }
 
@@ -261,10 +232,10 @@ impl Linear {
     pub(crate) fn primitive<V: Copy>(&self, operands: &[V], residuals: &[V]) -> (Primitive, Vec<V>) {
         let together = |first: &[V], second: &[V]| first.iter().chain(second).copied().collect();
         match self {
-            Linear::Add => (Primitive::Binary(Binary::Add), operands.to_vec()),
-            Linear::Scale(factor) => (Primitive::Scale(*factor), operands.to_vec()),
-            Linear::Cast(dtype) => (Primitive::Cast(Kind::Float(*dtype)), operands.to_vec()),
-            Linear::Erase => (Primitive::Erase, together(residuals, operands)),
+            Linear::Add => (Elementwise::Binary(Binary::Add).into(), operands.to_vec()),
+            Linear::Scale(factor) => (Elementwise::Scale(*factor).into(), operands.to_vec()),
+            Linear::Cast(dtype) => (Elementwise::Cast(Kind::Float(*dtype)).into(), operands.to_vec()),
+            Linear::Erase => (Elementwise::Erase.into(), together(residuals, operands)),
             Linear::Structure(structure) => (Primitive::Structure(structure.clone()), operands.to_vec()),
             Linear::Index(index) => (Primitive::Index(index.clone()), together(operands, residuals)),
             Linear::Concat(axis) => (Primitive::Concat(*axis), operands.to_vec()),

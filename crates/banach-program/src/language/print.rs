@@ -1,7 +1,7 @@
 //! Printed form of programs, types and primitives.
 
 use crate::language::linear::LinearProgram;
-use crate::language::primitive::Primitive;
+use crate::language::primitive::{Elementwise, Primitive};
 use crate::language::program::{Program, Var};
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use std::fmt::{Debug, Display, Formatter, Result};
@@ -41,29 +41,38 @@ impl Display for Primitive {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
             Primitive::Constant(constant) => write!(f, "{constant}"),
-            Primitive::Unary(inner) => lower_case(inner, f),
-            Primitive::Binary(inner) => lower_case(inner, f),
+            Primitive::Elementwise(function) => write!(f, "{function}"),
             Primitive::Bilinear(inner) => lower_case(inner, f),
-            Primitive::Compare(inner) => lower_case(inner, f),
-            Primitive::Logic(inner) => lower_case(inner, f),
             Primitive::Structure(inner) => lower_case(inner, f),
             Primitive::Index(inner) => lower_case(inner, f),
-            Primitive::CompareScalar(comparison, number) => {
-                lower_case(comparison, f)?;
-                write!(f, " than {number}")
-            }
             Primitive::Custom(custom) => f.write_str(&custom.0.name()),
-            Primitive::Cast(kind) => write!(f, "cast to {kind}"),
-            Primitive::Scale(_)
-            | Primitive::Offset(_)
-            | Primitive::Power(_)
-            | Primitive::Not
-            | Primitive::Choose
-            | Primitive::Erase
-            | Primitive::Concat(_)
+            Primitive::Concat(_)
             | Primitive::Extreme { .. }
             | Primitive::ArgExtreme { .. }
             | Primitive::MaxPoolIndices(_) => lower_case(self, f),
+        }
+    }
+}
+
+impl Display for Elementwise {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        match self {
+            Elementwise::Unary(inner) => lower_case(inner, f),
+            Elementwise::Binary(inner) => lower_case(inner, f),
+            Elementwise::Compare(inner) => lower_case(inner, f),
+            Elementwise::Logic(inner) => lower_case(inner, f),
+            Elementwise::CompareScalar(comparison, number) => {
+                lower_case(comparison, f)?;
+                write!(f, " than {number}")
+            }
+            Elementwise::Cast(kind) => write!(f, "cast to {kind}"),
+            Elementwise::Scale(_)
+            | Elementwise::Offset(_)
+            | Elementwise::Power(_)
+            | Elementwise::Detach
+            | Elementwise::Not
+            | Elementwise::Choose
+            | Elementwise::Erase => lower_case(self, f),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Shape inference: the table of result types, first of the four tables over primitives.
 
 use crate::language::geometry::{Pool, Span, Window};
-use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Unary};
+use crate::language::primitive::{Bilinear, Elementwise, Index, Primitive, Structure, Unary};
 use crate::language::tensor_type::{Kind, Type};
 use burn::tensor::IntDType;
 
@@ -12,24 +12,8 @@ pub(crate) fn result_type(primitive: &Primitive, operands: &[&Type]) -> Answer<T
     expect_count(primitive, operands.len())?;
     match primitive {
         Primitive::Constant(constant) => Ok(constant.ty.clone()),
-        Primitive::Unary(Unary::Detach) => Ok(operands[0].clone()),
-        Primitive::Unary(Unary::Abs | Unary::Sign)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_) => number(operands[0]).cloned(),
-        Primitive::Unary(_) => float(operands[0]).cloned(),
-        Primitive::Binary(_) => same(number(operands[0])?, operands[1]).cloned(),
+        Primitive::Elementwise(function) => elementwise(function, operands),
         Primitive::Bilinear(form) => bilinear(form, operands[0], operands[1]),
-        Primitive::Compare(_) => Ok(Type::new(same(operands[0], operands[1])?.shape.clone(), Kind::Bool)),
-        Primitive::CompareScalar(..) => Ok(Type::new(operands[0].shape.clone(), Kind::Bool)),
-        Primitive::Logic(_) => same(mask(operands[0])?, operands[1]).cloned(),
-        Primitive::Not => mask(operands[0]).cloned(),
-        Primitive::Choose => {
-            same_shape(mask(operands[0])?, operands[1])?;
-            same(operands[1], operands[2]).cloned()
-        }
-        Primitive::Erase => same_shape(mask(operands[0])?, operands[1]).cloned(),
-        Primitive::Cast(kind) => Ok(Type::new(operands[0].shape.clone(), *kind)),
         Primitive::Structure(structure) => {
             Ok(operands[0].with_shape(structured(structure, &operands[0].shape)?))
         }
@@ -46,27 +30,38 @@ pub(crate) fn result_type(primitive: &Primitive, operands: &[&Type]) -> Answer<T
     }
 }
 
+fn elementwise(function: &Elementwise, operands: &[&Type]) -> Answer<Type> {
+    let x = operands[0];
+    match function {
+        Elementwise::Detach => Ok(x.clone()),
+        Elementwise::Unary(Unary::Abs | Unary::Sign)
+        | Elementwise::Scale(_)
+        | Elementwise::Offset(_)
+        | Elementwise::Power(_) => number(x).cloned(),
+        Elementwise::Unary(_) => float(x).cloned(),
+        Elementwise::Binary(_) => same(number(x)?, operands[1]).cloned(),
+        Elementwise::Compare(_) => Ok(Type::new(same(x, operands[1])?.shape.clone(), Kind::Bool)),
+        Elementwise::CompareScalar(..) => Ok(Type::new(x.shape.clone(), Kind::Bool)),
+        Elementwise::Logic(_) => same(mask(x)?, operands[1]).cloned(),
+        Elementwise::Not => mask(x).cloned(),
+        Elementwise::Choose => {
+            same_shape(mask(x)?, operands[1])?;
+            same(operands[1], operands[2]).cloned()
+        }
+        Elementwise::Erase => same_shape(mask(x)?, operands[1]).cloned(),
+        Elementwise::Cast(kind) => Ok(Type::new(x.shape.clone(), *kind)),
+    }
+}
+
 fn expect_count(primitive: &Primitive, found: usize) -> Answer<()> {
     let expected = match primitive {
         Primitive::Constant(_) => 0,
-        Primitive::Unary(_)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Not
-        | Primitive::Cast(_)
-        | Primitive::Structure(_)
+        Primitive::Elementwise(function) => function.arity(),
+        Primitive::Structure(_)
         | Primitive::Extreme { .. }
         | Primitive::ArgExtreme { .. }
         | Primitive::MaxPoolIndices(_) => 1,
-        Primitive::Binary(_)
-        | Primitive::Bilinear(_)
-        | Primitive::Compare(_)
-        | Primitive::Logic(_)
-        | Primitive::Erase
-        | Primitive::Index(_) => 2,
-        Primitive::Choose => 3,
+        Primitive::Bilinear(_) | Primitive::Index(_) => 2,
         Primitive::Concat(_) | Primitive::Custom(_) => found.max(1),
     };
     if found == expected { Ok(()) } else { Err(format!("{found} operands, expected {expected}")) }

@@ -7,7 +7,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not folded stays a line")]
 
-use crate::language::primitive::{Bilinear, Binary, Comparison, Primitive, Structure, Unary};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Elementwise, Primitive, Structure, Unary};
 use crate::language::tensor_type::{Kind, Type};
 use burn::tensor::FloatDType;
 
@@ -21,21 +21,8 @@ pub(crate) fn folded(primitive: &Primitive, ty: Type, numbers: &[f64]) -> Option
     };
     let round = |number: f64| rounded(ty.kind, number);
     let (ty, number) = match primitive {
-        Primitive::Scale(factor) if float => (ty.clone(), round(first * round(*factor)?)?),
-        Primitive::Offset(number) if float => (ty.clone(), round(first + round(*number)?)?),
-        Primitive::Unary(function) => (ty.clone(), round(on_number(*function, first)?)?),
-        Primitive::Binary(Binary::Add) if float => (ty.clone(), round(first + numbers[1])?),
-        Primitive::Binary(Binary::Subtract) if float => (ty.clone(), round(first - numbers[1])?),
-        Primitive::Binary(Binary::Divide) if float => (ty.clone(), round(first / numbers[1])?),
+        Primitive::Elementwise(function) => return elementwise(*function, &ty, &numbers),
         Primitive::Bilinear(Bilinear::Multiply) if float => (ty.clone(), round(first * numbers[1])?),
-        Primitive::Cast(kind) if kind.is_float() => {
-            (Type::new(ty.shape.clone(), *kind), rounded(*kind, first)?)
-        }
-        Primitive::CompareScalar(comparison, number) if float => {
-            let holds = holds(*comparison, first, round(*number)?);
-            (Type::new(ty.shape.clone(), Kind::Bool), f64::from(u8::from(holds)))
-        }
-        Primitive::Not => (ty.clone(), 1.0 - first),
         Primitive::Structure(Structure::Sum(axes)) => {
             let count: usize = axes.iter().map(|&axis| ty.shape[axis]).product();
             (shape(&Structure::Sum(axes.clone()))?, repeated(ty.kind, first, count)?)
@@ -50,6 +37,30 @@ pub(crate) fn folded(primitive: &Primitive, ty: Type, numbers: &[f64]) -> Option
         _ => return None,
     };
     Some((ty, number))
+}
+
+fn elementwise(function: Elementwise, ty: &Type, numbers: &[f64]) -> Option<(Type, f64)> {
+    let float = ty.kind.is_float();
+    let of_kind = |kind: Kind| Type::new(ty.shape.clone(), kind);
+    let round = |number: f64| rounded(ty.kind, number);
+    let first = numbers[0];
+    let number = match function {
+        Elementwise::Scale(factor) if float => first * round(factor)?,
+        Elementwise::Offset(number) if float => first + round(number)?,
+        Elementwise::Unary(function) => on_number(function, first)?,
+        Elementwise::Binary(Binary::Add) if float => first + numbers[1],
+        Elementwise::Binary(Binary::Subtract) if float => first - numbers[1],
+        Elementwise::Binary(Binary::Divide) if float => first / numbers[1],
+        Elementwise::Cast(kind) if kind.is_float() => return Some((of_kind(kind), rounded(kind, first)?)),
+        Elementwise::CompareScalar(comparison, number) if float => {
+            let holds = holds(comparison, first, round(number)?);
+            return Some((of_kind(Kind::Bool), f64::from(u8::from(holds))));
+        }
+        Elementwise::Not => 1.0 - first,
+        Elementwise::Detach => first,
+        _ => return None,
+    };
+    Some((ty.clone(), round(number)?))
 }
 
 /// The number as tensors of a kind hold it; none for precisions that are not folded.
@@ -99,7 +110,6 @@ fn on_number(function: Unary, x: f64) -> Option<f64> {
         Unary::Reciprocal => Some(1.0 / x),
         Unary::Relu => Some(if x <= 0.0 { 0.0 } else { x }),
         Unary::Sqrt => Some(x.sqrt()),
-        Unary::Detach => Some(x),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::language::builder::Builder;
 use crate::language::geometry::Span;
-use crate::language::primitive::{Bilinear, Binary, Primitive, Structure};
+use crate::language::primitive::{Bilinear, Binary, Elementwise, Primitive, Structure};
 use crate::language::program::{Equation, Program, Var};
 use crate::language::tensor_type::{Constant, Literal};
 use crate::rewrite::simplify::simplify;
@@ -120,7 +120,7 @@ fn regrouped(program: &Program, varies: &[bool]) -> Program {
     for equation in program.equations() {
         let operands: Vec<Var> = equation.operands.iter().map(|operand| here[operand.0]).collect();
         let result = equation.result.0;
-        if equation.primitive != Primitive::Binary(Binary::Add) {
+        if equation.primitive != Elementwise::Binary(Binary::Add).into() {
             here[result] = builder.push(equation.primitive.clone(), &operands);
             continue;
         }
@@ -152,7 +152,8 @@ fn holding_products(program: &Program) -> Vec<bool> {
     for equation in program.equations() {
         let inherits = matches!(
             &equation.primitive,
-            Primitive::Structure(_) | Primitive::Binary(Binary::Add | Binary::Subtract)
+            Primitive::Structure(_)
+                | Primitive::Elementwise(Elementwise::Binary(Binary::Add | Binary::Subtract))
         );
         let product =
             matches!(&equation.primitive, Primitive::Bilinear(_)) && !equation.primitive.is_elementwise();

@@ -1,7 +1,7 @@
 //! Counts of floating-point operations, from shapes alone.
 
 use crate::language::geometry::Pool;
-use crate::language::primitive::{Bilinear, Index, Primitive, Structure, Unary};
+use crate::language::primitive::{Bilinear, Elementwise, Index, Primitive, Structure};
 use crate::language::program::{Equation, Program, Var};
 
 /// Counts the floating-point operations of a program: the sum of [`operations_of`] over its equations.
@@ -39,23 +39,12 @@ pub fn operations_of(program: &Program, equation: &Equation) -> u64 {
         | Primitive::ArgExtreme { .. } => read(0),
         Primitive::MaxPoolIndices(Pool { kernel, .. }) => written * elements(kernel),
         Primitive::Constant(_)
-        | Primitive::Unary(Unary::Detach)
+        | Primitive::Elementwise(Elementwise::Detach)
         | Primitive::Structure(_)
         | Primitive::Index(Index::Gather(_) | Index::Select(_))
         | Primitive::Concat(_)
         | Primitive::Custom(_) => 0,
-        Primitive::Unary(_)
-        | Primitive::Binary(_)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::Compare(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Logic(_)
-        | Primitive::Not
-        | Primitive::Choose
-        | Primitive::Erase
-        | Primitive::Cast(_) => written,
+        Primitive::Elementwise(_) => written,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::language::builder::Builder;
-use crate::language::primitive::Primitive;
+use crate::language::primitive::{Elementwise, Primitive};
 use crate::language::program::{Program, Var};
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::tensor::{DType, FloatDType};
@@ -41,7 +41,7 @@ pub fn in_precision(program: &Program, precision: FloatDType) -> Result<Program,
         here[equation.result.0] = if let Primitive::Custom(custom) = primitive {
             let expected = Kind::Float(precision).to_string();
             return Err(Error::Precision { primitive: custom.0.name(), expected });
-        } else if let Primitive::Cast(kind) = primitive {
+        } else if let Primitive::Elementwise(Elementwise::Cast(kind)) = primitive {
             builder.cast(operands[0], kind.in_precision(precision))
         } else if let Primitive::Constant(Constant { ty: old, literal }) = primitive {
             let literal = rounded(literal, old.kind, precision);

@@ -101,19 +101,7 @@ fn follow(program: &Program, equation: &Equation, places: &[RowPlacement], count
             if apart { rows } else { RowPlacement::Mixed }
         }
         Primitive::MaxPoolIndices(_) => across(3, across(2, operands[0])),
-        Primitive::Constant(_)
-        | Primitive::Unary(_)
-        | Primitive::Binary(_)
-        | Primitive::Scale(_)
-        | Primitive::Offset(_)
-        | Primitive::Power(_)
-        | Primitive::Compare(_)
-        | Primitive::CompareScalar(..)
-        | Primitive::Logic(_)
-        | Primitive::Not
-        | Primitive::Choose
-        | Primitive::Erase
-        | Primitive::Cast(_) => together(&operands),
+        Primitive::Constant(_) | Primitive::Elementwise(_) => together(&operands),
     }
 }
 

@@ -14,7 +14,7 @@ mod blocks;
 
 use crate::language::builder::Builder;
 use crate::language::geometry::Span;
-use crate::language::primitive::{Bilinear, Binary, Primitive, Structure, Unary};
+use crate::language::primitive::{Bilinear, Binary, Elementwise, Primitive, Structure, Unary};
 use crate::language::program::{Equation, Program, Var};
 use crate::language::tensor_type::{Constant, Literal, Type};
 use crate::rewrite::folding::folded;
@@ -99,6 +99,11 @@ impl Rewriter {
             .unwrap_or_else(|| self.push(primitive, operands))
     }
 
+    /// Writes a function of every element.
+    fn function(&mut self, function: Elementwise, operands: &[Var]) -> Var {
+        self.line(&function.into(), operands, false)
+    }
+
     fn push(&mut self, primitive: &Primitive, operands: &[Var]) -> Var {
         let name = match primitive {
             Primitive::Constant(Constant { ty, literal: Literal::Data(data) }) => {
@@ -134,6 +139,13 @@ impl Rewriter {
         self.source.get(&var).map(|equation| (equation.primitive.clone(), equation.operands.clone()))
     }
 
+    fn function_of(&self, var: Var) -> Option<(Elementwise, Vec<Var>)> {
+        match self.primitive_of(var)? {
+            (Primitive::Elementwise(function), operands) => Some((function, operands)),
+            _ => None,
+        }
+    }
+
     /// Lines whose operands are known numbers.
     fn folded(&mut self, primitive: &Primitive, operands: &[Var]) -> Option<Var> {
         let numbers: Vec<f64> = operands.iter().map(|&var| self.number(var)).collect::<Option<_>>()?;
@@ -148,48 +160,16 @@ impl Rewriter {
         let ty = self.builder.type_of(x).clone();
         let float = ty.kind.is_float();
         match primitive {
-            Primitive::Scale(1.0) | Primitive::Power(1.0) => Some(x),
-            // 0 + -0 is 0, and x - 0 is x.
-            Primitive::Offset(0.0) if !float => Some(x),
-            Primitive::Offset(number) if is_zero(*number, true) => Some(x),
-            // Two factors round twice; a change of sign does not round.
-            Primitive::Scale(factor) if float => match self.primitive_of(x)? {
-                (Primitive::Scale(inner), operands) if factor.abs() == 1.0 || inner.abs() == 1.0 => {
-                    Some(self.line(&Primitive::Scale(factor * inner), &operands, false))
-                }
-                _ => None,
-            },
-            Primitive::Power(0.0) => Some(self.full(ty, 1.0)),
-            Primitive::Power(2.0) => {
-                Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false))
-            }
-            Primitive::Binary(Binary::Add) if float => {
-                let known = self.with_number(Binary::Add, x, operands[1]);
-                known.or_else(|| self.adjoined(x, operands[1]))
-            }
-            Primitive::Binary(function) if float => self.with_number(*function, x, operands[1]),
+            Primitive::Elementwise(function) => self.elementwise(*function, operands, ty),
             Primitive::Bilinear(Bilinear::Multiply) if float => {
                 let (number, other) = match (self.number(x), self.number(operands[1])) {
                     (Some(number), _) => (number, operands[1]),
                     (_, Some(number)) => (number, x),
                     _ => return None,
                 };
-                Some(self.line(&Primitive::Scale(number), &[other], false))
+                Some(self.function(Elementwise::Scale(number), &[other]))
             }
             Primitive::Bilinear(Bilinear::AbsorbingProduct) => self.absorbing_product(x, operands[1]),
-            Primitive::Not => match self.primitive_of(x)? {
-                (Primitive::Not, operands) => Some(operands[0]),
-                _ => None,
-            },
-            Primitive::Choose => self.chosen(x, operands[1], operands[2]),
-            Primitive::Erase => match self.number(x)? {
-                0.0 => Some(operands[1]),
-                _ => {
-                    let ty = self.builder.type_of(operands[1]).clone();
-                    Some(self.full(ty, 0.0))
-                }
-            },
-            Primitive::Cast(kind) if *kind == ty.kind => Some(x),
             Primitive::Concat(_) if operands.len() == 1 => Some(x),
             Primitive::Concat(axis) => self.stacked_product(*axis, operands),
             Primitive::Structure(structure) => self.restructured(structure, x, &ty.shape),
@@ -198,29 +178,71 @@ impl Rewriter {
         }
     }
 
+    /// Functions that zero, one or a repetition make superfluous.
+    fn elementwise(&mut self, function: Elementwise, operands: &[Var], ty: Type) -> Option<Var> {
+        let x = operands[0];
+        let float = ty.kind.is_float();
+        match function {
+            Elementwise::Scale(1.0) | Elementwise::Power(1.0) => Some(x),
+            // 0 + -0 is 0, and x - 0 is x.
+            Elementwise::Offset(0.0) if !float => Some(x),
+            Elementwise::Offset(number) if is_zero(number, true) => Some(x),
+            // Two factors round twice; a change of sign does not round.
+            Elementwise::Scale(factor) if float => match self.function_of(x)? {
+                (Elementwise::Scale(inner), operands) if factor.abs() == 1.0 || inner.abs() == 1.0 => {
+                    Some(self.function(Elementwise::Scale(factor * inner), &operands))
+                }
+                _ => None,
+            },
+            Elementwise::Power(0.0) => Some(self.full(ty, 1.0)),
+            Elementwise::Power(2.0) => {
+                Some(self.line(&Primitive::Bilinear(Bilinear::Multiply), &[x, x], false))
+            }
+            Elementwise::Binary(Binary::Add) if float => {
+                let known = self.with_number(Binary::Add, x, operands[1]);
+                known.or_else(|| self.adjoined(x, operands[1]))
+            }
+            Elementwise::Binary(function) if float => self.with_number(function, x, operands[1]),
+            Elementwise::Not => match self.function_of(x)? {
+                (Elementwise::Not, operands) => Some(operands[0]),
+                _ => None,
+            },
+            Elementwise::Choose => self.chosen(x, operands[1], operands[2]),
+            Elementwise::Erase => match self.number(x)? {
+                0.0 => Some(operands[1]),
+                _ => {
+                    let ty = self.builder.type_of(operands[1]).clone();
+                    Some(self.full(ty, 0.0))
+                }
+            },
+            Elementwise::Cast(kind) if kind == ty.kind => Some(x),
+            _ => None,
+        }
+    }
+
     fn with_number(&mut self, function: Binary, a: Var, b: Var) -> Option<Var> {
         let (left, right) = (self.number(a), self.number(b));
         match (function, left, right) {
-            (Binary::Add, Some(number), _) => Some(self.line(&Primitive::Offset(number), &[b], false)),
-            (Binary::Add, _, Some(number)) => Some(self.line(&Primitive::Offset(number), &[a], false)),
-            (Binary::Subtract, _, Some(number)) => Some(self.line(&Primitive::Offset(-number), &[a], false)),
+            (Binary::Add, Some(number), _) => Some(self.function(Elementwise::Offset(number), &[b])),
+            (Binary::Add, _, Some(number)) => Some(self.function(Elementwise::Offset(number), &[a])),
+            (Binary::Subtract, _, Some(number)) => Some(self.function(Elementwise::Offset(-number), &[a])),
             (Binary::Subtract, Some(number), _) => {
-                let negative = self.line(&Primitive::Scale(-1.0), &[b], false);
-                Some(self.line(&Primitive::Offset(number), &[negative], false))
+                let negative = self.function(Elementwise::Scale(-1.0), &[b]);
+                Some(self.function(Elementwise::Offset(number), &[negative]))
             }
             (Binary::Divide, _, Some(number)) if is_power_of_two(number) => {
-                Some(self.line(&Primitive::Scale(1.0 / number), &[a], false))
+                Some(self.function(Elementwise::Scale(1.0 / number), &[a]))
             }
             (Binary::Divide, Some(number), _) if number.abs() == 1.0 => {
-                let inverse = self.line(&Primitive::Unary(Unary::Reciprocal), &[b], false);
-                Some(self.line(&Primitive::Scale(number), &[inverse], false))
+                let inverse = self.function(Elementwise::Unary(Unary::Reciprocal), &[b]);
+                Some(self.function(Elementwise::Scale(number), &[inverse]))
             }
             // Powers with whole exponents are repeated products, which round otherwise than the function of
             // two tensors.
             (Binary::Power, _, Some(number))
                 if number.fract() != 0.0 || [0.0, 1.0, 2.0].contains(&number) =>
             {
-                Some(self.line(&Primitive::Power(number), &[a], false))
+                Some(self.function(Elementwise::Power(number), &[a]))
             }
             _ => None,
         }
@@ -237,7 +259,7 @@ impl Rewriter {
             let ty = self.builder.type_of(other).clone();
             return Some(self.full(ty, 0.0));
         }
-        number.is_finite().then(|| self.line(&Primitive::Scale(number), &[other], false))
+        number.is_finite().then(|| self.function(Elementwise::Scale(number), &[other]))
     }
 
     fn chosen(&mut self, mask: Var, yes: Var, no: Var) -> Option<Var> {
@@ -250,7 +272,7 @@ impl Rewriter {
             return Some(yes);
         }
         if self.number(yes).is_some_and(|number| is_zero(number, false)) {
-            return Some(self.line(&Primitive::Erase, &[mask, no], false));
+            return Some(self.function(Elementwise::Erase, &[mask, no]));
         }
         None
     }

@@ -1,7 +1,7 @@
 //! Evaluation of programs on any Burn device: the table of values, second of the four tables over primitives.
 
 use crate::error::Error;
-use crate::language::primitive::Primitive;
+use crate::language::primitive::{Elementwise, Primitive};
 use crate::language::program::{Program, Var};
 use crate::language::tensor_type::{Constant, Type};
 use crate::language::value::Value;
@@ -108,19 +108,8 @@ fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Resu
         Primitive::Constant(Constant { ty, literal }) => {
             Value::constant(&Constant { ty: ty.clone(), literal: literal.clone() }, device)
         }
-        Primitive::Unary(function) => next().unary(*function),
-        Primitive::Binary(function) => next().binary(*function, next()),
+        Primitive::Elementwise(function) => elementwise(*function, next),
         Primitive::Bilinear(form) => next().bilinear(form, next()),
-        Primitive::Scale(factor) => next().scale(*factor),
-        Primitive::Offset(number) => next().offset(*number),
-        Primitive::Power(exponent) => next().power(*exponent),
-        Primitive::Compare(comparison) => next().compare(*comparison, next()),
-        Primitive::CompareScalar(comparison, number) => next().compare_scalar(*comparison, *number),
-        Primitive::Logic(logic) => next().logic(*logic, next()),
-        Primitive::Not => next().not(),
-        Primitive::Choose => next().choose(next(), next()),
-        Primitive::Erase => next().erase(next()),
-        Primitive::Cast(kind) => next().cast(*kind),
         Primitive::Structure(structure) => next().structure(structure),
         Primitive::Index(index) => {
             let (x, positions) = (next(), next());
@@ -133,4 +122,22 @@ fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Resu
         Primitive::MaxPoolIndices(pool) => next().max_pool_indices(pool),
         Primitive::Custom(_) => unreachable!("custom primitives return above"),
     })
+}
+
+fn elementwise(function: Elementwise, mut next: impl FnMut() -> Value) -> Value {
+    match function {
+        Elementwise::Unary(function) => next().unary(function),
+        Elementwise::Binary(function) => next().binary(function, next()),
+        Elementwise::Scale(factor) => next().scale(factor),
+        Elementwise::Offset(number) => next().offset(number),
+        Elementwise::Power(exponent) => next().power(exponent),
+        Elementwise::Detach => next().detach(),
+        Elementwise::Compare(comparison) => next().compare(comparison, next()),
+        Elementwise::CompareScalar(comparison, number) => next().compare_scalar(comparison, number),
+        Elementwise::Logic(logic) => next().logic(logic, next()),
+        Elementwise::Not => next().not(),
+        Elementwise::Choose => next().choose(next(), next()),
+        Elementwise::Erase => next().erase(next()),
+        Elementwise::Cast(kind) => next().cast(kind),
+    }
 }

@@ -1,4 +1,4 @@
-//! How is a traced closure held against Burn itself, finite differences and the dot-product identity?
+//! Comparison of a traced closure with Burn itself, finite differences and the dot-product identity.
 
 use banach_program::{
     ConvolutionMethod, Error, Kind, Machine, Number, Program, Type, Value, in_precision, jvp, linearize,
@@ -71,14 +71,14 @@ pub(crate) fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Valu
 fn natively<T: Number>(program: &Program, inputs: &[Value], expected: &[Value], tolerance: f64) {
     let fixed: Vec<usize> = (1..inputs.len()).collect();
     use ConvolutionMethod::{Direct, Winograd};
-    let roads = [
+    let machines = [
         (&[][..], false, Direct),
         (&fixed, false, Direct),
         (&fixed, true, Direct),
         (&[], true, Winograd),
         (&fixed, false, Winograd),
     ];
-    for (fixed, spread, method) in roads {
+    for (fixed, spread, method) in machines {
         let machine = match Machine::<T>::new(program, fixed).map(|machine| machine.convolving(method)) {
             Ok(machine) if spread => machine.spread(),
             Ok(machine) => machine,
@@ -102,13 +102,13 @@ fn natively<T: Number>(program: &Program, inputs: &[Value], expected: &[Value], 
     }
 }
 
-/// Traces the closure, then holds its program against the closure itself and its derivatives against two
-/// roads.
+/// Traces the closure, then holds its program against the closure itself and its derivatives against finite
+/// differences and the dot-product identity.
 pub(crate) fn check(name: &str, shapes: &[&[usize]], closure: impl Fn(&[Value]) -> Vec<Value>) -> Program {
     check_from(name, shapes, 0.0, closure)
 }
 
-/// The same with inputs moved up, for functions of positive numbers.
+/// Checks a closure at inputs moved up, for functions of positive numbers.
 pub(crate) fn check_from(
     name: &str,
     shapes: &[&[usize]],

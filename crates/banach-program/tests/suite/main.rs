@@ -1,4 +1,4 @@
-//! Programs: traced, evaluated, differentiated and refused, each against an independent road.
+//! Programs: traced, evaluated, differentiated and refused, each against an independent computation.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,9 +1,9 @@
-//! Does a program say the same in another precision?
+//! Programs converted to another precision.
 
 use crate::harness::{assert_close, numbers, value};
 use banach_program::{
-    Builder, Custom, CustomOp, Error, Kind, Primitive, Program, TangentBuilder, Type, Value, Var, evaluate,
-    in_precision, trace, verify,
+    Builder, Custom, CustomOp, Elementwise, Error, Kind, Primitive, Program, TangentBuilder, Type, Value,
+    Var, evaluate, in_precision, trace, verify,
 };
 use burn::tensor::{DType, Device, FloatDType, Tensor};
 use std::sync::Arc;
@@ -53,7 +53,11 @@ fn a_cast_between_precisions_is_none_where_there_is_only_one() {
     let program =
         traced(|x| x.clone().cast(DType::F32).tanh().cast(DType::F64) + x.int().float().cast(DType::F64));
     let casts = |program: &Program| {
-        program.equations().iter().filter(|equation| matches!(equation.primitive, Primitive::Cast(_))).count()
+        program
+            .equations()
+            .iter()
+            .filter(|equation| matches!(equation.primitive, Primitive::Elementwise(Elementwise::Cast(_))))
+            .count()
     };
     let double = in_precision(&program, FloatDType::F64).unwrap();
     assert_eq!([casts(&program), casts(&double), casts(&single(&program))], [5, 2, 2], "{program}");

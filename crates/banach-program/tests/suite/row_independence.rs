@@ -1,4 +1,4 @@
-//! Which programs treat every row of the batch on its own?
+//! Row independence: programs that treat every row of the batch alone, and programs that do not.
 
 use crate::harness::{evaluate, numbers, value};
 use banach_program::{Program, RowDependence, Type, row_dependence, trace};

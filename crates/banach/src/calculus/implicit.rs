@@ -33,7 +33,7 @@ use crate::tracing::cache::Bytes;
 use crate::tracing::layout::point;
 use crate::tracing::row_substitution::{failed_rows, rows_of_inputs};
 use banach_program::{
-    Builder, Custom, CustomOp, Primitive, Program, TangentBuilder, Type, Unary, Value, Var, evaluate, hoist,
+    Builder, Custom, CustomOp, Primitive, Program, TangentBuilder, Type, Value, Var, evaluate, hoist,
     linearize, simplify,
 };
 use burn::tensor::Tensor;
@@ -162,7 +162,7 @@ impl FixedPointOp {
         };
         let x = builder.push(Primitive::Custom(CustomOp(Arc::clone(fix) as Arc<dyn Custom>)), &inner);
         let Gradient::Unrolled { steps } = self.config.gradient else { return x };
-        inner[0] = builder.push(Primitive::Unary(Unary::Detach), &[x]);
+        inner[0] = builder.detach(x);
         for _ in 0..steps {
             inner[0] = builder.inline(&fix.g, &inner)[0];
         }

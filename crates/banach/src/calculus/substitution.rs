@@ -14,8 +14,8 @@ use crate::settings::journal::Journal;
 use crate::settings::lock::locked;
 use crate::tracing::row_substitution::{RowSubstitution, failed_rows, rows_of_inputs, zero_rows};
 use banach_program::{
-    Builder, Comparison, Custom, CustomOp, Index, Kind, Primitive, Program, Span, Structure, TangentBuilder,
-    Type, Value, Var,
+    Builder, Comparison, Custom, CustomOp, Elementwise, Index, Kind, Primitive, Program, Span, Structure,
+    TangentBuilder, Type, Value, Var,
 };
 use banach_solve::Rows as _;
 use burn::tensor::{DType, FloatDType, IntDType, Tensor, TensorData};
@@ -183,7 +183,7 @@ fn erased(builder: &mut Builder, var: Var, choice: Var) -> Var {
     spread[0] = shape[0];
     let left_out = builder.reshape(left_out, &spread);
     let left_out = builder.broadcast(left_out, &shape);
-    builder.push(Primitive::Erase, &[left_out, var])
+    builder.push(Elementwise::Erase, &[left_out, var])
 }
 
 /// The choice of the rows of a fixed point: which are left out, and which replace them, `(x̂, q..) -> [rows, 3]`.

@@ -1,7 +1,7 @@
 //! Nearest points of the simplex, balls, half-spaces and the monotone cone, written into programs.
 
 use banach_program::{
-    Builder, Comparison, Constant, Kind, Literal, Primitive, Span, Structure, Type, Unary, Var,
+    Builder, Comparison, Constant, Elementwise, Kind, Literal, Primitive, Span, Structure, Type, Unary, Var,
 };
 use burn::tensor::{FloatDType, TensorData};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ fn threshold(b: &mut Builder, x: Var, total: f64) -> Var {
     let others = b.broadcast(flat, &square);
     let turned = b.reshape(x, &[rows, n, 1]);
     let own = b.broadcast(turned, &square);
-    let counted = b.push(Primitive::Compare(Comparison::GreaterEqual), &[others, own]);
+    let counted = b.push(Elementwise::Compare(Comparison::GreaterEqual), &[others, own]);
     let ones = b.cast(counted, kind);
     let count = b.sum(ones, &[2]);
     let kept = b.multiply(ones, others);

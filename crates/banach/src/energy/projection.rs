@@ -2,7 +2,9 @@
 
 use super::nearest;
 use crate::error::Error;
-use banach_program::{Builder, Comparison, Constant, Kind, Literal, Primitive, Type, Unary, Var};
+use banach_program::{
+    Builder, Comparison, Constant, Elementwise, Kind, Literal, Primitive, Type, Unary, Var,
+};
 use burn::tensor::{FloatDType, TensorData};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -88,10 +90,10 @@ impl Projection {
             Projection::NonNegative => Ok(b.unary(Unary::Relu, x)),
             Projection::Box { lower, upper } => {
                 let low = bound(b, x, lower)?;
-                let below = b.push(Primitive::Compare(Comparison::Less), &[x, low]);
+                let below = b.push(Elementwise::Compare(Comparison::Less), &[x, low]);
                 let x = b.choose(below, low, x);
                 let high = bound(b, x, upper)?;
-                let above = b.push(Primitive::Compare(Comparison::Greater), &[x, high]);
+                let above = b.push(Elementwise::Compare(Comparison::Greater), &[x, high]);
                 Ok(b.choose(above, high, x))
             }
             Projection::Simplex => Ok(nearest::simplex(b, x)),

@@ -1,6 +1,6 @@
 //! Detached tensors inside traced code, where Burn's `detach` is not recorded.
 
-use banach_program::{Builder, Error, Primitive, Tensors, Unary, Value, Var, record};
+use banach_program::{Builder, Error, Tensors, Value, Var, record};
 
 /// Detaches tensors: no gradient passes through them, on Burn's tape and inside a trace.
 ///
@@ -34,7 +34,7 @@ fn fixed(value: Value) -> Result<Value, Error> {
     }
     let mut builder = Builder::new();
     let input: Var = builder.input(value.ty());
-    let output = builder.push(Primitive::Unary(Unary::Detach), &[input]);
+    let output = builder.detach(input);
     let program = builder.finish(vec![output]);
     let placeholder = value.is_placeholder();
     let mut results = if placeholder {

@@ -18,7 +18,7 @@ pub(crate) fn some<const D: usize>(shape: [usize; D], seed: f64) -> Tensor<D> {
     Tensor::from_data(TensorData::new(numbers, shape), (&Device::flex(), DType::F64))
 }
 
-/// The layer, after its gradients were checked by every road.
+/// The layer, after its gradients were checked in every way.
 pub(crate) fn right<M: Module + Update>(name: &str, update: M, z: M::Input) -> FixedPoint<M> {
     let layer = config().init(update).unwrap();
     let found = check::gradients(&layer, z).unwrap_or_else(|error| panic!("{name}: {error}"));

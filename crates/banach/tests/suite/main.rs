@@ -19,6 +19,7 @@ mod gradients;
 mod inside;
 mod layer;
 mod logging;
+mod lowering;
 mod minima;
 mod mistakes;
 mod modules;

@@ -136,7 +136,7 @@ fn on_the_tape(layer: &FixedPoint<Fragile>, z: &[[f64; 2]]) -> [Vec<f64>; 3] {
     [of(&layer.update().w.val()), of(&layer.update().u.val()), of(&z)]
 }
 
-/// The same of w and u, by a compiled step.
+/// The gradients of w and u, by a compiled step.
 fn compiled(layer: &FixedPoint<Fragile>, z: &[[f64; 2]], engine: Engine) -> [Vec<f64>; 2] {
     let loss = |layer: &FixedPoint<Fragile>, z: Tensor<2>| layer.forward(z).square().sum();
     let objective = Objective::new(loss).with_engine(engine);

@@ -189,7 +189,7 @@ fn loss(network: &Network, (z, noise, weight): Noisy) -> Tensor<1> {
     ((network.noise(z) - noise) * weight).square().mean()
 }
 
-/// The same with a weight of `‖J‖_F² / n`.
+/// The loss with a penalty of the weight given on `‖J‖_F² / n`.
 fn penalised(network: &Network, (z, noise, row_weight, probe): Probed, weight: f64) -> Tensor<1> {
     let (found, gain) = network.noise_and_gain(z, probe);
     ((found - noise) * row_weight).square().mean() + gain * weight

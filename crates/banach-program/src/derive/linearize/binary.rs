@@ -2,7 +2,7 @@
 
 use super::Linearizer;
 use crate::language::custom::TangentBuilder;
-use crate::language::primitive::{Binary, Comparison, Primitive, Unary};
+use crate::language::primitive::{Binary, Comparison, Elementwise, Unary};
 use crate::language::program::Var;
 
 impl Linearizer {
@@ -54,10 +54,10 @@ impl Linearizer {
     fn power(&mut self, x: Var, y: Var, z: Var, dx: Option<Var>, dy: Option<Var>) -> Option<Var> {
         let left = dx.and_then(|dx| {
             let exponent = self.primal.offset(y, -1.0);
-            let lower = self.primal.push(Primitive::Binary(Binary::Power), &[x, exponent]);
+            let lower = self.primal.push(Elementwise::Binary(Binary::Power), &[x, exponent]);
             let slope = self.primal.multiply(y, lower);
             let constant = self.primal.compare(Comparison::Equal, y, 0.0);
-            let slope = self.primal.push(Primitive::Erase, &[constant, slope]);
+            let slope = self.primal.push(Elementwise::Erase, &[constant, slope]);
             self.times(Some(dx), slope)
         });
         let right = dy.and_then(|dy| {

@@ -1,24 +1,57 @@
-//! Tangents of unary, bilinear and choosing primitives.
+//! Tangents of elementwise and bilinear functions and of concatenations.
 
 use super::Linearizer;
 use crate::derive::slope::slope;
 use crate::language::custom::TangentBuilder;
-use crate::language::primitive::{Bilinear, Comparison, Linear, Primitive, Side, Unary};
+use crate::language::primitive::{Bilinear, Comparison, Elementwise, Linear, Side, Unary};
 use crate::language::program::Var;
 
 impl Linearizer {
-    pub(super) fn erase(&mut self, tangent: Option<Var>, mask: Var) -> Option<Var> {
+    pub(super) fn elementwise(
+        &mut self,
+        function: Elementwise,
+        operands: &[Var],
+        result: Var,
+    ) -> Option<Var> {
+        match function {
+            Elementwise::Unary(function) => self.unary(function, operands[0], result),
+            Elementwise::Binary(function) => self.binary(function, operands[0], operands[1], result),
+            Elementwise::Offset(_) => self.tangent(operands[0]),
+            // A power of zero is constant, though 0 · x⁻¹ is NaN at 0.
+            Elementwise::Power(0.0) => None,
+            Elementwise::Power(exponent) => {
+                let x = self.value(operands[0]);
+                let lower = self.primal.push(Elementwise::Power(exponent - 1.0), &[x]);
+                let slope = self.primal.scale(lower, exponent);
+                self.times(self.tangent(operands[0]), slope)
+            }
+            Elementwise::Choose => self.choose(operands),
+            Elementwise::Erase => {
+                let mask = self.value(operands[0]);
+                self.erase(self.tangent(operands[1]), mask)
+            }
+            Elementwise::Detach
+            | Elementwise::Compare(_)
+            | Elementwise::CompareScalar(..)
+            | Elementwise::Logic(_)
+            | Elementwise::Not
+            | Elementwise::Cast(_) => None,
+            Elementwise::Scale(_) => unreachable!("linear primitives are taken before the table"),
+        }
+    }
+
+    fn erase(&mut self, tangent: Option<Var>, mask: Var) -> Option<Var> {
         let tangent = tangent?;
         let mask = self.residual(mask);
         Some(self.tangent.push(Linear::Erase, &[tangent], &[mask]))
     }
 
-    pub(super) fn choose(&mut self, operands: &[Var]) -> Option<Var> {
+    fn choose(&mut self, operands: &[Var]) -> Option<Var> {
         let mask = self.value(operands[0]);
         let no = self.erase(self.tangent(operands[2]), mask);
         let yes = self.tangent(operands[1]);
         let yes = if yes.is_some() {
-            let other = self.primal.push(Primitive::Not, &[mask]);
+            let other = self.primal.push(Elementwise::Not, &[mask]);
             self.erase(yes, other)
         } else {
             None
@@ -55,7 +88,7 @@ impl Linearizer {
         self.tangent.add(left, right)
     }
 
-    pub(super) fn unary(&mut self, function: Unary, operand: Var, result: Var) -> Option<Var> {
+    fn unary(&mut self, function: Unary, operand: Var, result: Var) -> Option<Var> {
         let (x, y) = (self.value(operand), self.value(result));
         let tangent = self.tangent(operand);
         if function == Unary::Relu {

@@ -196,7 +196,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
     ) -> Result<(), Error> {
         let len = self.machine.plan.temporaries[temporary].len;
         match &instruction.work {
-            Work::Elementwise(work) => self.elementwise(work, taken.real(len)),
+            Work::Chain(work) => self.elementwise(work, taken.real(len)),
             Work::Product(work) => self.product(work, taken.real(len), scratch),
             Work::Convolve(work) => self.convolve(work, taken.real(len)),
             Work::WeightGradient { convolution, images, x, y } => {

@@ -33,7 +33,7 @@ pub(crate) struct MatrixView {
 /// An elementwise chain: nested loops around rows and columns; strides are those of the target, then of the
 /// sources.
 #[derive(Clone, Debug)]
-pub(crate) struct Elementwise<T> {
+pub(crate) struct ChainLoops<T> {
     pub(crate) chain: Chain<T>,
     pub(crate) sources: Vec<BufferOffset>,
     pub(crate) outer: Vec<Loop>,
@@ -105,7 +105,7 @@ impl Pack {
 /// The operation of an instruction.
 #[derive(Clone, Debug)]
 pub(crate) enum Work<T> {
-    Elementwise(Elementwise<T>),
+    Chain(ChainLoops<T>),
     Product(Product<T>),
     Convolve(Convolve<T>),
     /// `x [images, h, w, in]`, `y [images, h', w', out]` to weights.
@@ -180,7 +180,7 @@ impl<T> Instruction<T> {
             epilogue.iter().flat_map(|epilogue| &epilogue.sources).map(|(start, _)| start.buffer).collect()
         };
         match &self.work {
-            Work::Elementwise(elementwise) => elementwise.sources.iter().map(|start| start.buffer).collect(),
+            Work::Chain(chain) => chain.sources.iter().map(|start| start.buffer).collect(),
             Work::Product(product) => {
                 let mut buffers = epilogue(&product.epilogue);
                 buffers.push(product.left.start.buffer);

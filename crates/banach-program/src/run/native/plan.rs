@@ -130,18 +130,7 @@ impl<'p, T: Number> Planner<'p, T> {
             }
             Primitive::MaxPoolIndices(pool) => self.max_pool_indices(pool, operands[0], result),
             Primitive::Custom(custom) => self.custom(custom, operands, result),
-            Primitive::Unary(_)
-            | Primitive::Binary(_)
-            | Primitive::Scale(_)
-            | Primitive::Offset(_)
-            | Primitive::Power(_)
-            | Primitive::Compare(_)
-            | Primitive::CompareScalar(..)
-            | Primitive::Logic(_)
-            | Primitive::Not
-            | Primitive::Choose
-            | Primitive::Erase
-            | Primitive::Cast(_) => self.of_integers(equation)?,
+            Primitive::Elementwise(_) => self.of_integers(equation)?,
         };
         self.places[result.0] = place;
         Ok(())

@@ -101,7 +101,7 @@ impl View {
         view
     }
 
-    /// The same numbers in row-major order in another shape, if strides can say it.
+    /// The view in another shape, its numbers in row-major order, if strides can say it.
     pub(crate) fn reshaped(&self, shape: &[usize]) -> Option<Self> {
         if self.len() == 0 {
             return Some(View { offset: 0, ..View::dense(self.buffer, shape) });

@@ -41,7 +41,6 @@ impl Value {
             Unary::Tan => Dispatch::float_tan(x),
             Unary::Tanh => Dispatch::float_tanh(x),
             Unary::Trunc => Dispatch::float_trunc(x),
-            Unary::Detach => Dispatch::float_detach(x),
         })
     }
 
@@ -61,6 +60,10 @@ impl Value {
             (Binary::Remainder, false) => Dispatch::int_remainder(a, b),
             (Binary::Atan2, _) => Dispatch::float_atan2(a, b),
         })
+    }
+
+    pub(crate) fn detach(self) -> Self {
+        Value(Dispatch::float_detach(self.0))
     }
 
     pub(crate) fn scale(self, factor: f64) -> Self {

@@ -1,7 +1,7 @@
 //! Lowering of Burn's attention.
 
 use super::{Lowered, Lowering, number};
-use crate::language::primitive::{Comparison, Logic, Primitive, Unary};
+use crate::language::primitive::{Comparison, Elementwise, Logic, Primitive, Unary};
 use crate::language::program::Var;
 use crate::language::tensor_type::Kind;
 use burn::backend::ir::AttentionOpIr;
@@ -63,7 +63,7 @@ impl Lowering {
             let future = self.builder.compare(Comparison::Greater, future, 0.5);
             mask = Some(match mask {
                 None => future,
-                Some(mask) => self.builder.push(Primitive::Logic(Logic::Or), &[mask, future]),
+                Some(mask) => self.builder.push(Elementwise::Logic(Logic::Or), &[mask, future]),
             });
         }
         Ok(mask)
@@ -81,7 +81,7 @@ impl Lowering {
             None => scores,
         };
         let largest = self.builder.push(Primitive::Extreme { axis, largest: true }, &[scores]);
-        let largest = self.builder.unary(Unary::Detach, largest);
+        let largest = self.builder.detach(largest);
         // Where every score is -∞ there is nothing to shift by, and the weights are zero.
         let hidden = self.builder.compare(Comparison::Equal, largest, f64::NEG_INFINITY);
         let zero = self.builder.type_of(largest).clone();
@@ -91,7 +91,7 @@ impl Lowering {
         let shifted = self.builder.subtract(scores, largest);
         let mut weights = self.builder.unary(Unary::Exp, shifted);
         if let Some(mask) = mask {
-            weights = self.builder.push(Primitive::Erase, &[mask, weights]);
+            weights = self.builder.push(Elementwise::Erase, &[mask, weights]);
         }
         let sum = self.builder.sum(weights, &[axis]);
         let empty = self.builder.compare(Comparison::LessEqual, sum, 0.0);

@@ -1,7 +1,7 @@
 //! Lowering of Burn's elementwise operations and activations.
 
 use super::{Lowered, Lowering, number};
-use crate::language::primitive::{Binary, Comparison, Primitive, Unary};
+use crate::language::primitive::{Binary, Comparison, Elementwise, Primitive, Unary};
 use crate::language::program::Var;
 use burn::backend::ir::{
     ActivationOperationIr, BinaryOpIr, FloatOperationIr, NumericOperationIr, ScalarOpIr, UnaryOpIr,
@@ -11,23 +11,23 @@ impl Lowering {
     pub(super) fn numeric(&mut self, op: &NumericOperationIr) -> Lowered {
         use NumericOperationIr as Op;
         match op {
-            Op::Add(op) => self.binary(op, Primitive::Binary(Binary::Add)),
-            Op::Sub(op) => self.binary(op, Primitive::Binary(Binary::Subtract)),
-            Op::Div(op) => self.binary(op, Primitive::Binary(Binary::Divide)),
-            Op::Rem(op) => self.binary(op, Primitive::Binary(Binary::Remainder)),
+            Op::Add(op) => self.binary(op, Elementwise::Binary(Binary::Add)),
+            Op::Sub(op) => self.binary(op, Elementwise::Binary(Binary::Subtract)),
+            Op::Div(op) => self.binary(op, Elementwise::Binary(Binary::Divide)),
+            Op::Rem(op) => self.binary(op, Elementwise::Binary(Binary::Remainder)),
             Op::Mul(op) => {
                 self.binary(op, Primitive::Bilinear(crate::language::primitive::Bilinear::Multiply))
             }
-            Op::AddScalar(op) => self.with_scalar(op, Primitive::Offset(number(op.rhs))),
-            Op::SubScalar(op) => self.with_scalar(op, Primitive::Offset(-number(op.rhs))),
-            Op::MulScalar(op) => self.with_scalar(op, Primitive::Scale(number(op.rhs))),
+            Op::AddScalar(op) => self.with_scalar(op, Elementwise::Offset(number(op.rhs))),
+            Op::SubScalar(op) => self.with_scalar(op, Elementwise::Offset(-number(op.rhs))),
+            Op::MulScalar(op) => self.with_scalar(op, Elementwise::Scale(number(op.rhs))),
             Op::DivScalar(op) => self.against_scalar(op, Binary::Divide),
             Op::RemScalar(op) => self.against_scalar(op, Binary::Remainder),
             Op::Powi(op) => {
                 let (a, b) = self.pair(&op.lhs, &op.rhs, &op.out)?;
                 let kind = self.builder.type_of(a).kind;
                 let b = self.builder.cast(b, kind);
-                let result = self.builder.push(Primitive::Binary(Binary::Power), &[a, b]);
+                let result = self.builder.push(Elementwise::Binary(Binary::Power), &[a, b]);
                 self.define(&op.out, result)
             }
             Op::PowiScalar(op) => self.power(op),
@@ -50,10 +50,10 @@ impl Lowering {
             }
             Op::ClampMin(op) => self.clamp(op, Comparison::Less),
             Op::ClampMax(op) => self.clamp(op, Comparison::Greater),
-            Op::Greater(op) => self.binary(op, Primitive::Compare(Comparison::Greater)),
-            Op::GreaterEqual(op) => self.binary(op, Primitive::Compare(Comparison::GreaterEqual)),
-            Op::Lower(op) => self.binary(op, Primitive::Compare(Comparison::Less)),
-            Op::LowerEqual(op) => self.binary(op, Primitive::Compare(Comparison::LessEqual)),
+            Op::Greater(op) => self.binary(op, Elementwise::Compare(Comparison::Greater)),
+            Op::GreaterEqual(op) => self.binary(op, Elementwise::Compare(Comparison::GreaterEqual)),
+            Op::Lower(op) => self.binary(op, Elementwise::Compare(Comparison::Less)),
+            Op::LowerEqual(op) => self.binary(op, Elementwise::Compare(Comparison::LessEqual)),
             Op::GreaterElem(op) => self.compare(op, Comparison::Greater),
             Op::GreaterEqualElem(op) => self.compare(op, Comparison::GreaterEqual),
             Op::LowerElem(op) => self.compare(op, Comparison::Less),
@@ -82,13 +82,13 @@ impl Lowering {
             Op::ArcSinh(op) => self.function(op, Unary::Asinh),
             Op::ArcTan(op) => self.function(op, Unary::Atan),
             Op::ArcTanh(op) => self.function(op, Unary::Atanh),
-            Op::ArcTan2(op) => self.binary(op, Primitive::Binary(Binary::Atan2)),
+            Op::ArcTan2(op) => self.binary(op, Elementwise::Binary(Binary::Atan2)),
             Op::Round(op) => self.function(op, Unary::Round),
             Op::Floor(op) => self.function(op, Unary::Floor),
             Op::Ceil(op) => self.function(op, Unary::Ceil),
             Op::Trunc(op) => self.function(op, Unary::Trunc),
             Op::Recip(op) => self.function(op, Unary::Reciprocal),
-            Op::Powf(op) => self.binary(op, Primitive::Binary(Binary::Power)),
+            Op::Powf(op) => self.binary(op, Elementwise::Binary(Binary::Power)),
             Op::PowfScalar(op) => self.power(op),
             Op::Hypot(op) => self.hypotenuse(op),
             Op::Matmul(op) => {
@@ -98,7 +98,7 @@ impl Lowering {
             }
             Op::IsNan(op) => {
                 let x = self.operand(&op.input)?;
-                let result = self.builder.push(Primitive::Compare(Comparison::NotEqual), &[x, x]);
+                let result = self.builder.push(Elementwise::Compare(Comparison::NotEqual), &[x, x]);
                 self.define(&op.out, result)
             }
             Op::IsInf(op) => {
@@ -178,31 +178,31 @@ impl Lowering {
         self.define(&op.out, result)
     }
 
-    fn binary(&mut self, op: &BinaryOpIr, primitive: Primitive) -> Lowered {
+    fn binary(&mut self, op: &BinaryOpIr, primitive: impl Into<Primitive>) -> Lowered {
         let (a, b) = self.pair(&op.lhs, &op.rhs, &op.out)?;
         let result = self.builder.push(primitive, &[a, b]);
         self.define(&op.out, result)
     }
 
-    fn with_scalar(&mut self, op: &ScalarOpIr, primitive: Primitive) -> Lowered {
+    fn with_scalar(&mut self, op: &ScalarOpIr, function: Elementwise) -> Lowered {
         let x = self.operand(&op.lhs)?;
-        let result = self.builder.push(primitive, &[x]);
+        let result = self.builder.push(function, &[x]);
         self.define(&op.out, result)
     }
 
     fn against_scalar(&mut self, op: &ScalarOpIr, function: Binary) -> Lowered {
         let x = self.operand(&op.lhs)?;
         let scalar = self.full(&op.out, number(op.rhs));
-        let result = self.builder.push(Primitive::Binary(function), &[x, scalar]);
+        let result = self.builder.push(Elementwise::Binary(function), &[x, scalar]);
         self.define(&op.out, result)
     }
 
     fn compare(&mut self, op: &ScalarOpIr, comparison: Comparison) -> Lowered {
-        self.with_scalar(op, Primitive::CompareScalar(comparison, number(op.rhs)))
+        self.with_scalar(op, Elementwise::CompareScalar(comparison, number(op.rhs)))
     }
 
     fn power(&mut self, op: &ScalarOpIr) -> Lowered {
-        self.with_scalar(op, Primitive::Power(number(op.rhs)))
+        self.with_scalar(op, Elementwise::Power(number(op.rhs)))
     }
 
     fn clamp(&mut self, op: &ScalarOpIr, beyond: Comparison) -> Lowered {

@@ -16,7 +16,7 @@ mod structure;
 
 use crate::error::Error;
 use crate::language::builder::Builder;
-use crate::language::primitive::Primitive;
+use crate::language::primitive::{Elementwise, Logic, Primitive};
 use crate::language::program::{Program, Var};
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use crate::panics::{catch_silently, has_mixed_floats, list_types, message_of};
@@ -115,14 +115,13 @@ impl Lowering {
     }
 
     fn boolean(&mut self, op: &BoolOperationIr) -> Lowered {
-        use crate::language::primitive::Logic;
         let (op, logic) = match op {
             BoolOperationIr::IntoFloat(op) | BoolOperationIr::IntoInt(op) => {
                 return self.cast(&op.input, &op.out);
             }
             BoolOperationIr::Not(op) => {
                 let x = self.operand(&op.input)?;
-                let result = self.builder.push(Primitive::Not, &[x]);
+                let result = self.builder.push(Elementwise::Not, &[x]);
                 return self.define(&op.out, result);
             }
             BoolOperationIr::And(op) => (op, Logic::And),
@@ -130,7 +129,7 @@ impl Lowering {
             BoolOperationIr::Xor(op) => (op, Logic::Xor),
         };
         let (a, b) = self.pair(&op.lhs, &op.rhs, &op.out)?;
-        let result = self.builder.push(Primitive::Logic(logic), &[a, b]);
+        let result = self.builder.push(Elementwise::Logic(logic), &[a, b]);
         self.define(&op.out, result)
     }
 
@@ -196,7 +195,7 @@ impl Lowering {
         Ok(())
     }
 
-    /// The same number everywhere, like the recorded tensor.
+    /// A tensor of one number, of the recorded tensor's type.
     fn full(&mut self, like: &TensorIr, number: f64) -> Var {
         self.builder.full(type_of(like), number)
     }

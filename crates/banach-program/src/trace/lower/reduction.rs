@@ -145,7 +145,7 @@ impl Lowering {
         let x = if sign == 1.0 { x } else { self.builder.scale(x, sign) };
         let shape = self.builder.shape(x);
         let largest = self.builder.push(Primitive::Extreme { axis, largest: true }, &[x]);
-        let largest = self.builder.unary(Unary::Detach, largest);
+        let largest = self.builder.detach(largest);
         let largest = self.builder.broadcast(largest, &shape);
         let shifted = self.builder.subtract(x, largest);
         let exponential = self.builder.unary(Unary::Exp, shifted);

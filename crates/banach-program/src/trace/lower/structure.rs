@@ -2,7 +2,7 @@
 
 use super::{Lowered, Lowering, number};
 use crate::language::geometry::Span;
-use crate::language::primitive::{Comparison, Index, Primitive, Structure};
+use crate::language::primitive::{Comparison, Elementwise, Index, Primitive, Structure};
 use crate::language::program::Var;
 use crate::language::tensor_type::{Constant, Kind, Literal, Type};
 use burn::backend::ir::{
@@ -135,7 +135,7 @@ impl Lowering {
 
     fn equality(&mut self, lhs: &TensorIr, rhs: &TensorIr, out: &TensorIr, how: Comparison) -> Lowered {
         let (a, b) = self.pair(lhs, rhs, out)?;
-        let result = self.builder.push(Primitive::Compare(how), &[a, b]);
+        let result = self.builder.push(Elementwise::Compare(how), &[a, b]);
         self.define(out, result)
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Differences, Nearness, PRECISIONS, integers, program, special, tensor};
 use banach_program::{
-    Bilinear, Binary, Comparison, Kind, Logic, Primitive, Span, Structure, Type, Unary, Value,
+    Bilinear, Binary, Comparison, Elementwise, Kind, Logic, Primitive, Span, Structure, Type, Unary, Value,
 };
 use burn::tensor::{DType, FloatDType, IntDType};
 
@@ -62,7 +62,6 @@ fn functions_of_one_number() {
         (Unary::Ceil, Exact),
         (Unary::Cos, Ulps(4.0)),
         (Unary::Cosh, Ulps(4.0)),
-        (Unary::Detach, Exact),
         (Unary::Erf, Ulps(8.0)),
         (Unary::Exp, Ulps(4.0)),
         (Unary::Floor, Exact),
@@ -88,7 +87,7 @@ fn functions_of_one_number() {
         for (function, nearness) in functions {
             compare(
                 &mut differences,
-                &Primitive::Unary(function),
+                &Elementwise::Unary(function).into(),
                 std::slice::from_ref(&values),
                 precision,
                 nearness,
@@ -103,19 +102,20 @@ fn numbers_as_parameters() {
     let mut differences = Differences::default();
     for precision in PRECISIONS {
         let values: Vec<f64> = special(precision).repeat(3);
-        let mut check = |primitive: Primitive, nearness: Nearness| {
-            compare(&mut differences, &primitive, std::slice::from_ref(&values), precision, nearness);
+        let mut check = |function: Elementwise, nearness: Nearness| {
+            compare(&mut differences, &function.into(), std::slice::from_ref(&values), precision, nearness);
         };
+        check(Elementwise::Detach, Nearness::Exact);
         let parameters = [0.0, -0.0, 1.0, -1.0, 0.1, -2.5, 1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
         for parameter in parameters {
-            check(Primitive::Scale(parameter), Nearness::Exact);
-            check(Primitive::Offset(parameter), Nearness::Exact);
+            check(Elementwise::Scale(parameter), Nearness::Exact);
+            check(Elementwise::Offset(parameter), Nearness::Exact);
             for comparison in COMPARISONS {
-                check(Primitive::CompareScalar(comparison, parameter), Nearness::Exact);
+                check(Elementwise::CompareScalar(comparison, parameter), Nearness::Exact);
             }
         }
         for exponent in [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 64.0, -1.0, -2.0, -3.0, 0.5, -0.5, 1.7, -1.7] {
-            check(Primitive::Power(exponent), Nearness::Ulps(4.0));
+            check(Elementwise::Power(exponent), Nearness::Ulps(4.0));
         }
     }
     differences.none();
@@ -139,13 +139,13 @@ fn functions_and_comparisons_of_two_numbers() {
             compare(&mut differences, &primitive, &pairs, precision, nearness);
         };
         for function in [Binary::Add, Binary::Subtract, Binary::Divide, Binary::Remainder] {
-            check(Primitive::Binary(function), Nearness::Exact);
+            check(Elementwise::Binary(function).into(), Nearness::Exact);
         }
         check(Primitive::Bilinear(Bilinear::Multiply), Nearness::Exact);
-        check(Primitive::Binary(Binary::Power), Nearness::Ulps(4.0));
-        check(Primitive::Binary(Binary::Atan2), Nearness::Ulps(4.0));
+        check(Elementwise::Binary(Binary::Power).into(), Nearness::Ulps(4.0));
+        check(Elementwise::Binary(Binary::Atan2).into(), Nearness::Ulps(4.0));
         for comparison in COMPARISONS {
-            check(Primitive::Compare(comparison), Nearness::Exact);
+            check(Elementwise::Compare(comparison).into(), Nearness::Exact);
         }
     }
     differences.none();
@@ -160,21 +160,21 @@ fn masks_and_what_they_choose() {
         let types = operands.each_ref().map(Value::ty);
         let masked = program(&types, |builder, inputs| {
             let (less, equal) = (
-                builder.push(Primitive::Compare(Comparison::Less), inputs),
-                builder.push(Primitive::Compare(Comparison::Equal), inputs),
+                builder.push(Elementwise::Compare(Comparison::Less), inputs),
+                builder.push(Elementwise::Compare(Comparison::Equal), inputs),
             );
             let truth = builder.cast(inputs[0], Kind::Bool);
             let [and, or, xor] = [Logic::And, Logic::Or, Logic::Xor]
-                .map(|logic| builder.push(Primitive::Logic(logic), &[less, truth]));
+                .map(|logic| builder.push(Elementwise::Logic(logic), &[less, truth]));
             vec![
                 and,
                 or,
                 xor,
-                builder.push(Primitive::Not, &[equal]),
-                builder.push(Primitive::Choose, &[less, inputs[0], inputs[1]]),
-                builder.push(Primitive::Choose, &[less, equal, truth]),
-                builder.push(Primitive::Erase, &[less, inputs[1]]),
-                builder.push(Primitive::Erase, &[equal, truth]),
+                builder.push(Elementwise::Not, &[equal]),
+                builder.push(Elementwise::Choose, &[less, inputs[0], inputs[1]]),
+                builder.push(Elementwise::Choose, &[less, equal, truth]),
+                builder.push(Elementwise::Erase, &[less, inputs[1]]),
+                builder.push(Elementwise::Erase, &[equal, truth]),
                 builder.cast(truth, Kind::Float(precision)),
                 builder.cast(less, Kind::Int(IntDType::I64)),
             ]

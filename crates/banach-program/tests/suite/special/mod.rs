@@ -32,11 +32,11 @@ fn special(precision: FloatDType) -> Vec<f64> {
 /// How near results must be.
 #[derive(Clone, Copy, Debug)]
 enum Nearness {
-    /// The same numbers, zeros of the same sign.
+    /// Equal numbers, zeros of equal sign.
     Exact,
-    /// The same numbers, zeros of either sign.
+    /// Equal numbers, zeros of either sign.
     Value,
-    /// The same up to this many units in the last place, zeros of the same sign.
+    /// Numbers within the given units in the last place, zeros of equal sign.
     Ulps(f64),
     /// As `Ulps` relative to the largest finite result; a sum that is zero may have either sign.
     Sum(f64),
@@ -99,7 +99,7 @@ impl Differences {
         self.native_against(case, program, inputs, &expected, nearness);
     }
 
-    /// The same against known results.
+    /// Compares with known results.
     fn native_against(
         &mut self,
         case: &str,
@@ -138,7 +138,7 @@ impl Differences {
         }
     }
 
-    /// The same for one primitive.
+    /// Compares the engines on one primitive.
     fn primitive(&mut self, primitive: Primitive, inputs: &[Value], nearness: Nearness) {
         let types: Vec<Type> = inputs.iter().map(Value::ty).collect();
         let program = program(&types, |builder, operands| vec![builder.push(primitive.clone(), operands)]);

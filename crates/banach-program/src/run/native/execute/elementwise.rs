@@ -2,7 +2,7 @@
 
 use super::Run;
 use crate::language::geometry::Span;
-use crate::run::native::instruction::{Elementwise, Epilogue};
+use crate::run::native::instruction::{ChainLoops, Epilogue};
 use crate::run::native::loops::copy;
 use crate::run::native::view::View;
 use crate::run::value::number::Number;
@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 const WORTH: usize = 1 << 15;
 
 impl<T: Number> Run<'_, '_, '_, T> {
-    pub(super) fn elementwise(&self, work: &Elementwise<T>, target: &mut [T]) {
+    pub(super) fn elementwise(&self, work: &ChainLoops<T>, target: &mut [T]) {
         let zeros: SmallVec<[isize; 16]> = SmallVec::from_elem(0, work.sources.len() + 1);
         if !(self.machine.spread && work.outer.is_empty() && target.len() >= 2 * WORTH) {
             self.nested(work, 0, &zeros, target);
@@ -55,7 +55,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         out.par_chunks_mut(part).enumerate().for_each(|(at, out)| copy(&one(source, at), from, &to, out));
     }
 
-    fn nested(&self, work: &Elementwise<T>, level: usize, offsets: &[isize], target: &mut [T]) {
+    fn nested(&self, work: &ChainLoops<T>, level: usize, offsets: &[isize], target: &mut [T]) {
         let Some(outer) = work.outer.get(level) else {
             let start = offsets[0] as usize;
             let target = &mut target[start..];
@@ -71,7 +71,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
     /// The chain on matrices that begin at these offsets; the target begins at its own.
     fn matrices(
         &self,
-        work: &Elementwise<T>,
+        work: &ChainLoops<T>,
         [rows, columns]: [usize; 2],
         offsets: &[isize],
         target: &mut [T],

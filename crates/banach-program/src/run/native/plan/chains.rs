@@ -1,10 +1,10 @@
 //! Planning of elementwise chains: their loops, and their fusion into the epilogue of a product.
 
 use super::{Location, Planner};
-use crate::language::primitive::{Bilinear, Binary, Comparison, Logic, Primitive, Unary};
+use crate::language::primitive::{Bilinear, Binary, Comparison, Elementwise, Logic, Primitive};
 use crate::language::program::{Equation, Var};
 use crate::language::tensor_type::Kind;
-use crate::run::native::instruction::{BufferOffset, Elementwise, Epilogue, Work};
+use crate::run::native::instruction::{BufferOffset, ChainLoops, Epilogue, Work};
 use crate::run::native::view::{Buffer, Loop, View, loops};
 use crate::run::value::number::Number;
 use banach_kernels::{self as kernels, Chain, Operation, Step};
@@ -104,32 +104,14 @@ impl<T: Number> Planner<'_, T> {
 
     /// What a line computes; none where it only gives another name.
     fn operation(&self, equation: &Equation) -> Option<Operation> {
-        Some(match &equation.primitive {
-            Primitive::Unary(Unary::Detach) => return None,
-            Primitive::Cast(to) => {
-                let from = self.program.type_of(equation.operands[0]).kind;
-                if !(from.is_float() && *to == Kind::Bool) {
-                    return None;
-                }
-                Operation::CompareScalar(kernels::Comparison::NotEqual, 0.0)
+        let function = match &equation.primitive {
+            Primitive::Elementwise(function) => function,
+            Primitive::Bilinear(Bilinear::Multiply) => {
+                return Some(Operation::Binary(kernels::Binary::Multiply));
             }
-            Primitive::Unary(function) => Operation::Unary(unary(*function)),
-            Primitive::Binary(function) => Operation::Binary(binary(*function)),
-            Primitive::Bilinear(Bilinear::Multiply) => Operation::Binary(kernels::Binary::Multiply),
             Primitive::Bilinear(Bilinear::AbsorbingProduct) => {
-                Operation::Binary(kernels::Binary::AbsorbingProduct)
+                return Some(Operation::Binary(kernels::Binary::AbsorbingProduct));
             }
-            Primitive::Scale(factor) => Operation::Scale(*factor),
-            Primitive::Offset(number) => Operation::Offset(*number),
-            Primitive::Power(exponent) => Operation::Power(*exponent),
-            Primitive::Compare(found) => Operation::Compare(comparison(*found)),
-            Primitive::CompareScalar(found, number) => Operation::CompareScalar(comparison(*found), *number),
-            Primitive::Logic(Logic::And) => Operation::And,
-            Primitive::Logic(Logic::Or) => Operation::Or,
-            Primitive::Logic(Logic::Xor) => Operation::Xor,
-            Primitive::Not => Operation::Not,
-            Primitive::Choose => Operation::Choose,
-            Primitive::Erase => Operation::Erase,
             Primitive::Constant(_)
             | Primitive::Bilinear(_)
             | Primitive::Structure(_)
@@ -139,6 +121,29 @@ impl<T: Number> Planner<'_, T> {
             | Primitive::ArgExtreme { .. }
             | Primitive::MaxPoolIndices(_)
             | Primitive::Custom(_) => unreachable!("fused lines are elementwise"),
+        };
+        Some(match function {
+            Elementwise::Detach => return None,
+            Elementwise::Cast(to) => {
+                let from = self.program.type_of(equation.operands[0]).kind;
+                if !(from.is_float() && *to == Kind::Bool) {
+                    return None;
+                }
+                Operation::CompareScalar(Comparison::NotEqual, 0.0)
+            }
+            Elementwise::Unary(function) => Operation::Unary(*function),
+            Elementwise::Binary(function) => Operation::Binary(binary(*function)),
+            Elementwise::Scale(factor) => Operation::Scale(*factor),
+            Elementwise::Offset(number) => Operation::Offset(*number),
+            Elementwise::Power(exponent) => Operation::Power(*exponent),
+            Elementwise::Compare(comparison) => Operation::Compare(*comparison),
+            Elementwise::CompareScalar(comparison, number) => Operation::CompareScalar(*comparison, *number),
+            Elementwise::Logic(Logic::And) => Operation::And,
+            Elementwise::Logic(Logic::Or) => Operation::Or,
+            Elementwise::Logic(Logic::Xor) => Operation::Xor,
+            Elementwise::Not => Operation::Not,
+            Elementwise::Choose => Operation::Choose,
+            Elementwise::Erase => Operation::Erase,
         })
     }
 
@@ -180,7 +185,7 @@ impl<T: Number> Planner<'_, T> {
         let rows = outer.pop().unwrap_or_else(unit);
         let chain = self.compiled(steps);
         let sources = sources.iter().map(BufferOffset::from).collect();
-        self.emit(Work::Elementwise(Elementwise { chain, sources, outer, rows, columns }), temporary);
+        self.emit(Work::Chain(ChainLoops { chain, sources, outer, rows, columns }), temporary);
         target
     }
 
@@ -225,19 +230,13 @@ fn row_by_row(view: &View, order: &[usize]) -> Option<[usize; 2]> {
     (row >= 0 && matches!(column, 0 | 1)).then(|| [row.unsigned_abs(), column.unsigned_abs()])
 }
 
-macro_rules! same_names {
-    ($name:ident, $from:ty, $to:ty, $($variant:ident)*; $($other:pat => $panic:expr)?) => {
-        fn $name(found: $from) -> $to {
-            match found {
-                $(<$from>::$variant => <$to>::$variant,)*
-                $($other => $panic,)?
-            }
-        }
-    };
+fn binary(function: Binary) -> kernels::Binary {
+    match function {
+        Binary::Add => kernels::Binary::Add,
+        Binary::Subtract => kernels::Binary::Subtract,
+        Binary::Divide => kernels::Binary::Divide,
+        Binary::Power => kernels::Binary::Power,
+        Binary::Remainder => kernels::Binary::Remainder,
+        Binary::Atan2 => kernels::Binary::Atan2,
+    }
 }
-
-same_names!(unary, Unary, kernels::Unary,
-    Abs Acos Acosh Asin Asinh Atan Atanh Ceil Cos Cosh Erf Exp Floor Log Log1p LogSigmoid Reciprocal Relu Round Sigmoid
-    Sign Sin Sinh Sqrt Tan Tanh Trunc; Unary::Detach => unreachable!("another name"));
-same_names!(binary, Binary, kernels::Binary, Add Subtract Divide Power Remainder Atan2;);
-same_names!(comparison, Comparison, kernels::Comparison, Equal NotEqual Greater GreaterEqual Less LessEqual;);

@@ -4,7 +4,7 @@ use super::{Location, Planner, renamed};
 use crate::error::Unsuitable;
 use crate::language::custom::{Custom, CustomOp};
 use crate::language::geometry::{Pool, Span};
-use crate::language::primitive::{Index, Primitive, Structure};
+use crate::language::primitive::{Comparison, Elementwise, Index, Primitive, Structure};
 use crate::language::program::{Equation, Var};
 use crate::language::tensor_type::{Kind, Type};
 use crate::run::native::instruction::{BufferOffset, Work};
@@ -134,30 +134,31 @@ impl<T: Number> Planner<'_, T> {
         let kinds = (self.program.type_of(equation.operands[0]).kind, ty.kind);
         let unsuitable = || Unsuitable::new(format!("{} of integers", equation.primitive));
         let start = |planner: &mut Self, var: Var| BufferOffset::from(&planner.dense(var));
-        let work = match (&equation.primitive, kinds) {
-            (Primitive::Cast(_), (Kind::Int(from), Kind::Int(to))) if to == from || to == IntDType::I64 => {
+        let Primitive::Elementwise(function) = &equation.primitive else { return Err(unsuitable()) };
+        let work = match (function, kinds) {
+            (Elementwise::Cast(_), (Kind::Int(from), Kind::Int(to))) if to == from || to == IntDType::I64 => {
                 return Ok(Location::At(self.view(equation.operands[0])));
             }
-            (Primitive::Cast(_), (Kind::Int(_), Kind::Int(to))) => {
+            (Elementwise::Cast(_), (Kind::Int(_), Kind::Int(to))) => {
                 Work::Narrow(start(self, equation.operands[0]), to)
             }
-            (Primitive::Cast(Kind::Float(_)), (Kind::Int(_), _)) => {
+            (Elementwise::Cast(Kind::Float(_)), (Kind::Int(_), _)) => {
                 Work::IntegerToReal(start(self, equation.operands[0]))
             }
-            (Primitive::Cast(Kind::Bool), (Kind::Int(_), _)) => Work::CompareIntegers {
-                comparison: crate::language::primitive::Comparison::NotEqual,
+            (Elementwise::Cast(Kind::Bool), (Kind::Int(_), _)) => Work::CompareIntegers {
+                comparison: Comparison::NotEqual,
                 left: start(self, equation.operands[0]),
                 right: Err(0.0),
             },
-            (Primitive::Cast(Kind::Int(to)), _) => {
+            (Elementwise::Cast(Kind::Int(to)), _) => {
                 Work::RealToInteger(start(self, equation.operands[0]), *to)
             }
-            (Primitive::Compare(comparison), (Kind::Int(_), _)) => Work::CompareIntegers {
+            (Elementwise::Compare(comparison), (Kind::Int(_), _)) => Work::CompareIntegers {
                 comparison: *comparison,
                 left: start(self, equation.operands[0]),
                 right: Ok(start(self, equation.operands[1])),
             },
-            (Primitive::CompareScalar(comparison, number), (Kind::Int(_), _)) => Work::CompareIntegers {
+            (Elementwise::CompareScalar(comparison, number), (Kind::Int(_), _)) => Work::CompareIntegers {
                 comparison: *comparison,
                 left: start(self, equation.operands[0]),
                 right: Err(*number),
