@@ -9,7 +9,7 @@ use crate::Outcome;
 pub struct Magnitude {
     /// The magnitude; NaN where the map is not finite.
     pub values: Vec<f64>,
-    /// The uncertainty of the magnitude: a first-order estimate, not a bound; see [`Arnoldi`].
+    /// The uncertainty of the magnitude: a first-order estimate, not a bound; see [`Arnoldi`](crate::Arnoldi).
     pub uncertainties: Vec<f64>,
     /// [`Converged`](Outcome::Converged) where the uncertainty meets the tolerance, [`EvaluationLimit`] where
     /// the budget was spent before, [`Stalled`](Outcome::Stalled) where more applications cannot help (the

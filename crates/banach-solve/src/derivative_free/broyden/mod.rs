@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 /// | setting | default | range | effect |
 /// | :-- | :-- | :-- | :-- |
 /// | [`memory`](Self::memory) | `20` | `>= 1` | updates of a row; more for large or ill-conditioned maps |
-/// | [`update`](Self::update) | `good` | `good`, `bad` | which of Broyden's two updates |
+/// | [`update`](field@Self::update) | `good` | `good`, `bad` | which of Broyden's two updates |
 /// | [`backtracks`](Self::backtracks) | `0` | `>= 0` | the most halvings of one step; 0 for no line search |
 /// | [`condition`](Self::condition) | `1e6` | `>= 1` | an update is skipped where `‖w‖ ‖y‖` is more than this times `⟨w, y⟩` |
 /// | [`growth`](Self::growth) | `100` | `> 1` | a residual this many times the smallest since the last restart restarts the row |
