@@ -1,12 +1,13 @@
 //! The time and the score of epochs of the published Bibtex map.
 
-use super::measurement::Journal;
+use super::journal::Journal;
+use super::measurement::Timing;
 use super::step::Step;
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex::{self, Example};
 use crate::error::Error;
 use crate::experiments::bibtex::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
-use crate::options::{Measuring, BackwardName};
+use crate::options::{BackwardName, Measuring};
 use crate::random::Generator;
 use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{AdamConfig, FixedPoint, FixedPointConfig};
@@ -33,7 +34,7 @@ pub(crate) fn bench(data: &Path, measuring: &Measuring) -> Result<(), Error> {
     let data = bibtex::load(data, 1)?;
     // The peers hold nothing back for validation.
     let train: Arc<[Example]> = data.train.iter().chain(data.validation.iter()).cloned().collect();
-    let mut journal = Journal::new("bibtex", measuring);
+    let mut journal = Journal::new("bibtex", measuring)?;
     for solver in ["anderson", "fixed_point_iter"] {
         if journal.wants(solver) {
             for backward in journal.backwards() {
@@ -81,7 +82,8 @@ fn epochs(
         let counts = layer.take_statistics();
         let score = score(&layer.valid(), test)?;
         layer.take_statistics();
-        let measurement = journal.measurement(solver, Some(backward), ms, counts.mean_forward_steps());
+        let measurement =
+            journal.measurement(solver, Some(backward), Timing::once(ms), counts.mean_forward_steps());
         journal.write(
             measurement
                 .with("epoch", epoch)

@@ -1,10 +1,10 @@
 //! The time of a training step of a dense cell: value and gradient of mean(x²) through its fixed point.
 
+use super::journal::Journal;
 use super::matrix::Matrix;
-use super::measurement::Journal;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{EngineName, Measuring, BackwardName};
+use crate::options::{BackwardName, EngineName, Measuring};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{Neumann, Picard, Tolerance};
@@ -71,7 +71,7 @@ fn config(solver: &str, engine: EngineName) -> FixedPointConfig {
 
 /// Runs `banach bench cell`.
 pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
-    let mut journal = Journal::new("cell", measuring);
+    let mut journal = Journal::new("cell", measuring)?;
     for (batch, width) in SIZES {
         for solver in ["picard", "anderson"] {
             let setting = format!("B{batch} n{width} {solver}");
@@ -99,12 +99,12 @@ fn measure(
     let layer = config(solver, journal.measuring.engine).init(cell).map_err(Error::layer)?;
     let step = Step::new(backward, journal.measuring.engine, loss);
     let mut loss = 0.0;
-    let ms = journal.median_ms(REPEATS, WARM_UP, || {
+    let timing = journal.median_ms(REPEATS, WARM_UP, || {
         loss = step.take(&layer, z.clone())?.0;
         Ok(())
     })?;
     let counts = layer.take_statistics();
-    let measurement = journal.measurement(setting, Some(backward), ms, counts.mean_forward_steps());
+    let measurement = journal.measurement(setting, Some(backward), timing, counts.mean_forward_steps());
     let unconverged = counts.unconverged_rows + counts.adjoint_unconverged_rows;
     journal.write(
         measurement

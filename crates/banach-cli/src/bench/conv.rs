@@ -1,9 +1,9 @@
 //! The time of a training step of a convolutional cell, and of its forward solve.
 
-use super::measurement::Journal;
+use super::journal::Journal;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{ConvolutionName, EngineName, Measuring, BackwardName};
+use crate::options::{BackwardName, ConvolutionName, EngineName, Measuring};
 use crate::random::Generator;
 use banach::program::Program;
 use banach::solve::{Budget, Neumann, Picard, Tolerance};
@@ -166,7 +166,7 @@ fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
 
 /// Runs `banach bench conv`.
 pub(crate) fn bench(convolved: ConvolutionName, measuring: &Measuring) -> Result<(), Error> {
-    let mut journal = Journal::new("conv", measuring);
+    let mut journal = Journal::new("conv", measuring)?;
     for size in SIZES {
         let setting = |work: &str| match convolved {
             ConvolutionName::Direct => size.setting(work),
@@ -195,12 +195,12 @@ fn train(
     let image = size.image(&device);
     let step = Step::new(backward, journal.measuring.engine, Network::loss).with_convolution(convolved);
     let mut loss = 0.0;
-    let ms = journal.median_ms(REPEATS, WARM_UP, || {
+    let timing = journal.median_ms(REPEATS, WARM_UP, || {
         loss = step.take(&network, image.clone())?.0;
         Ok(())
     })?;
-    let measurement = journal.measurement(setting, Some(backward), ms, size.count as f64);
-    journal.write(measurement.with(RATE, rate(2.0 * size.operations(), ms)).with("loss", loss))
+    let measurement = journal.measurement(setting, Some(backward), timing, size.count as f64);
+    journal.write(measurement.with(RATE, rate(2.0 * size.operations(), timing.ms)).with("loss", loss))
 }
 
 fn forward(
@@ -211,11 +211,11 @@ fn forward(
     let device = Device::flex();
     let network = Network::new(size, journal.measuring.engine, convolved, &device)?;
     let image = size.image(&device);
-    let ms = journal.median_ms(REPEATS, WARM_UP, || {
+    let timing = journal.median_ms(REPEATS, WARM_UP, || {
         network.cell.solve(image.clone()).map(|_| ()).map_err(Error::layer)
     })?;
-    let measurement = journal.measurement(setting, None, ms, size.count as f64);
-    journal.write(measurement.with(RATE, rate(size.operations(), ms)))
+    let measurement = journal.measurement(setting, None, timing, size.count as f64);
+    journal.write(measurement.with(RATE, rate(size.operations(), timing.ms)))
 }
 
 const RATE: &str = "gflops_of_the_two_convolutions";

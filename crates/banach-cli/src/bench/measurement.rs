@@ -1,13 +1,8 @@
-//! Timing of benchmarks, and the journal of their measurements.
+//! One measurement of a benchmark, as a line of JSON and as a line of progress.
 
-use crate::error::Error;
-use crate::options::{EngineName, Measuring, BackwardName};
-use crate::report::{json, table};
-use crate::terminal::output::{say, tell};
-use clap::ValueEnum;
+use crate::options::{BackwardName, EngineName};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::time::Instant;
 
 /// One measurement; as JSON it has the fields that the scripts of the peers write.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -17,10 +12,13 @@ pub(crate) struct Measurement {
     pub(crate) setting: String,
     pub(crate) engine: EngineName,
     /// None where no gradient is asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) backward: Option<BackwardName>,
     /// The median of the repeats.
     pub(crate) ms: f64,
+    /// Half the distance between the quartiles of the repeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spread_ms: Option<f64>,
     /// Forward steps of a row on average.
     pub(crate) iterations: f64,
     /// What only this task measures.
@@ -30,193 +28,48 @@ pub(crate) struct Measurement {
 
 impl Measurement {
     /// The measurement in one line, as progress.
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         let path = self.backward.map_or("", BackwardName::as_str);
         format!("{} {}  {} ms  {path}", self.task, self.setting, short(self.ms)).trim_end().into()
     }
 
-    /// The line with one more number.
+    /// Whether another line measures the task and setting of this one, with its engine, backward pass and solver.
+    pub(super) fn measures_what(&self, other: &Self) -> bool {
+        let of = |line: &Self| {
+            let extra = ["solver", "epoch"].map(|name| line.more.get(name).cloned());
+            (line.task.clone(), line.setting.clone(), line.engine, line.backward, extra)
+        };
+        of(self) == of(other)
+    }
+
+    /// The line with one more number or word.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.more.insert(name.into(), value.into());
         self
     }
 }
 
-/// The measurements of a task, as the arguments want them.
-#[derive(Debug)]
-pub(crate) struct Journal<'a> {
-    task: &'static str,
-    pub(crate) measuring: &'a Measuring,
-    written: Vec<Measurement>,
+/// The time of repeated runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// The median in milliseconds.
+    pub(crate) ms: f64,
+    /// Half the distance between the quartiles; none for a single run.
+    pub(crate) spread: Option<f64>,
 }
 
-impl<'a> Journal<'a> {
-    /// Nothing is measured yet.
-    pub(crate) fn new(task: &'static str, measuring: &'a Measuring) -> Self {
-        Self { task, measuring, written: Vec::new() }
-    }
-
-    /// Whether the setting is asked for.
-    pub(crate) fn wants(&self, setting: &str) -> bool {
-        self.measuring.only.as_ref().is_none_or(|text| setting.contains(text.as_str()))
-    }
-
-    /// The backward passes that are asked for.
-    pub(crate) fn backwards(&self) -> Vec<BackwardName> {
-        let all = BackwardName::value_variants().iter().copied();
-        all.filter(|&backward| self.measuring.backward.is_none_or(|only| only == backward)).collect()
-    }
-
-    /// The median time of `step` in milliseconds, after `warm_up` runs that do not count.
-    pub(crate) fn median_ms(
-        &self,
-        repeats: usize,
-        warm_up: usize,
-        mut step: impl FnMut() -> Result<(), Error>,
-    ) -> Result<f64, Error> {
-        self.median(repeats, warm_up, || {
-            let start = Instant::now();
-            step()?;
-            Ok(start.elapsed().as_secs_f64() * 1e3)
-        })
-    }
-
-    /// The median of what `step` says, after `warm_up` runs that do not count.
-    pub(crate) fn median(
-        &self,
-        repeats: usize,
-        warm_up: usize,
-        mut step: impl FnMut() -> Result<f64, Error>,
-    ) -> Result<f64, Error> {
-        for _ in 0..warm_up {
-            step()?;
-        }
-        let repeats = self.measuring.repeats.unwrap_or(repeats);
-        let mut found = (0..repeats).map(|_| step()).collect::<Result<Vec<f64>, Error>>()?;
-        found.sort_by(f64::total_cmp);
-        Ok(found[found.len() / 2])
-    }
-
-    /// A measurement of this task.
-    pub(crate) fn measurement(
-        &self,
-        setting: &str,
-        backward: Option<BackwardName>,
-        ms: f64,
-        iterations: f64,
-    ) -> Measurement {
-        Measurement {
-            task: self.task.into(),
-            peer: "banach".into(),
-            setting: setting.into(),
-            engine: self.measuring.engine,
-            backward,
-            ms,
-            iterations,
-            more: Map::new(),
-        }
-    }
-
-    /// Writes a measurement down.
-    pub(crate) fn write(&mut self, measurement: Measurement) -> Result<(), Error> {
-        if self.measuring.verbosity.json {
-            json::say(&measurement)?;
-        } else if !self.measuring.verbosity.quiet {
-            tell(measurement.line());
-        }
-        self.written.push(measurement);
-        Ok(())
-    }
-
-    /// Prints the table, if the lines are not there already.
-    pub(crate) fn close(self) -> Result<(), Error> {
-        let table = self.lined_up();
-        self.close_with(&table)
-    }
-
-    /// The line with another table.
-    pub(crate) fn close_with(self, table: &str) -> Result<(), Error> {
-        if self.written.is_empty() {
-            return Err(Error::Setting {
-                found: format!("--only {}", self.measuring.only.as_deref().unwrap_or_default()),
-                expected: format!("a part of the name of a setting of {}", self.task),
-                advice: "run the benchmark without --only to see the names".into(),
-            });
-        }
-        if !self.measuring.verbosity.json {
-            say(table)?;
-        }
-        Ok(())
-    }
-
-    fn lined_up(&self) -> String {
-        let mut names: Vec<&str> = Vec::new();
-        for name in self.written.iter().flat_map(|measurement| measurement.more.keys()) {
-            if !names.contains(&name.as_str()) {
-                names.push(name);
-            }
-        }
-        let header = [&[self.task, "backward", "ms", "iterations"], names.as_slice()].concat();
-        let row = |measurement: &Measurement| {
-            let backward = measurement.backward.map_or("", BackwardName::as_str);
-            let [ms, iterations] = [measurement.ms, measurement.iterations].map(short);
-            let mut cells = vec![measurement.setting.clone(), backward.into(), ms, iterations];
-            let number = |name: &&str| measurement.more.get(*name).and_then(Value::as_f64);
-            cells.extend(names.iter().map(|name| number(name).map_or_else(String::new, short)));
-            cells
-        };
-        table::lined_up(&header, &self.written.iter().map(row).collect::<Vec<_>>())
+impl Timing {
+    /// The time of one run.
+    pub(crate) fn once(ms: f64) -> Self {
+        Self { ms, spread: None }
     }
 }
 
 /// Four digits that say something.
-fn short(number: f64) -> String {
+pub(super) fn short(number: f64) -> String {
     if number == number.trunc() && number.abs() < 1e9 {
         return format!("{number}");
     }
     let digits = (3 - number.abs().log10().floor() as i32).clamp(0, 6) as usize;
     format!("{number:.digits$}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::options::Verbosity;
-
-    fn measuring(only: Option<&str>) -> Measuring {
-        let (engine, only) = (EngineName::Native, only.map(String::from));
-        Measuring { verbosity: Verbosity::default(), engine, backward: None, repeats: Some(3), only }
-    }
-
-    #[test]
-    fn the_median_leaves_out_the_warm_up_and_errors_come_through() {
-        let measuring = measuring(None);
-        let (journal, mut runs) = (Journal::new("cell", &measuring), 0);
-        let run = || {
-            runs += 1;
-            Ok(())
-        };
-        assert!(journal.median_ms(9, 2, run).unwrap() >= 0.0);
-        assert_eq!(runs, 5);
-        assert!(journal.median_ms(1, 0, || Err(Error::Training("no".into()))).is_err());
-    }
-
-    #[test]
-    fn a_table_has_a_column_for_every_number() {
-        let measuring = measuring(None);
-        let mut journal = Journal::new("cell", &measuring);
-        let first = journal.measurement("B1 picard", Some(BackwardName::Tape), 1.23456, 17.0);
-        journal.write(first.with("loss", 0.5)).unwrap();
-        journal.write(journal.measurement("B2", None, 1234.5, 2.25).with("rate", 7)).unwrap();
-        let expected = "cell       backward     ms  iterations    loss  rate\n----------------------------------------------------\nB1 picard  tape      1.235          17  0.5000\nB2                    1234       2.250             7";
-        assert_eq!(journal.lined_up(), expected);
-    }
-
-    #[test]
-    fn a_setting_that_nobody_has_is_refused() {
-        let measuring = measuring(Some("B3"));
-        let journal = Journal::new("cell", &measuring);
-        assert!(journal.wants("B3 n4") && !journal.wants("B4 n4"));
-        assert_eq!(journal.close().unwrap_err().exit_code(), 2);
-    }
 }

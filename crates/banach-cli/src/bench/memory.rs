@@ -3,10 +3,11 @@
 //! The peak of a process never falls, so every number is measured in a process of its own.
 
 use super::conv::{Network, Size};
-use super::measurement::{Journal, Measurement};
+use super::journal::Journal;
+use super::measurement::Measurement;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{ConvolutionName, Measuring, BackwardName};
+use crate::options::{BackwardName, ConvolutionName, Measuring};
 use crate::report::memory;
 use burn::tensor::Device;
 use std::process::Command;
@@ -17,7 +18,7 @@ const MEGABYTE: f64 = 1e6;
 
 /// Runs `banach bench memory`.
 pub(crate) fn bench(steps: Option<usize>, measuring: &Measuring) -> Result<(), Error> {
-    let mut journal = Journal::new("memory", measuring);
+    let mut journal = Journal::new("memory", measuring)?;
     let counts = steps.map_or(COUNTS.to_vec(), |steps| vec![steps]);
     for backward in journal.backwards() {
         let mut fewest = None;
@@ -43,16 +44,21 @@ pub(crate) fn bench(steps: Option<usize>, measuring: &Measuring) -> Result<(), E
 const PEAK: &str = "peak_mb";
 
 /// The measurement in this process.
-fn here(journal: &Journal<'_>, setting: &str, count: usize, backward: BackwardName) -> Result<Measurement, Error> {
+fn here(
+    journal: &Journal<'_>,
+    setting: &str,
+    count: usize,
+    backward: BackwardName,
+) -> Result<Measurement, Error> {
     let unknown = || Error::Training("this system does not tell how much memory a process holds".into());
     let (size, device) = (Size::smallest(count), Device::flex().autodiff());
     let network = Network::new(size, journal.measuring.engine, ConvolutionName::Direct, &device)?;
     let image = size.image(&device);
     let step = Step::new(backward, journal.measuring.engine, Network::loss);
     let before = memory::held_bytes().ok_or_else(unknown)? as f64;
-    let ms = journal.median_ms(REPEATS, 1, || step.take(&network, image.clone()).map(|_| ()))?;
+    let timing = journal.median_ms(REPEATS, 1, || step.take(&network, image.clone()).map(|_| ()))?;
     let peak = memory::peak_bytes().ok_or_else(unknown)? as f64;
-    let measurement = journal.measurement(setting, Some(backward), ms, count as f64);
+    let measurement = journal.measurement(setting, Some(backward), timing, count as f64);
     Ok(measurement
         .with(PEAK, (peak / MEGABYTE).round())
         .with("above_the_start_mb", ((peak - before) / MEGABYTE).round()))

@@ -4,6 +4,8 @@ mod bibtex;
 pub(crate) mod cell;
 mod comparison;
 pub(crate) mod conv;
+mod earlier;
+mod journal;
 mod matrix;
 mod measurement;
 mod memory;

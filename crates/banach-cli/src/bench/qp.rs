@@ -1,6 +1,6 @@
 //! The time of a batch of quadratic programs as a layer: solutions, and the gradient of Σ w x in all data.
 
-use super::measurement::Journal;
+use super::journal::Journal;
 use crate::error::Error;
 use crate::options::{EngineName, Measuring};
 use crate::random::Generator;
@@ -84,7 +84,7 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
             advice: "quadratic programs have one implementation, on the CPU; leave --engine out".into(),
         });
     }
-    let mut journal = Journal::new("qp", measuring);
+    let mut journal = Journal::new("qp", measuring)?;
     for sizes in SIZES {
         let [rows, n, m, p] = sizes;
         let setting = format!("B{rows} n{n} m{m} p{p} f64");
@@ -93,13 +93,13 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
         }
         let (batch, program) = (Batch::new(sizes), QuadraticProgram::default());
         let mut report = batch.step(&program)?;
-        let ms = journal.median_ms(REPEATS, WARM_UP, || {
+        let timing = journal.median_ms(REPEATS, WARM_UP, || {
             report = batch.step(&program)?;
             Ok(())
         })?;
         let largest = |numbers: &[f64]| numbers.iter().fold(0.0, |largest: f64, number| largest.max(*number));
         let unsolved = report.terminations.iter().filter(|ended| ended.is_failure()).count();
-        let measurement = journal.measurement(&setting, None, ms, report.mean_steps());
+        let measurement = journal.measurement(&setting, None, timing, report.mean_steps());
         journal.write(
             measurement
                 .with("infeasibility", largest(&report.infeasibilities))

@@ -3,11 +3,11 @@
 //! `x = r(z) (x W) + z` with W orthogonal: the residual of a row falls by r in every step, so the rate alone decides the
 //! number of its steps.
 
+use super::journal::Journal;
 use super::matrix::Matrix;
-use super::measurement::Journal;
 use super::step::Step;
 use crate::error::Error;
-use crate::options::{EngineName, Measuring, BackwardName};
+use crate::options::{BackwardName, EngineName, Measuring};
 use crate::random::Generator;
 use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Update};
@@ -69,7 +69,7 @@ fn layer(engine: EngineName, device: &Device) -> Result<FixedPoint<Turn>, Error>
 
 /// Runs `banach bench rows`.
 pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
-    let mut journal = Journal::new("rows", measuring);
+    let mut journal = Journal::new("rows", measuring)?;
     let roads = journal.backwards().into_iter().map(Some);
     for backward in std::iter::once(None).chain(roads) {
         let work = if backward.is_some() { "train" } else { "forward" };
@@ -97,7 +97,7 @@ fn measure(
     let device = if backward.is_some() { Device::flex().autodiff() } else { Device::flex() };
     let (layer, input) = (layer(journal.measuring.engine, &device)?, input(fast, slow, &device));
     let step = backward.map(|backward| Step::new(backward, journal.measuring.engine, loss));
-    let ms = journal.median_ms(REPEATS, WARM_UP, || match &step {
+    let timing = journal.median_ms(REPEATS, WARM_UP, || match &step {
         Some(step) => step.take(&layer, input.clone()).map(|_| ()),
         None => layer.solve(input.clone()).map(|_| ()).map_err(Error::layer),
     })?;
@@ -105,14 +105,14 @@ fn measure(
     let rows = fast + usize::from(slow);
     let own_steps = (counts.forward_steps + counts.adjoint_steps) / counts.solves.max(1);
     let mut measurement = journal
-        .measurement(setting, backward, ms, counts.mean_forward_steps())
+        .measurement(setting, backward, timing, counts.mean_forward_steps())
         .with("steps_of_all_rows", own_steps)
         .with("unconverged_rows", counts.unconverged_rows + counts.adjoint_unconverged_rows);
     if rows == BATCH && parts > 0.0 {
-        measurement = measurement.with("parts_ms", parts).with("times_the_parts", ms / parts);
+        measurement = measurement.with("parts_ms", parts).with("times_the_parts", timing.ms / parts);
     }
     journal.write(measurement)?;
-    Ok(ms)
+    Ok(timing.ms)
 }
 
 fn loss(layer: &FixedPoint<Turn>, input: (Tensor<2>, Tensor<2>)) -> Tensor<1> {

@@ -1,7 +1,8 @@
 //! Every solver on several networks, forward and backward.
 
 use super::comparison::{Comparison, Entry};
-use super::measurement::{Journal, Measurement};
+use super::journal::Journal;
+use super::measurement::{Measurement, Timing};
 use super::networks::{self, Network, Recurrence};
 use crate::error::Error;
 use crate::options::{AdjointName, Measuring, SolverName};
@@ -41,7 +42,7 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
         });
     }
     let mut contest =
-        Contest { journal: Journal::new("solvers", measuring), comparison: Comparison::default() };
+        Contest { journal: Journal::new("solvers", measuring)?, comparison: Comparison::default() };
     for cell in CELLS {
         contest.run(&cell.name(), |device| Ok(cell.network(device)))?;
     }
@@ -119,13 +120,13 @@ impl Contest<'_> {
         let layer = config.init(update.clone()).map_err(Error::layer)?;
         let solve = || layer.solve(z.clone()).map_err(Error::layer);
         let report = solve()?.report().clone();
-        let ms = self.journal.median_ms(REPEATS, WARM_UP, || solve().map(|_| ()))?;
+        let timing = self.journal.median_ms(REPEATS, WARM_UP, || solve().map(|_| ()))?;
         let rows = report.outcomes.len() as f64;
         // Rows that took no step have none.
         let rates: Vec<f64> = report.rates.iter().copied().filter(|rate| rate.is_finite()).collect();
         let (evaluations, applications) = (report.row_evaluations, report.derivative_applications);
         let measurement =
-            self.measurement(&case.setting, &case.solver, ms, (&report.steps, &report.outcomes));
+            self.measurement(&case.setting, &case.solver, timing, (&report.steps, &report.outcomes));
         let measurement = measurement
             .with("evaluations", report.evaluations)
             .with("row_evaluations", evaluations)
@@ -162,11 +163,11 @@ impl Contest<'_> {
             }
             let layer = layer(case.solver.clone(), case.tolerance)?;
             let found = backward(&layer, &z)?;
-            let ms = self.journal.median(REPEATS, WARM_UP, || Ok(backward(&layer, &z)?.ms))?;
+            let timing = self.journal.median(REPEATS, WARM_UP, || Ok(backward(&layer, &z)?.ms))?;
             let report = &found.report.adjoint()[0];
             let error = distance(&found.gradient, &exact.gradient);
             let measurement =
-                self.measurement(&case.setting, &case.solver, ms, (&report.steps, &report.outcomes));
+                self.measurement(&case.setting, &case.solver, timing, (&report.steps, &report.outcomes));
             let measurement =
                 measurement.with("applications", report.evaluations).with("gradient_error", error);
             let effort = format!("{}; {error:.0e}", report.evaluations);
@@ -184,13 +185,13 @@ impl Contest<'_> {
         &self,
         setting: &str,
         solver: &impl Display,
-        ms: f64,
+        timing: Timing,
         (steps, outcomes): (&[usize], &[Outcome]),
     ) -> Measurement {
         let mean = steps.iter().sum::<usize>() as f64 / steps.len() as f64;
         let counted = counted(outcomes).into_iter().map(|(name, count)| (name, Value::from(count)));
         self.journal
-            .measurement(setting, None, ms, mean)
+            .measurement(setting, None, timing, mean)
             .with("solver", solver.to_string())
             .with("unconverged_rows", outcomes.iter().filter(|outcome| outcome.is_failure()).count())
             .with("outcomes", counted.collect::<Map<String, Value>>())

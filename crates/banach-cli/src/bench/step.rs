@@ -1,7 +1,7 @@
 //! A training step: a loss, its value, and its gradient by the tape or compiled.
 
 use crate::error::Error;
-use crate::options::{ConvolutionName, EngineName, BackwardName};
+use crate::options::{BackwardName, ConvolutionName, EngineName};
 use banach::Objective;
 use banach::program::Tensors;
 use burn::module::{Module, ModuleDisplay};
@@ -24,7 +24,9 @@ impl<M: Module + ModuleDisplay + 'static, I: Tensors + 'static> Step<M, I> {
     pub(crate) fn new(backward: BackwardName, engine: EngineName, loss: Loss<M, I>) -> Self {
         match backward {
             BackwardName::Tape => Self::Tape(loss),
-            BackwardName::Compiled => Self::Compiled(Box::new(Objective::new(loss).with_engine(engine.engine()))),
+            BackwardName::Compiled => {
+                Self::Compiled(Box::new(Objective::new(loss).with_engine(engine.engine())))
+            }
         }
     }
 

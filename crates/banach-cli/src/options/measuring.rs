@@ -1,9 +1,10 @@
 //! Options of every benchmark.
 
-use super::names::{EngineName, BackwardName};
+use super::names::{BackwardName, EngineName};
 use super::numbers::count;
 use super::verbosity::Verbosity;
 use clap::Args;
+use std::path::PathBuf;
 
 /// What is measured, and how it is written.
 #[derive(Args, Clone, Debug)]
@@ -23,4 +24,8 @@ pub(crate) struct Measuring {
     /// Only the settings whose name holds this text.
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
+    /// An earlier recording, of lines that --json has printed: every time is compared with the one there, and called
+    /// slower or faster where the difference exceeds the noise of the repeats.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
 }

@@ -7,6 +7,6 @@ mod solvers;
 mod verbosity;
 
 pub(crate) use measuring::Measuring;
-pub(crate) use names::{ConvolutionName, EngineName, LayerName, RecipeName, BackwardName};
+pub(crate) use names::{BackwardName, ConvolutionName, EngineName, LayerName, RecipeName};
 pub(crate) use solvers::{AdjointName, SolverName};
 pub(crate) use verbosity::Verbosity;

@@ -1,6 +1,6 @@
 //! Lines of the benchmarks, in the format of the peers' lines.
 
-use crate::stage::Stage;
+use crate::stage::{Stage, text};
 use serde_json::Value;
 
 /// The JSON lines of a benchmark.
@@ -116,4 +116,32 @@ fn solvers_are_compared_in_tables_of_markdown() {
         rows.len() == 4 && rows.iter().all(|row| row.matches("**").count() == 2 && !row.contains('✗')),
         "{text}"
     );
+}
+
+#[test]
+fn times_are_compared_with_an_earlier_recording() {
+    let stage = Stage::new();
+    let (recording, _) = stage.succeed("bench rows --repeats 3 --only forward --json");
+    let slower = recording.replace("\"ms\":", "\"ms\":1e9,\"was\":");
+    std::fs::write(stage.path("earlier.jsonl"), slower).unwrap();
+    let compared = lines(&stage, "rows --repeats 3 --only forward --against earlier.jsonl");
+    for line in &compared {
+        assert_eq!((&line["change"], &line["before_ms"]), (&"faster".into(), &1e9.into()), "{line}");
+        assert!(line["spread_ms"].as_f64().unwrap() >= 0.0 && line["ratio"].as_f64().unwrap() < 1.0);
+    }
+    let new = lines(&stage, "cell --repeats 1 --only B16 --against earlier.jsonl");
+    assert!(new.iter().all(|line| line["change"] == "not in the recording"));
+}
+
+#[test]
+fn a_recording_that_is_none_is_refused_with_its_line() {
+    let stage = Stage::new();
+    std::fs::write(stage.path("earlier.jsonl"), "\nsomething else\n").unwrap();
+    let refused = stage.run("bench cell --against earlier.jsonl");
+    let message = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(message.contains("earlier.jsonl, line 2: found no line of"), "{message}");
+    let missing = stage.run("bench cell --against nowhere.jsonl");
+    assert_eq!(missing.status.code(), Some(2));
+    assert!(text(&missing.stderr).contains("found no readable file at nowhere.jsonl"));
 }

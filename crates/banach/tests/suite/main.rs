@@ -4,6 +4,7 @@
 
 mod approximate;
 mod book;
+mod book_operations;
 mod branches;
 mod calculus;
 mod captured;
@@ -19,7 +20,7 @@ mod gradients;
 mod inside;
 mod layer;
 mod logging;
-mod lowering;
+
 mod minima;
 mod mistakes;
 mod modules;

@@ -96,6 +96,7 @@ fn arms_of_a_table_are_read_with_their_operations_and_hints() {
         operations: operations.iter().map(ToString::to_string).collect(),
         instead: instead.map(ToString::to_string),
     };
-    let expected = [arm(&["Add"], None), arm(&["Sort", "ArgSort"], Some("sort outside")), arm(&[], Some("no"))];
+    let expected =
+        [arm(&["Add"], None), arm(&["Sort", "ArgSort"], Some("sort outside")), arm(&[], Some("no"))];
     assert_eq!(arms(source), expected);
 }
