@@ -9,7 +9,7 @@ use crate::report::rate::ResidualHistory;
 use crate::settings::StoppingRules;
 use crate::state::rows::entries_at;
 use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch};
-use std::time::Instant;
+use web_time::Instant;
 
 /// The best iterate, the residual and the outcome of every row.
 ///

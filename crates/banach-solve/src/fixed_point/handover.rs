@@ -3,7 +3,7 @@
 use super::choice::FixedPointSolver;
 use crate::state::rows::select_rows;
 use crate::{Budget, Method, Outcome, Reason, Rows, Settings, Solution, Statistics, Switch};
-use std::time::Instant;
+use web_time::Instant;
 
 /// The failed rows of a solution by [`Auto`](crate::Auto), and the settings to solve them by Newton's method.
 ///

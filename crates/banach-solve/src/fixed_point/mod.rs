@@ -15,7 +15,7 @@ use crate::iterate::iterate;
 use crate::{
     Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, Solver, SolverKind, Unobserved,
 };
-use std::time::Instant;
+use web_time::Instant;
 
 /// Solves `x = map(x)` in every row, from `x0` of shape `[rows, n]`.
 ///

@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
+use web_time::Instant;
 
 impl FixedPointOp {
     /// Solves as [`solve`](Self::solve) does, and returns what SHINE needs of the solve.

@@ -23,7 +23,7 @@ use banach_program::{
 use banach_solve::{Gmres, LinearSolver, Neumann, Settings, Solution};
 use burn::tensor::Tensor;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use web_time::Instant;
 
 /// `b -> c = (I - A(q))⁻¹ b` for a linear map `A` given as a program `(c, q..) -> A(q) c`.
 #[derive(Debug)]

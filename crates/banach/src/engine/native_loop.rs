@@ -16,7 +16,7 @@ use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
 use std::fmt::Debug;
 use std::ops::Range;
-use std::time::Instant;
+use web_time::Instant;
 
 /// A loop compiled for the CPU in the precision of its state.
 pub(crate) trait NativeLoop: Bytes + Debug + Send + Sync {

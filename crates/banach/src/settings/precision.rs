@@ -6,7 +6,7 @@ use banach_solve::{Budget, Outcome, Patience, Rows, Settings, Solution, Statisti
 use burn::tensor::{FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
-use std::time::Instant;
+use web_time::Instant;
 
 /// The least relative tolerance in single precision: rounding leaves residuals of a few units in the last place of the
 /// state.

@@ -41,9 +41,10 @@ impl Value {
 
     pub(crate) fn max_pool_indices(self, pool: &Pool) -> Self {
         let Pool { kernel, stride, padding, dilation, ceil } = *pool;
+        // GPU backends store 32-bit positions, also under the name of 64.
         let pooled =
-            Dispatch::max_pool2d_with_indices(self.0, kernel, stride, padding, dilation, ceil, IntDType::I64);
-        Value(pooled.indices)
+            Dispatch::max_pool2d_with_indices(self.0, kernel, stride, padding, dilation, ceil, IntDType::I32);
+        Value(Dispatch::int_cast(pooled.indices, IntDType::I64))
     }
 
     pub(crate) fn structure(self, structure: &Structure) -> Self {
