@@ -62,6 +62,14 @@ pub enum Error {
         /// The number of rows.
         expected: usize,
     },
+    /// A solver defined by the user cannot solve.
+    #[error("the solver `{solver}` failed: {problem}")]
+    UserSolver {
+        /// The name of the solver.
+        solver: String,
+        /// The problem: what was found, what was expected, what to do.
+        problem: String,
+    },
     /// At least one row did not converge, though only converged rows are acceptable.
     #[error(
         "{failed} of {rows} rows did not converge; the first, row {row}, ended as {outcome} after {steps} steps with \

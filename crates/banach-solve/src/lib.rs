@@ -31,6 +31,7 @@
 //! | `observe` | observers of a solve, [`Observe`] |
 //! | `growth`, `descent`, `ledger` | the stopping rules, row by row, where states grow and energies fall |
 //! | `active_map`, `solver`, `iterate` | the rows left in the batch, the interface [`Solver`], the loop |
+//! | `user_defined` | solvers that users define, [`UserSolver`] and [`UserLinearSolver`], as settings |
 //! | `derivative_free` | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`] |
 //! | `linear` | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`], [`Dense`], [`Truncated`] |
 //! | `fixed_point` | [`Newton`], [`Auto`], the [`Handover`] from Auto to Newton, [`fixed_point()`] |
@@ -56,6 +57,7 @@ mod solver;
 mod spectrum;
 mod state;
 mod tolerance;
+mod user_defined;
 
 pub use derivative_free::{
     Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, Picard, PicardMemory, Squarem,
@@ -63,13 +65,13 @@ pub use derivative_free::{
 };
 pub use error::Error;
 pub use fixed_point::{
-    Auto, AutoMemory, FixedPointSolver, Forcing, Handover, Newton, NewtonInner, fixed_point,
-    fixed_point_observed, fixed_point_remembered, fixed_point_smooth, fixed_point_smooth_observed,
-    fixed_point_with,
+    Auto, AutoMemory, FixedPointProblem, FixedPointSolver, Forcing, Handover, Newton, NewtonInner,
+    UserSolver, fixed_point, fixed_point_observed, fixed_point_remembered, fixed_point_smooth,
+    fixed_point_smooth_observed, fixed_point_with,
 };
 pub use linear::{
-    Bicgstab, ConjugateGradient, Dense, Gmres, LinearSolver, Neumann, Truncated, solve_linear,
-    solve_linear_from, solve_linear_observed,
+    Bicgstab, ConjugateGradient, Dense, Gmres, LinearProblem, LinearSolver, Neumann, Truncated,
+    UserLinearSolver, solve_linear, solve_linear_from, solve_linear_observed,
 };
 pub use map::{Map, Smooth};
 pub use observe::{Observe, Progress, Unobserved};
@@ -80,3 +82,4 @@ pub use solver::{Iterate, Solver};
 pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};
 pub use state::{Matrix, Number, Rows};
 pub use tolerance::{Budget, Norm, Patience, Tolerance};
+pub use user_defined::UserDefined;

@@ -34,11 +34,13 @@ pub enum Outcome {
     Breakdown,
     /// An observer ended the solve.
     Stopped,
+    /// The solver, defined by the user, gave the row up, or the given state misses the tolerance.
+    Unsolved,
 }
 
 impl Outcome {
     /// All outcomes.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Converged,
         Self::Approximate,
         Self::StepLimit,
@@ -52,6 +54,7 @@ impl Outcome {
         Self::Singular,
         Self::Breakdown,
         Self::Stopped,
+        Self::Unsolved,
     ];
 
     /// Returns whether the outcome is [`Converged`](Self::Converged).
@@ -112,6 +115,10 @@ impl Outcome {
                  help."
             }
             Self::Stopped => "the observer ended it; let it continue for longer if that was too early.",
+            Self::Unsolved => {
+                "the residual misses the tolerance: let the solver go on for longer, or loosen `tolerance`; for a given state, see \
+                 whether its source and the update state the same problem (signs, scales, the order of unknowns)."
+            }
         }
     }
 }
@@ -132,6 +139,7 @@ impl fmt::Display for Outcome {
             Self::Singular => "singular",
             Self::Breakdown => "breakdown",
             Self::Stopped => "stopped",
+            Self::Unsolved => "unsolved",
         })
     }
 }

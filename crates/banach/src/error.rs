@@ -52,6 +52,16 @@ pub enum Error {
         /// The rows of the state.
         rows: usize,
     },
+    /// The equation has other shapes than its unknowns.
+    #[error(
+        "the equation returns {found}, expected {expected}, the types of its unknowns; give one equation for every unknown"
+    )]
+    Equation {
+        /// The types of its results.
+        found: String,
+        /// The types of the unknowns.
+        expected: String,
+    },
     /// The step size is outside its range.
     #[error("the step size of a gradient step is {found}, expected a finite number above 0")]
     Rate {

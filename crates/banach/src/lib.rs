@@ -58,7 +58,11 @@
 //! | error bounds of a solution and its gradient | [`Certificate`] |
 //! | checks of gradients | [`check`] |
 //! | derivatives of any order | [`Function`] |
-//! | minimisers of energies | [`GradientDescent`], [`Energy`] |
+//! | roots of equations F(x, z; θ) = 0 | [`FixedPoint::from_equation`], or an [`Equation`] in a [`Root`]; [`Function::root`] |
+//! | stationary points of energies, on a convex set | [`FixedPoint::from_energy`], or an [`Energy`] in a [`GradientDescent`]; [`Projection`] |
+//! | solutions from elsewhere | [`FixedPoint::solution_at`]; [`attach`] for values with a pullback of their own |
+//! | solvers of your own | [`UserSolver`](solve::UserSolver), [`UserLinearSolver`](solve::UserLinearSolver) |
+//! | outputs beside the state | [`Auxiliary`], [`FixedPoint::outputs`] |
 //! | fast training | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
 //! | warm and learned starts | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | contracting updates | [`regularize`] |
@@ -67,6 +71,7 @@
 mod calculus;
 mod energy;
 mod engine;
+mod equation;
 mod error;
 mod layer;
 pub mod regularize;
@@ -80,8 +85,11 @@ pub use banach_solve as solve;
 
 pub use calculus::attached::attach;
 pub use calculus::function::Function;
+pub use energy::energy_fn::EnergyFn;
 pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
 pub use energy::projection::Projection;
+pub use equation::equation_fn::EquationFn;
+pub use equation::root::{Equation, Root};
 pub use error::Error;
 pub use layer::fixed_point::FixedPoint;
 pub use layer::sample_cache::WarmStatistics;
@@ -91,6 +99,7 @@ pub use settings::configuration::{Convolution, Engine, FixedPointConfig, OnFailu
 pub use settings::gradient::Gradient;
 pub use settings::precision::Precision;
 pub use settings::report::{AdjointReport, Report, Solution, Statistics};
+pub use tracing::auxiliary::Auxiliary;
 pub use tracing::detached::detached;
 pub use tracing::update::Update;
 pub use tracing::update_fn::UpdateFn;

@@ -2,9 +2,12 @@
 
 use super::auto::Auto;
 use super::newton::{Newton, NewtonInner};
+use super::user::UserSolver;
+use crate::user_defined::UserDefined;
 use crate::{Anderson, Broyden, Error, Picard, Settings, SolverKind, Squarem};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// The solvers of `x = g(x)`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +27,15 @@ pub enum FixedPointSolver {
     Auto(Auto),
     /// Newton's method, for [`fixed_point_smooth`](crate::fixed_point_smooth) alone.
     Newton(Newton),
+    /// A solver of the user. It cannot be serialized: set it again where settings are read.
+    #[serde(skip)]
+    User(UserDefined<dyn UserSolver>),
+}
+
+impl<S: UserSolver + 'static> From<S> for FixedPointSolver {
+    fn from(solver: S) -> Self {
+        Self::User(UserDefined(Arc::new(solver)))
+    }
 }
 
 impl Default for FixedPointSolver {
@@ -42,6 +54,7 @@ impl FixedPointSolver {
             Self::Squarem(squarem) => squarem.validate(),
             Self::Auto(auto) => auto.validate(),
             Self::Newton(newton) => newton.validate(),
+            Self::User(user) => user.0.validate(),
         }
     }
 }
@@ -55,6 +68,7 @@ impl fmt::Display for FixedPointSolver {
             Self::Squarem(_) => "squarem",
             Self::Auto(_) => "auto",
             Self::Newton(_) => "newton",
+            Self::User(user) => user.0.name(),
         })
     }
 }
@@ -71,6 +85,7 @@ impl From<&FixedPointSolver> for SolverKind {
                 NewtonInner::Krylov { .. } => Self::Newton,
                 NewtonInner::Dense { .. } => Self::NewtonDense,
             },
+            FixedPointSolver::User(_) => Self::Other,
         }
     }
 }

@@ -79,7 +79,7 @@ fn reason(outcome: Outcome) -> Option<Reason> {
         Outcome::NonFinite => Some(Reason::NonFinite),
         Outcome::Converged | Outcome::Approximate | Outcome::EvaluationLimit | Outcome::TimeLimit => None,
         Outcome::Asymmetric | Outcome::Indefinite | Outcome::Singular | Outcome::Breakdown => None,
-        Outcome::Stopped => None,
+        Outcome::Stopped | Outcome::Unsolved => None,
     }
 }
 

@@ -4,12 +4,14 @@ mod auto;
 mod choice;
 mod handover;
 mod newton;
+mod user;
 
 pub use auto::{Auto, AutoMemory};
 pub use choice::FixedPointSolver;
 pub use handover::Handover;
 pub use newton::forcing::Forcing;
 pub use newton::{Newton, NewtonInner};
+pub use user::{FixedPointProblem, UserSolver};
 
 use crate::iterate::iterate;
 use crate::{
@@ -46,6 +48,11 @@ pub fn fixed_point_observed<R: Rows>(
         FixedPointSolver::Broyden(broyden) => fixed_point_with(map, x0, broyden, settings, observer),
         FixedPointSolver::Squarem(squarem) => fixed_point_with(map, x0, squarem, settings, observer),
         FixedPointSolver::Auto(auto) => fixed_point_with(map, x0, auto, settings, observer),
+        FixedPointSolver::User(user) => {
+            let rules = settings.rules();
+            rules.validate()?;
+            user::solve(&*user.0, map, x0, rules, observer)
+        }
         FixedPointSolver::Newton(_) => Err(Error::Setting {
             setting: "solver",
             found: settings.solver.to_string(),

@@ -6,9 +6,12 @@ use super::dense::Dense;
 use super::gmres::Gmres;
 use super::neumann::Neumann;
 use super::truncated::Truncated;
+use super::user::UserLinearSolver;
+use crate::user_defined::UserDefined;
 use crate::{Anderson, Broyden, Error, Norm, Settings, SolverKind, Tolerance};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// The solvers of `(I - A) c = v`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +41,15 @@ pub enum LinearSolver {
     /// Reference: S. Fung, H. Heaton, Q. Li, D. McKenzie, S. Osher and W. Yin, JFB: Jacobian-free
     /// backpropagation for implicit networks, AAAI (2022).
     Identity,
+    /// A solver of the user. It cannot be serialized: set it again where settings are read.
+    #[serde(skip)]
+    User(UserDefined<dyn UserLinearSolver>),
+}
+
+impl<S: UserLinearSolver + 'static> From<S> for LinearSolver {
+    fn from(solver: S) -> Self {
+        Self::User(UserDefined(Arc::new(solver)))
+    }
 }
 
 impl Default for LinearSolver {
@@ -59,6 +71,7 @@ impl LinearSolver {
             Self::Broyden(broyden) => broyden.validate(),
             Self::Truncated(truncated) => truncated.validate(),
             Self::Identity => Ok(()),
+            Self::User(user) => user.0.validate(),
         }
     }
 }
@@ -75,6 +88,7 @@ impl fmt::Display for LinearSolver {
             Self::Broyden(_) => "broyden",
             Self::Truncated(_) => "truncated",
             Self::Identity => "identity",
+            Self::User(user) => user.0.name(),
         })
     }
 }
@@ -91,6 +105,7 @@ impl From<&LinearSolver> for SolverKind {
             LinearSolver::Broyden(_) => Self::LinearBroyden,
             LinearSolver::Truncated(_) => Self::Truncated,
             LinearSolver::Identity => Self::Identity,
+            LinearSolver::User(_) => Self::LinearOther,
         }
     }
 }

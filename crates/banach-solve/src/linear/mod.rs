@@ -13,6 +13,7 @@ mod neumann;
 mod recurrence;
 mod system;
 mod truncated;
+mod user;
 
 pub use bicgstab::Bicgstab;
 pub use choice::LinearSolver;
@@ -23,6 +24,7 @@ pub use gmres::Gmres;
 pub use neumann::Neumann;
 pub(crate) use system::LinearSystem;
 pub use truncated::Truncated;
+pub use user::{LinearProblem, UserLinearSolver};
 
 use crate::ledger::Ledger;
 use crate::{Error, Map, Observe, Rows, Settings, Solution, SolverKind, Unobserved};
@@ -120,6 +122,7 @@ pub fn solve_linear_from<R: Rows>(
         LinearSolver::Truncated(truncated) => {
             truncated.solve(LinearSystem::new(map, v, c0, Truncated::rules(rules), observer)?)
         }
+        LinearSolver::User(user) => user::solve(&*user.0, LinearSystem::new(map, v, c0, rules, observer)?),
         LinearSolver::Identity => {
             Truncated::FIRST.solve(LinearSystem::new(map, v, None, Truncated::rules(rules), observer)?)
         }

@@ -93,6 +93,7 @@ pub fn advice(solver: SolverKind, outcome: Outcome, trend: ResidualTrend) -> &'s
             "the recurrences divide by zero: use GMRES, or Dense for a small state; more `restarts` may help."
         }
         (Outcome::Breakdown, _) => "the recurrences of the solver divide by zero: use another one.",
+        (Outcome::Unsolved, _) => outcome.advice(),
         (Outcome::Stopped, _) => "the observer ended it; let it continue for longer if that was too early.",
     }
 }
@@ -126,7 +127,8 @@ fn slow(solver: SolverKind) -> &'static str {
         SolverKind::Neumann
         | SolverKind::Bicgstab
         | SolverKind::LinearAnderson
-        | SolverKind::LinearBroyden => {
+        | SolverKind::LinearBroyden
+        | SolverKind::LinearOther => {
             "raise `budget.steps`, loosen `tolerance.relative`, or use GMRES, which needs fewer steps."
         }
         SolverKind::Other => Outcome::StepLimit.advice(),
@@ -173,7 +175,8 @@ fn flat(solver: SolverKind) -> &'static str {
         | SolverKind::LinearAnderson
         | SolverKind::LinearBroyden
         | SolverKind::Truncated
-        | SolverKind::Identity => {
+        | SolverKind::Identity
+        | SolverKind::LinearOther => {
             "the residual no longer falls: use GMRES, or Dense for a small state; if they fail as well, I - J is singular."
         }
         SolverKind::Other => Outcome::Stalled.advice(),
@@ -209,7 +212,8 @@ fn diverged(solver: SolverKind) -> &'static str {
         | SolverKind::LinearAnderson
         | SolverKind::LinearBroyden
         | SolverKind::Truncated
-        | SolverKind::Identity => "the derivative of the update expands here: use GMRES.",
+        | SolverKind::Identity
+        | SolverKind::LinearOther => "the derivative of the update expands here: use GMRES.",
         SolverKind::Other => Outcome::Diverged.advice(),
     }
 }
@@ -258,7 +262,8 @@ fn left_domain(solver: SolverKind) -> &'static str {
         | SolverKind::LinearAnderson
         | SolverKind::LinearBroyden
         | SolverKind::Truncated
-        | SolverKind::Identity => {
+        | SolverKind::Identity
+        | SolverKind::LinearOther => {
             "the update returned infinity or NaN after a plain step: look for overflow, division by zero, or roots \
              and logarithms of negative numbers in it, or start elsewhere."
         }
@@ -279,7 +284,8 @@ fn singular(solver: SolverKind) -> &'static str {
         | SolverKind::LinearAnderson
         | SolverKind::LinearBroyden
         | SolverKind::Truncated
-        | SolverKind::Identity => {
+        | SolverKind::Identity
+        | SolverKind::LinearOther => {
             "I - J is singular to the precision of the state, so that the system has no answer or many: use f64, or GMRES, which \
              finds one if there is any; the fixed point is not the only one nearby and has no derivative."
         }

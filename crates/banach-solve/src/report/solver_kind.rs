@@ -36,13 +36,15 @@ pub enum SolverKind {
     Truncated,
     /// The right-hand side itself.
     Identity,
-    /// A solver defined by the caller.
+    /// A solver of fixed points defined by the caller.
     Other,
+    /// A solver of linear systems defined by the caller.
+    LinearOther,
 }
 
 impl SolverKind {
     /// Every solver.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Picard,
         Self::Anderson,
         Self::Broyden,
@@ -60,6 +62,7 @@ impl SolverKind {
         Self::Truncated,
         Self::Identity,
         Self::Other,
+        Self::LinearOther,
     ];
 
     /// Returns whether the solver solves `(I - A) c = v` rather than `x = g(x)`.
@@ -69,6 +72,7 @@ impl SolverKind {
             Self::Newton | Self::NewtonDense | Self::Other => false,
             Self::Neumann | Self::Gmres | Self::Bicgstab | Self::ConjugateGradient | Self::Dense => true,
             Self::LinearAnderson | Self::LinearBroyden | Self::Truncated | Self::Identity => true,
+            Self::LinearOther => true,
         }
     }
 }

@@ -29,6 +29,7 @@ mod state;
 mod stopping;
 mod systems;
 mod table;
+mod user;
 mod values;
 mod work;
 

@@ -49,6 +49,8 @@ pub(crate) struct FixedPointOp {
     pub(super) iteration: EngineLoop,
     newton: OnceLock<EngineLoop>,
     derivative: OnceLock<Derivative>,
+    /// The fixed point that is given as its start.
+    pub(super) given: OnceLock<Arc<FixedPointOp>>,
     /// The fixed point of the loop's map alone, for programs in which the prologue stands outside.
     without_prologue: OnceLock<Arc<FixedPointOp>>,
     pub(super) single: Single<FixedPointOp>,
@@ -78,6 +80,7 @@ impl Bytes for FixedPointOp {
         self.g.bytes()
             + self.iteration.bytes()
             + self.newton.bytes()
+            + self.given.bytes()
             + self.without_prologue.bytes()
             + derivative
             + self.single.known().map_or(0, Bytes::bytes)
@@ -96,6 +99,7 @@ impl FixedPointOp {
             iteration,
             newton: OnceLock::new(),
             derivative: OnceLock::new(),
+            given: OnceLock::new(),
             without_prologue: OnceLock::new(),
             single: Single::new(),
             backward,

@@ -4,6 +4,7 @@ use crate::calculus::function::Function;
 use crate::energy::projection::Projection;
 use crate::error::Error;
 use crate::settings::trial::is_trial;
+use crate::tracing::auxiliary::Auxiliary;
 use crate::tracing::layout::types_of;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::{compare_module, trace_module};
@@ -207,5 +208,14 @@ impl<E: Module + Energy> Update for GradientDescent<E> {
     /// Returns None with a projection: the minimiser on the set is no stationary point of the energy.
     fn energy(&self, x: E::State, z: E::Input) -> Option<Tensor<1>> {
         (self.projection == Projection::None).then(|| self.energy.energy(x, z))
+    }
+}
+
+/// The energy of every row, `[batch]`.
+impl<E: Module + Energy> Auxiliary for GradientDescent<E> {
+    type Outputs = Tensor<1>;
+
+    fn outputs(&self, x: E::State, z: E::Input) -> Tensor<1> {
+        self.energy.energy(x, z)
     }
 }

@@ -56,7 +56,7 @@ impl Call {
             let (update, FlatUpdate { g, energy }) =
                 TracedUpdate::new(update, (x0, z), &parameters, &signature.types, config)?;
             let fixed_point = FixedPointOp::new(g, config.clone(), Arc::clone(&shared.journal));
-            Ok::<_, Error>(TracedLayer { update, fixed_point: Arc::new(fixed_point.with_energy(energy)) })
+            Ok::<_, Error>(TracedLayer::new(update, fixed_point.with_energy(energy)))
         })?;
         if !config.check_trace
             && let Some(found) = random
@@ -122,9 +122,9 @@ impl Call {
         Ok(select_rows(failed, x, end.try_into_tensor()?))
     }
 
-    /// Writes the fixed point into the program that is being traced; it is solved when that program runs.
-    pub(crate) fn record<S: Tensors>(&self, x0: &S) -> Result<S, Error> {
-        let TracedLayer { update, fixed_point } = &*self.traced;
+    /// Writes a fixed point into the program that is being traced; it is solved when that program runs.
+    pub(crate) fn record<S: Tensors>(&self, x0: &S, fixed_point: &Arc<FixedPointOp>) -> Result<S, Error> {
+        let update = &self.traced.update;
         let mut builder = Builder::new();
         let inputs: Vec<Var> = fixed_point.g.input_types().map(|ty| builder.input(ty.clone())).collect();
         let flat = fixed_point.write(&mut builder, &inputs);

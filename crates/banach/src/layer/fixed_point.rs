@@ -181,7 +181,7 @@ impl<M: Module + Update> FixedPoint<M> {
         if call.tape.is_some() {
             self.config.validate_adjoint_width(call.x0.dims()[1])?;
         }
-        let mut warm = match samples {
+        let warm = match samples {
             Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
             None if recorded && observer.is_some() => {
                 let expected = "a call outside: inside a trace nothing is solved yet";
@@ -189,7 +189,8 @@ impl<M: Module + Update> FixedPoint<M> {
             }
             None if recorded => {
                 self.config.validate_in_a_trace()?;
-                return Ok(Solution::new(call.record(&x0)?, Report::recorded()));
+                let recorded = call.record(&x0, &call.traced.fixed_point)?;
+                return Ok(Solution::new(recorded, Report::recorded()));
             }
             Some((warm, ids)) => Some(warm.solve(ids, &call.traced.update.packing)?),
             None => None,
@@ -201,9 +202,20 @@ impl<M: Module + Update> FixedPoint<M> {
             (None, Some(_)) => fixed_point.solve_remembered(&call.x0, &call.fixed)?,
             (None, None) => (fixed_point.solve(&call.x0, &call.fixed)?, None),
         };
+        self.shared.journal.warmed(warm_rows);
+        self.finished(&call, &x0, solution, (warm, inverse))
+    }
+
+    /// Reports the solution of a call, and puts it on the tape.
+    pub(crate) fn finished(
+        &self,
+        call: &Call,
+        x0: &M::State,
+        solution: banach_solve::Solution<Tensor<2>>,
+        (mut warm, inverse): (Option<WarmSolve>, Option<SharedInverse>),
+    ) -> Result<Solution<M::State>, Error> {
         let report = Report::new(&solution);
         self.shared.journal.solved(&report, self.config.on_failure);
-        self.shared.journal.warmed(warm_rows);
         if let Some(warm) = &mut warm {
             warm.store_states(&solution.value, &report)?;
         }
@@ -212,7 +224,7 @@ impl<M: Module + Update> FixedPoint<M> {
             OnFailure::Best | OnFailure::Warn | OnFailure::Skip => solution.value,
         };
         let flat = if call.tape.is_some() {
-            anchored(self.on_tape(&call, x, &report, (warm, inverse))?, &self.shared.release)
+            anchored(self.on_tape(call, x, &report, (warm, inverse))?, &self.shared.release)
         } else {
             x
         };

@@ -3,7 +3,9 @@
 pub(crate) mod call;
 mod display;
 pub(crate) mod fixed_point;
+mod given;
 mod observed;
+mod outputs;
 pub(crate) mod sample_cache;
 mod shared;
 mod start;
