@@ -16,6 +16,14 @@ thread_local! {
 
 /// Runs a closure and returns its panic as a value, without printing the panic.
 pub(crate) fn catch_silently<T>(closure: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let before = begin();
+    let result = catch_unwind(AssertUnwindSafe(closure));
+    TRACING.set(before);
+    result
+}
+
+/// Keeps panics of this thread from being printed, and returns whether they were kept before.
+fn begin() -> bool {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
@@ -30,9 +38,7 @@ pub(crate) fn catch_silently<T>(closure: impl FnOnce() -> T) -> std::thread::Res
     });
     let before = TRACING.replace(true);
     OPERATION.set(None);
-    let result = catch_unwind(AssertUnwindSafe(closure));
-    TRACING.set(before);
-    result
+    before
 }
 
 /// Runs tensor code on inputs of the given types, and converts a panic to an error of one line.

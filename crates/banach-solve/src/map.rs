@@ -47,6 +47,28 @@ where
     }
 }
 
+/// A reference to a map, unsized perhaps, as a sized map. Solvers take `&dyn Map`, so that one copy of their code
+/// serves all maps.
+pub(crate) struct MapReference<'m, M: ?Sized>(pub(crate) &'m M);
+
+impl<R, M: Map<R> + ?Sized> Map<R> for MapReference<'_, M> {
+    fn apply(&self, x: &R) -> R {
+        self.0.apply(x)
+    }
+
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        self.0.energy(x)
+    }
+
+    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
+        self.0.image_and_energy(x)
+    }
+
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
+        self.0.narrowed(rows)
+    }
+}
+
 /// A map with a derivative.
 ///
 /// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it by any solver,

@@ -196,7 +196,7 @@ mod tests {
         let first = journal.measurement("B1 picard", Some(BackwardName::Tape), Timing::once(1.23456), 17.0);
         journal.write(first.with("loss", 0.5)).unwrap();
         journal.write(journal.measurement("B2", None, Timing::once(1234.5), 2.25).with("rate", 7)).unwrap();
-        let expected = "cell       backward     ms  iterations    loss  rate\n----------------------------------------------------\nB1 picard  tape      1.235          17  0.5000\nB2                    1234       2.250             7";
+        let expected = "cell       backward     ms  iterations    loss  rate\n----------------------------------------------------\nB1 picard      tape  1.235          17  0.5000\nB2                    1234       2.250             7";
         assert_eq!(journal.lined_up(), expected);
     }
 

@@ -26,6 +26,20 @@ pub fn trace(
     inputs: &[Type],
     closure: impl FnOnce(&[Value]) -> Result<Vec<Value>, Error>,
 ) -> Result<Program, Error> {
+    let mut closure = Some(closure);
+    let mut once = |placeholders: &[Value]| match closure.take() {
+        Some(closure) => closure(placeholders),
+        None => panic!("bug: a closure was traced twice"),
+    };
+    traced(like, inputs, &mut once)
+}
+
+/// Traces a closure that is called once. One copy of this code serves all closures, which keeps programs small.
+fn traced(
+    like: &Device,
+    inputs: &[Type],
+    closure: &mut dyn FnMut(&[Value]) -> Result<Vec<Value>, Error>,
+) -> Result<Program, Error> {
     let recorder = Recorder::take(like);
     let mut boundary: Result<(Vec<TensorId>, Vec<TensorId>), Error> = Ok((vec![], vec![]));
     RECORDING.with_borrow_mut(|stack| {

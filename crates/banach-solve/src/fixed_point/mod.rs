@@ -14,6 +14,7 @@ pub use newton::{Newton, NewtonInner};
 pub use user::{FixedPointProblem, UserSolver};
 
 use crate::iterate::iterate;
+use crate::map::MapReference;
 use crate::{
     Error, Map, Observe, Progress, Rows, Settings, Smooth, Solution, Solver, SolverKind, Unobserved,
 };
@@ -37,6 +38,15 @@ pub fn fixed_point<R: Rows>(
 /// [`fixed_point`] with an observer, which is called after every step and may end the solve.
 pub fn fixed_point_observed<R: Rows>(
     map: &(impl Map<R> + ?Sized),
+    x0: &R,
+    settings: &Settings<FixedPointSolver>,
+    observer: &mut dyn Observe,
+) -> Result<Solution<R>, Error> {
+    solve(&MapReference(map), x0, settings, observer)
+}
+
+fn solve<R: Rows>(
+    map: &dyn Map<R>,
     x0: &R,
     settings: &Settings<FixedPointSolver>,
     observer: &mut dyn Observe,
@@ -138,6 +148,7 @@ pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
 ) -> Result<Solution<R>, Error> {
     let rules = settings.rules();
     rules.validate()?;
+    let map: &dyn Map<R> = &MapReference(map);
     Ok(iterate(map, x0, solver, None, rules, observer)?.0)
 }
 
@@ -152,5 +163,6 @@ pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
 ) -> Result<(Solution<R>, S::Memory), Error> {
     let rules = settings.rules();
     rules.validate()?;
-    iterate(&Borrowed(map), x0, solver, None, rules, observer)
+    let map: &dyn Map<R> = &Borrowed(map);
+    iterate(map, x0, solver, None, rules, observer)
 }

@@ -27,6 +27,7 @@ pub use truncated::Truncated;
 pub use user::{LinearProblem, UserLinearSolver};
 
 use crate::ledger::Ledger;
+use crate::map::MapReference;
 use crate::{Error, Map, Observe, Rows, Settings, Solution, SolverKind, Unobserved};
 use by_iteration::by_iteration;
 
@@ -91,6 +92,16 @@ pub fn solve_linear_observed<R: Rows>(
 /// As for [`solve_linear`]; [`Error::Guess`] for a guess of another shape.
 pub fn solve_linear_from<R: Rows>(
     map: &(impl Map<R> + ?Sized),
+    v: &R,
+    c0: Option<&R>,
+    settings: &Settings<LinearSolver>,
+    observer: &mut dyn Observe,
+) -> Result<Solution<R>, Error> {
+    solve(&MapReference(map), v, c0, settings, observer)
+}
+
+fn solve<R: Rows>(
+    map: &dyn Map<R>,
     v: &R,
     c0: Option<&R>,
     settings: &Settings<LinearSolver>,

@@ -40,10 +40,11 @@ pub fn attach(
     let on_tape =
         |input: Value| if tape && !input.device().is_autodiff() { input.leaf(false) } else { input };
     let inputs = inputs.into_iter().map(on_tape).collect();
-    join_inputs(x, inputs, None, move |v, positions| {
+    let back = move |v: Tensor<2>, positions: &[usize]| {
         // Positions are counted from 1 there: position 0 is x itself.
         let positions: Vec<usize> = positions.iter().map(|position| position - 1).collect();
         let cotangents = pullback(v.clone(), &positions)?;
         Ok((v, cotangents))
-    })
+    };
+    join_inputs(x, inputs, None, Box::new(back))
 }

@@ -59,10 +59,10 @@ impl Backward {
         &self,
         point: &[Value],
         positions: &[usize],
-        solve: impl FnOnce(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
+        solve: &dyn Fn(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        let new = |positions: &Vec<usize>| Ok::<_, Error>(self.pass(positions));
-        let pass = self.passes.get_or_insert(positions.to_vec(), self.config.trace_memory, new)?;
+        let mut new = |positions: &Vec<usize>| Ok::<_, Error>(self.pass(positions));
+        let pass = self.passes.get_or_insert(positions.to_vec(), self.config.trace_memory, &mut new)?;
         let coefficients = pass.coefficients.call(point.to_vec())?;
         let (c, mut report) = solve(&pass.adjoint, &coefficients)?;
         let pulled = |c: &Tensor<2>, coefficients: Vec<Value>| {
@@ -75,7 +75,7 @@ impl Backward {
             let doubtful: Vec<bool> =
                 report.outcomes.iter().map(|outcome| *outcome == Outcome::NonFinite).collect();
             let found = pullback
-                .without_unsound_rows(&doubtful, |point, c| pulled(&c, pass.coefficients.call(point)?))?;
+                .without_unsound_rows(&doubtful, &|point, c| pulled(&c, pass.coefficients.call(point)?))?;
             (cotangents, report.non_finite) = (found.cotangents, found.left_out);
             if self.config.on_failure == OnFailure::Error {
                 report.check()?;

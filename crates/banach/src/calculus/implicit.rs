@@ -45,7 +45,7 @@ pub(crate) struct FixedPointOp {
     pub(crate) g: Program,
     /// The energy of every row as a column, where g is a gradient step.
     pub(crate) energy: Option<Program>,
-    pub(super) config: FixedPointConfig,
+    pub(crate) config: FixedPointConfig,
     pub(super) iteration: EngineLoop,
     newton: OnceLock<EngineLoop>,
     derivative: OnceLock<Derivative>,
@@ -235,7 +235,7 @@ impl Custom for FixedPointOp {
         let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
             adjoint.solve(LinearSystem::new(v, q), &settings)
         };
-        Ok(self.on_tape(q, point, &failed, solve, count).map_err(refused)?.into())
+        Ok(self.on_tape(q, point, &failed, Box::new(solve), Box::new(count)).map_err(refused)?.into())
     }
 
     fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {

@@ -30,7 +30,7 @@ impl Pullbacks {
 
     /// Returns the cotangents of the inputs at these positions, at a point, for the cotangent c of the output.
     pub(crate) fn apply(&self, positions: &[usize], point: &[Value], c: Value) -> Result<Vec<Value>, Error> {
-        let runner = self.runners.get_or_insert(positions.to_vec(), TRACE_MEMORY, |positions| {
+        let runner = self.runners.get_or_insert(positions.to_vec(), TRACE_MEMORY, &mut |positions| {
             let pulled = vjp(&self.program, positions);
             let gradients: Vec<usize> = (self.program.outputs().len()..pulled.outputs().len()).collect();
             let program = simplify(&pulled.with_outputs(&gradients));
@@ -50,7 +50,7 @@ pub(crate) fn join_inputs(
     x: Tensor<2>,
     inputs: Vec<Value>,
     direct: Option<Tensor<2>>,
-    back: impl Fn(Tensor<2>, &[usize]) -> Cotangents + Send + Sync + 'static,
+    back: Box<dyn Fn(Tensor<2>, &[usize]) -> Cotangents + Send + Sync>,
 ) -> Result<Tensor<2>, Error> {
     let floats: Vec<usize> = (0..inputs.len()).filter(|&input| inputs[input].ty().kind.is_float()).collect();
     let count = usize::from(direct.is_some());

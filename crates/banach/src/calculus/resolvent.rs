@@ -191,13 +191,13 @@ impl Custom for ResolventOp {
             if !all_finite(&cotangents) {
                 let per_row = rows_of_inputs(&resolvent.map);
                 let pullback = UnsoundPullback { point: &point, per_row: &per_row, c: &w };
-                let found = pullback.without_unsound_rows(&vec![false; w.dims()[0]], pulled)?;
+                let found = pullback.without_unsound_rows(&vec![false; w.dims()[0]], &pulled)?;
                 resolvent.journal.without_gradient(&found.left_out, resolvent.config.on_failure)?;
                 cotangents = found.cotangents;
             }
             Ok((w, cotangents))
         };
-        Ok(join_inputs(c, q, Some(direct), back).map_err(failed)?.into())
+        Ok(join_inputs(c, q, Some(direct), Box::new(back)).map_err(failed)?.into())
     }
 
     fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {

@@ -153,7 +153,7 @@ impl RowChoice {
             return Ok(forward);
         }
         let pullback = UnsoundPullback { point, per_row: &self.per_row, c: &probe };
-        let all = pullback.without_unsound_rows(&forward, pulled)?.left_out;
+        let all = pullback.without_unsound_rows(&forward, &pulled)?.left_out;
         let backward: Vec<bool> = all.iter().zip(&forward).map(|(all, forward)| *all && !forward).collect();
         self.journal.without_gradient(&backward, self.config.on_failure)?;
         Ok(all)

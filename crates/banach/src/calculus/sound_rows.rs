@@ -31,7 +31,7 @@ impl UnsoundPullback<'_> {
     pub(crate) fn without_unsound_rows(
         &self,
         doubtful: &[bool],
-        run: impl Fn(Vec<Value>, Tensor<2>) -> Result<Vec<Value>, Error>,
+        run: &dyn Fn(Vec<Value>, Tensor<2>) -> Result<Vec<Value>, Error>,
     ) -> Result<SoundCotangents, Error> {
         let rows = self.c.dims()[0];
         let attempt = |kept: &[usize]| -> Result<Vec<Value>, Error> {
@@ -133,7 +133,7 @@ mod tests {
             let z: Tensor<2> = point[0].clone().try_into_tensor()?;
             Ok(vec![Value::from(c.clone() * z.clone()), Value::from((z * c).sum_dim(0))])
         };
-        let SoundCotangents { cotangents, left_out } = pullback.without_unsound_rows(&mask, run).unwrap();
+        let SoundCotangents { cotangents, left_out } = pullback.without_unsound_rows(&mask, &run).unwrap();
         (left_out, numbers(&cotangents[0]), numbers(&cotangents[1])[0])
     }
 

@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// The adjoint and the report of its solve.
 pub(crate) type Adjoint = Result<(Tensor<2>, AdjointReport), Error>;
 
+/// Solves for the adjoint of a cotangent v by a resolvent with coefficients.
+pub(crate) type AdjointSolve = Box<dyn Fn(&Tensor<2>, &Resolvent, &[Value]) -> Adjoint + Send + Sync>;
+
 impl FixedPointOp {
     /// Returns the adjoint of the cotangent v and the cotangents of inputs, as [`Backward::cotangents`] does.
     pub(crate) fn cotangents(
@@ -23,7 +26,7 @@ impl FixedPointOp {
         point: &[Value],
         positions: &[usize],
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
-        self.backward.cotangents(point, positions, |adjoint, q| self.solve_adjoint(v, adjoint, q))
+        self.backward.cotangents(point, positions, &|adjoint, q| self.solve_adjoint(v, adjoint, q))
     }
 
     /// Solves for the adjoint of the cotangent v as configured.
@@ -44,8 +47,8 @@ impl FixedPointOp {
         q: Vec<Value>,
         mut point: Vec<Value>,
         failed: &[bool],
-        solve: impl Fn(&Tensor<2>, &Resolvent, &[Value]) -> Adjoint + Send + Sync + 'static,
-        report: impl Fn(AdjointReport) + Send + Sync + 'static,
+        solve: AdjointSolve,
+        report: Box<dyn Fn(AdjointReport) + Send + Sync>,
     ) -> Result<Tensor<2>, Error> {
         let x: Tensor<2> = point[0].clone().try_into_tensor()?;
         self.config.validate_adjoint_width(x.dims()[1])?;
@@ -54,7 +57,7 @@ impl FixedPointOp {
             point = substitution.apply(self.per_row(), point)?;
         }
         let (backward, on_failure) = (Arc::clone(&self.backward), self.config.on_failure);
-        join_inputs(x, q, None, move |v, positions| {
+        let back = move |v, positions: &[usize]| {
             let v = match &substitution {
                 Some(substitution) => zero_rows(substitution.failed(), v),
                 None => v,
@@ -64,9 +67,10 @@ impl FixedPointOp {
                 let skip = on_failure == OnFailure::Skip;
                 Ok((if skip { zero_rows(&found.failed(), c) } else { c }, found))
             };
-            let (c, cotangents, found) = backward.cotangents(&point, positions, adjoint)?;
+            let (c, cotangents, found) = backward.cotangents(&point, positions, &adjoint)?;
             report(found);
             Ok((c, cotangents))
-        })
+        };
+        join_inputs(x, q, None, Box::new(back))
     }
 }

@@ -81,7 +81,7 @@ impl<T: Number> CompiledMap<T> {
     }
 
     fn compile(&self, rows: usize) -> Result<Arc<Machine<T>>, Unsuitable> {
-        self.machines.get_or_insert(rows, TRACE_MEMORY, |&rows| {
+        self.machines.get_or_insert(rows, TRACE_MEMORY, &mut |&rows| {
             let fixed: Vec<usize> = (1..self.program.inputs().len()).collect();
             if rows == self.rows() {
                 return Ok(Machine::new(&self.program, &fixed)?.convolving(self.method).spread());

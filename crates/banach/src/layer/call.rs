@@ -5,6 +5,7 @@ use crate::engine::failure::Failure;
 use crate::error::Error;
 use crate::layer::shared::{Shared, TracedLayer};
 use crate::layer::step::{Observer, Step};
+use crate::layer::warm::WarmStarts;
 use crate::settings::configuration::FixedPointConfig;
 use crate::tracing::cache::Signature;
 use crate::tracing::layout::{point, run_single};
@@ -12,7 +13,7 @@ use crate::tracing::parameters::Parameters;
 use crate::tracing::row_substitution::{RowSubstitution, select_rows};
 use crate::tracing::traced::{FlatUpdate, TracedUpdate};
 use crate::tracing::update::Update;
-use banach_program::{Builder, Tensors, Value, Var, record};
+use banach_program::{Builder, Tensors, Type, Value, Var, record};
 use banach_solve::{Progress, Solution};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
@@ -28,20 +29,46 @@ pub(crate) struct Call {
     pub(crate) fixed: Vec<Value>,
     /// z and θ on the tape, if one of them is.
     pub(crate) tape: Option<Vec<Value>>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// The tensors of a call, off or on the tape, and the plain numbers among them.
+struct CallTensors {
+    states: Vec<Value>,
+    inputs: Vec<Value>,
+    numbers: Vec<u64>,
 }
 
 impl Call {
     pub(crate) fn new<M: Module + Update>(
         update: &M,
-        (config, shared): (&FixedPointConfig, &Shared),
+        (config, shared): (&FixedPointConfig, &Arc<Shared>),
         x0: &M::State,
         z: &M::Input,
     ) -> Result<Self, Error> {
-        let mut live = z.clone().into_values();
         let parameters = Parameters::of(update);
-        let random = parameters.random(&live);
-        live.extend(parameters.values.iter().cloned());
-        let states = x0.clone().into_values();
+        let tensors = CallTensors {
+            states: x0.clone().into_values(),
+            inputs: z.clone().into_values(),
+            numbers: [x0.numbers(), z.numbers()].concat(),
+        };
+        let mut trace = |types: &[Type]| TracedUpdate::new(update, (x0, z), &parameters, types, config);
+        let compare = |traced: &TracedUpdate, point, tracked| {
+            traced.compare(update, (x0, z), &parameters, point, tracked)
+        };
+        Call::bind(tensors, &parameters, (config, shared), &mut trace, &compare)
+    }
+
+    /// Binds tensors to their trace. Nothing here knows the module, so that one copy of the code serves all layers.
+    fn bind(
+        CallTensors { states, inputs, numbers }: CallTensors,
+        parameters: &Parameters,
+        (config, shared): (&FixedPointConfig, &Arc<Shared>),
+        trace: &mut dyn FnMut(&[Type]) -> Result<(TracedUpdate, FlatUpdate), Error>,
+        compare: &dyn Fn(&TracedUpdate, Vec<Value>, bool) -> Result<(), Error>,
+    ) -> Result<Self, Error> {
+        let random = parameters.random(&inputs);
+        let live = [inputs, parameters.values.clone()].concat();
         if states.iter().chain(&live).any(Value::is_quantized) {
             return Err(Error::Quantized);
         }
@@ -49,12 +76,10 @@ impl Call {
         let states: Vec<Value> = states.into_iter().map(Value::detached).collect();
         let fixed: Vec<Value> = live.iter().cloned().map(Value::detached).collect();
         let point = [states.clone(), fixed.clone()].concat();
-        let numbers = [x0.numbers(), z.numbers()].concat();
         let signature = Signature::new(&point, numbers, (&parameters.places, &parameters.flags));
         let tracked = live.iter().any(|value| value.device().is_autodiff());
-        let traced = shared.traced.get_or_insert(signature, config.trace_memory, |signature| {
-            let (update, FlatUpdate { g, energy }) =
-                TracedUpdate::new(update, (x0, z), &parameters, &signature.types, config)?;
+        let traced = shared.traced.get_or_insert(signature, config.trace_memory, &mut |signature| {
+            let (update, FlatUpdate { g, energy }) = trace(&signature.types)?;
             let fixed_point = FixedPointOp::new(g, config.clone(), Arc::clone(&shared.journal));
             Ok::<_, Error>(TracedLayer::new(update, fixed_point.with_energy(energy)))
         })?;
@@ -64,11 +89,39 @@ impl Call {
             return Err(Error::NoFunction { place: "update".into(), found });
         }
         if config.check_trace && !point.iter().any(Value::is_placeholder) {
-            traced.update.compare(update, (x0, z), &parameters, point, tracked)?;
+            compare(&traced.update, point, tracked)?;
         }
         let x0 = traced.update.packing.pack(states)?;
         let tape = tracked.then_some(live);
-        Ok(Call { traced, x0, fixed, tape })
+        Ok(Call { traced, x0, fixed, tape, shared: Arc::clone(shared) })
+    }
+
+    /// The configuration of the layer.
+    pub(crate) fn config(&self) -> &FixedPointConfig {
+        &self.traced.fixed_point.config
+    }
+
+    /// Returns whether the tensors are placeholders of a trace under way.
+    pub(crate) fn is_recorded(&self) -> bool {
+        Value::from(self.x0.clone()).is_placeholder()
+    }
+
+    /// Refuses what the adjoint solver cannot do, and what cannot be done inside a trace.
+    pub(crate) fn validate(&self, samples: bool, observed: bool) -> Result<(), Error> {
+        if self.tape.is_some() {
+            self.config().validate_adjoint_width(self.x0.dims()[1])?;
+        }
+        if !self.is_recorded() {
+            return Ok(());
+        }
+        if samples {
+            return Err(WarmStarts::in_a_trace());
+        }
+        if observed {
+            let expected = "a call outside: inside a trace nothing is solved yet";
+            return Err(Error::setting("observer", "given inside a trace", expected));
+        }
+        self.config().validate_in_a_trace()
     }
 
     /// Solves and shows every iterate to an observer.

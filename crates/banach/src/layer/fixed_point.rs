@@ -1,24 +1,16 @@
 //! The fixed-point layer: a Burn module whose forward is the fixed point of another module.
 
-use crate::calculus::attach::anchored;
-use crate::calculus::resolvent::Resolvent;
-use crate::calculus::shine::SharedInverse;
-use crate::calculus::tape::Adjoint;
-use crate::engine::linear_system::LinearSystem;
 use crate::error::Error;
 use crate::layer::call::Call;
 use crate::layer::shared::Shared;
 use crate::layer::step::Observer;
-use crate::layer::warm::{WarmSolve, WarmStarts};
-use crate::settings::configuration::{FixedPointConfig, OnFailure};
-use crate::settings::gradient::Gradient;
-use crate::settings::lock::locked;
-use crate::settings::report::{AdjointReport, Report, Solution, Statistics};
+use crate::layer::warm::WarmStarts;
+use crate::settings::configuration::FixedPointConfig;
+use crate::settings::report::{Report, Solution, Statistics};
 use crate::tracing::parameters::Parameters;
-use crate::tracing::row_substitution::{failed_rows, select_rows};
 use crate::tracing::update::{Update, start_of};
 use crate::tracing::update_fn::UpdateFn;
-use banach_program::{Program, Tensors, Value};
+use banach_program::{Program, Tensors};
 use burn::module::Module;
 use burn::tensor::Tensor;
 use std::sync::Arc;
@@ -176,59 +168,16 @@ impl<M: Module + Update> FixedPoint<M> {
         samples: Option<(&WarmStarts, &[u64])>,
         observer: Option<&mut Observer<'_, M::State>>,
     ) -> Result<Solution<M::State>, Error> {
-        let mut call = self.call(&x0, &z)?;
-        let recorded = Value::from(call.x0.clone()).is_placeholder();
-        if call.tape.is_some() {
-            self.config.validate_adjoint_width(call.x0.dims()[1])?;
+        let call = self.call(&x0, &z)?;
+        call.validate(samples.is_some(), observer.is_some())?;
+        if call.is_recorded() {
+            let recorded = call.record(&x0, &call.traced.fixed_point)?;
+            return Ok(Solution::new(recorded, Report::recorded()));
         }
-        let warm = match samples {
-            Some(_) if recorded => return Err(WarmStarts::in_a_trace()),
-            None if recorded && observer.is_some() => {
-                let expected = "a call outside: inside a trace nothing is solved yet";
-                return Err(Error::setting("observer", "given inside a trace", expected));
-            }
-            None if recorded => {
-                self.config.validate_in_a_trace()?;
-                let recorded = call.record(&x0, &call.traced.fixed_point)?;
-                return Ok(Solution::new(recorded, Report::recorded()));
-            }
-            Some((warm, ids)) => Some(warm.solve(ids, &call.traced.update.packing)?),
-            None => None,
+        let (states, report) = match observer {
+            Some(observer) => call.solved(samples, Some(&mut |call| call.observed(&x0, observer)))?,
+            None => call.solved(samples, None)?,
         };
-        let warm_rows = warm.as_ref().map_or(Ok(0), |warm| warm.begin(&mut call.x0))?;
-        let fixed_point = &call.traced.fixed_point;
-        let (solution, inverse) = match (observer, &call.tape) {
-            (Some(observer), _) => (call.observed(&x0, observer)?, None),
-            (None, Some(_)) => fixed_point.solve_remembered(&call.x0, &call.fixed)?,
-            (None, None) => (fixed_point.solve(&call.x0, &call.fixed)?, None),
-        };
-        self.shared.journal.warmed(warm_rows);
-        self.finished(&call, &x0, solution, (warm, inverse))
-    }
-
-    /// Reports the solution of a call, and puts it on the tape.
-    pub(crate) fn finished(
-        &self,
-        call: &Call,
-        x0: &M::State,
-        solution: banach_solve::Solution<Tensor<2>>,
-        (mut warm, inverse): (Option<WarmSolve>, Option<SharedInverse>),
-    ) -> Result<Solution<M::State>, Error> {
-        let report = Report::new(&solution);
-        self.shared.journal.solved(&report, self.config.on_failure);
-        if let Some(warm) = &mut warm {
-            warm.store_states(&solution.value, &report)?;
-        }
-        let x = match self.config.on_failure {
-            OnFailure::Error => solution.into_converged()?,
-            OnFailure::Best | OnFailure::Warn | OnFailure::Skip => solution.value,
-        };
-        let flat = if call.tape.is_some() {
-            anchored(self.on_tape(call, x, &report, (warm, inverse))?, &self.shared.release)
-        } else {
-            x
-        };
-        let states = call.traced.update.packing.unpack(flat)?;
         Ok(Solution::new(x0.rebuild(&mut states.into_iter())?, report))
     }
 
@@ -244,64 +193,5 @@ impl<M: Module + Update> FixedPoint<M> {
     /// Binds the tensors of a call to their trace.
     pub(crate) fn call(&self, x0: &M::State, z: &M::Input) -> Result<Call, Error> {
         Call::new(&self.update, (&self.config, &self.shared), x0, z)
-    }
-
-    /// Returns x̂ on the tape, as a function of z and θ.
-    fn on_tape(
-        &self,
-        call: &Call,
-        x: Tensor<2>,
-        report: &Report,
-        (warm, inverse): (Option<WarmSolve>, Option<SharedInverse>),
-    ) -> Result<Tensor<2>, Error> {
-        let failed = failed_rows(&report.residuals);
-        let joined = match self.config.gradient {
-            Gradient::Unrolled { steps } => call.unrolled(x.clone(), &failed, steps)?,
-            Gradient::Implicit | Gradient::Shine { .. } => {
-                let (log, config) = (report.adjoint_log(), self.config.clone());
-                let settings = config.coupled(&report.outcomes, &report.relative);
-                let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
-                    let guess = warm.as_ref().map_or(Ok(None), |warm| warm.guess(v))?;
-                    let (c, report) = match &inverse {
-                        Some(inverse) => inverse.adjoint(v, adjoint, q, &config)?,
-                        None => {
-                            adjoint.solve(LinearSystem::new(v, q).with_guess(guess.as_ref()), &settings)?
-                        }
-                    };
-                    if let Some(warm) = &warm {
-                        warm.store_adjoints(&c, &report)?;
-                    }
-                    Ok((c, report))
-                };
-                self.implicit(call, x.clone(), &failed, solve, move |report| locked(&log).push(report))?
-            }
-        };
-        if self.config.on_failure != OnFailure::Skip {
-            return Ok(joined);
-        }
-        let failed: Vec<bool> = report.outcomes.iter().map(|outcome| outcome.is_failure()).collect();
-        self.shared.journal.skipped(&failed);
-        Ok(select_rows(&failed, call.leaf(x), joined))
-    }
-
-    /// Returns x on the tape by the implicit function theorem, as if it were the solution; failed rows have no gradient.
-    pub(crate) fn implicit(
-        &self,
-        call: &Call,
-        x: Tensor<2>,
-        failed: &[bool],
-        solve: impl Fn(&Tensor<2>, &Resolvent, &[Value]) -> Adjoint + Send + Sync + 'static,
-        log: impl Fn(AdjointReport) + Send + Sync + 'static,
-    ) -> Result<Tensor<2>, Error> {
-        if !failed.is_empty() && !failed.contains(&false) {
-            return Ok(call.leaf(x)); // There is nothing to differentiate.
-        }
-        let (point, tape) = (call.point(&x), call.tape.iter().flatten().cloned().collect());
-        let (shared, on_failure) = (Arc::clone(&self.shared), self.config.on_failure);
-        call.traced.fixed_point.on_tape(tape, point, failed, solve, move |report| {
-            shared.release.reset();
-            shared.journal.pulled_back(&report, on_failure);
-            log(report);
-        })
     }
 }

@@ -5,7 +5,7 @@ use crate::layer::fixed_point::FixedPoint;
 use crate::settings::gradient::Gradient;
 use crate::settings::report::{Report, Solution};
 use crate::tracing::update::Update;
-use banach_program::Value;
+use banach_program::Tensors;
 use burn::module::Module;
 
 impl<M: Module + Update> FixedPoint<M> {
@@ -46,15 +46,13 @@ impl<M: Module + Update> FixedPoint<M> {
             return Err(Error::setting("gradient", "shine", expected));
         }
         let call = self.call(&x, &z)?;
-        if Value::from(call.x0.clone()).is_placeholder() {
-            self.config().validate_in_a_trace()?;
+        call.validate(false, false)?;
+        if call.is_recorded() {
             let recorded = call.record(&x, call.traced.fixed_point.given())?;
             return Ok(Solution::new(recorded, Report::recorded()));
         }
-        if call.tape.is_some() {
-            self.config().validate_adjoint_width(call.x0.dims()[1])?;
-        }
         let solution = call.traced.fixed_point.examine(&call.x0, &call.fixed)?;
-        self.finished(&call, &x, solution, (None, None))
+        let (states, report) = call.finished(solution, (None, None))?;
+        Ok(Solution::new(x.rebuild(&mut states.into_iter())?, report))
     }
 }

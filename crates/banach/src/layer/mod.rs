@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 mod display;
+mod finish;
 pub(crate) mod fixed_point;
 mod given;
 mod observed;

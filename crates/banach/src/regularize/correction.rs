@@ -216,7 +216,7 @@ impl<'a> Trajectory<'a> {
         let solve = move |v: &Tensor<2>, adjoint: &Resolvent, q: &[Value]| {
             adjoint.solve(LinearSystem::new(v, q), &settings)
         };
-        layer.implicit(self.call, self.x.clone(), &self.failed, solve, |_| ())
+        self.call.implicit(self.x.clone(), &self.failed, Box::new(solve), Box::new(|_| ()))
     }
 }
 

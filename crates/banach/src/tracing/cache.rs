@@ -80,7 +80,7 @@ impl<K: PartialEq, V: Bytes> Cache<K, V> {
         &self,
         key: K,
         limit: usize,
-        compute: impl FnOnce(&K) -> Result<V, E>,
+        compute: &mut dyn FnMut(&K) -> Result<V, E>,
     ) -> Result<Arc<V>, E> {
         if let Some(found) = self.find(&key) {
             return Ok(found);

@@ -34,6 +34,13 @@ pub(crate) struct FlatUpdate {
     pub(crate) energy: Option<Program>,
 }
 
+/// A part of an update that is traced.
+#[derive(Clone, Copy)]
+enum Part {
+    Update,
+    Energy,
+}
+
 impl Bytes for TracedUpdate {
     fn bytes(&self) -> usize {
         self.program.bytes() + self.packing.bytes()
@@ -50,10 +57,23 @@ impl TracedUpdate {
         config: &FixedPointConfig,
     ) -> Result<(Self, FlatUpdate), Error> {
         let states = x.clone().into_values();
+        let mut traced = |device: &Device, part: Part| {
+            trace_module(update, (x, z), parameters, (device, types), |update, x, z| match part {
+                Part::Update => update.update(x, z).into_values(),
+                Part::Energy => update.energy(x, z).map(Value::from).into_iter().collect(),
+            })
+        };
+        Self::of(&states, config, &mut traced)
+    }
+
+    /// Traces an update and its energy from a start.
+    fn of(
+        states: &[Value],
+        config: &FixedPointConfig,
+        traced: &mut dyn FnMut(&Device, Part) -> Result<Program, Error>,
+    ) -> Result<(Self, FlatUpdate), Error> {
         let device = &states.first().map_or_else(Device::default, Value::device);
-        let program = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
-            update.update(x, z).into_values()
-        })?;
+        let program = traced(device, Part::Update)?;
         if program.outputs().len() != states.len() {
             let (what, found) = ("the result of the update".into(), program.outputs().len());
             return Err(banach_program::Error::Count { what, found, expected: states.len() }.into());
@@ -62,9 +82,7 @@ impl TracedUpdate {
         let on_host = |value: &Value| value.is_placeholder() || value.clone().detached().is_on_host();
         let engine = if states.iter().all(on_host) { config.engine } else { Engine::Device };
         let layout = Layout::of(&program, states.len(), engine)?;
-        let energy = trace_module(update, (x, z), parameters, (device, types), |update, x, z| {
-            update.energy(x, z).map(Value::from).into_iter().collect()
-        })?;
+        let energy = traced(device, Part::Energy)?;
         let energy = (!energy.outputs().is_empty()).then(|| layout.column(&energy));
         let flat = FlatUpdate { g: layout.flattened(&program), energy };
         let (packing, compared) = (Arc::new(layout.packing()), Mutex::default());
@@ -185,6 +203,19 @@ pub(crate) fn trace_code(
     device: &Device,
     types: &[Type],
     closure: impl FnOnce(&[Value]) -> Result<Vec<Value>, banach_program::Error>,
+) -> Result<Program, Error> {
+    let mut closure = Some(closure);
+    traced_once(device, types, &mut |placeholders| match closure.take() {
+        Some(closure) => closure(placeholders),
+        None => panic!("bug: an update was traced twice"),
+    })
+}
+
+/// Traces a closure that is called once. One copy of this code serves all closures.
+fn traced_once(
+    device: &Device,
+    types: &[Type],
+    closure: &mut dyn FnMut(&[Value]) -> Result<Vec<Value>, banach_program::Error>,
 ) -> Result<Program, Error> {
     let mut refused = None;
     let program = trace(device, types, |placeholders| {

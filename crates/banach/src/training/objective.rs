@@ -172,7 +172,7 @@ impl<M: Module, I: Tensors> Objective<M, I> {
         signature.trained.clone_from(&trained);
         signature.training = training;
         signature.fields = fingerprint(module);
-        let step = self.known.get_or_insert(signature, self.trace_memory, |signature| {
+        let step = self.known.get_or_insert(signature, self.trace_memory, &mut |signature| {
             let program =
                 self.compiled(module, &batch, &parameters, signature, (&inputs, self.check_trace))?;
             let solves =
