@@ -45,7 +45,7 @@ fn halves<R: Rows>(x: &R) -> R {
 }
 
 fn solved<R: Rows>(x0: &R, settings: &Settings<FixedPointSolver>) -> Solution<R> {
-    fixed_point(&halves::<R>, x0, settings).unwrap()
+    fixed_point(&halves::<R>, x0, settings).expect("settings within their ranges")
 }
 
 #[test]
