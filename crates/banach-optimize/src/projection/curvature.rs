@@ -3,8 +3,8 @@
 use super::cone::Cone;
 use super::{exponential, second_order, semidefinite};
 
-/// Returns D²Π(w)[a, b], which is symmetric in a and b, and whose inner product with a third direction is symmetric in all three;
-/// None where w is not finite.
+/// Returns D²Π(w)[a, b], which is symmetric in a and b, and whose inner product with a third direction is
+/// symmetric in all three; None where w is not finite.
 pub(crate) fn second_derivative(cones: &[Cone], w: &[f64], a: &[f64], b: &[f64]) -> Option<Vec<f64>> {
     if !w.iter().all(|w| w.is_finite()) {
         return None;
