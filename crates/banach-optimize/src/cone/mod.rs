@@ -1,5 +1,6 @@
 //! Cone programs: solves, Newton's finish, derivatives, and the layer.
 
+mod curvature;
 mod interior;
 mod layout;
 mod newton;

@@ -121,7 +121,7 @@ impl ConeProgram {
     }
 
     /// Returns the solutions as a function of P (where there is one), q, the values of A and b: to x, s and y. It has
-    /// first derivatives, in forward and reverse mode.
+    /// first and second derivatives, in forward and reverse mode.
     ///
     /// # Errors
     /// [`Error::Tensor`] for tensors that do not fit.

@@ -1,5 +1,6 @@
 //! The derivative of cone programs inside programs: the inverse of the Jacobian of their optimality conditions.
 
+use super::curvature::{Combination, ConeCurvature, on_tape};
 use super::layout::{B, LINEAR, Layout, QUADRATIC, VALUES};
 use super::pullback::{adjoint, tangent};
 use super::system::System;
@@ -17,34 +18,87 @@ use std::sync::Arc;
 
 /// The program ([x, s, y], operands..) to -[Px + q + Aᵀy, Ax + s - b].
 pub(crate) fn residual(layout: &Layout, types: &[Type]) -> Program {
-    let (n, m, rows) = (layout.n(), layout.m(), layout.operands.rows);
     let mut b = Builder::new();
-    let points = b.input(Type::new([rows, layout.point()], types[0].kind));
+    let points = b.input(Type::new([layout.operands.rows, layout.point()], types[0].kind));
     let operands: Vec<Var> = types.iter().map(|ty| b.input(ty.clone())).collect();
-    let operand = |wanted: usize| layout.operands.position(wanted).map(|at| operands[at]);
-    let x = part(&mut b, points, 1, 0, n);
-    let s = part(&mut b, points, 1, n, m);
-    let y = part(&mut b, points, 1, n + m, m);
-    let (Some(linear), Some(values), Some(bound)) = (operand(LINEAR), operand(VALUES), operand(B)) else {
-        panic!("bug: found a cone program without q, A or b")
+    let [dual, primal] = acted(&mut b, layout, points, &operands);
+    let linear = operand(layout, &operands, LINEAR);
+    let linear = linear.map(|linear| for_each_row(&mut b, linear, 1, layout.operands.rows));
+    let bound =
+        operand(layout, &operands, B).map(|bound| for_each_row(&mut b, bound, 1, layout.operands.rows));
+    let (Some(linear), Some(bound)) = (linear, bound) else {
+        panic!("bug: found a cone program without q or b")
     };
-    let matrix = scattered(&mut b, values, layout);
-    let pulled = product(&mut b, matrix, y, true);
-    let linear = for_each_row(&mut b, linear, 1, rows);
-    let mut dual = b.add(pulled, linear);
-    if let Some(quadratic) = operand(QUADRATIC) {
-        let (one, other) = (product(&mut b, quadratic, x, false), product(&mut b, quadratic, x, true));
-        let both = b.add(one, other);
-        let half = b.scale(both, 0.5);
-        dual = b.add(dual, half);
-    }
-    let image = product(&mut b, matrix, x, false);
-    let image = b.add(image, s);
-    let bound = for_each_row(&mut b, bound, 1, rows);
-    let primal = b.subtract(image, bound);
+    let (dual, primal) = (b.add(dual, linear), b.subtract(primal, bound));
     let whole = concat(&mut b, &[dual, primal], 1);
     let negative = b.scale(whole, -1.0);
     b.finish(vec![negative])
+}
+
+/// The program (u, operands..) to -T u for T u = [P uₓ + Aᵀ u_y, A uₓ + uₛ], the part of the conditions that is linear in points.
+fn action(layout: &Layout, types: &[Type]) -> Program {
+    let mut b = Builder::new();
+    let points = b.input(Type::new([layout.operands.rows, layout.point()], types[0].kind));
+    let operands: Vec<Var> = types.iter().map(|ty| b.input(ty.clone())).collect();
+    let both = acted(&mut b, layout, points, &operands);
+    let whole = concat(&mut b, &both, 1);
+    let negative = b.scale(whole, -1.0);
+    b.finish(vec![negative])
+}
+
+/// The program (c, operands..) to -Tᵀ c, with Tᵀ (c₁, c₂) = [P c₁ + Aᵀ c₂, c₂, A c₁].
+fn transposed_action(layout: &Layout, types: &[Type]) -> Program {
+    let mut b = Builder::new();
+    let c = b.input(Type::new([layout.operands.rows, layout.n() + layout.m()], types[0].kind));
+    let operands: Vec<Var> = types.iter().map(|ty| b.input(ty.clone())).collect();
+    let whole = transposed_acted(&mut b, layout, c, &operands);
+    let negative = b.scale(whole, -1.0);
+    b.finish(vec![negative])
+}
+
+fn operand(layout: &Layout, operands: &[Var], wanted: usize) -> Option<Var> {
+    layout.operands.position(wanted).map(|at| operands[at])
+}
+
+/// Writes P x + Aᵀ y and A x + s for a point [x, s, y].
+fn acted(b: &mut Builder, layout: &Layout, point: Var, operands: &[Var]) -> [Var; 2] {
+    let (n, m) = (layout.n(), layout.m());
+    let x = part(b, point, 1, 0, n);
+    let s = part(b, point, 1, n, m);
+    let y = part(b, point, 1, n + m, m);
+    let matrix = matrix(b, layout, operands);
+    let pulled = product(b, matrix, y, true);
+    let dual = with_quadratic(b, layout, operands, (pulled, x));
+    let image = product(b, matrix, x, false);
+    [dual, b.add(image, s)]
+}
+
+/// Writes [P c₁ + Aᵀ c₂, c₂, A c₁].
+fn transposed_acted(b: &mut Builder, layout: &Layout, c: Var, operands: &[Var]) -> Var {
+    let (n, m) = (layout.n(), layout.m());
+    let first = part(b, c, 1, 0, n);
+    let second = part(b, c, 1, n, m);
+    let matrix = matrix(b, layout, operands);
+    let pulled = product(b, matrix, second, true);
+    let of_x = with_quadratic(b, layout, operands, (pulled, first));
+    let of_y = product(b, matrix, first, false);
+    concat(b, &[of_x, second, of_y], 1)
+}
+
+/// Writes a sum and P x, with the symmetric part of P, where there is one.
+fn with_quadratic(b: &mut Builder, layout: &Layout, operands: &[Var], (sum, x): (Var, Var)) -> Var {
+    let Some(quadratic) = operand(layout, operands, QUADRATIC) else { return sum };
+    let (one, other) = (product(b, quadratic, x, false), product(b, quadratic, x, true));
+    let both = b.add(one, other);
+    let half = b.scale(both, 0.5);
+    b.add(sum, half)
+}
+
+fn matrix(b: &mut Builder, layout: &Layout, operands: &[Var]) -> Var {
+    let Some(values) = operand(layout, operands, VALUES) else {
+        panic!("bug: found a cone program without A")
+    };
+    scattered(b, values, layout)
 }
 
 /// A of shape [m, n] or [rows, m, n], from its values.
@@ -78,6 +132,28 @@ impl ConeResolvent {
     fn widths(&self) -> (usize, usize) {
         let (right, point) = (self.layout.n() + self.layout.m(), self.layout.point());
         if self.transposed { (point, right) } else { (right, point) }
+    }
+
+    /// The program (result, r, points, operands..) to the direction of the curvature and the points.
+    fn direction(&self) -> Program {
+        let (layout, mut b) = (&self.layout, Builder::new());
+        let (n, m, rows) = (layout.n(), layout.m(), layout.operands.rows);
+        let (width, found) = self.widths();
+        let kind = self.types[0].kind;
+        let result = b.input(Type::new([rows, found], kind));
+        let given = b.input(Type::new([rows, width], kind));
+        let points = b.input(self.types[0].clone());
+        let operands: Vec<Var> = self.types[1..].iter().map(|ty| b.input(ty.clone())).collect();
+        let direction = if self.transposed {
+            let acted = transposed_acted(&mut b, layout, result, &operands);
+            let rest = b.subtract(given, acted);
+            let (s, y) = (part(&mut b, rest, 1, n, m), part(&mut b, rest, 1, n + m, m));
+            b.add(s, y)
+        } else {
+            let (s, y) = (part(&mut b, result, 1, n, m), part(&mut b, result, 1, n + m, m));
+            b.subtract(s, y)
+        };
+        b.finish(vec![direction, points])
     }
 
     fn solved(&self, operands: &[Value]) -> Result<Value, Error> {
@@ -124,24 +200,39 @@ impl Custom for ConeResolvent {
 
     fn evaluate(&self, operands: Vec<Value>) -> Result<Value, banach::program::Error> {
         if operands.iter().any(|operand| operand.device().is_autodiff()) {
-            return Err(refusal(&self.name()));
+            return Err(on_tape(&self.name()));
         }
         self.solved(&operands).map_err(|error| error.into_program(&self.name()))
     }
 
-    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], _: Var) -> Option<Var> {
-        let right = point.tangent(operands[0]);
-        let right = right.map(|right| point.custom(Arc::new(self.clone()), right, &operands[1..]));
-        // The derivative by the coefficients, of second order, refuses to be evaluated.
-        let to = Type::new([self.layout.operands.rows, self.widths().1], self.types[0].kind);
-        let moved = operands[1..].iter().zip(&self.types);
-        let moved = moved.filter_map(|(&operand, from)| Some((point.tangent(operand)?, from.clone())));
-        let refused = moved
-            .collect::<Vec<_>>()
-            .into_iter()
-            .next()
-            .map(|(moved, from)| point.custom(Arc::new(SecondOrder { from, to }), moved, &[]));
-        point.sum(right, refused)
+    /// With u = R r, the tangent of R along points p' and operands is `R (-T' u - T k) + k`, where k = (0, κ, κ) for
+    /// κ = D²Π(w)[w', dw] and w = s - y of points; that of c = Rᵀ v is `Rᵀ (-T'ᵀ c + (0, k, -k))`, where
+    /// k = D²Π(w)[w', d] and d = vₛ + v_y less the same sum of Tᵀ c.
+    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], result: Var) -> Option<Var> {
+        let (layout, types) = (&self.layout, &self.types[1..]);
+        let given = point.tangent(operands[0]);
+        let data: Vec<Option<Var>> = operands[2..].iter().map(|&operand| point.tangent(operand)).collect();
+        let at: Vec<Var> = std::iter::once(result).chain(operands[2..].iter().copied()).collect();
+        let write = if self.transposed { Combination::Difference } else { Combination::Sum };
+        let (layout_kept, ty) = (layout.clone(), self.types[0].clone());
+        let curvature = ConeCurvature { layout: layout_kept, ty, read: Combination::Difference, write };
+        let directions = [&[result], operands].concat();
+        let bent = point
+            .tangent(operands[1])
+            .map(|moved| point.custom_of(Arc::new(curvature), moved, &self.direction(), &directions));
+        let (program, first, rest) = match self.transposed {
+            true => (transposed_action(layout, types), None, bent),
+            false => (action(layout, types), bent, None),
+        };
+        let tangents: Vec<Option<Var>> = std::iter::once(first).chain(data).collect();
+        let acted = match tangents.iter().all(Option::is_none) {
+            true => None,
+            false => point.derivative(&program, &at, &tangents).remove(0),
+        };
+        let right = point.sum(given, acted);
+        let right = point.sum(right, rest);
+        let solved = right.map(|right| point.custom(Arc::new(self.clone()), right, &operands[1..]));
+        point.sum(solved, first)
     }
 
     fn row_by_row(&self, has_rows: &[bool]) -> bool {
@@ -156,56 +247,5 @@ impl CustomLinear for ConeResolvent {
 
     fn transposed(&self) -> Arc<dyn CustomLinear> {
         Arc::new(ConeResolvent { transposed: !self.transposed, ..self.clone() })
-    }
-}
-
-fn refusal(primitive: &str) -> banach::program::Error {
-    let found =
-        "found a second derivative of a cone program, expected first derivatives; write the problem as a \
-                 quadratic program where higher ones are needed"
-            .into();
-    banach::program::Error::Failed { primitive: primitive.into(), found }
-}
-
-/// The second derivative of a cone program, which is not available: a linear map that refuses to be evaluated.
-#[derive(Clone, Debug)]
-struct SecondOrder {
-    from: Type,
-    to: Type,
-}
-
-impl Custom for SecondOrder {
-    fn name(&self) -> String {
-        "second derivative of a cone program".into()
-    }
-
-    fn result_type(&self, operands: &[&Type]) -> Result<Type, String> {
-        match operands {
-            [operand] if **operand == self.from => Ok(self.to.clone()),
-            _ => Err(format!("expected {}", self.from)),
-        }
-    }
-
-    fn evaluate(&self, _: Vec<Value>) -> Result<Value, banach::program::Error> {
-        Err(refusal(&self.name()))
-    }
-
-    fn tangent(&self, point: &mut dyn TangentBuilder, operands: &[Var], _: Var) -> Option<Var> {
-        let moved = point.tangent(operands[0])?;
-        Some(point.custom(Arc::new(self.clone()), moved, &[]))
-    }
-
-    fn row_by_row(&self, _: &[bool]) -> bool {
-        false
-    }
-}
-
-impl CustomLinear for SecondOrder {
-    fn primitive(&self) -> Arc<dyn Custom> {
-        Arc::new(self.clone())
-    }
-
-    fn transposed(&self) -> Arc<dyn CustomLinear> {
-        Arc::new(SecondOrder { from: self.to.clone(), to: self.from.clone() })
     }
 }

@@ -149,6 +149,37 @@ fn write_derivative(r: f64, scale: f64, multiplier: f64, derivative: &mut [f64])
     }
 }
 
+/// Adds the second derivative of the projection at w, along a and b, to `out`; None where rounding hides the root.
+///
+/// With the map (y, r, μ) -> w of [`write_derivative`] called Φ, both directions are Φ' p and Φ' q, and the curve of w along
+/// them has the part s = -M⁻¹ Φ''(p, q) in (y, r, μ).
+pub(crate) fn add_second_derivative(w: &[f64], [a, b]: [&[f64]; 2], out: &mut [f64]) -> Option<()> {
+    let [x, y, z] = [w[0], w[1], w[2]];
+    if is_inside(x, y, z) || is_dual(-x, -y, -z) || (x <= 0.0 && y <= 0.0) {
+        return Some(()); // The projection is linear there.
+    }
+    let r = ratio(x, y, z)?;
+    let (scale, multiplier) = (primal_scale(r, x, y, z), dual_scale(r, x, y, z));
+    let e = r.exp();
+    let m = e.max(1.0);
+    let (ray, normal) = directions(r);
+    let (ray_turn, normal_turn) = ([1.0, 0.0, e], [e / m, -r * e / m, 0.0]);
+    let (ray_bend, normal_bend) = ([0.0, 0.0, e], [e / m, -(1.0 + r) * e / m, 0.0]);
+    let each = |f: &dyn Fn(usize) -> f64| [f(0), f(1), f(2)];
+    let turn = each(&|i| scale * ray_turn[i] + multiplier * normal_turn[i]);
+    let inverse = inverse([ray, turn, normal]);
+    let solved = |v: [f64; 3]| inverse.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
+    let (p, q) = (solved([a[0], a[1], a[2]]), solved([b[0], b[1], b[2]]));
+    let (mixed_scale, mixed_multiplier) = (p[0] * q[1] + p[1] * q[0], p[2] * q[1] + p[1] * q[2]);
+    let of_ray = each(&|i| scale * ray_bend[i] * p[1] * q[1] + ray_turn[i] * mixed_scale);
+    let of_normal = each(&|i| multiplier * normal_bend[i] * p[1] * q[1] + normal_turn[i] * mixed_multiplier);
+    let s = solved(each(&|i| -of_ray[i] - of_normal[i]));
+    for i in 0..3 {
+        out[i] += ray[i] * s[0] + scale * ray_turn[i] * s[1] + of_ray[i];
+    }
+    Some(())
+}
+
 /// The rows of the inverse of the matrix with the columns given.
 fn inverse([a, b, c]: [[f64; 3]; 3]) -> [[f64; 3]; 3] {
     let cross = |u: [f64; 3], v: [f64; 3]| {

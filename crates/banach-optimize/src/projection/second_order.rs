@@ -40,3 +40,29 @@ pub(crate) fn project(w: &mut [f64], derivative: &mut [f64]) -> f64 {
     w[1..].iter_mut().zip(&u).for_each(|(w, u)| *w = half * u);
     margin
 }
+
+/// Adds the second derivative of the projection at w = (t, z), along a and b, to `out`.
+///
+/// For ρ = ‖z‖, u = z / ρ and the parts h⊥, k⊥ of both directions (α, h) and (β, k) that are orthogonal to u, it is
+/// `½ h⊥ᵀk⊥ / ρ` in t, and `½ ((α - t hᵤ/ρ) k⊥ + (β - t kᵤ/ρ) h⊥ - t h⊥ᵀk⊥ u / ρ) / ρ` in z.
+pub(crate) fn add_second_derivative(w: &[f64], a: &[f64], b: &[f64], out: &mut [f64]) {
+    let (t, z) = (w[0], &w[1..]);
+    let norm = dot(z, z).sqrt();
+    if norm <= t.abs() {
+        return; // The projection is linear there.
+    }
+    let u: Vec<f64> = z.iter().map(|z| z / norm).collect();
+    let split = |direction: &[f64]| {
+        let along = dot(&u, &direction[1..]);
+        let mut across = direction[1..].to_vec();
+        add_scaled(&mut across, -along, &u);
+        (direction[0] - t / norm * along, across)
+    };
+    let ((of_a, h), (of_b, k)) = (split(a), split(b));
+    let half = 0.5 / norm;
+    let both = dot(&h, &k);
+    out[0] += half * both;
+    add_scaled(&mut out[1..], half * of_a, &k);
+    add_scaled(&mut out[1..], half * of_b, &h);
+    add_scaled(&mut out[1..], -half * t / norm * both, &u);
+}

@@ -83,3 +83,49 @@ fn write_derivative(eigen: &Eigen, n: usize, derivative: &mut [f64]) {
         write_vector(&image, n, &mut derivative[column * d..(column + 1) * d]);
     }
 }
+
+/// Adds the second derivative of the projection at the scaled vector w of a matrix of n rows, along a and b, to `out`; None
+/// where w is not finite.
+///
+/// In the eigenvectors it is `Σ_k f[λᵢ, λ_k, λⱼ] (Hᵢ_k K_kⱼ + Kᵢ_k H_kⱼ)` with the second divided differences of f = max(0, ·).
+pub(crate) fn add_second_derivative(w: &[f64], n: usize, [a, b]: [&[f64]; 2], out: &mut [f64]) -> Option<()> {
+    let Eigen { values, vectors } = Eigen::new(&matrix(w, n), n)?;
+    let v = |k: usize, i: usize| vectors[k * n + i];
+    let turned = |vector: &[f64]| {
+        let matrix = matrix(vector, n);
+        let half = product(n, |k, j| (0..n).map(|i| v(k, i) * matrix[i * n + j]).sum());
+        product(n, |k, l| (0..n).map(|j| half[k * n + j] * v(l, j)).sum())
+    };
+    let (h, k) = (turned(a), turned(b));
+    let inner = product(n, |i, j| {
+        let term = |m: usize| {
+            let both = h[i * n + m] * k[m * n + j] + k[i * n + m] * h[m * n + j];
+            second_difference([values[i], values[m], values[j]]) * both
+        };
+        (0..n).map(term).sum()
+    });
+    let half = product(n, |i, b| (0..n).map(|j| inner[i * n + j] * v(j, b)).sum());
+    let image = product(n, |a, b| (0..n).map(|i| v(i, a) * half[i * n + b]).sum());
+    let mut vector = vec![0.0; vector_length(n)];
+    write_vector(&image, n, &mut vector);
+    out.iter_mut().zip(&vector).for_each(|(out, x)| *out += x);
+    Some(())
+}
+
+/// The row-major matrix of n rows with these elements.
+fn product(n: usize, element: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+    (0..n * n).map(|at| element(at / n, at % n)).collect()
+}
+
+/// The second divided difference of max(0, ·).
+fn second_difference(mut points: [f64; 3]) -> f64 {
+    points.sort_by(f64::total_cmp);
+    let [low, middle, high] = points;
+    if low > 0.0 || high <= 0.0 {
+        return 0.0;
+    }
+    match middle > 0.0 {
+        true => -low / (middle - low) / (high - low),
+        false => high / (high - middle) / (high - low),
+    }
+}

@@ -227,11 +227,78 @@ fn forward_mode_agrees_with_differences_and_reverse_mode_is_its_transpose() {
         let inner = |a: &[Value], b: &[Value]| all(a).iter().zip(all(b)).map(|(a, b)| a * b).sum::<f64>();
         let (left, right) = (inner(&tangents, &v), inner(&t, &cotangents));
         assert!((left - right).abs() <= 1e-9 * left.abs().max(1.0), "{left} and {right}");
-        let zero = |values: &[Value]| -> Vec<Value> {
-            values.iter().map(|value| Value::full(&value.ty(), 0.0, &value.device())).collect()
-        };
-        let second = joined(&t).into_iter().chain(t.iter().cloned()).chain(zero(&t)).collect();
-        let refused = function.jvp().jvp().call_values(second).unwrap_err().to_string();
-        assert!(refused.contains("second derivative of a cone program"), "{refused}");
     }
+}
+
+/// The values moved along directions.
+fn moved(values: &[Value], directions: &[Value], step: f64) -> Vec<Value> {
+    let sum = |(value, direction): (&Value, &Value)| {
+        let pairs = numbers_of(value).into_iter().zip(numbers_of(direction));
+        let sum: Vec<f64> = pairs.map(|(x, t)| x + step * t).collect();
+        Value::from(plain::<1>(&sum, [sum.len()])).reshaped(&value.ty().shape)
+    };
+    values.iter().zip(directions).map(sum).collect()
+}
+
+fn random_like(values: &[Value], random: &mut Random) -> Vec<Value> {
+    let like = |value: &Value| {
+        let ty = value.ty();
+        Value::from(plain::<1>(&random.normals(ty.len()), [ty.len()])).reshaped(&ty.shape)
+    };
+    values.iter().map(like).collect()
+}
+
+#[test]
+fn second_derivatives_are_central_differences_of_first_ones_and_third_ones_are_refused() {
+    let mut random = Random::new(23);
+    let all = |values: &[Value]| values.iter().flat_map(numbers_of).collect::<Vec<f64>>();
+    let (mut compared, mut tried) = (0, 0);
+    while tried < 30 {
+        tried += 1;
+        let batch = Batch::random(&mut random, 2, tried % 3 == 0);
+        let program = ConeProgram::new(&batch.cones).unwrap();
+        let values = batch.values(false);
+        let solution = program.solve(batch.problem(&values)).unwrap();
+        if solution.report.terminations.iter().any(|ended| *ended != Termination::Optimal) {
+            continue;
+        }
+        let function = program.function(&batch.problem(&values)).unwrap();
+        let (t, u) = (random_like(&values, &mut random), random_like(&values, &mut random));
+        let inputs = |parts: &[&[Value]]| parts.concat();
+        let what = format!("{:?} n {} P {}", batch.cones, batch.n, batch.data.len() == 4);
+        // Forward over forward, along t and then u, with t held.
+        let zero = moved(&t, &t, -1.0);
+        let forward = function.jvp();
+        let second = forward.jvp().call_values(inputs(&[&values, &t, &u, &zero])).unwrap();
+        let first = |step: f64| all(&forward.call_values(inputs(&[&moved(&values, &u, step), &t])).unwrap());
+        let difference = |step: f64| -> Vec<f64> {
+            first(step).iter().zip(first(-step)).map(|(a, b)| (a - b) / (2.0 * step)).collect()
+        };
+        let (coarse, fine) = (difference(1e-4), difference(2e-5));
+        let size = all(&second).iter().fold(1.0f64, |size, x| size.max(x.abs()));
+        let steady = coarse.iter().zip(&fine).all(|(a, b)| (a - b).abs() < 1e-3 * size);
+        if !steady {
+            continue; // A boundary of a cone is near.
+        }
+        compared += 1;
+        for (found, expected) in all(&second).iter().zip(&fine) {
+            assert!((found - expected).abs() < 1e-4 * size, "{what}: {found}, by differences {expected}");
+        }
+        // Reverse over forward is its transpose: ⟨v, D²x[t, u]⟩ is symmetric in t and u.
+        let v = random_like(&second, &mut random);
+        let pulled = function.vjp();
+        let of_inputs: Vec<usize> = (0..values.len()).collect();
+        let along = pulled.jvp_of(&of_inputs).call_values(inputs(&[&values, &v, &u])).unwrap();
+        let inner = |a: &[Value], b: &[Value]| all(a).iter().zip(all(b)).map(|(a, b)| a * b).sum::<f64>();
+        let (left, right) = (inner(&second, &v), inner(&along, &t));
+        assert!((left - right).abs() <= 1e-7 * size * left.abs().max(1.0), "{what}: {left} and {right}");
+        let back = forward.vjp_of(&of_inputs).call_values(inputs(&[&values, &t, &v])).unwrap();
+        let right = inner(&back, &u);
+        assert!((left - right).abs() <= 1e-7 * size * left.abs().max(1.0), "{what}: {left} and {right}");
+        let more = [zero.clone(), zero.clone()].concat();
+        let third =
+            forward.jvp().jvp().call_values(inputs(&[&values, &t, &u, &zero, &u, &zero, &more])).unwrap_err();
+        assert!(third.to_string().contains("third derivative of a cone program"), "{third}");
+    }
+    assert!(compared >= 15, "{compared} of {tried} batches were compared");
 }

@@ -6,15 +6,17 @@ use crate::settings::StoppingRules;
 use crate::{Budget, Error, Map, Matrix, Observe, Outcome, Rows, Solution, Tolerance};
 use std::fmt::Debug;
 
-/// A solver of `x = g(x)` that a user defines, for [`Settings`](crate::Settings) and `with_solver` of a layer.
+/// A solver of `x = g(x)` that a user defines, for [`Settings`](crate::Settings) and `with_solver` of a
+/// layer.
 ///
-/// It sees the batch as a [`Matrix`] of `f64` in memory, whatever the device and the precision of the state. Tolerance, budget,
-/// patience, observers and the outcome of every row are those of the other solvers: the problem applies them to the points that
-/// the solver evaluates. So a solver cannot claim what does not hold: the solution is the best point of each row, with the
-/// residual that was measured there.
+/// It sees the batch as a [`Matrix`] of `f64` in memory, whatever the device and the precision of the state.
+/// Tolerance, budget, patience, observers and the outcome of every row are those of the other solvers: the
+/// problem applies them to the points that the solver evaluates. So a solver cannot claim what does not hold:
+/// the solution is the best point of each row, with the residual that was measured there.
 ///
-/// **When.** A method of your own, or of another crate. **Cost.** Each evaluation copies the state from and to the host in
-/// `f64`. A layer on the native engine may call the solver on several cores at once, each with a part of the rows.
+/// **When.** A method of your own, or of another crate. **Cost.** Each evaluation copies the state from and
+/// to the host in `f64`. A layer on the native engine may call the solver on several cores at once, each with
+/// a part of the rows.
 ///
 /// ```
 /// use banach_solve::{Error, FixedPointProblem, Matrix, Settings, UserSolver, fixed_point};
@@ -60,7 +62,8 @@ pub trait UserSolver: Debug + Send + Sync {
     /// [`Outcome::Unsolved`].
     ///
     /// # Errors
-    /// Those of the problem; [`Error::UserSolver`] where there can be no solve. A row that does not converge is no error.
+    /// Those of the problem; [`Error::UserSolver`] where there can be no solve. A row that does not converge
+    /// is no error.
     fn solve(&self, problem: &mut FixedPointProblem<'_>) -> Result<(), Error>;
 }
 
@@ -76,20 +79,21 @@ impl FixedPointProblem<'_> {
         &self.start
     }
 
-    /// Returns `g(x)`, and records x as an iterate: measures the residual of every active row, applies the stopping rules, and
-    /// calls the observer. Returns `None` once every row has ended.
+    /// Returns `g(x)`, and records x as an iterate: measures the residual of every active row, applies the
+    /// stopping rules, and calls the observer. Returns `None` once every row has ended.
     ///
-    /// Rows that have ended are evaluated at their best iterates, whatever x holds there. A row in which `g(x)` is not finite
-    /// ends as [`Outcome::NonFinite`]; [`image`](Self::image) tries a point first.
+    /// Rows that have ended are evaluated at their best iterates, whatever x holds there. A row in which
+    /// `g(x)` is not finite ends as [`Outcome::NonFinite`]; [`image`](Self::image) tries a point first.
     ///
     /// # Errors
-    /// [`Error::UserSolver`] for an x of another shape than the start, [`Error::Shape`] for a map that changes the shape.
+    /// [`Error::UserSolver`] for an x of another shape than the start, [`Error::Shape`] for a map that
+    /// changes the shape.
     pub fn evaluate(&mut self, x: &Matrix<f64>) -> Result<Option<Matrix<f64>>, Error> {
         self.evaluations.evaluate(x)
     }
 
-    /// Returns `g(x)` without recording x, such as a trial point of a line search. It counts as an evaluation. Returns `None`
-    /// once every row has ended, or the budget of evaluations or time is spent.
+    /// Returns `g(x)` without recording x, such as a trial point of a line search. It counts as an
+    /// evaluation. Returns `None` once every row has ended, or the budget of evaluations or time is spent.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
@@ -107,8 +111,8 @@ impl FixedPointProblem<'_> {
         self.evaluations.rules().tolerance
     }
 
-    /// Returns the budget of the whole solve. [`evaluate`](Self::evaluate) applies it; every evaluation after the first is a
-    /// step.
+    /// Returns the budget of the whole solve. [`evaluate`](Self::evaluate) applies it; every evaluation after
+    /// the first is a step.
     pub fn budget(&self) -> Budget {
         self.evaluations.rules().budget
     }

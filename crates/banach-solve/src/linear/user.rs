@@ -5,10 +5,11 @@ use crate::settings::StoppingRules;
 use crate::{Budget, Error, Map, Matrix, Outcome, Rows, Solution, Tolerance};
 use std::fmt::Debug;
 
-/// A solver of `(I - A) c = v` that a user defines, for [`Settings`](crate::Settings) and `with_adjoint` of a layer.
+/// A solver of `(I - A) c = v` that a user defines, for [`Settings`](crate::Settings) and `with_adjoint` of a
+/// layer.
 ///
-/// It sees the batch as a [`Matrix`] of `f64` in memory, as a [`UserSolver`](crate::UserSolver) does, and the problem applies
-/// tolerance, budget, patience and observers in the same way.
+/// It sees the batch as a [`Matrix`] of `f64` in memory, as a [`UserSolver`](crate::UserSolver) does, and the
+/// problem applies tolerance, budget, patience and observers in the same way.
 ///
 /// ```
 /// use banach_solve::{Error, LinearProblem, LinearSolver, Matrix, Rows, Settings, UserLinearSolver, solve_linear};
@@ -53,7 +54,8 @@ pub trait UserLinearSolver: Debug + Send + Sync {
     /// [`Outcome::Unsolved`].
     ///
     /// # Errors
-    /// Those of the problem; [`Error::UserSolver`] where there can be no solve. A row that does not converge is no error.
+    /// Those of the problem; [`Error::UserSolver`] where there can be no solve. A row that does not converge
+    /// is no error.
     fn solve(&self, problem: &mut LinearProblem<'_>) -> Result<(), Error>;
 }
 
@@ -75,19 +77,21 @@ impl LinearProblem<'_> {
         &self.start
     }
 
-    /// Returns the remainder `v - (c - A c)`, and records c as an iterate: applies the stopping rules to the norm of every active
-    /// row of the remainder, and calls the observer. Returns `None` once every row has ended.
+    /// Returns the remainder `v - (c - A c)`, and records c as an iterate: applies the stopping rules to the
+    /// norm of every active row of the remainder, and calls the observer. Returns `None` once every row has
+    /// ended.
     ///
     /// Rows that have ended are evaluated at their best iterates, whatever c holds there.
     ///
     /// # Errors
-    /// [`Error::UserSolver`] for a c of another shape than v, [`Error::Shape`] for a map that changes the shape.
+    /// [`Error::UserSolver`] for a c of another shape than v, [`Error::Shape`] for a map that changes the
+    /// shape.
     pub fn evaluate(&mut self, c: &Matrix<f64>) -> Result<Option<Matrix<f64>>, Error> {
         self.system.evaluate(c)
     }
 
-    /// Returns `A t`, which counts as an evaluation. Returns `None` once every row has ended, or the budget of evaluations or
-    /// time is spent.
+    /// Returns `A t`, which counts as an evaluation. Returns `None` once every row has ended, or the budget
+    /// of evaluations or time is spent.
     ///
     /// # Errors
     /// As [`evaluate`](Self::evaluate).
@@ -105,8 +109,8 @@ impl LinearProblem<'_> {
         self.system.rules().tolerance
     }
 
-    /// Returns the budget of the whole solve. [`evaluate`](Self::evaluate) applies it; every evaluation after the
-    /// start is a step.
+    /// Returns the budget of the whole solve. [`evaluate`](Self::evaluate) applies it; every evaluation after
+    /// the start is a step.
     pub fn budget(&self) -> Budget {
         self.system.rules().budget
     }

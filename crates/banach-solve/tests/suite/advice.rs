@@ -64,7 +64,7 @@ fn advice_never_names_the_solver_that_ran_nor_a_setting_it_does_not_have() {
             }
         }
     }
-    assert_eq!(seen, 16 * 13 * 5);
+    assert_eq!(seen, 17 * 14 * 5);
 }
 
 #[test]

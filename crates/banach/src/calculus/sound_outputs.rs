@@ -7,8 +7,8 @@ use banach_program::{Builder, Program, Var};
 use std::sync::Arc;
 
 impl FixedPointOp {
-    /// Returns the outputs as a program of `(states, z, θ)` in which rows that the fixed point leaves out keep their values, and
-    /// have no derivative. `pack` packs the states into the flat state.
+    /// Returns the outputs as a program of `(states, z, θ)` in which rows that the fixed point leaves out
+    /// keep their values, and have no derivative. `pack` packs the states into the flat state.
     pub(crate) fn sound_outputs(&self, pack: &Program, traced: &TracedOutputs) -> Program {
         let TracedOutputs { program, by_row, per_row, .. } = traced;
         if !self.per_row()[0] || by_row.is_empty() {

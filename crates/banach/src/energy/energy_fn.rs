@@ -11,11 +11,11 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 module_fn! {
-    /// The energy `f(x, z) = closure(module, x, z)` of every row, `[batch]`, of one tensor x; the module's parameters are θ. The
-    /// shape, device and dtype of x are those of [`UpdateFn`](crate::UpdateFn).
+    /// The energy `f(x, z) = closure(module, x, z)` of every row, `[batch]`, of one tensor x; the module's
+    /// parameters are θ. The shape, device and dtype of x are those of [`UpdateFn`](crate::UpdateFn).
     ///
-    /// [`FixedPoint::from_energy`] makes the layer. An energy of several tensors, or with another start, implements [`Energy`]
-    /// instead.
+    /// [`FixedPoint::from_energy`] makes the layer. An energy of several tensors, or with another start,
+    /// implements [`Energy`] instead.
     EnergyFn -> Tensor<1>
 }
 
@@ -33,9 +33,10 @@ impl<M: Module, const D: usize, Z: Tensors> Energy for EnergyFn<M, D, Z> {
 }
 
 impl<M: Module + ModuleDisplay, const D: usize, Z: Tensors> FixedPoint<GradientDescent<EnergyFn<M, D, Z>>> {
-    /// The layer of a stationary point of the energy `f(x, z) = closure(module, x, z)`, from zeros of shape `[batch, row...]`:
-    /// `∂f/∂x = 0`, or on a convex set with the projection P onto it, `x = P(x - γ ∂f/∂x)`. The step γ and the set are those of
-    /// `step`; the settings of the solve are the defaults, and [`with_config`](FixedPoint::with_config) changes them.
+    /// The layer of a stationary point of the energy `f(x, z) = closure(module, x, z)`, from zeros of shape
+    /// `[batch, row...]`: `∂f/∂x = 0`, or on a convex set with the projection P onto it, `x = P(x - γ
+    /// ∂f/∂x)`. The step γ and the set are those of `step`; the settings of the solve are the defaults, and
+    /// [`with_config`](FixedPoint::with_config) changes them.
     ///
     /// ```
     /// use banach::{FixedPoint, GradientDescentConfig, Projection};

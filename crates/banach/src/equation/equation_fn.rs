@@ -11,11 +11,12 @@ use burn::module::{Module, ModuleDisplay};
 use burn::tensor::Tensor;
 
 module_fn! {
-    /// The equation `F(x, z) = closure(module, x, z) = 0` in one unknown tensor, solved from zeros; the module's parameters are
-    /// θ. The shape, device and dtype of the unknown are those of [`UpdateFn`](crate::UpdateFn).
+    /// The equation `F(x, z) = closure(module, x, z) = 0` in one unknown tensor, solved from zeros; the
+    /// module's parameters are θ. The shape, device and dtype of the unknown are those of
+    /// [`UpdateFn`](crate::UpdateFn).
     ///
-    /// [`FixedPoint::from_equation`] makes the layer. An equation in several unknown tensors, or with another start, implements
-    /// [`Equation`] instead.
+    /// [`FixedPoint::from_equation`] makes the layer. An equation in several unknown tensors, or with another
+    /// start, implements [`Equation`] instead.
     EquationFn -> Tensor<D>
 }
 
@@ -33,8 +34,9 @@ impl<M: Module, const D: usize, Z: Tensors> Equation for EquationFn<M, D, Z> {
 }
 
 impl<M: Module + ModuleDisplay, const D: usize, Z: Tensors> FixedPoint<Root<EquationFn<M, D, Z>>> {
-    /// The layer of the equation `F(x, z) = closure(module, x, z) = 0`, from zeros of shape `[batch, row...]`, solved by Newton's
-    /// method, as [`FixedPointConfig::for_roots`] says; [`with_config`](FixedPoint::with_config) changes it.
+    /// The layer of the equation `F(x, z) = closure(module, x, z) = 0`, from zeros of shape `[batch,
+    /// row...]`, solved by Newton's method, as [`FixedPointConfig::for_roots`] says;
+    /// [`with_config`](FixedPoint::with_config) changes it.
     ///
     /// ```
     /// use banach::FixedPoint;

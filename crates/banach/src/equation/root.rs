@@ -10,7 +10,8 @@ use banach_program::Tensors;
 use banach_solve::Newton;
 use burn::module::Module;
 
-/// An equation `F(x, z; θ) = 0` for x, with as many equations as unknowns. Implement it for a Burn module; its parameters are θ.
+/// An equation `F(x, z; θ) = 0` for x, with as many equations as unknowns. Implement it for a Burn module;
+/// its parameters are θ.
 ///
 /// The first axis of every unknown is the batch, and every row is an equation of its own. As for an
 /// [`Update`], F must be a function.
@@ -53,8 +54,8 @@ pub trait Equation {
     /// The input z: any number of tensors of any shapes; `()` for none.
     type Input: Tensors;
 
-    /// Returns the start of the solve, which determines the shape of x. An equation with several roots is solved for one near
-    /// its start.
+    /// Returns the start of the solve, which determines the shape of x. An equation with several roots is
+    /// solved for one near its start.
     fn start(&self, z: &Self::Input) -> Self::State;
 
     /// Returns F at x, in the shapes of x.
@@ -110,10 +111,11 @@ impl<E: Module + Equation> Update for Root<E> {
 impl FixedPointConfig {
     /// Returns the settings for [`Root`]s: the defaults, with [`Newton`]'s method forward.
     ///
-    /// Where F is nearly the identity, so that `x - F(x)` contracts, the other solvers find roots as well. Where ∂F/∂x is
-    /// singular, Newton's method with [`NewtonInner::Dense`](banach_solve::NewtonInner::Dense) ends the row as
-    /// [`Outcome::Singular`](banach_solve::Outcome::Singular); its default inner solver takes what steps there are, and ends a
-    /// row that gets no further as [`Outcome::Stalled`](banach_solve::Outcome::Stalled).
+    /// Where F is nearly the identity, so that `x - F(x)` contracts, the other solvers find roots as well.
+    /// Where ∂F/∂x is singular, Newton's method with [`NewtonInner::Dense`](banach_solve::NewtonInner::Dense)
+    /// ends the row as [`Outcome::Singular`](banach_solve::Outcome::Singular); its default inner solver takes
+    /// what steps there are, and ends a row that gets no further as
+    /// [`Outcome::Stalled`](banach_solve::Outcome::Stalled).
     pub fn for_roots() -> Self {
         FixedPointConfig::new().with_solver(Newton::default())
     }

@@ -7,9 +7,9 @@ use crate::settings::configuration::FixedPointConfig;
 use banach_program::{Builder, Type, Var};
 
 impl Function {
-    /// Returns the root in the first inputs: for `F(x.., z..) -> F..`, the function `(x0.., z..) -> x̂..` with `F(x̂.., z..) = 0`,
-    /// one unknown for each output. It is [`fix`](Self::fix) of `x - F`, for settings such as
-    /// [`FixedPointConfig::for_roots`].
+    /// Returns the root in the first inputs: for `F(x.., z..) -> F..`, the function `(x0.., z..) -> x̂..`
+    /// with `F(x̂.., z..) = 0`, one unknown for each output. It is [`fix`](Self::fix) of `x - F`, for
+    /// settings such as [`FixedPointConfig::for_roots`].
     ///
     /// ```
     /// use banach::{FixedPointConfig, Function};
@@ -25,7 +25,8 @@ impl Function {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Equation`] unless each output has the type of its unknown; as [`fix`](Self::fix) for the settings.
+    /// [`Error::Equation`] unless each output has the type of its unknown; as [`fix`](Self::fix) for the
+    /// settings.
     pub fn root(&self, config: &FixedPointConfig) -> Result<Function, Error> {
         let residuals: Vec<Type> = self.program().output_types().cloned().collect();
         let unknowns: Vec<Type> = self.program().input_types().take(residuals.len()).cloned().collect();

@@ -9,13 +9,14 @@ use banach_program::Tensors;
 use burn::module::Module;
 
 impl<M: Module + Update> FixedPoint<M> {
-    /// Returns a given state x as the solution for z, with the derivatives of the implicit function theorem: x comes from another
-    /// crate, from a file, from a closed form.
+    /// Returns a given state x as the solution for z, with the derivatives of the implicit function theorem:
+    /// x comes from another crate, from a file, from a closed form.
     ///
     /// g is evaluated once, at x. A row whose residual `‖g(x) - x‖` meets the tolerance is
-    /// [`Converged`](banach_solve::Outcome::Converged). Another row is [`Unsolved`](banach_solve::Outcome::Unsolved), and the
-    /// failure policy of the layer says what becomes of it, as for a row of [`solve`](Self::solve) that fails. x has no
-    /// derivative of its own: derivatives in z and θ are those of the fixed point.
+    /// [`Converged`](banach_solve::Outcome::Converged). Another row is
+    /// [`Unsolved`](banach_solve::Outcome::Unsolved), and the failure policy of the layer says what becomes
+    /// of it, as for a row of [`solve`](Self::solve) that fails. x has no derivative of its own: derivatives
+    /// in z and θ are those of the fixed point.
     ///
     /// [`solve_from`](Self::solve_from) begins a solve at x instead.
     ///

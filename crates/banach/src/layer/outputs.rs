@@ -13,7 +13,8 @@ use banach_program::{Outputs, Tensors, Value, evaluate, record};
 use burn::module::Module;
 
 impl<M: Module + Auxiliary> FixedPoint<M> {
-    /// Returns the fixed point, solved from [`Update::start`](crate::Update::start), and the auxiliary outputs there.
+    /// Returns the fixed point, solved from [`Update::start`](crate::Update::start), and the auxiliary
+    /// outputs there.
     ///
     /// # Panics
     /// If [`solve`](Self::solve) or [`outputs`](Self::outputs) returns an error.
@@ -26,13 +27,15 @@ impl<M: Module + Auxiliary> FixedPoint<M> {
 
     /// Returns the auxiliary outputs `h(x̂, z; θ)` of the update at a solution of this layer for z.
     ///
-    /// h is evaluated once, on the device of the tensors, and is a function of x̂, z and θ on the tape. Rows that have no
-    /// gradient in the solution have none here: those without a finite residual, and with [`OnFailure::Skip`] all that failed.
-    /// They keep the values that h has there, which may be NaN, and do not affect the gradients of other rows. An output that
-    /// mixes rows is a function of all rows, failed ones included.
+    /// h is evaluated once, on the device of the tensors, and is a function of x̂, z and θ on the tape. Rows
+    /// that have no gradient in the solution have none here: those without a finite residual, and with
+    /// [`OnFailure::Skip`] all that failed. They keep the values that h has there, which may be NaN, and do
+    /// not affect the gradients of other rows. An output that mixes rows is a function of all rows, failed
+    /// ones included.
     ///
-    /// The solution may come from any method of the layer: [`solve`](Self::solve), [`solve_from`](Self::solve_from),
-    /// [`solve_warm`](Self::solve_warm), [`solution_at`](Self::solution_at). [`Auxiliary`] has an example.
+    /// The solution may come from any method of the layer: [`solve`](Self::solve),
+    /// [`solve_from`](Self::solve_from), [`solve_warm`](Self::solve_warm),
+    /// [`solution_at`](Self::solution_at). [`Auxiliary`] has an example.
     ///
     /// # Errors
     /// Outputs that cannot be traced, and a solution of another batch.

@@ -10,10 +10,12 @@ use banach_program::{Outputs, Program, RowDependence, Tensors, Type, Value, Var,
 use burn::module::Module;
 use burn::tensor::Device;
 
-/// An update with auxiliary outputs `h(x, z; θ)` beside the next state, such as attention maps, dual variables or an energy.
+/// An update with auxiliary outputs `h(x, z; θ)` beside the next state, such as attention maps, dual
+/// variables or an energy.
 ///
-/// [`FixedPoint::outputs`](crate::FixedPoint::outputs) returns them at the solution, where h is evaluated once. Their
-/// derivatives are exact: `dh = ∂h/∂x dx̂ + ∂h/∂(z, θ) d(z, θ)`, with dx̂ from the implicit function theorem.
+/// [`FixedPoint::outputs`](crate::FixedPoint::outputs) returns them at the solution, where h is evaluated
+/// once. Their derivatives are exact: `dh = ∂h/∂x dx̂ + ∂h/∂(z, θ) d(z, θ)`, with dx̂ from the implicit
+/// function theorem.
 ///
 /// ```
 /// use banach::{Auxiliary, FixedPointConfig, Update};
@@ -93,8 +95,8 @@ impl Bytes for TracedOutputs {
 }
 
 impl TracedOutputs {
-    /// Traces the outputs at a point `(states, z, θ)` off the tape, and compares the trace with Burn if `training` says whether
-    /// the call is on the tape.
+    /// Traces the outputs at a point `(states, z, θ)` off the tape, and compares the trace with Burn if
+    /// `training` says whether the call is on the tape.
     pub(crate) fn new<M: Module + Auxiliary>(
         update: &M,
         (x, z): (&M::State, &M::Input),
@@ -134,8 +136,8 @@ fn follows_rows(program: &Program, states: usize, input: usize) -> bool {
     row_dependence(program, &changing) == RowDependence::Independent
 }
 
-/// Returns whether row i of an output is a function of row i of the states and the input, the first `given` inputs, and not of
-/// parameters alone.
+/// Returns whether row i of an output is a function of row i of the states and the input, the first `given`
+/// inputs, and not of parameters alone.
 fn is_by_row(program: &Program, output: usize, (states, given): (usize, usize)) -> bool {
     let alone = simplify(&program.clone().with_outputs(&[output]));
     let rows = |ty: &Type| ty.shape.first().copied();

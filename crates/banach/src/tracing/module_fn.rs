@@ -8,8 +8,8 @@ use burn::tensor::{DType, Device, Tensor};
 pub(crate) type Closure<M, const D: usize, const R: usize, Z> =
     dyn Fn(&M, Tensor<D>, Z) -> Tensor<R> + Send + Sync;
 
-/// Defines a module with a closure that returns a tensor of the given rank: a Burn module that has the parameters of the
-/// module, under the module's own names.
+/// Defines a module with a closure that returns a tensor of the given rank: a Burn module that has the
+/// parameters of the module, under the module's own names.
 macro_rules! module_fn {
     ($(#[$attribute:meta])* $name:ident -> Tensor<$rank:tt>) => {
         $(#[$attribute])*
@@ -20,8 +20,8 @@ macro_rules! module_fn {
         }
 
         impl<M, const D: usize, Z> $name<M, D, Z> {
-            /// Joins a closure to a module, for states of shape `[batch, row...]`. A row shape that has not one axis less
-            /// than the state does not compile.
+            /// Joins a closure to a module, for states of shape `[batch, row...]`. A row shape that has not
+            /// one axis less than the state does not compile.
             pub fn new<const R: usize>(
                 module: M,
                 row: [usize; R],
@@ -120,8 +120,8 @@ macro_rules! module_fn {
 }
 pub(crate) use module_fn;
 
-/// Returns zeros of shape `[batch, row...]`, with as many rows as the first of the inputs z (one row where there is none), on
-/// the device and in the dtype of the first float tensor among z and the parameters.
+/// Returns zeros of shape `[batch, row...]`, with as many rows as the first of the inputs z (one row where
+/// there is none), on the device and in the dtype of the first float tensor among z and the parameters.
 pub(crate) fn zeros<const D: usize>(
     row: &[usize],
     inputs: &[Value],

@@ -119,11 +119,12 @@ fn outputs_are_values_of_the_update_at_the_solution_in_every_mode() {
     // The transpose of the forward derivative is the reverse one.
     let z = z.inner();
     let valid = layer.valid();
-    let f = Function::of(&z, |z: Tensor<2>| valid.forward_with_outputs(z).1).unwrap();
+    let (f, w) = Function::of_module(&valid, &z, |layer, z| layer.forward_with_outputs(z).1).unwrap();
     let along = tensor(&wave(3 * ROWS, 0.4), ROWS);
     let cotangents = (map.cos().inner(), size.cos().inner(), mean.inner());
-    let pushed: (Tensor<3>, Tensor<1>, Tensor<1>) = f.jvp().call((z.clone(), along.clone())).unwrap();
-    let pulled: Tensor<2> = f.vjp().call((z, cotangents.clone())).unwrap();
+    let pushed: (Tensor<3>, Tensor<1>, Tensor<1>) =
+        f.jvp_of(&[0]).call((z.clone(), w.clone(), along.clone())).unwrap();
+    let pulled: Tensor<2> = f.vjp_of(&[0]).call((z, w, cotangents.clone())).unwrap();
     let forward =
         (pushed.0 * cotangents.0).sum() + (pushed.1 * cotangents.1).sum() + (pushed.2 * cotangents.2).sum();
     let reverse = (pulled * along).sum();

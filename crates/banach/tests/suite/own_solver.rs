@@ -2,6 +2,7 @@
 
 use crate::reference::{assert_close, numbers};
 use crate::update;
+use banach::program::Value;
 use banach::solve::{
     Broyden, Error as SolveError, FixedPointProblem, LinearProblem, Matrix, Outcome, Rows, Tolerance,
     UserLinearSolver, UserSolver,
@@ -292,18 +293,19 @@ fn given_solutions_and_solvers_of_users_work_in_traces_with_forward_mode() {
     let z = input(3, DType::F64).inner();
     let x = layer.forward(z.clone());
     let along = z.clone().cos();
-    let slope = |f: Function, point: Vec<Tensor<2>>, z: usize| {
-        let tangent = f.jvp_of(&[z]);
-        numbers(&tangent.call::<Tensor<2>>([point, vec![along.clone()]].concat()).unwrap())
+    // Along z, the last input before the parameters.
+    let slope = |(f, w): (Function, Vec<Value>), point: Vec<Tensor<2>>| {
+        let tangent = f.jvp_of(&[point.len() - 1]);
+        numbers(&tangent.call::<Tensor<2>>((point, w, along.clone())).unwrap())
     };
-    let solved = Function::of(&z, |z: Tensor<2>| layer.forward(z)).unwrap();
-    let expected = slope(solved, vec![z.clone()], 0);
-    let by_user = Function::of(&z, |z: Tensor<2>| own.forward(z)).unwrap();
-    assert_close(&slope(by_user, vec![z.clone()], 0), &expected, 1e-9, "by a solver of the user");
-    let given = Function::of(&(x.clone(), z.clone()), |(x, z): (Tensor<2>, Tensor<2>)| {
+    let forward = |layer: &FixedPoint<Cell>, z: Tensor<2>| layer.forward(z);
+    let expected = slope(Function::of_module(&layer, &z, forward).unwrap(), vec![z.clone()]);
+    let by_user = Function::of_module(&own, &z, forward).unwrap();
+    assert_close(&slope(by_user, vec![z.clone()]), &expected, 1e-9, "by a solver of the user");
+    let given = Function::of_module(&layer, &(x.clone(), z.clone()), |layer, (x, z)| {
         layer.solution_at(x, z).unwrap().into_value()
     });
-    assert_close(&slope(given.unwrap(), vec![x, z.clone()], 1), &expected, 1e-9, "given");
+    assert_close(&slope(given.unwrap(), vec![x, z.clone()]), &expected, 1e-9, "given");
     let found = check::gradients(&own, z).unwrap();
     assert!(found.agrees(1e-6), "{found:?}");
 }

@@ -1,4 +1,5 @@
-//! Roots of equations and stationary points of energies: closed forms, differences, dot products, and equations without a root.
+//! Roots of equations and stationary points of energies: closed forms, differences, dot products, and
+//! equations without a root.
 
 use crate::reference::{assert_close, double, numbers};
 use banach::program::Value;
