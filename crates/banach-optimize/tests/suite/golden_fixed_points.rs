@@ -92,10 +92,8 @@ fn balanced((f, costs, a, b): (Tensor<2>, Tensor<3>, Tensor<2>, Tensor<2>)) -> T
 #[test]
 fn sinkhorn_has_its_plan_and_the_gradient_of_each_cost() {
     let golden = Golden::read("sinkhorn");
-    let a = plain(
-        &[0.20562604018179786, 0.18156514381814265, 0.24820363622877084, 0.36460517977128865],
-        [1, 4],
-    );
+    let a =
+        plain(&[0.20562604018179786, 0.18156514381814265, 0.24820363622877084, 0.36460517977128865], [1, 4]);
     let b = [0.2784395061965668, 0.14755507026916234, 0.11937100278833086];
     let b = plain(&[&b[..], &[0.2772444467742753, 0.17738997397166467]].concat(), [1, 5]);
     let costs = golden.numbers("inputs/M");

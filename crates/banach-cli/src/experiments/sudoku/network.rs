@@ -1,0 +1,59 @@
+//! The quadratic program whose equations are learned.
+
+use super::rules::Rules;
+use crate::error::Error;
+use crate::random::Generator;
+use banach_optimize::{QuadraticProblem, QuadraticProgram};
+use burn::module::{Module, Param};
+use burn::tensor::{Device, Tensor, TensorData, activation};
+
+const WEIGHT_STREAM: u64 = 42;
+/// ε: the curvature of the objective.
+const CURVATURE: f64 = 0.1;
+
+/// `x̂(p) = argmin ½ ε ‖x‖² - pᵀx   subject to   A x = A z₀,  x ≥ 0`, with A and z₀ = softplus(w) learned and ε = 0.1.
+///
+/// p marks the digits that are given. z₀ > 0 satisfies all constraints, so there is a solution for every A (B. Amos and
+/// J. Z. Kolter, "OptNet: Differentiable Optimization as a Layer in Neural Networks", ICML 2017, section 4.4). It is the
+/// projection of p / ε onto the polytope {x ≥ 0 : A x = A z₀}.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    /// A, `[equations, variables]`.
+    equations: Param<Tensor<2>>,
+    /// w, `[variables]`.
+    interior: Param<Tensor<1>>,
+}
+
+impl Network {
+    /// Random equations, as many as the rules have, and a random point z₀.
+    pub(crate) fn new(rules: Rules, seed: u64, device: &Device) -> Self {
+        let mut generator = Generator::new(seed, WEIGHT_STREAM);
+        let (p, n) = (rules.equations(), rules.variables());
+        let scale = 1.0 / (n as f64).sqrt();
+        let equations: Vec<f32> = (0..p * n).map(|_| (scale * generator.normal()) as f32).collect();
+        let interior: Vec<f32> = (0..n).map(|_| generator.uniform() as f32 - 0.5).collect();
+        Self {
+            equations: Param::from_data(TensorData::new(equations, [p, n]), device),
+            interior: Param::from_data(TensorData::new(interior, [n]), device),
+        }
+    }
+
+    /// x̂ for every row of p `[rows, variables]`, each solved from the active set at which its sample ended before.
+    pub(crate) fn forward(
+        &self,
+        program: &QuadraticProgram,
+        p: Tensor<2>,
+        samples: &[u64],
+    ) -> Result<Tensor<2>, Error> {
+        let (device, n) = (p.device(), p.dims()[1]);
+        let identity = Tensor::<2>::eye(n, &device);
+        let equations = self.equations.val();
+        let interior = activation::softplus(self.interior.val(), 1.0);
+        let totals = equations.clone().matmul(interior.reshape([n, 1])).squeeze_dim::<1>(1);
+        let problem = QuadraticProblem::new(identity.clone() * CURVATURE, p.neg())
+            .with_inequalities(identity.neg(), Tensor::<1>::zeros([n], &device))
+            .with_equalities(equations, totals);
+        let solution = program.solve_samples(problem, samples);
+        Ok(solution.map_err(|error| Error::Training(error.to_string()))?.x)
+    }
+}
