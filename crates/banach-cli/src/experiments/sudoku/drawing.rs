@@ -1,7 +1,7 @@
 //! Drawings of boards: as text, and as SVG files.
 
 use super::puzzle::Puzzle;
-use super::rules::{Board, Rules};
+use super::rules::Rules;
 use crate::error::Error;
 use crate::report::file;
 use std::fmt::Write as _;
@@ -39,22 +39,25 @@ pub(crate) fn text(rules: Rules, puzzle: &Puzzle, found: &[u8]) -> String {
 }
 
 /// Draws a puzzle and the board that was found for it.
-pub(crate) fn draw(path: &Path, rules: Rules, puzzle: &Puzzle, found: &Board) -> Result<(), Error> {
+pub(crate) fn draw(path: &Path, rules: Rules, puzzle: &Puzzle, found: &[u8]) -> Result<(), Error> {
     file::write_whole(path, svg(rules, puzzle, found).as_bytes()).map_err(|error| Error::write(path, error))
 }
 
-fn svg(rules: Rules, puzzle: &Puzzle, found: &Board) -> String {
+fn svg(rules: Rules, puzzle: &Puzzle, found: &[u8]) -> String {
     let side = rules.size * CELL;
     let (width, height) = (2 * side + 3 * GAP, side + 2 * GAP);
     let mut body = String::new();
-    for (left, board) in [(GAP, &puzzle.given), (2 * GAP + side, found)] {
+    for (left, board) in [(GAP, &puzzle.given[..]), (2 * GAP + side, found)] {
         // A String takes everything that is written into it.
         for (cell, &digit) in board.iter().enumerate().filter(|(_, digit)| **digit > 0) {
             let (x, y) = (left + cell % rules.size * CELL + CELL / 2, GAP + cell / rules.size * CELL);
-            let colour = match digit {
-                _ if puzzle.given[cell] == digit => GIVEN,
-                _ if puzzle.answer[cell] == digit => FOUND,
-                _ => WRONG,
+            let (given, right) = (puzzle.given[cell] == digit, puzzle.answer[cell] == digit);
+            let colour = if given {
+                GIVEN
+            } else if right {
+                FOUND
+            } else {
+                WRONG
             };
             let y = y + CELL * 2 / 3;
             let font = "font-family=\"sans-serif\" font-size=\"20\" text-anchor=\"middle\"";
@@ -83,7 +86,7 @@ fn svg(rules: Rules, puzzle: &Puzzle, found: &Board) -> String {
 mod tests {
     use super::*;
 
-    fn example() -> (Puzzle, Board) {
+    fn example() -> (Puzzle, Vec<u8>) {
         let answer = vec![1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1];
         let mut given = answer.clone();
         (1..9).for_each(|cell| given[cell] = 0);

@@ -71,7 +71,7 @@ impl Rules {
     }
 
     /// Fills the empty cells at random; false if there is no completion.
-    pub(crate) fn complete(&self, board: &mut Board, generator: &mut Generator) -> bool {
+    pub(crate) fn complete(&self, board: &mut [u8], generator: &mut Generator) -> bool {
         let Some((cell, digits)) = self.narrowest(board) else { return true };
         for at in generator.permutation(digits.len()) {
             board[cell] = digits[at];
@@ -84,7 +84,7 @@ impl Rules {
     }
 
     /// The number of completions of a board, counted up to `most`.
-    pub(crate) fn completions(&self, board: &mut Board, most: usize) -> usize {
+    pub(crate) fn completions(&self, board: &mut [u8], most: usize) -> usize {
         let Some((cell, digits)) = self.narrowest(board) else { return 1 };
         let mut found = 0;
         for digit in digits {
