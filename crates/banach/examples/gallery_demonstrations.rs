@@ -54,20 +54,21 @@ fn chances(device: &Device) -> Tensor<3> {
     Tensor::from_data(TensorData::new(numbers, [1, STATES * ACTIONS, STATES]), (device, DType::F64))
 }
 
+/// Rewards of all states.
+fn board(device: &Device, reward: impl Fn(usize) -> f64) -> Tensor<2> {
+    let numbers: Vec<f64> = (0..STATES).map(reward).collect();
+    Tensor::from_data(TensorData::new(numbers, [1, STATES]), (device, DType::F64))
+}
+
 fn main() -> Result<(), Error> {
     let device = Device::flex().autodiff();
     let chances = chances(&device);
-    let board = |reward: fn(usize) -> f64| {
-        let numbers: Vec<f64> = (0..STATES).map(reward).collect();
-        Tensor::<2>::from_data(TensorData::new(numbers, [1, STATES]), (&device, DType::F64))
-    };
     // The hidden rewards: a goal in a corner, and a swamp on the way there.
-    let hidden =
-        world(board(|state| [(24, 1.0), (12, -1.0)].iter().find(|it| it.0 == state).map_or(0.0, |it| it.1)))?;
+    let hidden = world(board(&device, |state| f64::from(state == 24) - f64::from(state == 12)))?;
     let shown = log_policy(&hidden, &chances).exp().detach();
 
     // ANCHOR: learn
-    let mut learner = world(board(|_| 0.0))?;
+    let mut learner = world(board(&device, |_| 0.0))?;
     let mut optimizer = AdamConfig::new().init();
     let loss = |learner: &World| (log_policy(learner, &chances) * shown.clone()).sum().neg() / STATES as f64;
     for _ in 0..300 {
@@ -84,13 +85,14 @@ fn main() -> Result<(), Error> {
     assert!(apart < 0.01 && (best, worst) == (Some(24), Some(12)));
 
     // The slope of the loss in the reward of one place, by differences.
-    let start = world(board(|_| 0.0))?;
+    let start = world(board(&device, |_| 0.0))?;
     let slope = start.update().module().grad(&loss(&start).backward()).expect("r is on the tape");
     let slope: f64 = slope.narrow(1, 24, 1).into_scalar();
-    let [above, below] =
-        [|state| if state == 24 { 1e-5 } else { 0.0 }, |state| if state == 24 { -1e-5 } else { 0.0 }]
-            .map(|reward: fn(usize) -> f64| Ok::<f64, Error>(loss(&world(board(reward))?).into_scalar()));
-    let difference = (above? - below?) / 2e-5;
+    let moved = |by: f64| {
+        let rewards = board(&device, |state| by * f64::from(state == 24));
+        Ok::<f64, Error>(loss(&world(rewards)?).into_scalar())
+    };
+    let difference = (moved(1e-5)? - moved(-1e-5)?) / 2e-5;
     println!("slope in the reward of the goal: {slope:+.9}, by differences {difference:+.9}");
     assert!((slope - difference).abs() < 1e-7);
     Ok(())

@@ -69,8 +69,8 @@ fn images(device: &Device) -> (Tensor<4>, Tensor<4>, Tensor<2>) {
 fn main() -> Result<(), Error> {
     let device = Device::flex().autodiff();
     device.seed(1);
-    let same = PaddingConfig2d::Same;
-    let convolution = |from, to| Conv2dConfig::new([from, to], [3, 3]).with_padding(same).init(&device);
+    let convolution =
+        |from, to| Conv2dConfig::new([from, to], [3, 3]).with_padding(PaddingConfig2d::Same).init(&device);
     let scales = Scales {
         image: convolution(1, CHANNELS),
         fine: convolution(CHANNELS, CHANNELS),

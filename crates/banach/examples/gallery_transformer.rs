@@ -66,7 +66,8 @@ fn sequences(rows: usize, device: &Device) -> (Tensor<3>, Tensor<3>) {
         let copied = (place < COPIED).then(|| drawn[row * COPIED + place]);
         copied.iter().for_each(|symbol| symbols[(row * COPIED + place) * SYMBOLS + symbol] = 1.0);
         let token = copied.unwrap_or(SYMBOLS + usize::from(place >= LENGTH - COPIED));
-        [token, SYMBOLS + 2 + place].map(|token| tokens[(row * LENGTH + place) * TOKENS + token] = 1.0);
+        let marked = [token, SYMBOLS + 2 + place];
+        marked.iter().for_each(|token| tokens[(row * LENGTH + place) * TOKENS + token] = 1.0);
     }
     let tensor = |numbers, shape| Tensor::from_data(TensorData::new(numbers, shape), (device, DType::F64));
     (tensor(tokens, [rows, LENGTH, TOKENS]), tensor(symbols, [rows, COPIED, SYMBOLS]))

@@ -72,9 +72,9 @@ fn main() -> Result<(), Error> {
     // ANCHOR_END: flow
     let (first, slope) = cost(&start)?;
     let (last, _) = cost(&points)?;
-    let radii = points.square().sum_dim(2).sqrt();
-    println!("{first:.4} at first, {last:.4} in the end; the least radius is {}", radii.clone().min());
-    assert!(last < 0.1 * first && radii.min().into_scalar::<f64>() > 0.7);
+    let least: f64 = points.square().sum_dim(2).sqrt().min().into_scalar();
+    println!("{first:.4} at first, {last:.4} in the end; the least radius is {least:.3}");
+    assert!(last < 0.1 * first && least > 0.7);
 
     // The slope in a coordinate of the first point, by differences.
     let moved = |by: f64| {
