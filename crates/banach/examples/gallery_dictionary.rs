@@ -7,7 +7,7 @@ use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{DType, Device, Distribution, Tensor, activation::relu};
 
-const ATOMS: usize = 20;
+const ATOMS: usize = 16;
 const LENGTH: usize = 12;
 const ROWS: usize = 64;
 const STEP: f64 = 0.2;
@@ -67,27 +67,27 @@ fn main() -> Result<(), Error> {
         atoms: Param::from_tensor(drawn([ATOMS, LENGTH], 1.0)),
         log_lambda: Param::from_tensor(lambda),
     };
-    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-8)).with_max_steps(2000);
+    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6)).with_max_steps(2000);
     let mut layer = config.init(start)?;
     let test = signals();
     let before = loss(&layer, test.clone()).into_scalar::<f64>();
 
     // ANCHOR: learn
     let mut optimizer = AdamConfig::new().init();
-    for step in 0..300 {
+    for step in 0..500 {
         let loss = loss(&layer, signals());
         let gradients = GradientsParams::from_grads(loss.backward(), &layer);
-        layer = optimizer.step(if step < 200 { 0.05 } else { 0.01 }, layer, gradients);
+        layer = optimizer.step(if step < 350 { 0.05 } else { 0.01 }, layer, gradients);
     }
     // ANCHOR_END: learn
     let after = loss(&layer, test.clone()).into_scalar::<f64>();
-    let alike = hidden.matmul(layer.update().unit().transpose()).abs().max_dim(1);
+    let alike = hidden.matmul(layer.update().unit().transpose()).abs().max_dim(1).mean().into_scalar::<f64>();
     let noise = (test.0.clone() - test.1.clone()).square().mean().into_scalar::<f64>();
     println!(
         "mean squared error: {noise:.5} of the noise, {before:.5} by random atoms, {after:.5} by learned ones"
     );
-    println!("cosine of a hidden atom with the nearest learned one: {} on average", alike.clone().mean());
-    assert!(after < 0.7 * noise && after < 0.7 * before);
+    println!("cosine of a hidden atom with the nearest learned one: {alike:.3} on average");
+    assert!(after < 0.8 * noise && after < 0.5 * before);
 
     let config = layer.config().clone().with_tolerance(Tolerance::both(1e-12));
     let found = check::gradients(&layer.with_config(config)?, test.0)?;

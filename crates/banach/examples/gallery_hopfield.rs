@@ -40,7 +40,7 @@ fn main() -> Result<(), Error> {
     let patterns = signs([PATTERNS, BITS], 0.5).repeat_dim(0, ROWS / PATTERNS);
     // One bit in eight of a cue is wrong.
     let cues = || patterns.clone() * signs([ROWS, BITS], 0.875);
-    let start = drawn([HIDDEN, BITS], Distribution::Normal(0.0, 0.12));
+    let start = drawn([HIDDEN, BITS], Distribution::Normal(0.0, 0.1));
 
     // ANCHOR: adjoints
     let adjoints = [

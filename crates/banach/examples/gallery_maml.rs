@@ -45,7 +45,7 @@ impl Energy for Adaptation {
 type Learner = FixedPoint<GradientDescent<Adaptation>>;
 
 fn learner(start: Tensor<2>) -> Result<Learner, Error> {
-    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-10)).with_max_steps(500);
+    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).with_max_steps(500);
     let config = config.with_adjoint(ConjugateGradient::default());
     config.init(GradientDescentConfig::new(0.4).init(Adaptation { start: Param::from_tensor(start) })?)
 }
@@ -106,7 +106,7 @@ fn main() -> Result<(), Error> {
         let start = Tensor::cat(vec![step, zeros.clone().narrow(1, 1, FEATURES - 1)], 1);
         Ok(loss(&learner(start)?, test.clone()).into_scalar())
     };
-    let difference = (moved(1e-5)? - moved(-1e-5)?) / 2e-5;
+    let difference = (moved(1e-4)? - moved(-1e-4)?) / 2e-4;
     println!("slope in the start: {slope:+.9}, by differences {difference:+.9}");
     assert!((slope - difference).abs() < 1e-7);
     Ok(())

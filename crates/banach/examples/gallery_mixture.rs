@@ -70,8 +70,7 @@ fn main() -> Result<(), Error> {
     println!("the first mean is {:.4} ± {error:.4}", mean.into_scalar::<f64>());
 
     // The jackknife by hand: a fit without each of the points.
-    let without =
-        Tensor::ones([POINTS, POINTS], (&device, DType::F64)) - Tensor::eye(POINTS, &device).cast(DType::F64);
+    let without = Tensor::<2>::eye(POINTS, &device).cast(DType::F64).neg() + 1.0;
     let fits: Vec<f64> = mean_of_first(&layer, &points, without).to_data().iter().collect();
     let centre = fits.iter().sum::<f64>() / POINTS as f64;
     let spread: f64 = fits.iter().map(|fit| (fit - centre).powi(2)).sum();

@@ -8,7 +8,7 @@ use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
 use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Distribution, Tensor, TensorData};
 
-const CHANNELS: usize = 6;
+const CHANNELS: usize = 8;
 const SIDE: usize = 8;
 const ROWS: usize = 32;
 
@@ -62,7 +62,7 @@ fn images(device: &Device) -> (Tensor<4>, Tensor<4>, Tensor<2>) {
         directions.push(sign(across));
     }
     let bars = Tensor::<4>::from_data(TensorData::new(pixels, [ROWS, 1, SIDE, SIDE]), device);
-    let noise = Tensor::random(bars.dims(), Distribution::Normal(0.0, 0.6), device);
+    let noise = Tensor::random(bars.dims(), Distribution::Normal(0.0, 0.5), device);
     (bars.clone() + noise, bars, Tensor::from_data(TensorData::new(directions, [ROWS, 1]), device))
 }
 
@@ -82,11 +82,11 @@ fn main() -> Result<(), Error> {
 
     // ANCHOR: train
     let mut optimizer = AdamConfig::new().init();
-    for _ in 0..150 {
+    for _ in 0..250 {
         let (images, bars, directions) = images(&device);
         let (found, told) = scores(&model, images);
         let loss = (found - bars).square().mean() + (told.tanh() - directions).square().mean();
-        model = optimizer.step(0.01, model.clone(), GradientsParams::from_grads(loss.backward(), &model));
+        model = optimizer.step(0.02, model.clone(), GradientsParams::from_grads(loss.backward(), &model));
     }
     // ANCHOR_END: train
     let (images, bars, directions) = images(&device);

@@ -8,7 +8,7 @@ use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{DType, Device, Distribution, Tensor, TensorData};
 
-const COPIED: usize = 4;
+const COPIED: usize = 3;
 const SYMBOLS: usize = 4;
 const LENGTH: usize = 2 * COPIED + 4;
 /// A token is a symbol, a pause or the request to copy, at one of the places.
@@ -87,11 +87,11 @@ fn main() -> Result<(), Error> {
 
     // ANCHOR: train
     let mut optimizer = AdamConfig::new().init();
-    for _ in 0..400 {
+    for _ in 0..500 {
         let (tokens, symbols) = sequences(32, &device);
         let loss = (log_softmax(scores(&model, tokens), 2) * symbols).sum_dim(2).mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
-        model = optimizer.step(4e-3, model, gradients);
+        model = optimizer.step(5e-3, model, gradients);
     }
     // ANCHOR_END: train
     let (tokens, symbols) = sequences(256, &device);
