@@ -1,7 +1,7 @@
 //! Dictionary learning for a task: atoms whose sparse codes of noisy signals give back the clean ones.
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
-use banach::solve::Tolerance;
+use banach::solve::{Picard, Tolerance};
 use banach::{Error, FixedPoint, FixedPointConfig, Update, check};
 use burn::module::{Module, Param};
 use burn::optim::{AdamConfig, GradientsParams};
@@ -10,7 +10,8 @@ use burn::tensor::{DType, Device, Distribution, Tensor, activation::relu};
 const ATOMS: usize = 16;
 const LENGTH: usize = 12;
 const ROWS: usize = 64;
-const STEP: f64 = 0.2;
+/// γ: below 2 / ‖D‖² for any 16 atoms of length 1.
+const STEP: f64 = 0.12;
 
 // ANCHOR: code
 /// The code of a signal y: x = soft(x - γ (x D - y) Dᵀ, γ λ), with atoms D of length 1 and λ to learn.
@@ -67,7 +68,8 @@ fn main() -> Result<(), Error> {
         atoms: Param::from_tensor(drawn([ATOMS, LENGTH], 1.0)),
         log_lambda: Param::from_tensor(lambda),
     };
-    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6)).with_max_steps(2000);
+    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6)).with_max_steps(20_000);
+    let config = config.with_solver(Picard::default());
     let mut layer = config.init(start)?;
     let test = signals();
     let before = loss(&layer, test.clone()).into_scalar::<f64>();
@@ -89,7 +91,7 @@ fn main() -> Result<(), Error> {
     println!("cosine of a hidden atom with the nearest learned one: {alike:.3} on average");
     assert!(after < 0.8 * noise && after < 0.5 * before);
 
-    let config = layer.config().clone().with_tolerance(Tolerance::both(1e-12));
+    let config = layer.config().clone().with_tolerance(Tolerance::both(1e-11));
     let found = check::gradients(&layer.with_config(config)?, test.0)?;
     println!("apart from finite differences {:.1e}", found.finite_difference);
     assert!(found.agrees(1e-4), "{found:?}");

@@ -10,6 +10,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 const WEIGHT_STREAM: u64 = 42;
 /// ε: the curvature of the objective.
 const CURVATURE: f64 = 0.1;
+/// The largest difference of w from its start at first.
+const SPREAD: f64 = 0.1;
 
 /// `x̂(p) = argmin ½ ε ‖x‖² - pᵀx   subject to   A x = A z₀,  x ≥ 0`, with A and z₀ = softplus(w) learned and ε = 0.1.
 ///
@@ -25,13 +27,16 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Random equations, as many as the rules have, and a random point z₀.
+    /// Random equations, as many as the rules have, and a point z₀ at which all digits are about equally likely.
     pub(crate) fn new(rules: Rules, seed: u64, device: &Device) -> Self {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
         let (p, n) = (rules.equations(), rules.variables());
         let scale = 1.0 / (n as f64).sqrt();
         let equations: Vec<f32> = (0..p * n).map(|_| (scale * generator.normal()) as f32).collect();
-        let interior: Vec<f32> = (0..n).map(|_| generator.uniform() as f32 - 0.5).collect();
+        // softplus(start) = 1 / size
+        let start = (1.0 / rules.size as f64).exp_m1().ln();
+        let interior: Vec<f32> =
+            (0..n).map(|_| (start + SPREAD * (2.0 * generator.uniform() - 1.0)) as f32).collect();
         Self {
             equations: Param::from_data(TensorData::new(equations, [p, n]), device),
             interior: Param::from_data(TensorData::new(interior, [n]), device),

@@ -16,7 +16,7 @@ use serde::Serialize;
 use std::time::Instant;
 
 const BATCH: usize = 50;
-const LEARNING_RATE: f64 = 1e-2;
+const LEARNING_RATE: f64 = 3e-2;
 const EPOCH_STREAM: u64 = 1 << 34;
 
 /// The scores after an epoch.
