@@ -62,3 +62,52 @@ impl Network {
         Ok(solution.map_err(|error| Error::Training(error.to_string()))?.x)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::sudoku::puzzle::{Puzzles, boards, indicators};
+
+    /// The sums that are 1 on every solved board: of the digits of a cell, and of a digit in a row, column or box.
+    fn sums(rules: Rules) -> Vec<Vec<f64>> {
+        let (size, cells) = (rules.size, 0..rules.cells());
+        let one = |holds: &dyn Fn(usize, usize) -> bool| {
+            (0..rules.variables()).map(|at| f64::from(u8::from(holds(at / size, at % size)))).collect()
+        };
+        let mut found: Vec<Vec<f64>> = cells.map(|cell| one(&|at, _| at == cell)).collect();
+        for (unit, digit) in (0..size).flat_map(|unit| (0..size).map(move |digit| (unit, digit))) {
+            found.push(one(&|at, held| at / size == unit && held == digit));
+            found.push(one(&|at, held| at % size == unit && held == digit));
+            found.push(one(&|at, held| rules.block(at) == unit && held == digit));
+        }
+        found
+    }
+
+    #[test]
+    fn independent_equations_of_the_rules_solve_every_puzzle() {
+        let (rules, mut generator) = (Rules::of(4), Generator::new(1, 0));
+        let device = Device::flex();
+        let mut network = Network::new(rules, 1, &device);
+        let mixed: Vec<f32> = (0..rules.equations())
+            .flat_map(|_| {
+                let mut row = vec![0.0; rules.variables()];
+                for sum in sums(rules) {
+                    let factor = generator.normal();
+                    row.iter_mut().zip(&sum).for_each(|(row, sum)| *row += factor * sum);
+                }
+                row.into_iter().map(|number| number as f32)
+            })
+            .collect();
+        let shape = [rules.equations(), rules.variables()];
+        network.equations = Param::from_data(TensorData::new(mixed, shape), &device);
+        let uniform = vec![(0.25_f32).exp_m1().ln(); rules.variables()];
+        network.interior = Param::from_data(TensorData::new(uniform, [rules.variables()]), &device);
+        let Puzzles { test, .. } = Puzzles::draw(rules, 0, 50, &mut generator);
+        let given = indicators(rules, test.iter().map(|puzzle| &puzzle.given), &device);
+        let samples: Vec<u64> = (0..50).collect();
+        let x = network.forward(&QuadraticProgram::default(), given, &samples).unwrap();
+        let wrong =
+            boards(rules, &x).into_iter().zip(&test).filter(|(board, puzzle)| *board != puzzle.answer);
+        assert_eq!(wrong.count(), 0);
+    }
+}

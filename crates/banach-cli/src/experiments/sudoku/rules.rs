@@ -45,7 +45,7 @@ impl Rules {
     }
 
     /// The number of the box of a cell.
-    fn block(&self, cell: usize) -> usize {
+    pub(super) fn block(&self, cell: usize) -> usize {
         let (row, column) = (cell / self.size, cell % self.size);
         row / self.height * (self.size / self.width) + column / self.width
     }
