@@ -42,7 +42,7 @@ fn main() -> Result<(), Error> {
         let y = truth.clone().matmul(a.clone().transpose()) + drawn([1, rows], 0.05);
         (a, y)
     });
-    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-11)).with_max_steps(5000);
+    let config = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-12)).with_max_steps(5000);
     let layer = lasso(a)?.with_config(config)?;
 
     // ANCHOR: validation
@@ -55,7 +55,7 @@ fn main() -> Result<(), Error> {
         (x, error.into_scalar::<f64>(), slope.into_scalar::<f64>())
     };
     // The error falls at the left end and rises at the right one: halve the interval.
-    let (mut left, mut right) = (5e-3f64.ln(), 0.3f64.ln());
+    let (mut left, mut right) = (1e-3f64.ln(), 0.3f64.ln());
     assert!(validation(left).2 < 0.0 && validation(right).2 > 0.0);
     for _ in 0..30 {
         let middle = 0.5 * (left + right);
@@ -66,7 +66,7 @@ fn main() -> Result<(), Error> {
     let (x, error, _) = validation(rho);
     let misfit = |x: Tensor<2>| (x - truth.clone()).square().sum().sqrt().into_scalar::<f64>();
     println!("λ = {:.4}: held-out error {error:.5}, distance from the truth {:.3}", rho.exp(), misfit(x));
-    for other in [5e-3f64, 0.3] {
+    for other in [1e-3f64, 0.3] {
         let (x, worse, _) = validation(other.ln());
         println!("λ = {other:.4}: held-out error {worse:.5}, distance from the truth {:.3}", misfit(x));
         assert!(error < worse);
@@ -74,6 +74,7 @@ fn main() -> Result<(), Error> {
 
     // The slope by differences, away from the kinks at which a number of x̂ becomes 0.
     let at = 0.05f64.ln();
+    layer.take_statistics();
     let difference = (validation(at + 1e-4).1 - validation(at - 1e-4).1) / 2e-4;
     println!("slope in ρ at λ = 0.05: {:+.9}, by differences {difference:+.9}", validation(at).2);
     assert!((validation(at).2 - difference).abs() < 1e-7);
