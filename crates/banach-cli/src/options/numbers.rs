@@ -24,6 +24,14 @@ pub(crate) fn dimension(text: &str) -> Result<usize, String> {
     up_to(2000, text)
 }
 
+/// Digits of a Sudoku.
+pub(crate) fn board(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if [4, 6, 9].contains(&number) => Ok(number),
+        _ => Err(format!("found {text}, expected 4, 6 or 9")),
+    }
+}
+
 /// Channels of a convolution.
 pub(crate) fn channels(text: &str) -> Result<usize, String> {
     up_to(1024, text)

@@ -39,8 +39,10 @@ fn wrong_arguments_are_refused() {
     let expected = if cfg!(feature = "dashboard") { "a terminal" } else { "the feature `dashboard`" };
     refused(&stage, "train bibtex --data . --dashboard", &["--dashboard", expected]);
     refused(&stage, "train bibtex --data . --dashboard --json", &["--dashboard", "--json"]);
+    refused(&stage, "train sudoku --size 5", &["--size", "4, 6 or 9"]);
     if !cfg!(feature = "optimize") {
         refused(&stage, "bench qp", &["the feature `optimize`", "--features optimize"]);
+        refused(&stage, "train sudoku", &["the feature `optimize`", "--features optimize"]);
     }
     refused(&stage, "completions csh", &["csh", "bash"]);
     refused(&stage, "manual --out /dev/null/pages", &["/dev/null/pages", "--out"]);

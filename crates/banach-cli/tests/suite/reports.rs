@@ -56,6 +56,33 @@ fn the_same_seed_gives_the_same_toy() {
     assert_ne!(first, report("three", 4));
 }
 
+#[cfg(feature = "optimize")]
+#[test]
+fn sudoku_writes_its_report_its_boards_and_its_table() {
+    let stage = Stage::new();
+    let run = |folder: &str, seed: u64| {
+        stage.succeed(&format!("train sudoku --puzzles 50 --epochs 2 --seed {seed} --out {folder}"))
+    };
+    let (table, notes) = run("run", 5);
+    assert_eq!(table.lines().count(), 5 + 1 + 3, "{table}");
+    assert!(table.contains("wrong boards") && table.lines().nth(2).unwrap().starts_with("----"), "{table}");
+    for part in ["4 digits from 50 solved puzzles", "40 equations", "run/error.svg", "run/board.svg"] {
+        assert!(notes.contains(part), "{part}: {notes}");
+    }
+    let report = stage.json("run/report.json");
+    assert_eq!((&report["experiment"], &report["parameters"]), (&"sudoku".into(), &(40 * 64 + 64).into()));
+    let epochs = report["epochs"].as_array().unwrap();
+    let losses = [0, 1].map(|epoch: usize| epochs[epoch]["train_loss"].as_f64().unwrap());
+    assert!(epochs.len() == 2 && losses[1] < losses[0], "{losses:?}");
+    assert!((0.0..=1.0).contains(&epochs[1]["test_error"].as_f64().unwrap()));
+    assert_eq!((&epochs[1]["sums"]["loss_rows"], &epochs[1]["unconverged_rows"]), (&50.into(), &0.into()));
+    run("again", 5);
+    run("other", 6);
+    let loss = |folder: &str| stage.json(&format!("{folder}/report.json"))["epochs"][1]["test_loss"].clone();
+    assert_eq!(loss("again"), loss("run"));
+    assert_ne!(loss("other"), loss("run"));
+}
+
 #[test]
 fn bibtex_writes_the_report_of_the_contract() {
     let stage = Stage::with_data();

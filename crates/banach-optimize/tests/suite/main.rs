@@ -5,6 +5,7 @@
 mod algebra;
 mod cones;
 mod golden;
+mod golden_fixed_points;
 mod mistakes;
 mod orders;
 mod outcomes;
