@@ -134,3 +134,39 @@ impl Denoiser {
         Some((clean, work))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::patches::NoiseLevel;
+    use crate::experiments::denoise::network::Shape;
+    use crate::experiments::denoise::settings;
+    use crate::options::LayerName;
+
+    #[test]
+    fn a_compiled_network_finds_the_noise_that_it_finds_by_burn() {
+        let device = Device::flex();
+        let shape = Shape {
+            layer: LayerName::Feedforward,
+            channels: 16,
+            convolutions: 2,
+            gain: None,
+            sigma: NoiseLevel::Fixed(25.0),
+        };
+        let network = |seed| Network::new(shape, seed, &settings::evaluation(), &device).unwrap();
+        let denoiser = Denoiser::new(network(1), &device);
+        let other = denoiser.clone().with_weights(&network(2)).unwrap();
+        for [rows, height, width] in [[2, 12, 9], [1, 12, 9]] {
+            let values = (0..rows * 4 * height * width).map(|at| (at as f32 * 0.7).sin()).collect::<Vec<_>>();
+            let z = Tensor::<4>::from_data(TensorData::new(values, [rows, 4, height, width]), &device);
+            for denoiser in [&denoiser, &other] {
+                let expected: Vec<f32> = denoiser.network.noise(z.clone()).into_data().iter().collect();
+                let greatest = expected.iter().fold(0.0_f32, |most, noise| most.max(noise.abs()));
+                let found = denoiser.noise(z.clone());
+                let differs = |(found, expected): (&f32, &f32)| (found - expected).abs() > 1e-5 * greatest;
+                assert!(greatest > 0.0 && !found.iter().zip(&expected).any(differs));
+            }
+        }
+        assert_eq!(denoiser.programs.borrow().len(), 2);
+    }
+}
