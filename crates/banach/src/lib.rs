@@ -105,6 +105,7 @@ pub use tracing::update::Update;
 pub use tracing::update_fn::UpdateFn;
 pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
-pub use training::objective::{Compiled, Objective};
+pub use training::compiled::Compiled;
+pub use training::objective::Objective;
 pub use verify::certificate::{BoundMethod, Certificate, Ground, RowCertificate};
 pub use verify::{certificate, check};

@@ -13,6 +13,9 @@ pub(super) struct Picture {
     source: String,
 }
 
+/// Curves of the epochs, which the page draws itself.
+const CURVES: &str = "curves.svg";
+
 /// The pictures in a folder, by name.
 pub(super) fn all(folder: &Path) -> Result<Vec<Picture>, Error> {
     let unreadable = |path: &Path, error: std::io::Error| Error::Read {
@@ -22,6 +25,7 @@ pub(super) fn all(folder: &Path) -> Result<Vec<Picture>, Error> {
     };
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.file_name().is_none_or(|name| name != CURVES));
     paths.sort();
     let mut pictures = vec![];
     for path in paths {

@@ -1,7 +1,7 @@
 //! What a page says of a run, read from its results folder.
 
 use super::chart::Chart;
-use super::number::{shown, words};
+use super::number::{shown, words, written};
 use super::series::{self, Series};
 use crate::error::Error;
 use serde::Serialize;
@@ -84,12 +84,12 @@ impl Run {
         for (field, value) in report {
             match value {
                 Value::Object(object) if field != "settings" && field != "layers" => {
-                    tables.push(facts_table(words(field), object));
+                    tables.extend(facts_tables(words(field), object));
                 }
                 Value::Array(items) if field != "epochs" => tables.extend(list(words(field), items)),
                 Value::Object(_) | Value::Array(_) => {}
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                    facts.push(Fact { name: words(field), value: shown(value) });
+                    facts.push(fact(field, value));
                 }
             }
         }
@@ -103,19 +103,39 @@ impl Run {
             title: if title.is_empty() { "table".into() } else { title.join(", ") },
             command,
             facts,
-            settings: settings
-                .map(|(field, value)| Fact { name: words(field), value: shown(value) })
-                .collect(),
+            settings: settings.map(|(field, value)| fact(field, value)).collect(),
             tables,
             charts: series::charts(&series),
         }
     }
 }
 
-/// An object as a table of one column.
-fn facts_table(title: String, object: &Map<String, Value>) -> Table {
-    let rows = object.iter().map(|(field, value)| vec![words(field), shown(value)]).collect();
-    Table { title, header: vec![], rows }
+/// A field with its value; a number of bytes in megabytes.
+fn fact(field: &str, value: &Value) -> Fact {
+    match (field.strip_suffix("_bytes"), value.as_f64()) {
+        (Some(name), Some(bytes)) => {
+            Fact { name: words(name), value: format!("{} MB", written(bytes / 1e6)) }
+        }
+        (Some(_) | None, Some(_) | None) => Fact { name: words(field), value: shown(value) },
+    }
+}
+
+/// An object as a table of one column; an object in it is a table of one row, since its text would be wider than the page.
+fn facts_tables(title: String, object: &Map<String, Value>) -> Vec<Table> {
+    let row = |(field, value): (&String, &Value)| match value {
+        Value::Object(_) => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            let Fact { name, value } = fact(field, value);
+            Some(vec![name, value])
+        }
+    };
+    let inner = object
+        .iter()
+        .filter(|(_, value)| value.is_object())
+        .filter_map(|(field, value)| list(format!("{title}: {}", words(field)), std::slice::from_ref(value)));
+    let rows = object.iter().filter_map(row).collect();
+    let outer = Table { title: title.clone(), header: vec![], rows };
+    std::iter::once(outer).filter(|table| !table.rows.is_empty()).chain(inner).collect()
 }
 
 /// A list of objects as a table with a column for each field.
@@ -189,7 +209,8 @@ mod tests {
         let epoch = |number: u64, loss: f64| json!({ "epoch": number, "train_loss": loss, "sums": { "work": work }, "adjoint_steps": null });
         let report = json!({
             "experiment": "toy", "layer": "fpi-nn", "seed": 3, "settings": { "epochs": 2 },
-            "epochs": [epoch(1, 0.5), epoch(2, 0.25)], "test": { "f1": 47.85 }, "rows": [{ "a": 1 }, { "b": 2.5 }],
+            "epochs": [epoch(1, 0.5), epoch(2, 0.25)], "test": { "f1": 47.85, "work": { "forward_rows": 3, "forward_steps": 15 } },
+            "peak_memory_bytes": 149_819_392, "rows": [{ "a": 1 }, { "b": 2.5 }],
         });
         let run = Run::new(report.as_object().unwrap(), None);
         assert_eq!(run.title, "toy, fpi-nn");
@@ -197,6 +218,10 @@ mod tests {
         assert_eq!(run.charts.len(), 1);
         let table = |title: &str| run.tables.iter().find(|table| table.title == title).unwrap();
         assert_eq!(table("test").rows, [["F1", "47.85"]]);
+        assert_eq!(table("test: work").header, ["forward rows", "forward steps"]);
+        assert_eq!(table("test: work").rows, [["3", "15"]]);
+        let memory = run.facts.iter().find(|fact| fact.name == "peak memory").unwrap();
+        assert_eq!(memory.value, "149.8 MB");
         assert_eq!(table("rows").rows, [["1", "–"], ["–", "2.500"]]);
         assert_eq!(table("solves in all epochs").rows[0], ["fpi-nn", "8", "18", "0", "0", "2", "0"]);
     }

@@ -1,5 +1,6 @@
-//! Compiled training steps, their optimizer and gradient clipping.
+//! Compiled functions and training steps, their optimizer and gradient clipping.
 
 pub(crate) mod adam;
 pub(crate) mod clipping;
+pub(crate) mod compiled;
 pub(crate) mod objective;

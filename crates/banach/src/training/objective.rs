@@ -20,7 +20,6 @@
 //! # Ok::<(), banach::Error>(())
 //! ```
 
-use crate::calculus::function::{Function, refuse_numbers};
 use crate::calculus::sound_rows::all_finite;
 use crate::calculus::substitution::{failed_solves, leaving_out_rows};
 use crate::engine::runner::Runner;
@@ -36,7 +35,7 @@ use burn::module::{Module, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use std::fmt::{Debug, Formatter};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// A loss `L(θ, batch)` of a module, whose value and gradient `∂L/∂θ` are computed by one compiled program.
 ///
@@ -239,46 +238,6 @@ impl<M: Module, I: Tensors> Objective<M, I> {
         given.push(builder.full(ty, 1.0));
         let results = builder.inline(&vjp(&loss, &positions), &given);
         Ok(simplify(&builder.finish(results)))
-    }
-}
-
-impl Function {
-    /// Compiles the value and the derivatives with respect to the inputs at these positions as one function
-    /// `inputs -> (value, derivatives..)`: an [`Objective`] without a module.
-    ///
-    /// # Errors
-    /// As [`partial`](Self::partial).
-    pub fn value_and_gradient(&self, inputs: &[usize]) -> Result<Compiled, Error> {
-        let mut builder = Builder::new();
-        let given: Vec<Var> = self.program().input_types().map(|ty| builder.input(ty.clone())).collect();
-        let mut results = builder.inline(self.program(), &given);
-        results.extend(builder.inline(self.partial(inputs)?.program(), &given));
-        let program = simplify(&builder.finish(results));
-        let runner = Runner::new(program, Engine::Native, Convolution::default());
-        Ok(Compiled { runner: Arc::new(runner) })
-    }
-}
-
-/// A function compiled for the CPU.
-#[derive(Clone)]
-pub struct Compiled {
-    runner: Arc<Runner>,
-}
-
-impl Debug for Compiled {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Compiled function of {} bytes", self.runner.bytes())
-    }
-}
-
-impl Compiled {
-    /// Calls the function, and returns its results.
-    ///
-    /// # Errors
-    /// [`Error::Program`] for inputs of another number, shape or dtype.
-    pub fn call(&self, inputs: impl Tensors) -> Result<Vec<Value>, Error> {
-        refuse_numbers(&inputs)?;
-        self.runner.call(inputs.into_values().into_iter().map(Value::detached).collect())
     }
 }
 

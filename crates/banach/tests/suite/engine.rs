@@ -3,7 +3,7 @@
 use crate::reference::{assert_close, numbers, steadied};
 use crate::update;
 use banach::solve::{Anderson, Dense, Gmres, Neumann, Newton, Picard, Tolerance};
-use banach::{Convolution, Engine, Error, FixedPoint, FixedPointConfig, Function, Objective};
+use banach::{Compiled, Convolution, Engine, Error, FixedPoint, FixedPointConfig, Function, Objective};
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig, PaddingConfig2d};
@@ -294,4 +294,27 @@ fn a_function_is_compiled_with_its_derivatives() {
     let found: Vec<Vec<f64>> =
         results.into_iter().map(|value| value.into_data().iter::<f64>().collect()).collect();
     assert_eq!(found, [vec![36.0], vec![3.0, 12.0, 27.0]]);
+}
+
+#[test]
+fn a_module_is_compiled_as_a_function_of_its_inputs_and_parameters() {
+    let device = Device::flex();
+    let linear: Linear = LinearConfig::new(3, 1).init(&device);
+    let z = rows(4, &device);
+    let run = |linear: &Linear, z: Tensor<2>| linear.forward(z).tanh();
+    let (compiled, parameters) = Compiled::of_module(&linear, &z, Convolution::Winograd, run).unwrap();
+    let other: Linear = LinearConfig::new(3, 1).init(&device);
+    let others = vec![other.weight.val().into(), other.bias.as_ref().unwrap().val().into()];
+    for (linear, parameters) in [(&linear, parameters), (&other, others)] {
+        let found = compiled.call((z.clone(), parameters)).unwrap().remove(0);
+        let found: Vec<f32> = found.into_data().iter().collect();
+        let expected: Vec<f32> = run(linear, z.clone()).into_data().iter().collect();
+        assert!(found.iter().zip(&expected).all(|(found, expected)| (found - expected).abs() < 1e-6));
+    }
+    let training = Device::flex().autodiff();
+    let dropping =
+        Dropping { dropout: DropoutConfig::new(0.5).init(), linear: LinearConfig::new(3, 1).init(&training) };
+    let drop = |this: &Dropping, z: Tensor<2>| this.linear.forward(this.dropout.forward(z));
+    let error = Compiled::of_module(&dropping, &rows(2, &training), Convolution::Direct, drop).unwrap_err();
+    assert!(matches!(error, Error::NoFunction { .. }), "{error}");
 }

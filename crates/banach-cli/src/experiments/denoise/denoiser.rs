@@ -5,8 +5,11 @@ use super::tiles::{self, Stretch};
 use crate::dataset::plane::Plane;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
+use banach::Compiled;
+use banach::program::Value;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::cell::RefCell;
 
 /// Pixels of the tiles that are computed together.
 const TOGETHER: usize = 2 * tiles::SIDE * tiles::SIDE;
@@ -18,12 +21,28 @@ pub(crate) struct Denoiser {
     device: Device,
     side: usize,
     margin: usize,
+    /// The network compiled for shapes of tiles, with its parameters.
+    programs: RefCell<Vec<Program>>,
+}
+
+/// A network compiled for images of a shape.
+#[derive(Clone, Debug)]
+struct Program {
+    shape: [usize; 4],
+    compiled: Compiled,
+    parameters: Vec<Value>,
 }
 
 impl Denoiser {
     /// A denoiser with tiles of the usual size.
     pub(crate) fn new(network: Network, device: &Device) -> Self {
-        Self { network, device: device.clone(), side: tiles::SIDE, margin: tiles::MARGIN }
+        Self {
+            network,
+            device: device.clone(),
+            side: tiles::SIDE,
+            margin: tiles::MARGIN,
+            programs: RefCell::default(),
+        }
     }
 
     /// This denoiser with the weights of another network of its shape.
@@ -31,7 +50,7 @@ impl Denoiser {
         let record = network.valid().into_record();
         let network =
             self.network.try_load_record(record).map_err(|error| Error::Training(error.to_string()))?;
-        Ok(Self { network, ..self })
+        Ok(Self { network, programs: RefCell::default(), ..self })
     }
 
     /// This denoiser with tiles of `side` pixels that overlap by `margin` on either side.
@@ -50,6 +69,26 @@ impl Denoiser {
             (Plane { values: values.collect(), ..noise }, residual)
         });
         Ok(course.collect())
+    }
+
+    /// The noise in folded images, by the compiled network where there is one.
+    fn noise(&self, z: Tensor<4>) -> Vec<f32> {
+        let shape = z.dims();
+        let mut programs = self.programs.borrow_mut();
+        if !programs.iter().any(|program| program.shape == shape)
+            && let Some(compiled) = self.network.compiled(&z)
+        {
+            let (compiled, parameters) = compiled.unwrap_or_else(|error| panic!("bug: {error}"));
+            programs.push(Program { shape, compiled, parameters });
+        }
+        let noise = match programs.iter().find(|program| program.shape == shape) {
+            None => self.network.noise(z).into_data(),
+            Some(Program { compiled, parameters, .. }) => {
+                let found = compiled.call((z, parameters.clone()));
+                found.unwrap_or_else(|error| panic!("bug: {error}")).remove(0).into_data()
+            }
+        };
+        noise.iter().collect()
     }
 
     /// Number of tiles of an image of this width and height.
@@ -78,7 +117,7 @@ impl Denoiser {
             });
             let shape = [group.len(), 4, height / 2, width / 2];
             let z = Tensor::from_data(TensorData::new(parts.collect::<Vec<f32>>(), shape), &self.device);
-            let noise: Vec<f32> = self.network.noise(z).into_data().iter().collect();
+            let noise = self.noise(z);
             work += self.network.take_work(group.len());
             for (noise, [column, row]) in noise.chunks_exact(width * height).zip(group) {
                 let noise = Plane::unfolded([width, height], noise);
@@ -93,5 +132,41 @@ impl Denoiser {
             }
         }
         Some((clean, work))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::patches::NoiseLevel;
+    use crate::experiments::denoise::network::Shape;
+    use crate::experiments::denoise::settings;
+    use crate::options::LayerName;
+
+    #[test]
+    fn a_compiled_network_finds_the_noise_that_it_finds_by_burn() {
+        let device = Device::flex();
+        let shape = Shape {
+            layer: LayerName::Feedforward,
+            channels: 16,
+            convolutions: 2,
+            gain: None,
+            sigma: NoiseLevel::Fixed(25.0),
+        };
+        let network = |seed| Network::new(shape, seed, &settings::evaluation(), &device).unwrap();
+        let denoiser = Denoiser::new(network(1), &device);
+        let other = denoiser.clone().with_weights(&network(2)).unwrap();
+        for [rows, height, width] in [[2, 12, 9], [1, 12, 9]] {
+            let values = (0..rows * 4 * height * width).map(|at| (at as f32 * 0.7).sin()).collect::<Vec<_>>();
+            let z = Tensor::<4>::from_data(TensorData::new(values, [rows, 4, height, width]), &device);
+            for denoiser in [&denoiser, &other] {
+                let expected: Vec<f32> = denoiser.network.noise(z.clone()).into_data().iter().collect();
+                let greatest = expected.iter().fold(0.0_f32, |most, noise| most.max(noise.abs()));
+                let found = denoiser.noise(z.clone());
+                let differs = |(found, expected): (&f32, &f32)| (found - expected).abs() > 1e-5 * greatest;
+                assert!(greatest > 0.0 && !found.iter().zip(&expected).any(differs));
+            }
+        }
+        assert_eq!(denoiser.programs.borrow().len(), 2);
     }
 }

@@ -10,9 +10,12 @@ use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::options::LayerName;
 use crate::random::Generator;
+use banach::program::Value;
 use banach::regularize::frobenius_penalty;
 use banach::regularize::singular_value::convolution_bound;
-use banach::{FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update};
+use banach::{
+    Compiled, Convolution, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update,
+};
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
 use burn::tensor::module::conv2d;
@@ -164,6 +167,16 @@ impl Network {
             }
             Body::Descent(layer) => (u.clone() - layer.forward(u)) * (1.0 / SCALE),
         }
+    }
+
+    /// [`noise`](Self::noise) compiled for folded images in the shape of z, with the parameters that it takes besides; none
+    /// where a layer is solved for, which compiles its update itself.
+    pub(crate) fn compiled(&self, z: &Tensor<4>) -> Option<Result<(Compiled, Vec<Value>), Error>> {
+        let Body::Convolutional(Convolutional { features: Features::Once(_), .. }) = &self.body else {
+            return None;
+        };
+        let compiled = Compiled::of_module(self, z, Convolution::Winograd, |network, z| network.noise(z));
+        Some(compiled.map_err(Error::layer))
     }
 
     /// The noise in folded images, and an estimate of `‖J‖_F² / n` at the fixed point of FPI_NN from a probe of random signs in
