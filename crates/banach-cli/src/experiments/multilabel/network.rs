@@ -1,9 +1,11 @@
 //! The network of a recipe and a layer.
 
+use super::prediction::Predicted;
 use super::published::Published;
 use super::recipe::{Recipe, Shape};
 use super::tuned::{Sizes, Tuned};
-use crate::dataset::bibtex::{Example, FEATURES, LABELS};
+use crate::dataset::bibtex;
+use crate::dataset::example::Example;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::options::{LayerName, RecipeName};
@@ -43,23 +45,32 @@ impl Network {
         device: &Device,
     ) -> Result<Self, Error> {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
-        let Shape { recipe, layer, hidden, label_units, f1_weight } = shape;
+        let Shape { recipe, layer, widths, hidden, label_units, f1_weight } = shape;
         let tuned = recipe == RecipeName::Tuned;
         let body = if tuned || layer == LayerName::Mlp {
-            let odds = tuned.then(|| log_odds(train));
-            let sizes = Sizes { hidden, label_units: label_units.unwrap_or_default(), bias: odds.as_deref() };
+            let odds = tuned.then(|| log_odds(train, widths.labels));
+            let label_units = label_units.unwrap_or_default();
+            let sizes = Sizes { widths, hidden, label_units, bias: odds.as_deref() };
             Body::Tuned(Tuned::new(layer, sizes, config, &mut generator, device)?)
         } else {
-            Body::Published(Published::new(layer, hidden, config, &mut generator, device)?)
+            Body::Published(Published::new(layer, (widths, hidden), config, &mut generator, device)?)
         };
         Ok(Self { body, f1_weight })
     }
 
-    /// The logits of the outputs, `[batch, 159]`; the mask is a factor for each hidden unit of each example.
+    /// The logits of the outputs, `[batch, labels]`; the mask is a factor for each hidden unit of each example.
     pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         match &self.body {
             Body::Published(network) => network.logits((z, mask)),
             Body::Tuned(network) => network.logits(z, mask),
+        }
+    }
+
+    /// The logits as [`logits`](Self::logits) gives them, and how each row was solved; none where nothing is solved for.
+    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
+        match &self.body {
+            Body::Published(network) => network.predicted(z),
+            Body::Tuned(network) => network.predicted(z),
         }
     }
 
@@ -78,8 +89,8 @@ impl Network {
 }
 
 /// `ln(p / (1 - p))` for the share p of examples with each label, kept off 0 and 1 by one more of each kind.
-fn log_odds(examples: &[Example]) -> Vec<f32> {
-    let mut counts = vec![1.0_f64; LABELS];
+fn log_odds(examples: &[Example], labels: usize) -> Vec<f32> {
+    let mut counts = vec![1.0_f64; labels];
     for &label in examples.iter().flat_map(|example| &example.labels) {
         counts[label as usize] += 1.0;
     }
@@ -95,19 +106,20 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    /// The network that `banach train bibtex` trains by `recipe` with `layer`, and one mini-batch of it.
+    /// The network that `banach train bibtex` trains by `recipe` with `layer`, and one mini-batch for it.
     pub(crate) fn new(
         recipe: RecipeName,
         layer: LayerName,
         config: &FixedPointConfig,
         device: &Device,
     ) -> Result<Self, Error> {
-        let network = Network::new(Recipe::shape(recipe, layer), 0, config, &[], device)?;
+        let network = Network::new(Recipe::shape(recipe, layer, bibtex::WIDTHS), 0, config, &[], device)?;
+        let inputs = bibtex::WIDTHS.features;
         let rows = Recipe::of(recipe, layer).batch;
         let mut generator = Generator::new(0, FEATURE_STREAM);
         let present = |_| f32::from(u8::from(generator.uniform() < PRESENT));
-        let features: Vec<f32> = (0..rows * FEATURES).map(present).collect();
-        let z = Tensor::from_data(TensorData::new(features, [rows, FEATURES]), device);
+        let features: Vec<f32> = (0..rows * inputs).map(present).collect();
+        let z = Tensor::from_data(TensorData::new(features, [rows, inputs]), device);
         Ok(Self { network, z })
     }
 
@@ -135,8 +147,8 @@ mod tests {
     #[test]
     fn the_starting_bias_is_the_log_odds_of_a_label() {
         let example = |labels: &[u32]| Example { features: vec![], labels: labels.to_vec() };
-        let odds = log_odds(&[example(&[0, 1]), example(&[0]), example(&[0])]);
-        assert_eq!(odds.len(), LABELS);
+        let odds = log_odds(&[example(&[0, 1]), example(&[0]), example(&[0])], 159);
+        assert_eq!(odds.len(), 159);
         assert!((odds[0] - 4.0_f32.ln()).abs() < 1e-6 && (odds[1] - (2.0_f32 / 3.0).ln()).abs() < 1e-6);
         assert!((odds[2] + 4.0_f32.ln()).abs() < 1e-6);
     }

@@ -1,5 +1,6 @@
 //! Recipes: the settings that each layer has if no option changes them.
 
+use crate::dataset::example::Widths;
 use crate::options::{LayerName, RecipeName};
 
 /// The settings that no option names, and defaults for those that an option may change.
@@ -26,6 +27,7 @@ pub(crate) struct Recipe {
 pub(crate) struct Shape {
     pub(crate) recipe: RecipeName,
     pub(crate) layer: LayerName,
+    pub(crate) widths: Widths,
     pub(crate) hidden: usize,
     pub(crate) label_units: Option<usize>,
     pub(crate) f1_weight: f64,
@@ -43,7 +45,7 @@ impl Recipe {
         }
     }
 
-    /// About how long training and evaluating takes for one example of one epoch, in seconds on two cores.
+    /// About how long training and evaluating takes for one example of one epoch of Bibtex, in seconds on two cores.
     pub(crate) fn seconds_per_example(name: RecipeName, layer: LayerName) -> f64 {
         let milliseconds = match (name, layer) {
             (RecipeName::Tuned, LayerName::Mlp | LayerName::Feedforward) => 0.10,
@@ -55,10 +57,10 @@ impl Recipe {
         1e-3 * milliseconds
     }
 
-    /// The network that `name` gives to `layer`.
-    pub(crate) fn shape(name: RecipeName, layer: LayerName) -> Shape {
+    /// The network that `name` gives to `layer` for data of these widths.
+    pub(crate) fn shape(name: RecipeName, layer: LayerName, widths: Widths) -> Shape {
         let Self { hidden, label_units, f1_weight, .. } = Self::of(name, layer);
-        Shape { recipe: name, layer, hidden, label_units, f1_weight }
+        Shape { recipe: name, layer, widths, hidden, label_units, f1_weight }
     }
 
     fn published(layer: LayerName) -> Self {

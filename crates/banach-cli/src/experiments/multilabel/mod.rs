@@ -1,12 +1,17 @@
-//! Multi-label classification of Bibtex.
+//! Multi-label classification: Bibtex, and data sets of users.
 
 mod arguments;
+mod bibtex;
 mod comparison;
 mod display;
 mod evaluation;
 mod history;
 mod loss;
+mod model;
+mod multilabel;
 mod network;
+mod predict;
+mod prediction;
 mod published;
 mod recipe;
 mod run;
@@ -18,10 +23,12 @@ mod training;
 mod tuned;
 mod weight_average;
 
+pub(crate) use bibtex::Bibtex;
 pub(crate) use evaluation::F1Scores;
 pub(crate) use loss::clip;
+pub(crate) use multilabel::MultiLabel;
 pub(crate) use network::Sample;
+pub(crate) use predict::{PredictArguments, predict};
 pub(crate) use published::Cell;
 pub(crate) use recipe::PUBLISHED_HIDDEN;
-pub(crate) use run::Bibtex;
-pub(crate) use table::{TableArguments, table};
+pub(crate) use table::{AnyTableArguments, TableArguments, any_table, table};
