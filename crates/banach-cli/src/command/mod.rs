@@ -222,10 +222,6 @@ mod tests {
             ("banach train bibtex --data d --learning-rate 0", "from 1e-12"),
             ("banach train bibtex --data d --recipe secret", "published, tuned"),
             ("banach table bibtex", "--data"),
-            ("banach train multilabel", "--data"),
-            ("banach train multilabel --data d --labels first:x", "first:N"),
-            ("banach train multilabel --data d --unlabelled drop", "refuse, skip, keep"),
-            ("banach predict --data d --out o", "--checkpoint"),
             ("banach table bibtex --data d --seeds 0", "whole number from 1 to 1000000"),
             ("banach train bibtex --data d --engine steam", "native, device"),
             ("banach show cell --hoist", "did you mean '--hoisted'"),
@@ -268,6 +264,19 @@ mod tests {
             ("banach train bibtex --data d --dashboard --quiet", "--quiet"),
             ("banach completions", "SHELL"),
             ("banach completions csh", "bash, elvish, fish, powershell, zsh"),
+        ] {
+            let text = mistake(line);
+            assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_the_options_of_data_are_one_line_too() {
+        for (line, part) in [
+            ("banach train multilabel", "--data"),
+            ("banach train multilabel --data d --labels first:x", "first:N"),
+            ("banach train multilabel --data d --unlabelled drop", "refuse, skip, keep"),
+            ("banach predict --data d --out o", "--checkpoint"),
         ] {
             let text = mistake(line);
             assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");

@@ -59,12 +59,7 @@ pub(crate) fn split(
     };
     // Labels do not depend on the scales of the features, so the rows are looked through before the splits are drawn.
     let raw = Encoding::new(first, labels, &[]);
-    let Widths { features, labels: count } = raw.widths();
-    if features == 0 || count == 0 {
-        let found = format!("{} and {}", counted(features, "feature"), counted(count, "label"));
-        let reason = format!("found {found}, expected at least one of each; choose the labels with --labels");
-        return Err(Error::Data { path: path.to_path_buf(), reason });
-    }
+    refuse_empty(raw.widths(), path)?;
     let mut skipped = 0;
     let mut kept = |table: &Table, path: &Path| -> Result<Vec<usize>, Error> {
         let places = raw.places(table, path, true)?;
@@ -112,10 +107,22 @@ pub(crate) fn split(
     let encoding = Encoding::new(first, labels, &train);
     let places = encoding.places(first, path, true)?;
     let test_places = encoding.places(test_table, test_path, true)?;
-    let (train, validation) =
-        (examples(&places, first, &train, path)?, examples(&places, first, &validation, path)?);
-    let test = examples(&test_places, test_table, &test_rows, test_path)?;
-    Ok(DataSet::new([train, validation, test], encoding.clone(), skipped))
+    let splits = [
+        examples(&places, first, &train, path)?,
+        examples(&places, first, &validation, path)?,
+        examples(&test_places, test_table, &test_rows, test_path)?,
+    ];
+    Ok(DataSet::new(splits, encoding.clone(), skipped))
+}
+
+/// Refuses data without features or without labels.
+fn refuse_empty(Widths { features, labels }: Widths, path: &Path) -> Result<(), Error> {
+    if features > 0 && labels > 0 {
+        return Ok(());
+    }
+    let found = format!("{} and {}", counted(features, "feature"), counted(labels, "label"));
+    let reason = format!("found {found}, expected at least one of each; choose the labels with --labels");
+    Err(Error::Data { path: path.to_path_buf(), reason })
 }
 
 /// The examples in some rows of a table.
