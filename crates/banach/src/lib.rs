@@ -59,6 +59,9 @@
 //! | checks of gradients | [`check`] |
 //! | derivatives of any order | [`Function`] |
 //! | minimisers of energies | [`GradientDescent`], [`Energy`] |
+//! | energies that are convex in the state | [`InputConvex`] |
+//! | entropy-regularised minimisers on the unit box | [`EntropicDescent`], [`BundleEntropy`] |
+//! | inference of a fixed number of learned steps | [`Unrolled`] |
 //! | fast training | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
 //! | warm and learned starts | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | contracting updates | [`regularize`] |
@@ -80,8 +83,12 @@ pub use banach_solve as solve;
 
 pub use calculus::attached::attach;
 pub use calculus::function::Function;
+pub use energy::bundle::{BundleEntropy, BundleEntropyConfig, BundleSolution};
+pub use energy::entropic::EntropicDescent;
 pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
+pub use energy::input_convex::{Bend, InputConvex, InputConvexConfig};
 pub use energy::projection::Projection;
+pub use energy::unrolled::{Unrolled, UnrolledConfig};
 pub use error::Error;
 pub use layer::fixed_point::FixedPoint;
 pub use layer::sample_cache::WarmStatistics;

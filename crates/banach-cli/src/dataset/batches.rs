@@ -17,6 +17,8 @@ pub(crate) struct Batch {
     pub(crate) y: Tensor<2>,
     /// A factor for each hidden unit, `[batch, units]`; none where no unit is left out.
     pub(crate) mask: Option<Tensor<2>>,
+    /// Fixes other random numbers of the mini-batch: another one for each, by the seed and the epoch.
+    pub(crate) draw: u64,
 }
 
 /// What is left out of each example while training. What stays is scaled up so that means do not change.
@@ -94,10 +96,12 @@ impl Batches {
                 (order, Generator::new(seed, DROPOUT_STREAM + epoch))
             }
         };
-        Pass { batches: self, order, generator, served: 0 }
+        let seed = if let Order::Shuffled { seed } = self.order { seed } else { 0 };
+        let draw = seed.rotate_left(40) ^ ((epoch as u64) << 32);
+        Pass { batches: self, order, generator, draw, served: 0 }
     }
 
-    fn batch(&self, rows: &[usize], generator: &mut Generator) -> Batch {
+    fn batch(&self, rows: &[usize], draw: u64, generator: &mut Generator) -> Batch {
         let chosen = || rows.iter().map(|&row| &self.examples[row]);
         let Dropout { features, hidden, units } = self.dropout;
         let Widths { features: inputs, labels } = self.widths;
@@ -115,7 +119,7 @@ impl Batches {
             (hidden > 0.0).then(|| (0..rows.len() * units).map(|_| kept(hidden, generator)).collect());
         let tensor =
             |values, columns| Tensor::from_data(TensorData::new(values, [rows.len(), columns]), &self.device);
-        Batch { z: tensor(z, inputs), y: tensor(y, labels), mask: mask.map(|mask| tensor(mask, units)) }
+        Batch { z: tensor(z, inputs), y: tensor(y, labels), mask: mask.map(|mask| tensor(mask, units)), draw }
     }
 }
 
@@ -136,6 +140,7 @@ pub(crate) struct Pass<'a> {
     batches: &'a Batches,
     order: Vec<usize>,
     generator: Generator,
+    draw: u64,
     served: usize,
 }
 
@@ -146,7 +151,11 @@ impl Iterator for Pass<'_> {
         let end = self.order.len().min(self.served + self.batches.size);
         let rows = &self.order[self.served..end];
         self.served = end;
-        if rows.is_empty() { None } else { Some(self.batches.batch(rows, &mut self.generator)) }
+        if rows.is_empty() {
+            None
+        } else {
+            Some(self.batches.batch(rows, self.draw ^ end as u64, &mut self.generator))
+        }
     }
 }
 

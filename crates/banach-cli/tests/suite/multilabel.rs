@@ -267,6 +267,54 @@ fn a_network_of_libsvm_data_predicts_lines_of_libsvm_with_or_without_labels() {
 }
 
 #[test]
+fn every_system_of_the_papers_table_trains_by_both_recipes_and_predicts() {
+    let stage = stage();
+    for layer in ["spen", "spen-e2e", "spen-implicit", "icnn", "icnn-implicit", "dvn-gt", "dvn-adversarial"] {
+        for recipe in ["published", "tuned"] {
+            let options =
+                format!("--layer {layer} --recipe {recipe} --label-units 8 --learning-rate 0.02 {SMALL}");
+            stage.succeed(&format!("train multilabel --data data --epochs 12 --out run --quiet {options}"));
+            let report = stage.json("run/report.json");
+            let epochs = report["epochs"].as_array().unwrap();
+            assert_eq!(epochs.len(), 12, "{layer} {recipe}");
+            assert!(epochs.iter().all(|epoch| epoch["non_finite_rows"] == 0), "{layer} {recipe}: {epochs:?}");
+            assert!(epochs.iter().all(|epoch| epoch["train_loss"].is_number()), "{layer} {recipe}");
+            let (first, best) = (&epochs[0]["test_f1"], &report["best"]["test_f1"]);
+            assert!(best.as_f64() >= first.as_f64(), "{layer} {recipe}: {best} after {first}");
+            let line = "predict --checkpoint run --data data/small-test.arff --out labels.csv --overwrite --json --quiet";
+            let value: serde_json::Value = serde_json::from_str(&stage.succeed(line).0).unwrap();
+            let found = value["f1"].as_f64().unwrap();
+            assert!(
+                (found - best.as_f64().unwrap()).abs() < 1e-6,
+                "{layer} {recipe}: {found}, expected {best}"
+            );
+        }
+    }
+    refused(&stage, "train multilabel --data data --layer dvn-gt --f1-weight 1", &["--f1-weight", "dvn-gt"]);
+    refused(&stage, "train multilabel --data data --layer icnn --solver picard", &["--solver", "icnn"]);
+}
+
+#[test]
+fn the_systems_repeat_their_numbers_and_resume_to_the_bit() {
+    let stage = stage();
+    let scores = |folder: &str| {
+        let report = stage.json(&format!("{folder}/report.json"));
+        let epochs = report["epochs"].as_array().unwrap().clone();
+        epochs
+            .into_iter()
+            .map(|epoch| (epoch["train_loss"].clone(), epoch["test_f1"].clone()))
+            .collect::<Vec<_>>()
+    };
+    for layer in ["spen", "icnn", "dvn-adversarial"] {
+        let line = format!("train multilabel --data data --layer {layer} --quiet {SMALL}");
+        stage.succeed(&format!("{line} --epochs 3 --out whole"));
+        stage.succeed(&format!("{line} --epochs 2 --out parts"));
+        stage.succeed(&format!("{line} --epochs 3 --out parts --resume"));
+        assert_eq!(scores("whole"), scores("parts"), "{layer}");
+    }
+}
+
+#[test]
 fn the_table_of_a_data_set_has_a_row_for_every_layer_and_recipe() {
     let stage = stage();
     let line = "table multilabel --data data --layers mlp,fpi-nn --seeds 2 --epochs 1 --out table --quiet";

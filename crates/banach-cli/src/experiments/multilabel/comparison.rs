@@ -11,15 +11,15 @@ use crate::report::table;
 use serde::{Deserialize, Serialize};
 
 /// F1 on Bibtex in percent as published: Jeon, Lee and Choi.
-const PUBLISHED: [(&str, f64); 8] = [
-    ("mlp", 38.9),
-    ("feedforward", 39.6),
-    ("SPEN", 42.2),
-    ("ICNN", 41.5),
-    ("DVN (GT)", 42.9),
-    ("DVN (adversarial)", 44.7),
-    ("fpi-gd", 43.2),
-    ("fpi-nn", 43.4),
+const PUBLISHED: [(LayerName, &str, f64); 8] = [
+    (LayerName::Mlp, "mlp", 38.9),
+    (LayerName::Feedforward, "feedforward", 39.6),
+    (LayerName::Spen, "SPEN", 42.2),
+    (LayerName::Icnn, "ICNN", 41.5),
+    (LayerName::DvnGt, "DVN (GT)", 42.9),
+    (LayerName::DvnAdversarial, "DVN (adversarial)", 44.7),
+    (LayerName::FpiGd, "fpi-gd", 43.2),
+    (LayerName::FpiNn, "fpi-nn", 43.4),
 ];
 
 /// What is kept of a finished run, so that it is not repeated.
@@ -93,7 +93,7 @@ pub(crate) fn row(method: Method, runs: &[(Method, FinishedRun)], is_bibtex: boo
     };
     let (test, half) = (numbers(|scores| scores.test_f1), numbers(|scores| scores.test_f1_at_half));
     let (layer, recipe) = method;
-    let published = PUBLISHED.iter().find(|(name, _)| is_bibtex && *name == layer.as_str());
+    let published = PUBLISHED.iter().find(|(known, _, _)| is_bibtex && *known == layer);
     Some(Row {
         method: layer.as_str(),
         recipe,
@@ -110,7 +110,7 @@ pub(crate) fn row(method: Method, runs: &[(Method, FinishedRun)], is_bibtex: boo
         p_at_3: over(|scores| scores.precision.p_at_3),
         p_at_5: over(|scores| scores.precision.p_at_5),
         validation_f1_mean: over(|scores| scores.validation_f1),
-        published: published.map(|&(_, f1)| f1),
+        published: published.map(|&(_, _, f1)| f1),
         seeds: mine.len(),
         parameters: mine.first()?.parameters,
         seconds_per_epoch: known(|run| run.seconds_per_epoch),
@@ -162,8 +162,11 @@ fn cells(rows: &[Row], is_bibtex: bool) -> Vec<Vec<String>> {
             row.non_finite_rows.to_string(),
         ]
     });
-    let others = PUBLISHED.iter().filter(|(name, _)| is_bibtex && rows.iter().all(|row| row.method != *name));
-    let printed = others.map(|&(name, f1)| {
+    let others = PUBLISHED.iter().filter(|(layer, _, _)| {
+        let layer = layer.as_str();
+        is_bibtex && rows.iter().all(|row| row.method != layer)
+    });
+    let printed = others.map(|&(_, name, f1)| {
         let mut cells = vec![String::new(); HEADER.len()];
         (cells[0], cells[9]) = (name.to_string(), known(Some(f1)));
         cells

@@ -3,10 +3,13 @@
 mod arguments;
 mod bibtex;
 mod comparison;
+mod convex;
 mod display;
 mod evaluation;
 mod history;
+mod inference;
 mod loss;
+mod measures;
 mod model;
 mod multilabel;
 mod network;
@@ -17,10 +20,12 @@ mod recipe;
 mod run;
 mod settings;
 mod step;
+mod structured;
 mod summary;
 mod table;
 mod training;
 mod tuned;
+mod value;
 mod weight_average;
 
 pub(crate) use bibtex::Bibtex;

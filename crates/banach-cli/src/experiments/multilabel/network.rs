@@ -1,9 +1,14 @@
 //! The network of a recipe and a layer.
 
+use super::convex::Convex;
+use super::loss::loss;
 use super::prediction::Predicted;
 use super::published::Published;
 use super::recipe::{Recipe, Shape};
+use super::structured::Structured;
 use super::tuned::{Sizes, Tuned};
+use super::value::Value;
+use crate::dataset::batches::Batch;
 use crate::dataset::bibtex;
 use crate::dataset::example::Example;
 use crate::error::Error;
@@ -33,6 +38,9 @@ pub(crate) struct Network {
 enum Body {
     Published(Published),
     Tuned(Tuned),
+    Structured(Structured),
+    Convex(Convex),
+    Value(Value),
 }
 
 impl Network {
@@ -47,13 +55,27 @@ impl Network {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
         let Shape { recipe, layer, widths, hidden, label_units, f1_weight } = shape;
         let tuned = recipe == RecipeName::Tuned;
-        let body = if tuned || layer == LayerName::Mlp {
-            let odds = tuned.then(|| log_odds(train, widths.labels));
-            let label_units = label_units.unwrap_or_default();
-            let sizes = Sizes { widths, hidden, label_units, bias: odds.as_deref() };
-            Body::Tuned(Tuned::new(layer, sizes, config, &mut generator, device)?)
-        } else {
-            Body::Published(Published::new(layer, (widths, hidden), config, &mut generator, device)?)
+        let odds = tuned.then(|| log_odds(train, widths.labels));
+        let label_units = label_units.unwrap_or_default();
+        let sizes = Sizes { widths, hidden, label_units, bias: odds.as_deref() };
+        let generator = &mut generator;
+        let body = match layer {
+            LayerName::Spen | LayerName::SpenE2e | LayerName::SpenImplicit => {
+                Body::Structured(Structured::new(layer, sizes, config, generator, device)?)
+            }
+            LayerName::Icnn | LayerName::IcnnImplicit => {
+                Body::Convex(Convex::new(layer, sizes, config, generator, device)?)
+            }
+            LayerName::DvnGt | LayerName::DvnAdversarial => {
+                let adversarial = layer == LayerName::DvnAdversarial;
+                Body::Value(Value::new(sizes, adversarial, generator, device))
+            }
+            LayerName::FpiNn | LayerName::FpiGd | LayerName::Feedforward if !tuned => {
+                Body::Published(Published::new(layer, (widths, hidden), config, generator, device)?)
+            }
+            LayerName::Mlp | LayerName::FpiNn | LayerName::FpiGd | LayerName::Feedforward => {
+                Body::Tuned(Tuned::new(layer, sizes, config, generator, device)?)
+            }
         };
         Ok(Self { body, f1_weight })
     }
@@ -63,7 +85,31 @@ impl Network {
         match &self.body {
             Body::Published(network) => network.logits((z, mask)),
             Body::Tuned(network) => network.logits(z, mask),
+            Body::Structured(network) => network.logits(z, mask),
+            Body::Convex(network) => network.logits(z, mask),
+            Body::Value(network) => network.logits(z),
         }
+    }
+
+    /// The loss of a training mini-batch in an epoch, counted from 1, on the tape.
+    pub(crate) fn objective(&self, batch: Batch, epoch: usize) -> Tensor<1> {
+        let Batch { z, y, mask, draw } = batch;
+        match &self.body {
+            Body::Published(_) | Body::Tuned(_) | Body::Convex(_) => {
+                loss(self.logits(z, mask), y, self.f1_weight)
+            }
+            Body::Structured(network) => network.objective((z, mask), y, self.f1_weight, epoch),
+            Body::Value(network) => network.objective((z, mask), y, draw),
+        }
+    }
+
+    /// The network back on its constraints after an optimizer step.
+    pub(crate) fn projected(self) -> Self {
+        let body = match self.body {
+            Body::Convex(network) => Body::Convex(network.projected()),
+            body @ (Body::Published(_) | Body::Tuned(_) | Body::Structured(_) | Body::Value(_)) => body,
+        };
+        Self { body, ..self }
     }
 
     /// The logits as [`logits`](Self::logits) gives them, and how each row was solved; none where nothing is solved for.
@@ -71,6 +117,9 @@ impl Network {
         match &self.body {
             Body::Published(network) => network.predicted(z),
             Body::Tuned(network) => network.predicted(z),
+            Body::Structured(network) => network.predicted(z),
+            Body::Convex(network) => network.predicted(z),
+            Body::Value(network) => Ok((network.logits(z), None)),
         }
     }
 
@@ -84,6 +133,9 @@ impl Network {
         match &self.body {
             Body::Published(network) => network.take_work(rows),
             Body::Tuned(network) => network.take_work(rows),
+            Body::Structured(network) => network.take_work(rows),
+            Body::Convex(network) => network.take_work(),
+            Body::Value(_) => Work::once(rows),
         }
     }
 }
@@ -128,6 +180,9 @@ impl Sample {
         match &self.network.body {
             Body::Published(network) => network.program(self.z.clone()),
             Body::Tuned(network) => network.program(self.z.clone()),
+            Body::Structured(network) => network.program(self.z.clone()),
+            Body::Convex(network) => network.program(self.z.clone()),
+            Body::Value(_) => Err(Error::without_fixed_point("dvn-gt or dvn-adversarial")),
         }
     }
 
@@ -136,6 +191,9 @@ impl Sample {
         match &self.network.body {
             Body::Published(network) => network.solved(self.z.clone()),
             Body::Tuned(network) => network.solved(self.z.clone()),
+            Body::Structured(network) => network.solved(self.z.clone()),
+            Body::Convex(network) => network.solved(self.z.clone()),
+            Body::Value(_) => Err(Error::without_fixed_point("dvn-gt or dvn-adversarial")),
         }
     }
 }

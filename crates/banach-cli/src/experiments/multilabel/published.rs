@@ -107,7 +107,16 @@ impl Published {
         let cell = Cell::new(widths, hidden, generator, device);
         Ok(match layer {
             LayerName::FpiNn => Self::FixedPoint(config.init(cell).map_err(Error::layer)?),
-            LayerName::Feedforward | LayerName::Mlp | LayerName::FpiGd => Self::Feedforward(cell),
+            LayerName::Feedforward
+            | LayerName::Mlp
+            | LayerName::FpiGd
+            | LayerName::Spen
+            | LayerName::SpenE2e
+            | LayerName::SpenImplicit
+            | LayerName::Icnn
+            | LayerName::IcnnImplicit
+            | LayerName::DvnGt
+            | LayerName::DvnAdversarial => Self::Feedforward(cell),
         })
     }
 

@@ -85,9 +85,10 @@ impl Run {
         // The dense products of a mini-batch grow with the features and the labels.
         let (widths, known) = (self.data.widths(), bibtex::WIDTHS);
         let size = (widths.features + widths.labels) as f64 / (known.features + known.labels) as f64;
-        let seconds = size * Recipe::seconds_per_example(recipe, *layer) * (rows * settings.epochs) as f64;
+        let count = (rows * settings.epochs) as f64;
+        let seconds = Recipe::seconds_per_example(recipe, *layer).map(|seconds| size * seconds * count);
         let folder = format!("out/{}-{layer_name}-seed{seed}", self.name).into();
-        Plan { what, seconds: Some(seconds), folder, resumes: self.resumes }
+        Plan { what, seconds, folder, resumes: self.resumes }
     }
 
     /// Trains and evaluates.

@@ -190,7 +190,14 @@ pub(crate) fn check(arguments: &TrainingArguments) -> Result<(), Error> {
             advice: "take --adjoint gmres, or train --layer fpi-gd".into(),
         });
     }
-    let no_label_units = arguments.recipe == RecipeName::Published || layer == LayerName::Mlp;
+    if arguments.changes.f1_weight.is_some() && !layer.scores_outputs() {
+        return Err(Error::Setting {
+            found: format!("--f1-weight with --layer {}", layer.as_str()),
+            expected: "a layer whose loss is computed from its outputs".into(),
+            advice: "leave out --f1-weight, or train --layer fpi-nn".into(),
+        });
+    }
+    let no_label_units = Recipe::of(arguments.recipe, layer).label_units.is_none();
     if arguments.changes.label_units.is_some() && no_label_units {
         return Err(Error::Setting {
             found: format!("--label-units with --layer {}", layer.as_str()),

@@ -8,12 +8,12 @@ use crate::experiments::epoch::{Sums, Work};
 use burn::optim::GradientsParams;
 use burn::tensor::activation;
 
-/// A mini-batch of the training split: the clipped gradient, and sums over the rows.
+/// A mini-batch of the training split in an epoch: the clipped gradient, and sums over the rows.
 ///
 /// Where the loss or the gradient is not finite, every row counts as not finite, and such a gradient is empty.
-pub(crate) fn train(network: &Network, batch: Batch) -> (GradientsParams, Sums) {
+pub(crate) fn train(network: &Network, batch: Batch, epoch: usize) -> (GradientsParams, Sums) {
     let rows = batch.z.dims()[0];
-    let loss = loss(network.logits(batch.z, batch.mask), batch.y, network.f1_weight());
+    let loss = network.objective(batch, epoch);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let gradients = GradientsParams::from_grads(loss.backward(), network);
     let (gradients, finite) = clip(network, gradients);

@@ -79,8 +79,23 @@ pub(crate) struct Comparing {
     verbosity: Verbosity,
 }
 
-/// The methods in the order in which they are trained for each seed.
+/// The methods of Bibtex, in the order in which they are trained for each seed.
 const LAYERS: [LayerName; 4] = [LayerName::Mlp, LayerName::Feedforward, LayerName::FpiNn, LayerName::FpiGd];
+
+/// The methods of a data set of the user, in the order of the paper's table.
+const ALL: [LayerName; 11] = [
+    LayerName::Mlp,
+    LayerName::Feedforward,
+    LayerName::Spen,
+    LayerName::SpenE2e,
+    LayerName::SpenImplicit,
+    LayerName::Icnn,
+    LayerName::IcnnImplicit,
+    LayerName::DvnGt,
+    LayerName::DvnAdversarial,
+    LayerName::FpiGd,
+    LayerName::FpiNn,
+];
 
 const CONTENTS: Contents =
     Contents { command: "table bibtex", experiment: None, files: &["table.md", "table.json"], folders: &[] };
@@ -125,7 +140,7 @@ pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
 /// Runs `banach table multilabel`.
 pub(crate) fn any_table(arguments: &AnyTableArguments) -> Result<(), Error> {
     let AnyTableArguments { source, layers, recipes, out, comparing } = arguments;
-    let layers = if layers.is_empty() { &LAYERS[..] } else { layers };
+    let layers = if layers.is_empty() { &ALL[..] } else { layers };
     let recipes = if recipes.is_empty() { &[RecipeName::Published, RecipeName::Tuned][..] } else { recipes };
     let of_layer = |&layer: &LayerName| recipes.iter().map(move |&recipe| (layer, recipe));
     let comparison = Comparison {

@@ -123,9 +123,9 @@ impl<'a> Training<'a> {
         display.training_begins(train.examples().len());
         for (index, batch) in train.pass(epoch).enumerate() {
             let rows = batch.z.dims()[0];
-            let (gradients, mini_batch) = step::train(&self.network, batch);
+            let (gradients, mini_batch) = step::train(&self.network, batch, epoch);
             let network = self.network.clone();
-            self.network = self.optimizer.step(self.rate.next(), network, gradients);
+            self.network = self.optimizer.step(self.rate.next(), network, gradients).projected();
             self.average.add(&self.network, (epoch - 1) * train.count() + index);
             sums += mini_batch;
             display.trained(&mini_batch, rows);

@@ -107,7 +107,7 @@ pub(crate) struct Sizes<'a> {
 }
 
 impl Tuned {
-    /// The network for `layer`.
+    /// The network for `layer`, where any layer that is neither a map nor an energy of a fixed point couples nothing.
     pub(crate) fn new(
         layer: LayerName,
         sizes: Sizes<'_>,
@@ -123,7 +123,14 @@ impl Tuned {
             body: Perceptron::new([outputs, units, outputs], generator, device).with_silent_output(device),
         };
         let coupling = match layer {
-            LayerName::Mlp => Coupling::None(Vec::new()),
+            LayerName::Mlp
+            | LayerName::Spen
+            | LayerName::SpenE2e
+            | LayerName::SpenImplicit
+            | LayerName::Icnn
+            | LayerName::IcnnImplicit
+            | LayerName::DvnGt
+            | LayerName::DvnAdversarial => Coupling::None(Vec::new()),
             LayerName::Feedforward => Coupling::Once(labels()),
             LayerName::FpiNn => Coupling::FixedPoint(config.init(labels()).map_err(Error::layer)?),
             LayerName::FpiGd => {
