@@ -34,8 +34,8 @@ pub(crate) enum Error {
     #[error("found a broken checkpoint at {}: {reason}; start again without --resume, or name another folder with --out", path.display())]
     BrokenCheckpoint { path: PathBuf, reason: String },
     /// A trained network that cannot be used.
-    #[error("found no usable network at {}: {reason}; name the results folder of a `banach train denoise`, whose model.json describes best.bpk", path.display())]
-    Model { path: PathBuf, reason: String },
+    #[error("found no usable network at {}: {reason}; {advice}", path.display())]
+    Model { path: PathBuf, reason: String, advice: &'static str },
     /// To be continued with other settings than those of the run.
     #[error(
         "found {name} {found}, but the run in {} was made with {expected}; repeat its settings, or name another folder with --out", path.display()

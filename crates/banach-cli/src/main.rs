@@ -28,8 +28,12 @@ fn main() -> ExitCode {
     };
     ended(match action {
         Action::Train { experiment } => experiment.run(),
-        Action::Table { experiment: Table::Bibtex(arguments) } => experiments::bibtex::table(&arguments),
+        Action::Table { experiment: Table::Bibtex(arguments) } => experiments::multilabel::table(&arguments),
+        Action::Table { experiment: Table::Multilabel(arguments) } => {
+            experiments::multilabel::any_table(&arguments)
+        }
         Action::Table { experiment: Table::Denoise(arguments) } => experiments::denoise::table(&arguments),
+        Action::Predict(arguments) => experiments::multilabel::predict(&arguments),
         Action::Denoise(arguments) => denoise::denoise(&arguments),
         Action::Show { update } => show::show(&update),
         Action::Report { arguments } => page::report(&arguments),

@@ -2,7 +2,7 @@
 
 use crate::bench::{cell, conv};
 use crate::error::Error;
-use crate::experiments::bibtex::Sample;
+use crate::experiments::multilabel::Sample;
 use crate::options::{LayerName, RecipeName, Verbosity};
 use crate::report::json;
 use crate::report::plural::counted;

@@ -63,6 +63,9 @@
 //! | solutions from elsewhere | [`FixedPoint::solution_at`]; [`attach`] for values with a pullback of their own |
 //! | solvers of your own | [`UserSolver`](solve::UserSolver), [`UserLinearSolver`](solve::UserLinearSolver) |
 //! | outputs beside the state | [`Auxiliary`], [`FixedPoint::outputs`] |
+//! | energies that are convex in the state | [`InputConvex`] |
+//! | entropy-regularised minimisers on the unit box | [`EntropicDescent`], [`BundleEntropy`] |
+//! | inference of a fixed number of learned steps | [`Unrolled`] |
 //! | fast training | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
 //! | warm and learned starts | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | contracting updates | [`regularize`] |
@@ -85,9 +88,13 @@ pub use banach_solve as solve;
 
 pub use calculus::attached::attach;
 pub use calculus::function::Function;
+pub use energy::bundle::{BundleEntropy, BundleEntropyConfig, BundleSolution};
 pub use energy::energy_fn::EnergyFn;
+pub use energy::entropic::EntropicDescent;
 pub use energy::gradient_descent::{Energy, GradientDescent, GradientDescentConfig};
+pub use energy::input_convex::{Bend, InputConvex, InputConvexConfig};
 pub use energy::projection::Projection;
+pub use energy::unrolled::{Unrolled, UnrolledConfig};
 pub use equation::equation_fn::EquationFn;
 pub use equation::root::{Equation, Root};
 pub use error::Error;

@@ -4,9 +4,10 @@ use super::journal::Journal;
 use super::measurement::Timing;
 use super::step::Step;
 use crate::dataset::batches::Batches;
-use crate::dataset::bibtex::{self, Example};
+use crate::dataset::bibtex;
+use crate::dataset::example::{Example, Widths};
 use crate::error::Error;
-use crate::experiments::bibtex::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
+use crate::experiments::multilabel::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
 use crate::options::{BackwardName, Measuring};
 use crate::random::Generator;
 use banach::solve::{Neumann, Picard, Tolerance};
@@ -61,12 +62,12 @@ fn epochs(
     [train, test]: [&Arc<[Example]>; 2],
 ) -> Result<(), Error> {
     let device = Device::flex().autodiff();
-    let cell = Cell::new(PUBLISHED_HIDDEN, &mut Generator::new(0, WEIGHT_STREAM), &device);
+    let cell = Cell::new(bibtex::WIDTHS, PUBLISHED_HIDDEN, &mut Generator::new(0, WEIGHT_STREAM), &device);
     let config = config(solver).with_engine(journal.measuring.engine.engine());
     let mut layer = config.init(cell).map_err(Error::layer)?;
     let mut optimizer = AdamConfig::new().with_epsilon(EPSILON).init().map_err(Error::layer)?;
     let step = Step::new(backward, journal.measuring.engine, loss);
-    let batches = Batches::in_order(train.clone(), BATCH, &device).shuffled(0);
+    let batches = Batches::in_order(train.clone(), bibtex::WIDTHS, BATCH, &device).shuffled(0);
     for epoch in 1..=journal.measuring.repeats.unwrap_or(EPOCHS) {
         let (start, mut total, mut steps) = (Instant::now(), 0.0, 0);
         for batch in batches.pass(epoch) {
@@ -104,8 +105,9 @@ fn loss(layer: &Layer, (z, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
 
 /// Mean F1 of the test split at one half, in percent.
 fn score(layer: &Layer, test: &Arc<[Example]>) -> Result<f64, Error> {
-    let mut scores = F1Scores::default();
-    for batch in Batches::in_order(test.clone(), test.len(), &Device::flex()).pass(1) {
+    let Widths { labels, .. } = bibtex::WIDTHS;
+    let mut scores = F1Scores::new(labels);
+    for batch in Batches::in_order(test.clone(), bibtex::WIDTHS, test.len(), &Device::flex()).pass(1) {
         let x = layer.solve((batch.z, None)).map_err(Error::layer)?.into_value();
         scores.extend(&x.into_data().iter().collect::<Vec<f32>>());
     }

@@ -3,9 +3,9 @@
 use super::cell::Cell;
 use super::conv::{self, Size};
 use super::matrix::Matrix;
-use crate::dataset::bibtex::FEATURES;
+use crate::dataset::bibtex::WIDTHS;
 use crate::error::Error;
-use crate::experiments::bibtex::{self, PUBLISHED_HIDDEN};
+use crate::experiments::multilabel::{self, PUBLISHED_HIDDEN};
 use crate::options::{ConvolutionName, EngineName};
 use crate::random::Generator;
 use banach::Update;
@@ -69,12 +69,13 @@ pub(super) fn images(factor: f64, device: &Device) -> Result<Network<conv::Cell>
 }
 
 /// The published map of Bibtex before training, and documents whose words are drawn.
-pub(super) fn documents(device: &Device) -> Network<bibtex::Cell> {
+pub(super) fn documents(device: &Device) -> Network<multilabel::Cell> {
     let mut generator = Generator::new(0, WEIGHT_STREAM);
-    let cell = bibtex::Cell::new(PUBLISHED_HIDDEN, &mut generator, device);
+    let cell = multilabel::Cell::new(WIDTHS, PUBLISHED_HIDDEN, &mut generator, device);
     let mut word = || f64::from(u8::from(generator.uniform() < PRESENT));
-    let numbers = (0..DOCUMENTS * FEATURES).map(|_| word()).collect();
-    let z = Matrix { rows: DOCUMENTS, columns: FEATURES, numbers };
+    let columns = WIDTHS.features;
+    let numbers = (0..DOCUMENTS * columns).map(|_| word()).collect();
+    let z = Matrix { rows: DOCUMENTS, columns, numbers };
     (cell, (z.tensor(device), None))
 }
 

@@ -6,7 +6,8 @@ mod train;
 use crate::bench::Bench;
 use crate::denoise::DenoiseArguments;
 use crate::error::Error;
-use crate::experiments::{bibtex, denoise};
+use crate::experiments::multilabel::PredictArguments;
+use crate::experiments::{denoise, multilabel};
 use crate::page::ReportArguments;
 use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
@@ -48,6 +49,8 @@ pub(crate) enum Action {
         #[command(subcommand)]
         experiment: Table,
     },
+    /// Predict the labels of examples with a trained network.
+    Predict(PredictArguments),
     /// Remove the noise from images.
     Denoise(DenoiseArguments),
     /// Write a run's results as one page that opens in any browser.
@@ -83,7 +86,9 @@ pub(crate) enum Action {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Table {
     /// Multi-label classification of Bibtex: mlp, feedforward, fpi-nn and fpi-gd.
-    Bibtex(bibtex::TableArguments),
+    Bibtex(multilabel::TableArguments),
+    /// Multi-label classification of your own data set, every layer by every recipe.
+    Multilabel(multilabel::AnyTableArguments),
     /// Denoising of photographs: feedforward, fpi-nn and fpi-gd.
     Denoise(denoise::TableArguments),
 }
@@ -95,6 +100,7 @@ impl Action {
             Self::Show { update } => update.without_trace(),
             Self::Train { .. }
             | Self::Table { .. }
+            | Self::Predict(_)
             | Self::Denoise(_)
             | Self::Report { .. }
             | Self::Bench { .. }
@@ -240,10 +246,10 @@ mod tests {
             ("banach show cell --max-steps 3", "found --max-steps without --trace; add --trace"),
             (
                 "banach train",
-                "found no experiment, expected one of toy, bibtex, denoise; run `banach train --help`",
+                "found no experiment, expected one of toy, bibtex, multilabel, denoise; run `banach train --help`",
             ),
-            ("banach train nothing", "found 'nothing', expected one of toy, bibtex, denoise"),
-            ("banach table", "found no experiment, expected one of bibtex, denoise"),
+            ("banach train nothing", "found 'nothing', expected one of toy, bibtex, multilabel, denoise"),
+            ("banach table", "found no experiment, expected one of bibtex, multilabel, denoise"),
             ("banach show", "found no update, expected one of bibtex, cell, conv"),
             (
                 "banach bench",
@@ -252,12 +258,25 @@ mod tests {
             ("banach help nothing", "found 'nothing', expected one of train"),
             (
                 "banach foo",
-                "found 'foo', expected one of train, table, denoise, report, show, bench, completions, manual; run `banach --help`",
+                "found 'foo', expected one of train, table, predict, denoise, report, show, bench, completions, manual; run `banach --help`",
             ),
             ("banach train toy --data d", "--data"),
             ("banach train bibtex --data d --dashboard --quiet", "--quiet"),
             ("banach completions", "SHELL"),
             ("banach completions csh", "bash, elvish, fish, powershell, zsh"),
+        ] {
+            let text = mistake(line);
+            assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_the_options_of_data_are_one_line_too() {
+        for (line, part) in [
+            ("banach train multilabel", "--data"),
+            ("banach train multilabel --data d --labels first:x", "first:N"),
+            ("banach train multilabel --data d --unlabelled drop", "refuse, skip, keep"),
+            ("banach predict --data d --out o", "--checkpoint"),
         ] {
             let text = mistake(line);
             assert!(text.contains(part) && !text.contains('\n'), "{line}: {text}");

@@ -1,159 +1,153 @@
-//! Reading of sparse ARFF files of zeros and ones, line by line.
+//! Reading of ARFF files, sparse and dense, line by line.
 
+use super::fields::{Quoting, first_word, split, unquoted};
+use super::lines::{self, Fault, shortened};
+use super::table::{Attribute, Kind, Row, Table};
 use crate::error::Error;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::collections::HashSet;
+use std::io::BufRead;
 use std::path::Path;
 
-/// A table of zeros and ones: the columns' names, and for each row the columns that hold a one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SparseTable {
-    /// Names of the attributes, in the order of the header.
-    pub(crate) attributes: Vec<String>,
-    /// Ascending 0-based indices of the ones of each row.
-    pub(crate) rows: Vec<Vec<u32>>,
+/// Reads the ARFF file at `path`.
+pub(crate) fn read(path: &Path) -> Result<Table, Error> {
+    parse(lines::open(path)?).map_err(|fault| fault.of(path))
 }
 
-/// Reads the sparse ARFF file at `path`.
-pub(crate) fn read(path: &Path) -> Result<SparseTable, Error> {
-    let unreadable = |error: std::io::Error| Error::Read {
-        path: path.to_path_buf(),
-        reason: error.to_string(),
-        advice: "name the folder that holds it with --data".into(),
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    parse(BufReader::new(file)).map_err(|fault| match fault {
-        Fault::Input(error) => unreadable(error),
-        Fault::Line { line, reason } => Error::Line { path: path.to_path_buf(), line, reason },
-    })
-}
-
-/// The byte-order mark that some editors put before a text.
-const MARK: char = '\u{feff}';
-const NOT_TEXT: &str = "found bytes that are not UTF-8 text, expected the unpacked .arff file";
-
-#[derive(Debug)]
-enum Fault {
-    Input(std::io::Error),
-    Line { line: usize, reason: String },
-}
-
-fn parse(mut reader: impl BufRead) -> Result<SparseTable, Fault> {
-    let mut table = SparseTable { attributes: Vec::new(), rows: Vec::new() };
-    let (mut in_data, mut line, mut bytes) = (false, 0, Vec::new());
-    loop {
-        bytes.clear();
-        if reader.read_until(b'\n', &mut bytes).map_err(Fault::Input)? == 0 {
-            break;
-        }
-        line += 1;
-        let at_line = |reason| Fault::Line { line, reason };
-        let text = std::str::from_utf8(&bytes).map_err(|_| at_line(NOT_TEXT.into()))?;
-        let text = if line == 1 { text.trim_start_matches(MARK) } else { text }.trim();
-        if text.is_empty() || text.starts_with('%') {
-            continue;
+fn parse(reader: impl BufRead) -> Result<Table, Fault> {
+    let mut table = Table { attributes: Vec::new(), rows: Vec::new() };
+    let (mut names, mut in_data) = (HashSet::new(), false);
+    let line = lines::each(reader, |line, text| {
+        if text.starts_with('%') {
+            return Ok(());
         }
         if in_data {
-            table.rows.push(parse_row(text, table.attributes.len()).map_err(at_line)?);
-        } else {
-            in_data = parse_header(text, &mut table.attributes).map_err(at_line)?;
+            table.rows.push(Row { line, values: parse_row(text, &table.attributes)? });
+            return Ok(());
         }
-    }
+        match parse_header(text)? {
+            Header::Relation => {}
+            Header::Attribute(attribute) => {
+                if !names.insert(attribute.name.clone()) {
+                    return Err(format!(
+                        "found the attribute `{}` twice, expected each name once; rename one",
+                        shortened(&attribute.name)
+                    ));
+                }
+                table.attributes.push(attribute);
+            }
+            Header::Data if table.attributes.is_empty() => {
+                return Err("found `@data`, expected an `@attribute` before it".into());
+            }
+            Header::Data => in_data = true,
+        }
+        Ok(())
+    })?;
     let missing = match (in_data, table.rows.is_empty()) {
-        (false, _) => "found the end of the file, expected a line `@data`",
-        (true, true) => "found the end of the file, expected at least one row after `@data`",
+        (false, _) => "found the end of the file, expected a line `@data`; get the whole file",
+        (true, true) => {
+            "found the end of the file, expected at least one row after `@data`; get the whole file"
+        }
         (true, false) => return Ok(table),
     };
-    Err(Fault::Line { line: line.max(1), reason: missing.into() })
+    Err(Fault::Line { line, reason: missing.into() })
 }
 
-/// Reads one header line; true once it is `@data`.
-fn parse_header(text: &str, attributes: &mut Vec<String>) -> Result<bool, String> {
+enum Header {
+    Relation,
+    Attribute(Attribute),
+    Data,
+}
+
+/// Reads one header line.
+fn parse_header(text: &str) -> Result<Header, String> {
     let (keyword, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     match keyword.to_ascii_lowercase().as_str() {
-        "@relation" => Ok(false),
-        "@attribute" => {
-            attributes.push(parse_attribute(rest.trim())?);
-            Ok(false)
-        }
-        "@data" if attributes.is_empty() => Err("found `@data`, expected an `@attribute` before it".into()),
-        "@data" => Ok(true),
+        "@relation" => Ok(Header::Relation),
+        "@attribute" => Ok(Header::Attribute(parse_attribute(rest.trim())?)),
+        "@data" => Ok(Header::Data),
         _ => Err(format!("found `{}`, expected `@relation`, `@attribute` or `@data`", shortened(text))),
     }
 }
 
-/// The name in `name {0,1}`, where the name may stand in quotes.
-fn parse_attribute(text: &str) -> Result<String, String> {
-    let (name, kind) = match text.chars().next() {
-        Some(quote @ ('\'' | '"')) => text[1..].split_once(quote),
-        _ => text.split_once(char::is_whitespace),
-    }
-    .ok_or_else(|| format!("found `{}`, expected an attribute's name and its type", shortened(text)))?;
-    let kind: String = kind.split_whitespace().collect();
-    if kind == "{0,1}" {
-        Ok(name.to_string())
-    } else {
-        Err(format!("found the type `{}`, expected {{0,1}}", shortened(&kind)))
-    }
+/// The attribute in `name {0,1}` or `name numeric`, where the name may stand in quotes.
+fn parse_attribute(text: &str) -> Result<Attribute, String> {
+    let (name, kind) = first_word(text)
+        .filter(|(_, kind)| !kind.is_empty())
+        .ok_or_else(|| format!("found `{}`, expected an attribute's name and its type", shortened(text)))?;
+    let kind = match kind.strip_prefix('{') {
+        Some(rest) => {
+            let inside = rest.strip_suffix('}').ok_or_else(|| {
+                format!("found the nominal values of `{name}` without their closing `}}`; get the whole file")
+            })?;
+            let values = split(inside, ',', Quoting::Backslash)?;
+            Kind::Nominal(values.into_iter().map(|value| unquoted(value, Quoting::Backslash)).collect())
+        }
+        None => match kind.to_ascii_lowercase().as_str() {
+            "numeric" | "real" | "integer" => Kind::Numeric,
+            _ => {
+                return Err(format!(
+                    "found the type `{}` of `{name}`, expected numeric or a list such as {{0,1}}; leave the attribute out",
+                    shortened(kind)
+                ));
+            }
+        },
+    };
+    Ok(Attribute { name, kind })
 }
 
-/// The ascending indices of the ones in `{index value,index value,...}`.
-fn parse_row(text: &str, columns: usize) -> Result<Vec<u32>, String> {
-    let inside = text
-        .strip_prefix('{')
-        .ok_or_else(|| {
-            format!("found `{}`, expected a sparse row `{{index 1,index 1,...}}`", shortened(text))
-        })?
-        .strip_suffix('}')
-        .ok_or_else(|| "found a row without its closing `}`".to_string())?;
-    let mut seen = Vec::new();
+/// The values of a row, `{index value,...}` or one value for every attribute.
+fn parse_row(text: &str, attributes: &[Attribute]) -> Result<Vec<(u32, f32)>, String> {
+    let Some(rest) = text.strip_prefix('{') else { return parse_dense(text, attributes) };
+    let inside = rest.strip_suffix('}').ok_or_else(|| {
+        "found a row without its closing `}`, expected `{index value,...}`; get the whole file".to_string()
+    })?;
     if inside.trim().is_empty() {
-        return Ok(seen);
+        return Ok(Vec::new());
     }
-    let mut ones = Vec::new();
-    for pair in inside.split(',') {
-        let (index, value) = parse_pair(pair, columns)?;
-        seen.push(index);
-        if value {
-            ones.push(index);
+    let mut values = Vec::new();
+    for pair in split(inside, ',', Quoting::Backslash)? {
+        values.push(parse_pair(pair, attributes)?);
+    }
+    values.sort_unstable_by_key(|&(index, _)| index);
+    if let Some(twice) = values.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(format!("found the index {} twice, expected each index once", twice[0].0));
+    }
+    values.retain(|&(_, value)| value != 0.0);
+    Ok(values)
+}
+
+fn parse_dense(text: &str, attributes: &[Attribute]) -> Result<Vec<(u32, f32)>, String> {
+    let fields = split(text, ',', Quoting::Backslash)?;
+    if fields.len() != attributes.len() {
+        return Err(format!(
+            "found a row of {} values, expected {} for the attributes, or a sparse row `{{index value,...}}`; get the whole file",
+            fields.len(),
+            attributes.len()
+        ));
+    }
+    let mut values = Vec::new();
+    for ((index, attribute), field) in (0..).zip(attributes).zip(fields) {
+        let value = attribute.kind.value(&unquoted(field, Quoting::Backslash), &attribute.name)?;
+        if value != 0.0 {
+            values.push((index, value));
         }
     }
-    seen.sort_unstable();
-    if let Some(twice) = seen.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(format!("found the index {} twice, expected each index once", twice[0]));
-    }
-    ones.sort_unstable();
-    Ok(ones)
+    Ok(values)
 }
 
-fn parse_pair(pair: &str, columns: usize) -> Result<(u32, bool), String> {
-    let words: Vec<&str> = pair.split_whitespace().collect();
-    let [index, value] = words[..] else {
-        return Err(format!("found `{}`, expected `index value`", shortened(pair.trim())));
-    };
+fn parse_pair(pair: &str, attributes: &[Attribute]) -> Result<(u32, f32), String> {
+    let (index, value) = pair
+        .split_once(char::is_whitespace)
+        .ok_or_else(|| format!("found `{}`, expected `index value`", shortened(pair)))?;
     let number: u32 = index
         .parse()
         .map_err(|_| format!("found the index `{}`, expected a whole number", shortened(index)))?;
-    if number as usize >= columns {
-        return Err(format!(
-            "found the index {number}, expected one from 0 to {}",
-            columns.saturating_sub(1)
-        ));
-    }
-    match value {
-        "0" => Ok((number, false)),
-        "1" => Ok((number, true)),
-        _ => Err(format!("found the value `{}` at index {number}, expected 0 or 1", shortened(value))),
-    }
-}
-
-/// At most 40 characters of a text, for messages.
-fn shortened(text: &str) -> String {
-    if text.chars().count() <= 40 {
-        text.into()
-    } else {
-        text.chars().take(40).chain("...".chars()).collect()
-    }
+    let Some(attribute) = attributes.get(number as usize) else {
+        let last = attributes.len().saturating_sub(1);
+        return Err(format!("found the index {number}, expected one from 0 to {last}"));
+    };
+    let value = attribute.kind.value(&unquoted(value.trim(), Quoting::Backslash), &attribute.name)?;
+    Ok((number, value))
 }
 
 #[cfg(test)]
@@ -161,6 +155,7 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "% a comment\n@RELATION r\n\n@attribute a {0,1}\n@attribute 'b c' { 0, 1 }\n@attribute d {0,1}\n@data\n";
+    const MIXED: &str = "@relation r\n@attribute size numeric\n@attribute colour {red,'dark, green',blue}\n@attribute 'it\\'s' {0,1}\n@data\n";
 
     fn fault(text: &str) -> (usize, String) {
         match parse(text.as_bytes()) {
@@ -169,11 +164,28 @@ mod tests {
         }
     }
 
+    fn values(table: &Table) -> Vec<Vec<(u32, f32)>> {
+        table.rows.iter().map(|row| row.values.clone()).collect()
+    }
+
     #[test]
-    fn rows_hold_the_indices_of_their_ones() {
+    fn sparse_rows_hold_what_is_not_zero() {
         let table = parse(format!("{HEADER}{{2 1,0 1}}\n{{}}\r\n% between\n{{1 0}}\n").as_bytes()).unwrap();
-        assert_eq!(table.attributes, ["a", "b c", "d"]);
-        assert_eq!(table.rows, [vec![0, 2], vec![], vec![]]);
+        let names: Vec<&str> = table.attributes.iter().map(|attribute| attribute.name.as_str()).collect();
+        assert_eq!(names, ["a", "b c", "d"]);
+        assert_eq!(values(&table), [vec![(0, 1.0), (2, 1.0)], vec![], vec![]]);
+        assert_eq!(table.rows[2].line, 11);
+    }
+
+    #[test]
+    fn dense_and_sparse_rows_of_mixed_attributes_agree() {
+        let text = format!("{MIXED}-1.5e1,'dark, green',1\r\n{{0 -15,1 'dark, green',2 1}}\n0, blue ,0\n");
+        let table = parse(text.as_bytes()).unwrap();
+        assert_eq!(table.attributes[2].name, "it's");
+        assert_eq!(
+            values(&table),
+            [vec![(0, -15.0), (1, 1.0), (2, 1.0)], vec![(0, -15.0), (1, 1.0), (2, 1.0)], vec![(1, 2.0)],]
+        );
     }
 
     #[test]
@@ -182,18 +194,24 @@ mod tests {
             ("{3 1}", "the index 3, expected one from 0 to 2"),
             ("{0 1,0 1}", "the index 0 twice"),
             ("{0 1,0 0}", "the index 0 twice"),
-            ("0,1,0", "expected a sparse row"),
-            ("{0 2}", "the value `2` at index 0"),
+            ("0,1", "a row of 2 values, expected 3"),
+            ("{0 2}", "the value `2` of `a`, expected one of {0,1}"),
+            ("{0 ?}", "a missing value of `a`"),
+            ("0,?,1", "a missing value of `b c`"),
             ("{x 1}", "the index `x`"),
             ("{-1 1}", "the index `-1`"),
             ("{0 1", "closing"),
             ("{0}", "expected `index value`"),
             ("{0 1,}", "expected `index value`"),
+            ("{0 '1}", "a quote without its end"),
         ] {
             let (line, reason) = fault(&format!("{HEADER}{{0 1}}\n{row}\n"));
             assert_eq!(line, 9, "{row}");
             assert!(reason.contains(part), "{row}: {reason}");
         }
+        assert!(fault(&format!("{MIXED}1,pink,0\n")).1.contains("the value `pink` of `colour`"));
+        assert!(fault(&format!("{MIXED}inf,red,0\n")).1.contains("expected a finite number"));
+        assert!(fault(&format!("{MIXED}1,red\n")).1.contains("get the whole file"));
     }
 
     #[test]
@@ -201,10 +219,14 @@ mod tests {
         assert!(fault("@attribute a {0,1}\n").1.contains("@data"));
         assert!(fault("@data\n").1.contains("@attribute"));
         assert!(fault(HEADER).1.contains("at least one row"));
-        assert!(fault("@attribute a numeric\n").1.contains("the type `numeric`"));
+        assert!(fault("@attribute a string\n").1.contains("the type `string` of `a`"));
         assert!(fault("@attribute a\n").1.contains("its type"));
+        assert!(fault("@attribute a {0,1\n").1.contains("closing"));
         assert_eq!(fault("@relation r\nnonsense\n").0, 2);
         assert_eq!(fault("").0, 1);
+        let twice = fault("@attribute a {0,1}\n@attribute 'a' numeric\n@data\n0,1\n");
+        assert_eq!(twice.0, 2);
+        assert!(twice.1.contains("the attribute `a` twice"), "{}", twice.1);
     }
 
     #[test]
@@ -220,7 +242,7 @@ mod tests {
         bytes.extend([b'{', 0xff, b'}', b'\n']);
         assert!(matches!(parse(&bytes[..]), Err(Fault::Line { line: 8, .. })));
         match parse(&[0x1f, 0x8b, 8, 0, b'\n'][..]) {
-            Err(Fault::Line { line: 1, reason }) => assert!(reason.contains("unpacked .arff"), "{reason}"),
+            Err(Fault::Line { line: 1, reason }) => assert!(reason.contains("the unpacked file"), "{reason}"),
             other => panic!("expected a fault, found {other:?}"),
         }
     }

@@ -1,6 +1,6 @@
-//! Mini-batches of Bibtex: order and dropout fixed by the seed and the epoch, so that a resumed run repeats them.
+//! Mini-batches of labelled examples: order and dropout fixed by the seed and the epoch, so that a resumed run repeats them.
 
-use super::bibtex::{Example, FEATURES, LABELS};
+use super::example::{Example, Widths};
 use crate::random::Generator;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::sync::Arc;
@@ -11,12 +11,14 @@ const DROPOUT_STREAM: u64 = 1 << 34;
 /// A mini-batch on a device.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    /// Features, `[batch, 1836]`.
+    /// Features, `[batch, features]`.
     pub(crate) z: Tensor<2>,
-    /// Labels, `[batch, 159]`.
+    /// Labels, `[batch, labels]`.
     pub(crate) y: Tensor<2>,
     /// A factor for each hidden unit, `[batch, units]`; none where no unit is left out.
     pub(crate) mask: Option<Tensor<2>>,
+    /// Fixes other random numbers of the mini-batch: another one for each, by the seed and the epoch.
+    pub(crate) draw: u64,
 }
 
 /// What is left out of each example while training. What stays is scaled up so that means do not change.
@@ -34,6 +36,7 @@ pub(crate) struct Dropout {
 #[derive(Clone, Debug)]
 pub(crate) struct Batches {
     examples: Arc<[Example]>,
+    widths: Widths,
     size: usize,
     order: Order,
     dropout: Dropout,
@@ -51,8 +54,9 @@ enum Order {
 
 impl Batches {
     /// Batches of `size` in the order of the examples.
-    pub(crate) fn in_order(examples: Arc<[Example]>, size: usize, device: &Device) -> Self {
-        Self { examples, size, order: Order::Fixed, dropout: Dropout::default(), device: device.clone() }
+    pub(crate) fn in_order(examples: Arc<[Example]>, widths: Widths, size: usize, device: &Device) -> Self {
+        let (order, dropout) = (Order::Fixed, Dropout::default());
+        Self { examples, widths, size, order, dropout, device: device.clone() }
     }
 
     /// Batches shuffled by `seed` and the number of the epoch.
@@ -72,6 +76,11 @@ impl Batches {
         &self.examples
     }
 
+    /// The numbers of features and labels.
+    pub(crate) fn widths(&self) -> Widths {
+        self.widths
+    }
+
     /// Number of mini-batches in a pass.
     pub(crate) fn count(&self) -> usize {
         self.examples.len().div_ceil(self.size)
@@ -87,36 +96,31 @@ impl Batches {
                 (order, Generator::new(seed, DROPOUT_STREAM + epoch))
             }
         };
-        Pass { batches: self, order, generator, served: 0 }
+        let seed = if let Order::Shuffled { seed } = self.order { seed } else { 0 };
+        let draw = seed.rotate_left(40) ^ ((epoch as u64) << 32);
+        Pass { batches: self, order, generator, draw, served: 0 }
     }
 
-    fn batch(&self, rows: &[usize], generator: &mut Generator) -> Batch {
+    fn batch(&self, rows: &[usize], draw: u64, generator: &mut Generator) -> Batch {
         let chosen = || rows.iter().map(|&row| &self.examples[row]);
         let Dropout { features, hidden, units } = self.dropout;
-        let z = dense(FEATURES, chosen().map(|example| &example.features[..]), features, generator);
-        let y = dense(LABELS, chosen().map(|example| &example.labels[..]), 0.0, generator);
+        let Widths { features: inputs, labels } = self.widths;
+        let mut z = vec![0.0_f32; rows.len() * inputs];
+        for (row, example) in z.chunks_exact_mut(inputs).zip(chosen()) {
+            for &(index, value) in &example.features {
+                row[index as usize] = value * kept(features, generator);
+            }
+        }
+        let mut y = vec![0.0_f32; rows.len() * labels];
+        for (row, example) in y.chunks_exact_mut(labels).zip(chosen()) {
+            example.labels.iter().for_each(|&label| row[label as usize] = 1.0);
+        }
         let mask: Option<Vec<f32>> =
             (hidden > 0.0).then(|| (0..rows.len() * units).map(|_| kept(hidden, generator)).collect());
         let tensor =
             |values, columns| Tensor::from_data(TensorData::new(values, [rows.len(), columns]), &self.device);
-        Batch { z: tensor(z, FEATURES), y: tensor(y, LABELS), mask: mask.map(|mask| tensor(mask, units)) }
+        Batch { z: tensor(z, inputs), y: tensor(y, labels), mask: mask.map(|mask| tensor(mask, units)), draw }
     }
-}
-
-/// Rows of zeros with a one at each index, of which the given share is left out.
-fn dense<'a>(
-    columns: usize,
-    rows: impl ExactSizeIterator<Item = &'a [u32]>,
-    share: f64,
-    generator: &mut Generator,
-) -> Vec<f32> {
-    let mut values = vec![0.0_f32; rows.len() * columns];
-    for (row, indices) in rows.enumerate() {
-        for &index in indices {
-            values[row * columns + index as usize] = kept(share, generator);
-        }
-    }
-    values
 }
 
 /// 0 with the probability `share`, otherwise what makes the mean 1. No share draws no number.
@@ -136,6 +140,7 @@ pub(crate) struct Pass<'a> {
     batches: &'a Batches,
     order: Vec<usize>,
     generator: Generator,
+    draw: u64,
     served: usize,
 }
 
@@ -146,7 +151,11 @@ impl Iterator for Pass<'_> {
         let end = self.order.len().min(self.served + self.batches.size);
         let rows = &self.order[self.served..end];
         self.served = end;
-        if rows.is_empty() { None } else { Some(self.batches.batch(rows, &mut self.generator)) }
+        if rows.is_empty() {
+            None
+        } else {
+            Some(self.batches.batch(rows, self.draw ^ end as u64, &mut self.generator))
+        }
     }
 }
 
@@ -156,9 +165,14 @@ mod tests {
 
     fn examples(count: u32) -> Arc<[Example]> {
         (0..count)
-            .map(|index| Example { features: vec![index, 1000], labels: vec![(index + 7) % 159] })
+            .map(|index| Example {
+                features: vec![(index, 1.0), (1000, 1.0)],
+                labels: vec![(index + 7) % 159],
+            })
             .collect()
     }
+
+    const WIDTHS: Widths = Widths { features: 1836, labels: 159 };
 
     fn first_columns(batches: &Batches, epoch: usize) -> Vec<f32> {
         let passes = batches.pass(epoch).map(|batch| batch.z.slice([0..1, 0..9]).into_data());
@@ -167,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_pass_serves_every_example_once_and_the_last_batch_may_be_smaller() {
-        let batches = Batches::in_order(examples(7), 3, &Device::flex());
+        let batches = Batches::in_order(examples(7), WIDTHS, 3, &Device::flex());
         let passes: Vec<Batch> = batches.pass(1).collect();
         assert_eq!(passes.iter().map(|batch| batch.z.dims()[0]).collect::<Vec<_>>(), [3, 3, 1]);
         assert_eq!(batches.count(), 3);
@@ -178,8 +192,8 @@ mod tests {
 
     #[test]
     fn an_epoch_has_an_order_of_its_own_which_another_run_repeats() {
-        let fresh = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4);
-        let again = Batches::in_order(examples(9), 2, &Device::flex()).shuffled(4);
+        let fresh = Batches::in_order(examples(9), WIDTHS, 2, &Device::flex()).shuffled(4);
+        let again = Batches::in_order(examples(9), WIDTHS, 2, &Device::flex()).shuffled(4);
         assert_ne!(first_columns(&fresh, 1), first_columns(&fresh, 2));
         assert_eq!(first_columns(&fresh, 2), first_columns(&again, 2));
     }
@@ -188,7 +202,7 @@ mod tests {
     fn what_is_left_out_keeps_the_mean_and_is_fixed_by_seed_and_epoch() {
         let dropout = Dropout { features: 0.25, hidden: 0.5, units: 40 };
         let batches =
-            Batches::in_order(examples(200), 200, &Device::flex()).shuffled(4).with_dropout(dropout);
+            Batches::in_order(examples(200), WIDTHS, 200, &Device::flex()).shuffled(4).with_dropout(dropout);
         let pass = |epoch| {
             let batch = batches.pass(epoch).next().unwrap();
             let mask = batch.mask.unwrap();

@@ -1,10 +1,10 @@
 //! The experiments, and what they share.
 
-pub(crate) mod bibtex;
 mod checkpoint;
 pub(crate) mod denoise;
 mod epoch;
 mod experiment;
+pub(crate) mod multilabel;
 mod perceptron;
 mod session;
 mod sudoku;
@@ -14,9 +14,10 @@ pub(crate) use epoch::Work;
 pub(crate) use experiment::Entry;
 
 /// Every experiment of `banach train`, in the order of its help.
-pub(crate) const EXPERIMENTS: [Entry; 4] = [
+pub(crate) const EXPERIMENTS: [Entry; 5] = [
     Entry::of::<toy::Toy>(),
-    Entry::of::<sudoku::Sudoku>(),
-    Entry::of::<bibtex::Bibtex>(),
+    Entry::of::<multilabel::Bibtex>(),
+    Entry::of::<multilabel::MultiLabel>(),
     Entry::of::<denoise::Denoise>(),
+    Entry::of::<sudoku::Sudoku>(),
 ];

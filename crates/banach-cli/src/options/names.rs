@@ -17,6 +17,20 @@ pub(crate) enum LayerName {
     Feedforward,
     /// A network that never sees a state x.
     Mlp,
+    /// SPEN: an energy of the labels, trained by the structured hinge loss.
+    Spen,
+    /// SPEN end to end: the energy of SPEN, minimised by unrolled steps of learned sizes.
+    SpenE2e,
+    /// The energy of SPEN, trained by the implicit derivative of its minimiser.
+    SpenImplicit,
+    /// An input-convex network, minimised by the bundle entropy method.
+    Icnn,
+    /// An input-convex network, trained by the implicit derivative of its minimiser.
+    IcnnImplicit,
+    /// A deep value network, trained on true and inferred labellings.
+    DvnGt,
+    /// A deep value network, trained on adversarial labellings as well.
+    DvnAdversarial,
 }
 
 impl LayerName {
@@ -27,12 +41,24 @@ impl LayerName {
             Self::FpiGd => "fpi-gd",
             Self::Feedforward => "feedforward",
             Self::Mlp => "mlp",
+            Self::Spen => "spen",
+            Self::SpenE2e => "spen-e2e",
+            Self::SpenImplicit => "spen-implicit",
+            Self::Icnn => "icnn",
+            Self::IcnnImplicit => "icnn-implicit",
+            Self::DvnGt => "dvn-gt",
+            Self::DvnAdversarial => "dvn-adversarial",
         }
+    }
+
+    /// Whether the loss is computed from the outputs, so that it may hold a share of 1 - F1.
+    pub(crate) fn scores_outputs(self) -> bool {
+        !matches!(self, Self::Spen | Self::DvnGt | Self::DvnAdversarial)
     }
 
     /// Whether a fixed point is solved for.
     pub(crate) fn solves(self) -> bool {
-        matches!(self, Self::FpiNn | Self::FpiGd)
+        matches!(self, Self::FpiNn | Self::FpiGd | Self::SpenImplicit | Self::IcnnImplicit)
     }
 }
 

@@ -43,6 +43,7 @@ fn stopped_after(stage: &Stage, lines: usize, signal: &str, layer: &str) -> (Opt
 fn numbers(mut report: Value) -> Value {
     let fields = report.as_object_mut().unwrap();
     fields.remove("peak_memory_bytes");
+    fields.remove("seconds_per_epoch");
     for epoch in fields["epochs"].as_array_mut().unwrap() {
         epoch.as_object_mut().unwrap().remove("seconds");
     }

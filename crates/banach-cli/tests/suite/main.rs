@@ -6,6 +6,7 @@ mod denoise;
 mod folders;
 mod interruption;
 mod mistakes;
+mod multilabel;
 mod pages;
 mod reports;
 mod stage;

@@ -98,7 +98,7 @@ fn bibtex_writes_the_report_of_the_contract() {
     let epochs = report["epochs"].as_array().unwrap();
     let mut names: Vec<&str> = epochs[2].as_object().unwrap().keys().map(String::as_str).collect();
     names.sort_unstable();
-    let expected = "adjoint_steps epoch forward_steps non_finite_rows seconds sums test_f1 test_f1_at_half threshold train_loss unconverged_rows validation_f1";
+    let expected = "adjoint_steps at_half epoch forward_steps macro_f1 micro_f1 non_finite_rows p_at_1 p_at_3 p_at_5 seconds sums test_f1 test_f1_at_half threshold train_loss unconverged_rows validation_f1";
     assert_eq!(names.join(" "), expected);
     assert_eq!(epochs[2]["epoch"], 3);
     assert!(epochs[2]["train_loss"].as_f64().unwrap() < epochs[0]["train_loss"].as_f64().unwrap());

@@ -11,6 +11,7 @@ mod captured;
 mod certificate;
 mod certificate_bounds;
 mod closures;
+mod convex_energies;
 mod corners;
 mod energy;
 mod engine;

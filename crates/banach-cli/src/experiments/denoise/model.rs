@@ -55,5 +55,9 @@ fn broken(path: &Path, reason: impl ToString) -> Error {
     // Of many weights that do not fit the first tells enough.
     let reason = reason.replace("Record validation error: ", "").replace("Apply errors: ", "");
     let reason = reason.split("\", \"").next().unwrap_or_default().replace(['[', ']', '"'], "");
-    Error::Model { path: path.to_path_buf(), reason }
+    Error::Model {
+        path: path.to_path_buf(),
+        reason,
+        advice: "name the results folder of a `banach train denoise`, whose model.json describes best.bpk",
+    }
 }

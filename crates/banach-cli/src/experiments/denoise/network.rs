@@ -138,7 +138,15 @@ impl Network {
         let features = match shape.layer {
             LayerName::FpiNn => Some(Features::FixedPoint(config.init(map()).map_err(Error::layer)?)),
             LayerName::Feedforward => Some(Features::Once(map())),
-            LayerName::FpiGd | LayerName::Mlp => None,
+            LayerName::FpiGd
+            | LayerName::Mlp
+            | LayerName::Spen
+            | LayerName::SpenE2e
+            | LayerName::SpenImplicit
+            | LayerName::Icnn
+            | LayerName::IcnnImplicit
+            | LayerName::DvnGt
+            | LayerName::DvnAdversarial => None,
         };
         let body = match features {
             Some(features) => {

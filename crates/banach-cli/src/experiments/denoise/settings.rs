@@ -69,7 +69,15 @@ impl Settings {
         let (epochs, learning_rate) = match layer {
             LayerName::FpiNn => (30, 2e-3),
             LayerName::FpiGd => (30, 3e-3),
-            LayerName::Feedforward | LayerName::Mlp => (40, 2e-3),
+            LayerName::Feedforward
+            | LayerName::Mlp
+            | LayerName::Spen
+            | LayerName::SpenE2e
+            | LayerName::SpenImplicit
+            | LayerName::Icnn
+            | LayerName::IcnnImplicit
+            | LayerName::DvnGt
+            | LayerName::DvnAdversarial => (40, 2e-3),
         };
         let sigma = match arguments.sigma {
             None if arguments.blind => NoiseLevel::Blind { most: MOST_NOISE },

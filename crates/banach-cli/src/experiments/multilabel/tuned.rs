@@ -3,7 +3,8 @@
 //! The perceptron gives logits ℓ(z) once. The state x is then found among the labels alone, so a step of the solver
 //! costs a few hundredths of reading the features again, and dropout stays outside the map.
 
-use crate::dataset::bibtex::{FEATURES, LABELS};
+use super::prediction::Predicted;
+use crate::dataset::example::Widths;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::{Perceptron, linear};
@@ -18,14 +19,14 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 /// How strongly a label unit counts in the energy to start with; every other one attracts.
 const STARTING_WEIGHT: f32 = 0.1;
 
-/// `g(x, ℓ) = sigmoid(ℓ + U relu(V x + c) + d)`, 159 -> units -> 159. U and d start as 0: no label knows of another.
+/// `g(x, ℓ) = sigmoid(ℓ + U relu(V x + c) + d)`, labels -> units -> labels. U and d start as 0: no label knows of another.
 #[derive(Module, Debug)]
 pub(crate) struct Labels {
     body: Perceptron,
 }
 
 impl Labels {
-    /// What the sigmoid of g is applied to, `[batch, 159]`.
+    /// What the sigmoid of g is applied to, `[batch, labels]`.
     fn logits(&self, x: Tensor<2>, base: Tensor<2>) -> Tensor<2> {
         base + self.body.forward(x)
     }
@@ -95,6 +96,8 @@ pub(crate) struct Tuned {
 /// The sizes of a tuned network.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes<'a> {
+    /// Features and labels.
+    pub(crate) widths: Widths,
     /// Hidden units of the perceptron.
     pub(crate) hidden: usize,
     /// Hidden units through which labels act on one another.
@@ -104,7 +107,7 @@ pub(crate) struct Sizes<'a> {
 }
 
 impl Tuned {
-    /// The network for `layer`.
+    /// The network for `layer`, where any layer that is neither a map nor an energy of a fixed point couples nothing.
     pub(crate) fn new(
         layer: LayerName,
         sizes: Sizes<'_>,
@@ -112,18 +115,26 @@ impl Tuned {
         generator: &mut Generator,
         device: &Device,
     ) -> Result<Self, Error> {
-        let features = Perceptron::new([FEATURES, sizes.hidden, LABELS], generator, device);
+        let Widths { features: inputs, labels: outputs } = sizes.widths;
+        let features = Perceptron::new([inputs, sizes.hidden, outputs], generator, device);
         let features = features.with_output_bias(sizes.bias, device);
         let units = sizes.label_units;
         let mut labels = || Labels {
-            body: Perceptron::new([LABELS, units, LABELS], generator, device).with_silent_output(device),
+            body: Perceptron::new([outputs, units, outputs], generator, device).with_silent_output(device),
         };
         let coupling = match layer {
-            LayerName::Mlp => Coupling::None(Vec::new()),
+            LayerName::Mlp
+            | LayerName::Spen
+            | LayerName::SpenE2e
+            | LayerName::SpenImplicit
+            | LayerName::Icnn
+            | LayerName::IcnnImplicit
+            | LayerName::DvnGt
+            | LayerName::DvnAdversarial => Coupling::None(Vec::new()),
             LayerName::Feedforward => Coupling::Once(labels()),
             LayerName::FpiNn => Coupling::FixedPoint(config.init(labels()).map_err(Error::layer)?),
             LayerName::FpiGd => {
-                let energy = LabelEnergy::new(units, generator, device);
+                let energy = LabelEnergy::new([outputs, units], generator, device);
                 let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
                 Coupling::Descent(config.init(step).map_err(Error::layer)?)
             }
@@ -131,7 +142,7 @@ impl Tuned {
         Ok(Self { features, coupling })
     }
 
-    /// The logits of the outputs, `[batch, 159]`; at a fixed point those inside the last application of g.
+    /// The logits of the outputs, `[batch, labels]`; at a fixed point those inside the last application of g.
     pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let base = self.features.masked(z, mask);
         match &self.coupling {
@@ -142,6 +153,22 @@ impl Tuned {
                 layer.update().logits(x, base)
             }
             Coupling::Descent(layer) => layer.forward(base),
+        }
+    }
+
+    /// The logits for features z, and how each row was solved.
+    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
+        let base = self.features.forward(z.clone());
+        match &self.coupling {
+            Coupling::None(_) | Coupling::Once(_) => Ok((self.logits(z, None), None)),
+            Coupling::FixedPoint(layer) => {
+                let (x, report) = layer.solve(base.clone()).map_err(Error::layer)?.into_parts();
+                Ok((layer.update().logits(x, base), Some(report.outcomes)))
+            }
+            Coupling::Descent(layer) => {
+                let (x, report) = layer.solve(base).map_err(Error::layer)?.into_parts();
+                Ok((x, Some(report.outcomes)))
+            }
         }
     }
 
@@ -179,11 +206,11 @@ impl Tuned {
 }
 
 impl LabelEnergy {
-    fn new(units: usize, generator: &mut Generator, device: &Device) -> Self {
+    fn new([labels, units]: [usize; 2], generator: &mut Generator, device: &Device) -> Self {
         let signs = |unit: usize| if unit.is_multiple_of(2) { STARTING_WEIGHT } else { -STARTING_WEIGHT };
         let weights: Vec<f32> = (0..units).map(signs).collect();
         Self {
-            units: linear(LABELS, units, generator, device),
+            units: linear(labels, units, generator, device),
             weights: Param::from_data(TensorData::new(weights, [units]), device),
         }
     }

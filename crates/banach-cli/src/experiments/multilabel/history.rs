@@ -1,5 +1,6 @@
 //! The finished epochs of a run: which one is best, and when to stop.
 
+use super::evaluation::{Metrics, Precision};
 use super::settings::Settings;
 use crate::experiments::{checkpoint, epoch};
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ pub(crate) type Epoch = epoch::Epoch<Scores>;
 /// The finished epochs of a run, and the run that they belong to.
 pub(crate) type State = checkpoint::State<Settings, Scores>;
 
-/// F1 after an epoch, in percent.
+/// Scores after an epoch, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Scores {
     /// The threshold with the best F1 on the validation split.
@@ -21,6 +22,14 @@ pub(crate) struct Scores {
     pub(crate) test_f1: f64,
     /// On the test split, with outputs rounded at one half.
     pub(crate) test_f1_at_half: f64,
+    /// On the test split, at the threshold.
+    #[serde(flatten)]
+    pub(crate) metrics: Metrics,
+    /// On the test split, with outputs rounded at one half.
+    pub(crate) at_half: Metrics,
+    /// On the test split.
+    #[serde(flatten)]
+    pub(crate) precision: Precision,
 }
 
 /// The best epoch by validation F1, the first of equals.
@@ -48,7 +57,15 @@ mod tests {
                 epoch,
                 seconds: 1.0,
                 sums: Sums::default(),
-                scores: Scores { threshold: 0.5, validation_f1, test_f1: 1.0, test_f1_at_half: 1.0 },
+                scores: Scores {
+                    threshold: 0.5,
+                    validation_f1,
+                    test_f1: 1.0,
+                    test_f1_at_half: 1.0,
+                    metrics: Metrics { micro_f1: 1.0, macro_f1: 1.0 },
+                    at_half: Metrics { micro_f1: 1.0, macro_f1: 1.0 },
+                    precision: Precision { p_at_1: 1.0, p_at_3: 1.0, p_at_5: 1.0 },
+                },
             })
             .collect();
         assert!(best(&[]).is_none() && !is_exhausted(&[], 1));

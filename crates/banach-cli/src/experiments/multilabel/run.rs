@@ -1,66 +1,78 @@
-//! A run on Bibtex, from its options to its report.
+//! A run of multi-label classification, from its options to its report.
 
-use super::arguments::BibtexArguments;
+use super::arguments::TrainingArguments;
 use super::display::Display;
 use super::history::{self, State};
 use super::network::Network;
 use super::recipe::Recipe;
 use super::settings::{self, Settings};
-use super::summary::{self, BibtexReport};
+use super::summary::{self, MultiLabelReport};
 use super::training::{End, Splits, Training};
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
+use crate::dataset::data_set::DataSet;
+use crate::dataset::example::Example;
 use crate::device;
 use crate::error::Error;
 use crate::experiments::checkpoint;
-use crate::experiments::experiment::{Experiment, Finished, Plan};
+use crate::experiments::experiment::{Finished, Plan};
 use crate::experiments::session::Session;
-use crate::report::folder::Contents;
 use crate::report::plural::counted;
 use crate::terminal::dashboard;
 use burn::module::Module;
 use burn::tensor::Device;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What a table keeps of a finished run, so that the run is not repeated.
 pub(crate) const FINISHED: &str = "finished.json";
 
-/// The data, and the settings of a run on them.
+/// A run of an experiment on one data set: the data, and the settings.
 #[derive(Debug)]
-pub(crate) struct Bibtex {
+pub(crate) struct Run {
+    name: &'static str,
+    /// The data as options of a command.
+    options: String,
     state: State,
-    data: bibtex::Bibtex,
+    data: DataSet,
     device: Device,
     resumes: bool,
     dashboard: bool,
 }
 
-impl Experiment for Bibtex {
-    const NAME: &'static str = "bibtex";
-    const ABOUT: &'static str = "Multi-label classification of Bibtex (1836 features, 159 labels)";
-    const CONTENTS: Contents = Contents {
-        command: "train bibtex",
-        experiment: Some("bibtex"),
-        files: &["report.json", summary::CURVES, "best.bpk", FINISHED],
-        folders: &[checkpoint::FOLDER],
-    };
-    type Arguments = BibtexArguments;
-    type Report = BibtexReport;
-
-    fn new(arguments: BibtexArguments, seed: u64) -> Result<Self, Error> {
-        settings::check(&arguments)?;
+impl Run {
+    /// The run of the experiment `name` with these options; `data` reads the data that `options` name.
+    pub(crate) fn new(
+        name: &'static str,
+        arguments: &TrainingArguments,
+        seed: u64,
+        (path, options): (&Path, String),
+        data: impl FnOnce(u64) -> Result<DataSet, Error>,
+    ) -> Result<Self, Error> {
+        settings::check(arguments)?;
         if arguments.dashboard {
             dashboard::check()?;
         }
         let device = device::named(&arguments.device)?;
-        let data = bibtex::load(&arguments.data, seed)?;
-        let settings = Settings::new(&arguments, &data.fingerprint);
-        let BibtexArguments { layer, resume, dashboard, .. } = arguments;
+        let data = data(seed)?;
+        let settings = Settings::new(arguments, path, &data.fingerprint);
+        let &TrainingArguments { layer, resume, dashboard, .. } = arguments;
         let state = State { layer, seed, settings, epochs: Vec::new() };
-        Ok(Self { state, data, device, resumes: resume, dashboard })
+        Ok(Self { name, options, state, data, device, resumes: resume, dashboard })
     }
 
-    fn plan(&self) -> Plan {
+    /// The settings of the run.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.state.settings
+    }
+
+    /// One line with the counts of the data.
+    pub(crate) fn counts(&self) -> String {
+        self.data.summary.line()
+    }
+
+    /// What the run will do.
+    pub(crate) fn plan(&self) -> Plan {
         let State { layer, seed, settings, .. } = &self.state;
         let (layer_name, recipe) = (layer.as_str(), settings.recipe);
         let rows = self.data.train.len();
@@ -70,12 +82,17 @@ impl Experiment for Bibtex {
             counted(rows, "example"),
             counted(settings.epochs, "epoch")
         );
-        let seconds = Recipe::seconds_per_example(recipe, *layer) * (rows * settings.epochs) as f64;
-        let folder = format!("out/bibtex-{layer_name}-seed{seed}").into();
-        Plan { what, seconds: Some(seconds), folder, resumes: self.resumes }
+        // The dense products of a mini-batch grow with the features and the labels.
+        let (widths, known) = (self.data.widths(), bibtex::WIDTHS);
+        let size = (widths.features + widths.labels) as f64 / (known.features + known.labels) as f64;
+        let count = (rows * settings.epochs) as f64;
+        let seconds = Recipe::seconds_per_example(recipe, *layer).map(|seconds| size * seconds * count);
+        let folder = format!("out/{}-{layer_name}-seed{seed}", self.name).into();
+        Plan { what, seconds, folder, resumes: self.resumes }
     }
 
-    fn run(&self, session: &Session) -> Result<Finished<BibtexReport>, Error> {
+    /// Trains and evaluates.
+    pub(crate) fn run(&self, session: &Session) -> Result<Finished<MultiLabelReport>, Error> {
         let mut state = self.state.clone();
         let folder = session.path(checkpoint::FOLDER);
         let mut parts = None;
@@ -90,7 +107,8 @@ impl Experiment for Bibtex {
             checkpoint::begin(&folder, &state)?;
         }
         let finished = state.epochs.len();
-        let (shape, config) = (state.settings.shape(state.layer), state.settings.fixed_point(state.layer));
+        let (shape, config) =
+            (state.settings.shape(state.layer, self.data.widths()), state.settings.fixed_point(state.layer));
         let tracked = self.device.clone().autodiff();
         let network = Network::new(shape, state.seed, &config, &self.data.train, &tracked)?;
         let parameters = network.num_params();
@@ -107,7 +125,7 @@ impl Experiment for Bibtex {
         };
         // A run that trained nothing says nothing new about the epochs of the runs before.
         let is_new = state.epochs.len() > finished || !summary::is_written(session, finished);
-        let report = BibtexReport::new(&state, parameters);
+        let report = MultiLabelReport::new(self.name, &self.data.summary, &state, parameters);
         match end? {
             End::Interrupted => {
                 if is_new && !state.epochs.is_empty() {
@@ -120,35 +138,35 @@ impl Experiment for Bibtex {
                 if is_new {
                     summary::draw(session, &state)?;
                 }
-                let table = summary::table(&state, parameters);
-                Ok(Finished { report, is_new, table, pictures: &[summary::CURVES], next: next(&state) })
+                let table = summary::table(self.name, &state, parameters);
+                Ok(Finished { report, is_new, table, pictures: &[summary::CURVES], next: self.next() })
             }
         }
     }
-}
 
-impl Bibtex {
     fn splits(&self, settings: &Settings, tracked: &Device) -> Splits {
         let Self { data, device, state, .. } = self;
-        let plain =
-            |examples: &_, device| Batches::in_order(std::sync::Arc::clone(examples), settings.batch, device);
+        let plain = |examples: &Arc<[Example]>, device| {
+            Batches::in_order(Arc::clone(examples), data.widths(), settings.batch, device)
+        };
         Splits {
             train: plain(&data.train, tracked).shuffled(state.seed).with_dropout(settings.dropout()),
             validation: plain(&data.validation, device),
             test: plain(&data.test, device),
+            encoding: Arc::clone(&data.encoding),
         }
     }
-}
 
-fn next(state: &State) -> Vec<(String, &'static str)> {
-    let data = state.settings.data.display();
-    vec![
-        (
-            format!("banach train bibtex --data {data} --layer feedforward"),
-            "the map applied once, to compare",
-        ),
-        (format!("banach table bibtex --data {data} --seeds 2"), "all methods in one table"),
-    ]
+    fn next(&self) -> Vec<(String, &'static str)> {
+        let Self { name, options, .. } = self;
+        vec![
+            (
+                format!("banach train {name} {options} --layer feedforward"),
+                "the map applied once, to compare",
+            ),
+            (format!("banach table {name} {options} --seeds 2"), "all methods in one table"),
+        ]
+    }
 }
 
 fn advice(finished: usize, folder: &Path) -> String {

@@ -1,4 +1,4 @@
-//! The training of a network on Bibtex, epoch by epoch.
+//! The training of a network, epoch by epoch.
 //!
 //! After every epoch the whole validation split chooses the threshold, the test split is scored for the report, and the
 //! best network is kept.
@@ -7,19 +7,21 @@ use super::display::Display;
 use super::evaluation::F1Scores;
 use super::history::{self, Epoch, Scores, State};
 use super::loss::GRADIENT_EPSILON;
+use super::model::{self, Description};
 use super::network::Network;
 use super::settings::Settings;
 use super::step;
 use super::weight_average::WeightAverage;
 use crate::dataset::batches::Batches;
+use crate::dataset::encoding::Encoding;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::epoch::{Sums, Work};
 use crate::experiments::session::Session;
-use crate::report::file;
 use banach::AdamConfig;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How training ended.
@@ -40,6 +42,8 @@ pub(crate) struct Splits {
     pub(crate) validation: Batches,
     /// Off the tape.
     pub(crate) test: Batches,
+    /// How the examples were read, for the file beside the network.
+    pub(crate) encoding: Arc<Encoding>,
 }
 
 /// A network with everything that changes while it trains.
@@ -119,9 +123,9 @@ impl<'a> Training<'a> {
         display.training_begins(train.examples().len());
         for (index, batch) in train.pass(epoch).enumerate() {
             let rows = batch.z.dims()[0];
-            let (gradients, mini_batch) = step::train(&self.network, batch);
+            let (gradients, mini_batch) = step::train(&self.network, batch, epoch);
             let network = self.network.clone();
-            self.network = self.optimizer.step(self.rate.next(), network, gradients);
+            self.network = self.optimizer.step(self.rate.next(), network, gradients).projected();
             self.average.add(&self.network, (epoch - 1) * train.count() + index);
             sums += mini_batch;
             display.trained(&mini_batch, rows);
@@ -136,7 +140,8 @@ impl<'a> Training<'a> {
     /// Scores the validation and test splits; none if interrupted.
     fn evaluate(&self, display: &mut Display) -> Option<(Scores, Work)> {
         let Splits { validation, test, .. } = self.splits;
-        let (mut work, mut outputs) = (Work::default(), [F1Scores::default(), F1Scores::default()]);
+        let labels = validation.widths().labels;
+        let (mut work, mut outputs) = (Work::default(), [F1Scores::new(labels), F1Scores::new(labels)]);
         display.validation_begins(validation.examples().len());
         for (index, split) in [validation, test].into_iter().enumerate() {
             for batch in split.pass(1) {
@@ -154,20 +159,33 @@ impl<'a> Training<'a> {
         display.split_ends();
         let [on_validation, on_test] = outputs;
         let (threshold, validation_f1) = on_validation.best_threshold(validation.examples());
-        let test_f1 = |threshold| on_test.f1(test.examples(), threshold);
-        let (test_f1, test_f1_at_half) = (test_f1(threshold), test_f1(0.5));
-        Some((Scores { threshold, validation_f1, test_f1, test_f1_at_half }, work))
+        let truth = test.examples();
+        let scores = Scores {
+            threshold,
+            validation_f1,
+            test_f1: on_test.f1(truth, threshold),
+            test_f1_at_half: on_test.f1(truth, 0.5),
+            metrics: on_test.metrics(truth, threshold),
+            at_half: on_test.metrics(truth, 0.5),
+            precision: on_test.precision(truth),
+        };
+        Some((scores, work))
     }
 
     /// Adds the epoch to the state, writes the checkpoint, and keeps the network if it is the best so far.
     fn finish_epoch(&mut self, epoch: Epoch, state: &mut State, display: &mut Display) -> Result<(), Error> {
         display.epoch_ends(&epoch);
         state.epochs.push(epoch);
-        if history::best(&state.epochs).is_some_and(|best| best.epoch == state.epochs.len()) {
-            let path = self.session.path("best.bpk");
-            let bytes = self.average.network().clone().into_record().into_bytes();
-            let bytes = bytes.map_err(|error| Error::write(&path, error))?;
-            file::write_whole(&path, &bytes).map_err(|error| Error::write(&path, error))?;
+        let best = history::best(&state.epochs).filter(|best| best.epoch == state.epochs.len());
+        if let Some(best) = best {
+            let description = Description {
+                layer: state.layer,
+                epoch: best.epoch,
+                threshold: best.scores.threshold,
+                settings: state.settings.clone(),
+                encoding: Encoding::clone(&self.splits.encoding),
+            };
+            model::write(self.session.folder.path(), &description, self.average.network())?;
         }
         let parts = Parts {
             model: self.network.clone().into_record(),

@@ -1,10 +1,11 @@
 //! The settings of a run, and those that a resumed run must repeat.
 
-use super::arguments::BibtexArguments;
+use super::arguments::TrainingArguments;
 use super::loss::GRADIENT_NORM;
 use super::recipe::{Recipe, Shape};
 use crate::dataset::batches::Dropout;
-use crate::dataset::bibtex::VALIDATION_SHARE;
+use crate::dataset::data_set::VALIDATION_SHARE;
+use crate::dataset::example::Widths;
 use crate::error::Error;
 use crate::experiments::checkpoint::Repeatable;
 use crate::options::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
@@ -63,7 +64,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// The settings that arguments without contradictions ([`check`]) give.
-    pub(crate) fn new(arguments: &BibtexArguments, data_fingerprint: &str) -> Self {
+    pub(crate) fn new(arguments: &TrainingArguments, data: &Path, data_fingerprint: &str) -> Self {
         let (recipe, changes) = (Recipe::of(arguments.recipe, arguments.layer), &arguments.changes);
         let solves = arguments.layer.solves();
         Self {
@@ -83,7 +84,7 @@ impl Settings {
             gradient_norm: GRADIENT_NORM,
             validation_share: VALIDATION_SHARE,
             device: arguments.device.clone(),
-            data: arguments.data.clone(),
+            data: data.to_path_buf(),
             data_fingerprint: data_fingerprint.into(),
             solver: solves.then(|| arguments.solver.unwrap_or(SolverName::Anderson)),
             adjoint: solves.then(|| arguments.adjoint.unwrap_or(AdjointName::Gmres)),
@@ -104,9 +105,9 @@ impl Settings {
     }
 
     /// The network that these settings describe.
-    pub(crate) fn shape(&self, layer: LayerName) -> Shape {
+    pub(crate) fn shape(&self, layer: LayerName, widths: Widths) -> Shape {
         let Self { recipe, hidden, label_units, f1_weight, .. } = *self;
-        Shape { recipe, layer, hidden, label_units, f1_weight }
+        Shape { recipe, layer, widths, hidden, label_units, f1_weight }
     }
 
     /// How the layer solves forward and backward.
@@ -166,7 +167,7 @@ fn bare(value: &serde_json::Value) -> String {
 }
 
 /// Refuses options that would be ignored, and a solver that does not fit.
-pub(crate) fn check(arguments: &BibtexArguments) -> Result<(), Error> {
+pub(crate) fn check(arguments: &TrainingArguments) -> Result<(), Error> {
     let layer = arguments.layer;
     let solving = [
         ("--solver", arguments.solver.is_some()),
@@ -189,7 +190,14 @@ pub(crate) fn check(arguments: &BibtexArguments) -> Result<(), Error> {
             advice: "take --adjoint gmres, or train --layer fpi-gd".into(),
         });
     }
-    let no_label_units = arguments.recipe == RecipeName::Published || layer == LayerName::Mlp;
+    if arguments.changes.f1_weight.is_some() && !layer.scores_outputs() {
+        return Err(Error::Setting {
+            found: format!("--f1-weight with --layer {}", layer.as_str()),
+            expected: "a layer whose loss is computed from its outputs".into(),
+            advice: "leave out --f1-weight, or train --layer fpi-nn".into(),
+        });
+    }
+    let no_label_units = Recipe::of(arguments.recipe, layer).label_units.is_none();
     if arguments.changes.label_units.is_some() && no_label_units {
         return Err(Error::Setting {
             found: format!("--label-units with --layer {}", layer.as_str()),

@@ -1,4 +1,4 @@
-//! What a user sees of a run on Bibtex: a bar, lines of epochs, or the dashboard.
+//! What a user sees of a run: a bar, lines of epochs, or the dashboard.
 
 use super::history::Epoch;
 use super::settings::Settings;

@@ -1,5 +1,6 @@
-//! The options of `banach train bibtex`.
+//! The options of `banach train bibtex` and `banach train multilabel`.
 
+use crate::dataset::source::Source;
 use crate::options::numbers::{count, rate, share, step, tolerance, units, weight};
 use crate::options::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
 use clap::Args;
@@ -11,6 +12,22 @@ pub(crate) struct BibtexArguments {
     /// Folder with bibtex-train.arff and bibtex-test.arff.
     #[arg(long, value_name = "DIR")]
     pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) training: TrainingArguments,
+}
+
+/// The arguments of `banach train multilabel`.
+#[derive(Args, Debug)]
+pub(crate) struct MultiLabelArguments {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    #[command(flatten)]
+    pub(crate) training: TrainingArguments,
+}
+
+/// The arguments of a training on any data set.
+#[derive(Args, Debug)]
+pub(crate) struct TrainingArguments {
     /// The layer to train [default: fpi-nn].
     #[arg(long, value_enum, default_value = "fpi-nn", hide_default_value = true)]
     pub(crate) layer: LayerName,

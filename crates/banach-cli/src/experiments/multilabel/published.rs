@@ -1,6 +1,7 @@
 //! The published networks: one map, or one energy, that reads the features and the labels side by side.
 
-use crate::dataset::bibtex::{FEATURES, LABELS};
+use super::prediction::Predicted;
+use crate::dataset::example::Widths;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::{Perceptron, linear};
@@ -16,19 +17,21 @@ use burn::tensor::{Device, Tensor, activation};
 /// stays a function.
 pub(crate) type Input = (Tensor<2>, Option<Tensor<2>>);
 
-/// `g(x, z) = sigmoid(W2 relu(W1 [z, x] + b1) + b2)`, 1836 + 159 -> hidden -> 159.
+/// `g(x, z) = sigmoid(W2 relu(W1 [z, x] + b1) + b2)`, features + labels -> hidden -> labels.
 #[derive(Module, Debug)]
 pub(crate) struct Cell {
     body: Perceptron,
+    labels: usize,
 }
 
 impl Cell {
     /// With starting weights from the generator.
-    pub(crate) fn new(hidden: usize, generator: &mut Generator, device: &Device) -> Self {
-        Self { body: Perceptron::new([FEATURES + LABELS, hidden, LABELS], generator, device) }
+    pub(crate) fn new(widths: Widths, hidden: usize, generator: &mut Generator, device: &Device) -> Self {
+        let Widths { features, labels } = widths;
+        Self { body: Perceptron::new([features + labels, hidden, labels], generator, device), labels }
     }
 
-    /// What the sigmoid of g is applied to, `[batch, 159]`.
+    /// What the sigmoid of g is applied to, `[batch, labels]`.
     fn logits(&self, x: Tensor<2>, (z, mask): Input) -> Tensor<2> {
         self.body.masked(Tensor::cat(vec![z, x], 1), mask)
     }
@@ -39,7 +42,7 @@ impl Update for Cell {
     type Input = Input;
 
     fn start(&self, (z, _): &Input) -> Tensor<2> {
-        Tensor::zeros([z.dims()[0], LABELS], &z.device())
+        Tensor::zeros([z.dims()[0], self.labels], &z.device())
     }
 
     fn update(&self, x: Tensor<2>, input: Input) -> Tensor<2> {
@@ -51,6 +54,7 @@ impl Update for Cell {
 #[derive(Module, Debug)]
 pub(crate) struct PublishedEnergy {
     hidden: Linear,
+    labels: usize,
 }
 
 impl Energy for PublishedEnergy {
@@ -58,7 +62,7 @@ impl Energy for PublishedEnergy {
     type Input = Input;
 
     fn start(&self, (z, _): &Input) -> Tensor<2> {
-        Tensor::zeros([z.dims()[0], LABELS], &z.device())
+        Tensor::zeros([z.dims()[0], self.labels], &z.device())
     }
 
     fn energy(&self, x: Tensor<2>, (z, mask): Input) -> Tensor<1> {
@@ -88,24 +92,35 @@ impl Published {
     /// The network for `layer`, where any layer that is neither a fixed point nor an energy is g applied once.
     pub(crate) fn new(
         layer: LayerName,
-        hidden: usize,
+        (widths, hidden): (Widths, usize),
         config: &FixedPointConfig,
         generator: &mut Generator,
         device: &Device,
     ) -> Result<Self, Error> {
         if layer == LayerName::FpiGd {
-            let energy = PublishedEnergy { hidden: linear(FEATURES + LABELS, hidden, generator, device) };
+            let Widths { features, labels } = widths;
+            let energy =
+                PublishedEnergy { hidden: linear(features + labels, hidden, generator, device), labels };
             let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
             return Ok(Self::Descent(config.init(step).map_err(Error::layer)?));
         }
-        let cell = Cell::new(hidden, generator, device);
+        let cell = Cell::new(widths, hidden, generator, device);
         Ok(match layer {
             LayerName::FpiNn => Self::FixedPoint(config.init(cell).map_err(Error::layer)?),
-            LayerName::Feedforward | LayerName::Mlp | LayerName::FpiGd => Self::Feedforward(cell),
+            LayerName::Feedforward
+            | LayerName::Mlp
+            | LayerName::FpiGd
+            | LayerName::Spen
+            | LayerName::SpenE2e
+            | LayerName::SpenImplicit
+            | LayerName::Icnn
+            | LayerName::IcnnImplicit
+            | LayerName::DvnGt
+            | LayerName::DvnAdversarial => Self::Feedforward(cell),
         })
     }
 
-    /// The logits of the outputs, `[batch, 159]`.
+    /// The logits of the outputs, `[batch, labels]`.
     ///
     /// At a fixed point x̂ = g(x̂, z), so the logits inside this last application of g are those of x̂ itself, and the
     /// loss can be computed from them: no logarithm of an output that has been rounded to 0 or 1, and an incoming
@@ -118,6 +133,22 @@ impl Published {
                 layer.update().logits(x, input)
             }
             Self::Descent(layer) => layer.forward(input),
+        }
+    }
+
+    /// The logits for features z, and how each row was solved.
+    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
+        let input = (z, None);
+        match self {
+            Self::Feedforward(_) => Ok((self.logits(input), None)),
+            Self::FixedPoint(layer) => {
+                let (x, report) = layer.solve(input.clone()).map_err(Error::layer)?.into_parts();
+                Ok((layer.update().logits(x, input), Some(report.outcomes)))
+            }
+            Self::Descent(layer) => {
+                let (x, report) = layer.solve(input).map_err(Error::layer)?.into_parts();
+                Ok((x, Some(report.outcomes)))
+            }
         }
     }
 

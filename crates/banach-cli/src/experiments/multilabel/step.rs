@@ -4,17 +4,16 @@ use super::evaluation::row_f1;
 use super::loss::{clip, loss};
 use super::network::Network;
 use crate::dataset::batches::Batch;
-use crate::dataset::bibtex::LABELS;
 use crate::experiments::epoch::{Sums, Work};
 use burn::optim::GradientsParams;
 use burn::tensor::activation;
 
-/// A mini-batch of the training split: the clipped gradient, and sums over the rows.
+/// A mini-batch of the training split in an epoch: the clipped gradient, and sums over the rows.
 ///
 /// Where the loss or the gradient is not finite, every row counts as not finite, and such a gradient is empty.
-pub(crate) fn train(network: &Network, batch: Batch) -> (GradientsParams, Sums) {
+pub(crate) fn train(network: &Network, batch: Batch, epoch: usize) -> (GradientsParams, Sums) {
     let rows = batch.z.dims()[0];
-    let loss = loss(network.logits(batch.z, batch.mask), batch.y, network.f1_weight());
+    let loss = network.objective(batch, epoch);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let gradients = GradientsParams::from_grads(loss.backward(), network);
     let (gradients, finite) = clip(network, gradients);
@@ -42,13 +41,13 @@ pub(crate) struct Evaluated {
 
 /// Evaluates a mini-batch.
 pub(crate) fn evaluate(network: &Network, batch: Batch) -> Evaluated {
+    let [rows, labels] = batch.y.dims();
     let logits = network.logits(batch.z, batch.mask);
     let loss = loss(logits.clone(), batch.y.clone(), network.f1_weight());
     let loss = f64::from(loss.into_scalar::<f32>());
     let outputs: Vec<f32> = activation::sigmoid(logits).into_data().iter().collect();
     let truth: Vec<f32> = batch.y.into_data().iter().collect();
-    let rows = truth.len() / LABELS;
-    let pairs = || outputs.chunks_exact(LABELS).zip(truth.chunks_exact(LABELS));
+    let pairs = || outputs.chunks_exact(labels).zip(truth.chunks_exact(labels));
     let f1 = pairs().map(|(outputs, truth)| row_f1(outputs, &ones(truth), 0.5)).sum::<f64>();
     let mut work = network.take_work(rows);
     let broken = pairs().filter(|(outputs, _)| outputs.iter().any(|output| !output.is_finite())).count();
