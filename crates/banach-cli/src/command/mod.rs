@@ -246,9 +246,12 @@ mod tests {
             ("banach show cell --max-steps 3", "found --max-steps without --trace; add --trace"),
             (
                 "banach train",
-                "found no experiment, expected one of toy, bibtex, multilabel, denoise; run `banach train --help`",
+                "found no experiment, expected one of toy, bibtex, multilabel, denoise, sudoku; run `banach train --help`",
             ),
-            ("banach train nothing", "found 'nothing', expected one of toy, bibtex, multilabel, denoise"),
+            (
+                "banach train nothing",
+                "found 'nothing', expected one of toy, bibtex, multilabel, denoise, sudoku",
+            ),
             ("banach table", "found no experiment, expected one of bibtex, multilabel, denoise"),
             ("banach show", "found no update, expected one of bibtex, cell, conv"),
             (

@@ -1,7 +1,7 @@
 //! Derivatives behind branches: a value that is not taken has no influence, however infinite its slope.
 
 use crate::harness::{evaluate, numbers, value};
-use banach_program::{Program, Type, Value, jvp, simplify, trace, vjp};
+use banach_program::{Bilinear, Builder, Primitive, Program, Type, Value, jvp, simplify, trace, vjp};
 use burn::tensor::{DType, Device, Tensor, TensorData, activation as act};
 
 pub(crate) type Function = fn(Tensor<2>) -> Tensor<2>;
@@ -227,4 +227,21 @@ fn bounded_slopes_are_plain_products() {
     let unbounded = vjp(&traced(Type::f32([3, 3]), |x| x.exp()), &[0]);
     assert!(unbounded.to_string().contains("absorbing"), "{unbounded}");
     assert_eq!(simplify(&unbounded), unbounded);
+}
+
+/// Burn's tape may run a program; a factor of zero does not hide the other factor from it.
+#[test]
+fn on_the_tape_a_product_in_which_zero_absorbs_has_the_derivatives_of_a_product() {
+    let ty = Type::f64([1, 4]);
+    let mut builder = Builder::new();
+    let inputs = [builder.input(ty.clone()), builder.input(ty)];
+    let product = builder.push(Primitive::Bilinear(Bilinear::AbsorbingProduct), &inputs);
+    let program = builder.finish(vec![product]);
+    let leaf = |numbers: &[f64]| value(numbers.to_vec(), &[1, 4]).leaf(true);
+    let (a, b) = (leaf(&[0.0, 2.0, 0.0, f64::NAN]), leaf(&[3.0, 0.0, f64::INFINITY, 0.0]));
+    let result = banach_program::evaluate(&program, vec![a.clone(), b.clone()]).unwrap().remove(0);
+    assert_eq!(numbers(&result), [0.0; 4]);
+    let gradients = result.try_into_tensor::<2>().unwrap().sum().backward();
+    assert_eq!(numbers(&a.gradient(&gradients).unwrap()), [3.0, 0.0, 0.0, 0.0]);
+    assert_eq!(numbers(&b.gradient(&gradients).unwrap()), [0.0, 2.0, 0.0, 0.0]);
 }

@@ -9,7 +9,7 @@ use crate::tracing::layout::types_of;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::traced::trace_module;
 use banach_program::{Builder, Tensors, Value};
-use burn::module::{Module, Param};
+use burn::module::{Module, ModuleDisplay, Param};
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
@@ -153,7 +153,7 @@ impl<E: Module> Unrolled<E> {
     }
 }
 
-impl<E: Module + Energy> Unrolled<E> {
+impl<E: Module + ModuleDisplay + Energy> Unrolled<E> {
     /// Returns x_T for the input z, on Burn's tape: the steps are traced once, and differentiated as one program.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Inference in the unit box by projected gradient steps with momentum, off the tape.
 
 use banach::{Energy, Projection, Unrolled, UnrolledConfig};
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::tensor::{Device, Tensor};
 
 /// Steps of an inference.
@@ -13,7 +13,10 @@ const MOMENTUM: f64 = 0.9;
 const LEAST: f64 = 1e-6;
 
 /// The last of 30 projected gradient steps down an energy in [0, 1]ⁿ, off the tape; the energy has to be off it too.
-pub(crate) fn minimised<E: Module + Energy<State = Tensor<2>>>(energy: E, z: E::Input) -> Tensor<2> {
+pub(crate) fn minimised<E: Module + ModuleDisplay + Energy<State = Tensor<2>>>(
+    energy: E,
+    z: E::Input,
+) -> Tensor<2> {
     let unit = Projection::Box { lower: vec![0.0], upper: vec![1.0] };
     let config = UnrolledConfig::new(STEPS, RATE).with_momentum(MOMENTUM).with_projection(unit);
     let layer: Unrolled<E> = config.init(energy).unwrap_or_else(|error| panic!("bug: {error}"));

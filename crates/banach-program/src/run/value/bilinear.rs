@@ -31,10 +31,21 @@ impl Value {
     }
 
     /// The product, and 0 where either operand is 0.
+    ///
+    /// On the tape only operands that are not finite are replaced, by 0 where the other operand is 0: the
+    /// derivative of a b by a is b also at a = 0.
     fn absorbing_product(self, other: Value) -> Self {
         let zero = |value: &Value| value.clone().compare_scalar(Comparison::Equal, 0.0);
-        let absorbed = zero(&self).logic(Logic::Or, zero(&other));
-        absorbed.erase(Value(Dispatch::float_mul(self.0, other.0)))
+        let (left_zero, right_zero) = (zero(&self), zero(&other));
+        if !self.device().is_autodiff() && !other.device().is_autodiff() {
+            return left_zero.logic(Logic::Or, right_zero).erase(Value(Dispatch::float_mul(self.0, other.0)));
+        }
+        let infinite =
+            |value: &Value| value.clone().detach().scale(0.0).compare_scalar(Comparison::NotEqual, 0.0);
+        let (left_infinite, right_infinite) = (infinite(&self), infinite(&other));
+        let left = right_zero.logic(Logic::And, left_infinite).erase(self);
+        let right = left_zero.logic(Logic::And, right_infinite).erase(other);
+        Value(Dispatch::float_mul(left.0, right.0))
     }
 
     fn turned(self, turn: bool) -> Self {
