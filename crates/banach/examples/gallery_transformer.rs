@@ -87,7 +87,7 @@ fn main() -> Result<(), Error> {
 
     // ANCHOR: train
     let mut optimizer = AdamConfig::new().init();
-    for _ in 0..400 {
+    for _ in 0..500 {
         let (tokens, symbols) = sequences(32, &device);
         let loss = (log_softmax(scores(&model, tokens), 2) * symbols).sum_dim(2).mean().neg();
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
