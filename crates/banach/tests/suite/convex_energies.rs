@@ -123,8 +123,9 @@ fn descent(energy: InputConvex) -> FixedPoint<EntropicDescent<InputConvex>> {
 #[test]
 fn the_network_is_convex_in_its_state_and_projecting_keeps_it_so() {
     for bend in [Bend::Relu, Bend::Softplus] {
-        assert!(drawn(bend, vec![6, 5]).least_weight() < 0.0);
-        let network = network(bend);
+        let network = drawn(bend, vec![16, 12]);
+        assert!(network.least_weight() < 0.0);
+        let network = network.projected();
         assert!(network.least_weight() >= 0.0);
         let (mut strict, rows) = (false, 1);
         for pair in 0..40 {
@@ -141,7 +142,7 @@ fn the_network_is_convex_in_its_state_and_projecting_keeps_it_so() {
             let middle = energy((a.clone() + b.clone()) * 0.5);
             let mean = 0.5 * (energy(a) + energy(b));
             assert!(middle <= mean + 1e-12, "{bend:?}: found {middle} above the mean {mean}");
-            strict |= middle < mean - 1e-6;
+            strict |= middle < mean - 1e-3;
         }
         assert!(strict, "{bend:?}: the energy bends");
     }
@@ -179,7 +180,7 @@ fn the_bundle_entropy_method_and_entropic_descent_find_one_minimiser() {
 fn the_minimiser_of_an_entropic_descent_has_the_exact_derivative() {
     let layer = descent(network(Bend::Softplus));
     let found = check::gradients(&layer, input(2)).unwrap();
-    assert!(found.finite_difference < 1e-6 && found.dot_product < 1e-10, "{found:?}");
+    assert!(found.agrees(1e-5) && found.finite_difference < 1e-6 && found.dot_product < 1e-10, "{found:?}");
     let (found, expected) = difference(&layer, 1e-5, |layer| activation::sigmoid(layer.forward(input(3))));
     assert!((found - expected).abs() < 1e-6 * expected.abs().max(1.0), "found {found}, expected {expected}");
 }
