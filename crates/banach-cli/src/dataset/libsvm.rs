@@ -93,7 +93,8 @@ fn parse(reader: impl BufRead) -> Result<Vec<Line>, Fault> {
     let mut all = Vec::new();
     let last = lines::each(reader, |line, text| {
         let text = text.split('#').next().unwrap_or_default().trim();
-        if !text.is_empty() && !(line == 1 && is_count(text)) {
+        let count = line == 1 && is_count(text);
+        if !(text.is_empty() || count) {
             all.push(parse_line(line, text)?);
         }
         Ok(())

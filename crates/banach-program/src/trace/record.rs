@@ -34,12 +34,11 @@ pub fn trace(
     traced(like, inputs, &mut once)
 }
 
+/// A closure from inputs to outputs, without its type.
+type Code<'a> = dyn FnMut(&[Value]) -> Result<Vec<Value>, Error> + 'a;
+
 /// Traces a closure that is called once. One copy of this code serves all closures, which keeps programs small.
-fn traced(
-    like: &Device,
-    inputs: &[Type],
-    closure: &mut dyn FnMut(&[Value]) -> Result<Vec<Value>, Error>,
-) -> Result<Program, Error> {
+fn traced(like: &Device, inputs: &[Type], closure: &mut Code<'_>) -> Result<Program, Error> {
     let recorder = Recorder::take(like);
     let mut boundary: Result<(Vec<TensorId>, Vec<TensorId>), Error> = Ok((vec![], vec![]));
     RECORDING.with_borrow_mut(|stack| {

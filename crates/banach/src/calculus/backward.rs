@@ -16,6 +16,9 @@ use banach_solve::Outcome;
 use burn::tensor::Tensor;
 use std::sync::Arc;
 
+/// The adjoint by a resolvent with coefficients, and the report of its solve.
+type AdjointAt<'a> = dyn Fn(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error> + 'a;
+
 /// The backward passes of `x = g(x, q)`, one for every choice of inputs, created when first needed.
 #[derive(Debug)]
 pub(crate) struct Backward {
@@ -59,7 +62,7 @@ impl Backward {
         &self,
         point: &[Value],
         positions: &[usize],
-        solve: &dyn Fn(&Resolvent, &[Value]) -> Result<(Tensor<2>, AdjointReport), Error>,
+        solve: &AdjointAt<'_>,
     ) -> Result<(Tensor<2>, Vec<Value>, AdjointReport), Error> {
         let mut new = |positions: &Vec<usize>| Ok::<_, Error>(self.pass(positions));
         let pass = self.passes.get_or_insert(positions.to_vec(), self.config.trace_memory, &mut new)?;

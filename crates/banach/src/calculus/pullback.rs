@@ -43,6 +43,9 @@ impl Pullbacks {
 /// The adjoint of a solution, and the cotangents of the inputs that need one.
 type Cotangents = Result<(Tensor<2>, Vec<Value>), Error>;
 
+/// From a cotangent and the positions of inputs to their cotangents.
+type Back = Box<dyn Fn(Tensor<2>, &[usize]) -> Cotangents + Send + Sync>;
+
 /// Returns `x` as a function of the float tensors among `inputs`, which may be on the tape. `back` returns, for the cotangent
 /// v of x, the adjoint c and the cotangents of the inputs at the given positions; position 0 is x, the inputs follow. If
 /// `direct` is given, c is its cotangent.
@@ -50,7 +53,7 @@ pub(crate) fn join_inputs(
     x: Tensor<2>,
     inputs: Vec<Value>,
     direct: Option<Tensor<2>>,
-    back: Box<dyn Fn(Tensor<2>, &[usize]) -> Cotangents + Send + Sync>,
+    back: Back,
 ) -> Result<Tensor<2>, Error> {
     let floats: Vec<usize> = (0..inputs.len()).filter(|&input| inputs[input].ty().kind.is_float()).collect();
     let count = usize::from(direct.is_some());

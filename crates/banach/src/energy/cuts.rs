@@ -314,7 +314,8 @@ mod tests {
         let Adjoint { state, weights } = cuts.adjoint(&v);
         let y = cuts.minimiser();
         let loss = |slopes: &[Vec<f64>], offsets: &[f64]| dot(&v, &solved(slopes, offsets).minimiser());
-        let difference = |change: &dyn Fn(&mut Vec<Vec<f64>>, &mut Vec<f64>, f64)| {
+        type Change<'a> = &'a dyn Fn(&mut [Vec<f64>], &mut [f64], f64);
+        let difference = |change: Change<'_>| {
             let at = |step: f64| {
                 let (mut slopes, mut offsets) = (slopes.clone(), offsets.clone());
                 change(&mut slopes, &mut offsets, step);

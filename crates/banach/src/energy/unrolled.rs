@@ -240,7 +240,7 @@ impl<E: Module + ModuleDisplay + Energy> Unrolled<E> {
                 };
                 velocity = Some(found.clone());
             }
-            let rate = one(rates.clone().slice([step..step + 1]));
+            let rate = one(rates.clone().narrow(0, step, 1));
             let moved = x - found * rate;
             iterates.push(match &projection {
                 Some(projection) => projection.call(moved)?,

@@ -32,6 +32,12 @@ pub(crate) struct Call {
     pub(crate) shared: Arc<Shared>,
 }
 
+/// Traces an update for tensors of the types given.
+type Trace<'a> = dyn FnMut(&[Type]) -> Result<(TracedUpdate, FlatUpdate), Error> + 'a;
+
+/// Compares a traced update with Burn at a point, in training mode or not.
+type Compare<'a> = dyn Fn(&TracedUpdate, Vec<Value>, bool) -> Result<(), Error> + 'a;
+
 /// The tensors of a call, off or on the tape, and the plain numbers among them.
 struct CallTensors {
     states: Vec<Value>,
@@ -64,8 +70,8 @@ impl Call {
         CallTensors { states, inputs, numbers }: CallTensors,
         parameters: &Parameters,
         (config, shared): (&FixedPointConfig, &Arc<Shared>),
-        trace: &mut dyn FnMut(&[Type]) -> Result<(TracedUpdate, FlatUpdate), Error>,
-        compare: &dyn Fn(&TracedUpdate, Vec<Value>, bool) -> Result<(), Error>,
+        trace: &mut Trace<'_>,
+        compare: &Compare<'_>,
     ) -> Result<Self, Error> {
         let random = parameters.random(&inputs);
         let live = [inputs, parameters.values.clone()].concat();

@@ -211,12 +211,11 @@ pub(crate) fn trace_code(
     })
 }
 
+/// Code from inputs to outputs, without its type.
+type Code<'a> = dyn FnMut(&[Value]) -> Result<Vec<Value>, banach_program::Error> + 'a;
+
 /// Traces a closure that is called once. One copy of this code serves all closures.
-fn traced_once(
-    device: &Device,
-    types: &[Type],
-    closure: &mut dyn FnMut(&[Value]) -> Result<Vec<Value>, banach_program::Error>,
-) -> Result<Program, Error> {
+fn traced_once(device: &Device, types: &[Type], closure: &mut Code<'_>) -> Result<Program, Error> {
     let mut refused = None;
     let program = trace(device, types, |placeholders| {
         let traced = catch_unwind(AssertUnwindSafe(|| closure(placeholders)));

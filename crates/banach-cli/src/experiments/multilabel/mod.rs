@@ -1,5 +1,6 @@
 //! Multi-label classification: Bibtex, and data sets of users.
 
+mod any_data;
 mod arguments;
 mod bibtex;
 mod comparison;
@@ -11,7 +12,6 @@ mod inference;
 mod loss;
 mod measures;
 mod model;
-mod multilabel;
 mod network;
 mod predict;
 mod prediction;
@@ -28,10 +28,10 @@ mod tuned;
 mod value;
 mod weight_average;
 
+pub(crate) use any_data::MultiLabel;
 pub(crate) use bibtex::Bibtex;
 pub(crate) use evaluation::F1Scores;
 pub(crate) use loss::clip;
-pub(crate) use multilabel::MultiLabel;
 pub(crate) use network::Sample;
 pub(crate) use predict::{PredictArguments, predict};
 pub(crate) use published::Cell;

@@ -1,10 +1,10 @@
 //! The commands `table bibtex` and `table multilabel`: every method trained with several seeds.
 
+use super::any_data::MultiLabel;
 use super::arguments::{Changes, TrainingArguments};
 use super::bibtex::Bibtex;
 use super::comparison::{self, FinishedRun, Method, Row};
 use super::history::Scores;
-use super::multilabel::MultiLabel;
 use super::run::{FINISHED, Run};
 use super::settings::Settings;
 use crate::dataset::bibtex;

@@ -19,7 +19,8 @@ pub(crate) struct Rules {
 impl Rules {
     /// The rules with boxes as near to squares as the size allows, wider than high.
     pub(crate) fn of(size: usize) -> Self {
-        let height = (1..=size).filter(|height| size % height == 0 && height * height <= size).max();
+        let height =
+            (1..=size).filter(|height| size.is_multiple_of(*height) && height * height <= size).max();
         let height = height.unwrap_or(1);
         Self { size, height, width: size / height }
     }
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn boards_of_four_digits_have_288_completions_and_40_equations() {
         let rules = Rules::of(4);
-        assert_eq!(rules.completions(&mut vec![0; 16], 1000), 288);
+        assert_eq!(rules.completions(&mut [0; 16], 1000), 288);
         assert_eq!((rules.variables(), rules.equations()), (64, 40));
         assert_eq!(Rules::of(9).equations(), 249);
     }
