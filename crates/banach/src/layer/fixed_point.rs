@@ -128,7 +128,7 @@ impl<M: Module + Update> FixedPoint<M> {
     /// Returns the fixed point, solved from [`Update::start`], with its report.
     ///
     /// # Errors
-    /// An update that cannot be traced, a state that changes its shape, and, with [`OnFailure::Error`], rows that do
+    /// An update that cannot be traced, a state that changes its shape, and, with [`OnFailure::Error`](crate::OnFailure::Error), rows that do
     /// not converge.
     pub fn solve(&self, z: M::Input) -> Result<Solution<M::State>, Error> {
         let x0 = start_of(&self.update, &z)?;
