@@ -47,28 +47,6 @@ where
     }
 }
 
-/// A reference to a map, unsized perhaps, as a sized map. Solvers take `&dyn Map`, so that one copy of their code
-/// serves all maps.
-pub(crate) struct MapReference<'m, M: ?Sized>(pub(crate) &'m M);
-
-impl<R, M: Map<R> + ?Sized> Map<R> for MapReference<'_, M> {
-    fn apply(&self, x: &R) -> R {
-        self.0.apply(x)
-    }
-
-    fn energy(&self, x: &R) -> Option<Vec<f64>> {
-        self.0.energy(x)
-    }
-
-    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
-        self.0.image_and_energy(x)
-    }
-
-    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
-        self.0.narrowed(rows)
-    }
-}
-
 /// A map with a derivative.
 ///
 /// [`fixed_point_smooth`](crate::fixed_point_smooth) solves `x = g(x)` for it by any solver,
@@ -82,5 +60,53 @@ pub trait Smooth<R>: Map<R> {
     fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
         let _ = rows;
         None
+    }
+}
+
+/// A reference to a map, unsized perhaps, as a sized map. Solvers take `&dyn Map`, so that one copy of their code
+/// serves all maps.
+pub(crate) struct MapReference<'m, M: ?Sized> {
+    map: &'m M,
+    /// Whether the map is narrowed where it can be. A smooth map is narrowed with its derivative in any case.
+    narrows: bool,
+}
+
+impl<'m, M: ?Sized> MapReference<'m, M> {
+    /// The map, narrowed where it can be.
+    pub(crate) fn new(map: &'m M) -> Self {
+        Self { map, narrows: true }
+    }
+
+    /// The map of the whole batch, which is narrowed only where it is smooth.
+    pub(crate) fn whole(map: &'m M) -> Self {
+        Self { map, narrows: false }
+    }
+}
+
+impl<R, M: Map<R> + ?Sized> Map<R> for MapReference<'_, M> {
+    fn apply(&self, x: &R) -> R {
+        self.map.apply(x)
+    }
+
+    fn energy(&self, x: &R) -> Option<Vec<f64>> {
+        self.map.energy(x)
+    }
+
+    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
+        self.map.image_and_energy(x)
+    }
+
+    fn narrowed<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Map<R> + 'a>> {
+        if self.narrows { self.map.narrowed(rows) } else { None }
+    }
+}
+
+impl<R, M: Smooth<R> + ?Sized> Smooth<R> for MapReference<'_, M> {
+    fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a> {
+        self.map.derivative(x)
+    }
+
+    fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
+        self.map.narrowed_smooth(rows)
     }
 }

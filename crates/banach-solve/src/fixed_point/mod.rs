@@ -42,7 +42,7 @@ pub fn fixed_point_observed<R: Rows>(
     settings: &Settings<FixedPointSolver>,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
-    solve(&MapReference(map), x0, settings, observer)
+    solve(&MapReference::new(map), x0, settings, observer)
 }
 
 fn solve<R: Rows>(
@@ -97,7 +97,7 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     let kind = SolverKind::from(&settings.solver);
     if let FixedPointSolver::Newton(newton) = &settings.solver {
         settings.validate()?;
-        return Ok(newton.solve(&Borrowed(map), x0, settings.rules(), observer)?.by(kind));
+        return Ok(newton.solve(&MapReference::whole(map), x0, settings.rules(), observer)?.by(kind));
     }
     let started = Instant::now();
     let first = fixed_point_observed(map, x0, settings, observer)?;
@@ -111,33 +111,6 @@ pub fn fixed_point_smooth_observed<R: Rows>(
     Ok(handover.joined(first, second))
 }
 
-/// A reference to an unsized map, as a sized one, which is narrowed only where it is smooth.
-struct Borrowed<'a, M: ?Sized>(&'a M);
-
-impl<R, M: Map<R> + ?Sized> Map<R> for Borrowed<'_, M> {
-    fn apply(&self, x: &R) -> R {
-        self.0.apply(x)
-    }
-
-    fn energy(&self, x: &R) -> Option<Vec<f64>> {
-        self.0.energy(x)
-    }
-
-    fn image_and_energy(&self, x: &R) -> (R, Option<Vec<f64>>) {
-        self.0.image_and_energy(x)
-    }
-}
-
-impl<R, M: Smooth<R> + ?Sized> Smooth<R> for Borrowed<'_, M> {
-    fn derivative<'a>(&'a self, x: &R) -> Box<dyn Map<R> + 'a> {
-        self.0.derivative(x)
-    }
-
-    fn narrowed_smooth<'a>(&'a self, rows: &[usize]) -> Option<Box<dyn Smooth<R> + 'a>> {
-        self.0.narrowed_smooth(rows)
-    }
-}
-
 /// [`fixed_point_observed`] with a user-defined [`Solver`] instead of that of `settings`.
 pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
     map: &(impl Map<R> + ?Sized),
@@ -148,7 +121,7 @@ pub fn fixed_point_with<R: Rows, S: Solver<R>, T>(
 ) -> Result<Solution<R>, Error> {
     let rules = settings.rules();
     rules.validate()?;
-    let map: &dyn Map<R> = &MapReference(map);
+    let map: &dyn Map<R> = &MapReference::new(map);
     Ok(iterate(map, x0, solver, None, rules, observer)?.0)
 }
 
@@ -163,6 +136,6 @@ pub fn fixed_point_remembered<R: Rows, S: Solver<R>, T>(
 ) -> Result<(Solution<R>, S::Memory), Error> {
     let rules = settings.rules();
     rules.validate()?;
-    let map: &dyn Map<R> = &Borrowed(map);
+    let map: &dyn Map<R> = &MapReference::whole(map);
     iterate(map, x0, solver, None, rules, observer)
 }

@@ -97,7 +97,7 @@ pub fn solve_linear_from<R: Rows>(
     settings: &Settings<LinearSolver>,
     observer: &mut dyn Observe,
 ) -> Result<Solution<R>, Error> {
-    solve(&MapReference(map), v, c0, settings, observer)
+    solve(&MapReference::new(map), v, c0, settings, observer)
 }
 
 fn solve<R: Rows>(
