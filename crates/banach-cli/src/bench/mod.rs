@@ -5,6 +5,7 @@ pub(crate) mod cell;
 mod comparison;
 pub(crate) mod conv;
 mod earlier;
+mod energy;
 mod journal;
 mod matrix;
 mod measurement;
@@ -43,6 +44,8 @@ pub(crate) enum Bench {
         #[command(flatten)]
         measuring: Measuring,
     },
+    /// The minimisation of a trained energy of FPI_GD for all test examples. Takes no --backward.
+    Energy(energy::EnergyArguments),
     /// The peak of memory of a training step with 10 and with 200 iterations, each in a process of its own.
     Memory {
         /// Only so many iterations, measured in this very process.
@@ -66,6 +69,7 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         Bench::Cell(measuring) => cell::bench(measuring),
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
+        Bench::Energy(arguments) => energy::bench(arguments),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
         #[cfg(feature = "optimize")]
         Bench::Qp(measuring) => qp::bench(measuring),

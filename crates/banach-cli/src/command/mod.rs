@@ -250,7 +250,10 @@ mod tests {
         ("banach train nothing", "found 'nothing', expected one of toy, bibtex, multilabel, denoise, sudoku"),
         ("banach table", "found no experiment, expected one of bibtex, multilabel, denoise"),
         ("banach show", "found no update, expected one of bibtex, cell, conv"),
-        ("banach bench", "found no benchmark, expected one of cell, conv, bibtex, memory, qp, rows, solvers"),
+        (
+            "banach bench",
+            "found no benchmark, expected one of cell, conv, bibtex, energy, memory, qp, rows, solvers",
+        ),
         ("banach help nothing", "found 'nothing', expected one of train"),
         (
             "banach foo",

@@ -25,7 +25,7 @@ const SHIPPED: &[Shipped] = &shipped!("sigma15" "sigma20" "sigma25");
 pub(crate) fn nearest(sigma: f64) -> Result<(Shape, Denoiser), Error> {
     let mut found: Option<(f64, (Shape, Denoiser))> = None;
     for Shipped { description, weights } in SHIPPED {
-        let network = decode(Path::new("the command itself"), description, weights.to_vec())?;
+        let network = decode(Path::new("the command itself"), description, weights)?;
         let away = (network.0.sigma.typical() / sigma).ln().abs();
         if found.as_ref().is_none_or(|(least, _)| away < *least) {
             found = Some((away, network));
@@ -44,7 +44,7 @@ mod tests {
     fn every_shipped_network_is_small_and_can_be_used() {
         for Shipped { description, weights } in SHIPPED {
             assert!(weights.len() < 1_000_000, "{} bytes", weights.len());
-            decode(Path::new("shipped"), description, weights.to_vec()).unwrap();
+            decode(Path::new("shipped"), description, weights).unwrap();
         }
         assert_eq!(nearest(200.0).unwrap().0.sigma.typical(), 25.0);
     }

@@ -24,11 +24,53 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> Recorded for T {}
 
 /// The settings of an experiment, which a resumed run must repeat.
 pub(crate) trait Repeatable: Recorded {
-    /// Refuses to continue a run in `path` that was started with other settings.
-    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error>;
+    /// The settings that may change when a run continues.
+    const CHANGEABLE: &'static [&'static str];
+    /// The settings that no option gives.
+    const WITHOUT_OPTION: &'static [&'static str] = &[];
+
+    /// Most epochs.
+    fn epochs(&self) -> usize;
+
+    /// Epochs without a better score after which training stops.
+    fn patience(&self) -> usize;
+
+    /// Where the examples come from.
+    fn examples(&self) -> PathBuf;
 
     /// Whether a running mean of the weights is part of a checkpoint.
-    fn averages(&self) -> bool;
+    fn averages(&self) -> bool {
+        false
+    }
+
+    /// Refuses to continue a run in `path` that was started with other settings. The data may have moved as long as they are
+    /// the same.
+    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
+        let fields = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
+        let (found, expected) = (fields(self), fields(earlier));
+        // Another recipe changes many settings, and none of them was asked for.
+        let names = found.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
+        let mut names = std::iter::once("recipe").chain(names);
+        match names.find(|name| !Self::CHANGEABLE.contains(name) && found[*name] != expected[*name]) {
+            None => Ok(()),
+            Some("data_fingerprint") => Err(Error::OtherExamples { data: self.examples() }),
+            Some(name) => Err(Error::OtherSettings {
+                path: path.to_path_buf(),
+                name: if Self::WITHOUT_OPTION.contains(&name) {
+                    name.replace('_', " ")
+                } else {
+                    format!("--{}", name.replace('_', "-"))
+                },
+                found: bare(&found[name]),
+                expected: bare(&expected[name]),
+            }),
+        }
+    }
+}
+
+/// A value without the quotes of a string.
+fn bare(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), String::from)
 }
 
 /// The run that a checkpoint belongs to, with its settings S, and its finished epochs, with their scores E. The parts of

@@ -152,6 +152,23 @@ impl<S: Serialize> Serialize for Epoch<S> {
     }
 }
 
+/// The scores of an epoch, one of which says how good the network is.
+pub(crate) trait Scored {
+    /// The score on the validation split that chooses the best epoch, greater where better; none where it is not finite.
+    fn validation(&self) -> Option<f64>;
+}
+
+/// The epoch with the best validation score, the first of equals.
+pub(crate) fn best<S: Scored>(epochs: &[Epoch<S>]) -> Option<&Epoch<S>> {
+    let score = |epoch: &Epoch<S>| epoch.scores.validation().unwrap_or(f64::NEG_INFINITY);
+    epochs.iter().reduce(|best, next| if score(next) > score(best) { next } else { best })
+}
+
+/// Whether the last `patience` epochs brought nothing better.
+pub(crate) fn is_exhausted<S: Scored>(epochs: &[Epoch<S>], patience: usize) -> bool {
+    best(epochs).is_some_and(|best| epochs.len() - best.epoch >= patience)
+}
+
 /// A number for a table or a line of progress; `none` where there is none.
 pub(crate) fn written(number: Option<f64>, digits: usize) -> String {
     number.map_or_else(|| "none".into(), |number| format!("{number:.digits$}"))
@@ -165,6 +182,22 @@ mod tests {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     struct Scores {
         f1: f64,
+    }
+
+    impl Scored for Scores {
+        fn validation(&self) -> Option<f64> {
+            Some(self.f1).filter(|f1| f1.is_finite())
+        }
+    }
+
+    #[test]
+    fn the_first_of_the_best_epochs_wins_and_patience_counts_from_it() {
+        let epoch = |(f1, epoch)| Epoch { epoch, seconds: 1.0, sums: Sums::default(), scores: Scores { f1 } };
+        let epochs: Vec<Epoch<Scores>> =
+            [f64::NAN, 30.0, 30.0, 20.0].into_iter().zip(1..).map(epoch).collect();
+        assert!(best::<Scores>(&[]).is_none() && !is_exhausted::<Scores>(&[], 1));
+        assert_eq!(best(&epochs).unwrap().epoch, 2);
+        assert!(is_exhausted(&epochs, 2) && !is_exhausted(&epochs, 3));
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! The experiments, and what they share.
 
 mod checkpoint;
+mod comparison_run;
+mod continuation;
 pub(crate) mod denoise;
 mod epoch;
 mod experiment;
 pub(crate) mod multilabel;
 mod perceptron;
 mod session;
+mod solves;
 mod sudoku;
 mod toy;
+mod trained;
 
 pub(crate) use epoch::Work;
 pub(crate) use experiment::Entry;

@@ -18,6 +18,15 @@ pub(crate) fn lined_up(header: &[&str], rows: &[Vec<String>]) -> String {
     [line(header), rule].into_iter().chain(body).collect::<Vec<_>>().join("\n")
 }
 
+/// A table in Markdown; the column of names is to the left, the others to the right.
+pub(crate) fn markdown(header: &[&str], names: usize, rows: &[Vec<String>]) -> String {
+    let line = |cells: &[&str]| format!("| {} |\n", cells.join(" | "));
+    let rule: Vec<&str> =
+        (0..header.len()).map(|column| if column == names { ":--" } else { "--:" }).collect();
+    let body = rows.iter().map(|row| line(&row.iter().map(String::as_str).collect::<Vec<_>>()));
+    [line(header), line(&rule)].into_iter().chain(body).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +36,7 @@ mod tests {
         let text =
             lined_up(&["name", "n"], &[vec!["a".into(), "10".into()], vec!["longer".into(), "1".into()]]);
         assert_eq!(text, "name     n\n----------\na       10\nlonger   1");
+        let text = markdown(&["name", "n"], 0, &[vec!["a".into(), "10".into()]]);
+        assert_eq!(text, "| name | n |\n| :-- | --: |\n| a | 10 |\n");
     }
 }

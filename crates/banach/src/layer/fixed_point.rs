@@ -7,6 +7,7 @@ use crate::layer::step::Observer;
 use crate::layer::warm::WarmStarts;
 use crate::settings::configuration::FixedPointConfig;
 use crate::settings::report::{Report, Solution, Statistics};
+use crate::tracing::fingerprint::fingerprint;
 use crate::tracing::parameters::Parameters;
 use crate::tracing::update::{Update, start_of};
 use crate::tracing::update_fn::UpdateFn;
@@ -29,6 +30,9 @@ pub struct FixedPoint<M: Module> {
     update: M,
     #[module(skip)]
     config: FixedPointConfig,
+    /// The fingerprint of the configuration, which is taken once: to print thirty numbers takes longer than a small solve.
+    #[module(skip)]
+    pub(super) settings: u64,
     #[module(skip)]
     pub(crate) shared: Arc<Shared>,
 }
@@ -48,7 +52,8 @@ impl FixedPointConfig {
 
 impl<M: Module> FixedPoint<M> {
     fn new(update: M, config: FixedPointConfig) -> Self {
-        FixedPoint { update, config, shared: Arc::default() }
+        let settings = fingerprint(&config);
+        FixedPoint { update, config, settings, shared: Arc::default() }
     }
 
     /// Returns the module of the update.

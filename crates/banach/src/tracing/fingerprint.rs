@@ -1,14 +1,27 @@
 //! A fingerprint of the plain fields and settings of a module, which changes when one of them does.
 
+use std::cell::Cell;
 use std::fmt::{Debug, Write};
 use std::hash::{DefaultHasher, Hasher as _};
+
+thread_local! {
+    /// Whether this thread prints a module for its fingerprint.
+    static PRINTS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Hashes what a module prints with `{:?}`, except for the identities of parameters. Nothing is stored.
 pub(crate) fn fingerprint(module: &impl Debug) -> u64 {
     let mut text = HashedText(DefaultHasher::new());
+    let before = PRINTS.replace(true);
     // A hasher accepts any text; an error comes from the module, and what it printed before is hashed.
     let _ = write!(text, "{module:?}");
+    PRINTS.set(before);
     text.0.finish()
+}
+
+/// Whether what this thread prints is a fingerprint, in which a layer may print its settings as their fingerprint.
+pub(crate) fn is_printing() -> bool {
+    PRINTS.get()
 }
 
 /// A hasher that is written to.

@@ -2,13 +2,11 @@
 
 use super::evaluation::TestScores;
 use super::settings::Settings;
-use crate::error::Error;
 use crate::experiments::epoch::written;
 use crate::options::LayerName;
 use crate::report::sample::{deviation, mean};
 use crate::report::table;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// PSNR in dB by σ as published: the first two by Jeon, Lee and Choi on images of their own, the others on BSD68.
 const PUBLISHED: [(&str, f64, f64); 12] = [
@@ -37,16 +35,6 @@ pub(crate) struct FinishedRun {
 }
 
 impl FinishedRun {
-    /// The report at `path`, if there is one.
-    pub(crate) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        if !path.is_file() {
-            return Ok(None);
-        }
-        let broken = |reason: String| Error::BrokenCheckpoint { path: path.to_path_buf(), reason };
-        let bytes = std::fs::read(path).map_err(|error| broken(error.to_string()))?;
-        serde_json::from_slice(&bytes).map(Some).map_err(|error| broken(error.to_string()))
-    }
-
     /// One line of progress.
     pub(crate) fn line(&self) -> String {
         let score = |value: fn(&TestScores) -> Option<f64>| written(self.test.as_ref().and_then(value), 3);
@@ -173,15 +161,8 @@ fn cells(rows: &[Row]) -> Vec<Vec<String>> {
     all
 }
 
-/// The table as plain text.
-pub(crate) fn plain(rows: &[Row]) -> String {
-    table::lined_up(&HEADER, &cells(rows))
-}
-
-/// The table as Markdown.
-pub(crate) fn markdown(rows: &[Row]) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rule = format!("| --: | :-- |{}\n", " --: |".repeat(HEADER.len() - 2));
-    let body: String = cells(rows).iter().map(|cells| line(cells)).collect();
-    line(&HEADER.map(String::from)) + &rule + &body
+/// The table as plain text and as Markdown.
+pub(crate) fn texts(rows: &[Row]) -> [String; 2] {
+    let cells = cells(rows);
+    [table::lined_up(&HEADER, &cells), table::markdown(&HEADER, 1, &cells)]
 }

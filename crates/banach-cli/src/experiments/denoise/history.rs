@@ -1,4 +1,4 @@
-//! The finished epochs of a run: which one is best, and when to stop.
+//! The finished epochs of a run.
 
 use super::settings::Settings;
 use crate::experiments::{checkpoint, epoch};
@@ -19,18 +19,8 @@ pub(crate) struct Scores {
     pub(crate) validation_steps: Option<f64>,
 }
 
-impl Scores {
-    fn order(&self) -> f64 {
-        self.validation_psnr.unwrap_or(f64::NEG_INFINITY)
+impl epoch::Scored for Scores {
+    fn validation(&self) -> Option<f64> {
+        self.validation_psnr
     }
-}
-
-/// The best epoch by validation PSNR, the first of equals.
-pub(crate) fn best(epochs: &[Epoch]) -> Option<&Epoch> {
-    epochs.iter().reduce(|best, next| if next.scores.order() > best.scores.order() { next } else { best })
-}
-
-/// Whether the last `patience` epochs brought nothing better.
-pub(crate) fn is_exhausted(epochs: &[Epoch], patience: usize) -> bool {
-    best(epochs).is_some_and(|best| epochs.len() - best.epoch >= patience)
 }

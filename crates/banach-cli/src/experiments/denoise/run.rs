@@ -3,20 +3,22 @@
 use super::arguments::{self, DenoiseArguments};
 use super::denoiser::Denoiser;
 use super::evaluation;
-use super::history::{self, State};
-use super::model::{self, BEST, MODEL};
+use super::history::State;
+use super::model;
 use super::network::Network;
 use super::pictures::{self, Version};
 use super::settings::{self, Settings};
 use super::summary::{self, DenoiseReport};
-use super::training::{End, Training};
+use super::training::Training;
 use crate::dataset::patches::{NoiseLevel, Patches, noisy};
 use crate::dataset::photographs::{self, Photographs};
 use crate::dataset::plane::Plane;
 use crate::error::Error;
 use crate::experiments::checkpoint;
+use crate::experiments::continuation::{self, End, interrupted};
 use crate::experiments::experiment::{Experiment, Finished, Plan};
 use crate::experiments::session::Session;
+use crate::experiments::trained::{BEST, MODEL};
 use crate::report::folder::Contents;
 use crate::report::plural::counted;
 use burn::module::Module;
@@ -78,28 +80,15 @@ impl Experiment for Denoise {
     }
 
     fn run(&self, session: &Session) -> Result<Finished<DenoiseReport>, Error> {
-        let mut state = self.state.clone();
-        let folder = session.path(checkpoint::FOLDER);
-        let mut parts = None;
-        if self.resumes {
-            let earlier: State = checkpoint::load(&folder)?;
-            earlier.check_same(&state, session.folder.path())?;
-            parts = Some(checkpoint::load_parts(&folder, &earlier)?);
-            state.epochs = earlier.epochs;
-        } else {
-            std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
-            checkpoint::begin(&folder, &state)?;
-        }
-        let (device, finished) = (Device::flex(), state.epochs.len());
+        let (mut state, parts) = continuation::begin(session.folder.path(), &self.state, self.resumes)?;
+        let device = Device::flex();
         let tracked = device.clone().autodiff();
         let shape = state.settings.shape(state.layer);
         let network = Network::new(shape, state.seed, &state.settings.training(), &tracked)?;
         let parameters = network.num_params();
         let denoiser =
             Denoiser::new(Network::new(shape, state.seed, &settings::evaluation(), &device)?, &device);
-        let is_over = finished >= state.settings.epochs
-            || history::is_exhausted(&state.epochs, state.settings.patience);
-        let end = if is_over {
+        let end = if state.is_over() {
             End::Finished
         } else {
             let train = std::sync::Arc::clone(&self.photographs.train);
@@ -120,7 +109,7 @@ impl Experiment for Denoise {
             if !state.epochs.is_empty() {
                 session.write_report(&report)?;
             }
-            return Err(Error::Interrupted(advice(state.epochs.len(), session.folder.path())));
+            return Err(interrupted(state.epochs.len(), session.folder.path()));
         }
         let table = summary::table(&report);
         let pictures: &[&str] = if state.layer.solves() {
@@ -177,16 +166,4 @@ fn draw(session: &Session, state: &State, denoiser: &Denoiser, clean: &Plane) ->
     }
     let [strip, curve] = [summary::ITERATES, summary::RESIDUALS].map(|name| session.path(name));
     pictures::iterates(&strip, &curve, &course, clean)
-}
-
-fn advice(finished: usize, folder: &Path) -> String {
-    if finished == 0 {
-        return "no epoch was finished, so start again without --resume".into();
-    }
-    let kept = if finished == 1 { "is" } else { "are" };
-    format!(
-        "{} {kept} kept in {}; repeat the command with --resume to continue",
-        counted(finished, "finished epoch"),
-        folder.display()
-    )
 }

@@ -3,13 +3,13 @@
 use super::arguments::DenoiseArguments;
 use super::network::Shape;
 use crate::dataset::patches::{MOST_NOISE, NoiseLevel, PatchSettings, TYPICAL_NOISE};
-use crate::error::Error;
 use crate::experiments::checkpoint::Repeatable;
+use crate::experiments::solves::Solves;
 use crate::options::{AdjointName, LayerName, SolverName};
 use banach::solve::Tolerance;
 use banach::{Convolution, FixedPointConfig};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const CHANNELS: usize = 48;
 const CONVOLUTIONS: usize = 2;
@@ -48,14 +48,9 @@ pub(crate) struct Settings {
     gain: Option<f64>,
     /// Weight of ‖J‖²/n in the loss.
     pub(crate) jacobian_weight: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    solver: Option<SolverName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adjoint: Option<AdjointName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tolerance: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_steps: Option<usize>,
+    /// None where nothing is solved for.
+    #[serde(flatten)]
+    solves: Option<Solves>,
     /// None where images are drawn.
     pub(crate) data: Option<PathBuf>,
     data_fingerprint: String,
@@ -65,7 +60,6 @@ impl Settings {
     /// The settings that arguments without contradictions give.
     pub(crate) fn new(arguments: &DenoiseArguments, data_fingerprint: &str) -> Self {
         let (layer, changes) = (arguments.layer, &arguments.changes);
-        let solves = layer.solves();
         let (epochs, learning_rate) = match layer {
             LayerName::FpiNn => (30, 2e-3),
             LayerName::FpiGd => (30, 3e-3),
@@ -99,10 +93,13 @@ impl Settings {
             learning_rate: changes.learning_rate.unwrap_or(learning_rate),
             gain: (layer == LayerName::FpiNn).then(|| changes.gain.unwrap_or(GAIN)),
             jacobian_weight: changes.jacobian_weight.unwrap_or(0.0),
-            solver: solves.then(|| changes.solver.unwrap_or(SolverName::Anderson)),
-            adjoint: solves.then(|| changes.adjoint.unwrap_or(AdjointName::Gmres)),
-            tolerance: solves.then(|| changes.tolerance.unwrap_or(TOLERANCE)),
-            max_steps: solves.then(|| changes.max_steps.unwrap_or(MAX_STEPS)),
+            solves: layer.solves().then(|| Solves {
+                solver: changes.solver.unwrap_or(SolverName::Anderson),
+                adjoint: changes.adjoint.unwrap_or(AdjointName::Gmres),
+                engine: None,
+                tolerance: changes.tolerance.unwrap_or(TOLERANCE),
+                max_steps: changes.max_steps.unwrap_or(MAX_STEPS),
+            }),
             data: arguments.data.clone(),
             data_fingerprint: data_fingerprint.into(),
         }
@@ -121,15 +118,9 @@ impl Settings {
 
     /// How the layer solves while it is trained.
     pub(crate) fn training(&self) -> FixedPointConfig {
-        let relative = self.tolerance.unwrap_or(TOLERANCE);
-        let mut config = FixedPointConfig::new()
-            .with_solver(self.solver.unwrap_or(SolverName::Anderson).solver())
-            .with_adjoint(self.adjoint.unwrap_or(AdjointName::Gmres).solver())
-            .with_tolerance(Tolerance { relative, ..Tolerance::default() })
-            .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))
-            .with_convolution(Convolution::Winograd)
-            .with_escalate(false);
-        config.adjoint.tolerance.relative = relative.max(ADJOINT_TOLERANCE);
+        let Some(solves) = &self.solves else { return FixedPointConfig::new() };
+        let mut config = solves.config().with_convolution(Convolution::Winograd).with_escalate(false);
+        config.adjoint.tolerance.relative = solves.tolerance.max(ADJOINT_TOLERANCE);
         config
     }
 }
@@ -148,32 +139,18 @@ pub(crate) fn patch_side(arguments: &DenoiseArguments) -> usize {
 }
 
 impl Repeatable for Settings {
-    /// The data may have moved as long as they are the same. The number of epochs decides every step size, so it stays.
-    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
-        let fields = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
-        let (found, expected) = (fields(self), fields(earlier));
-        let names = found.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
-        let mut names = names.filter(|name| *name != "data");
-        match names.find(|name| found[*name] != expected[*name]) {
-            None => Ok(()),
-            Some("data_fingerprint") => Err(Error::OtherExamples {
-                data: self.data.clone().unwrap_or_else(|| "the drawn images".into()),
-            }),
-            Some(name) => {
-                let bare = |value: &serde_json::Value| {
-                    value.as_str().map_or_else(|| value.to_string(), String::from)
-                };
-                Err(Error::OtherSettings {
-                    path: path.to_path_buf(),
-                    name: format!("--{}", name.replace('_', "-")),
-                    found: bare(&found[name]),
-                    expected: bare(&expected[name]),
-                })
-            }
-        }
+    /// The number of epochs decides every step size, so it stays.
+    const CHANGEABLE: &'static [&'static str] = &["data"];
+
+    fn epochs(&self) -> usize {
+        self.epochs
     }
 
-    fn averages(&self) -> bool {
-        false
+    fn patience(&self) -> usize {
+        self.patience
+    }
+
+    fn examples(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| "the drawn images".into())
     }
 }

@@ -1,10 +1,10 @@
 //! The report, the curves and the closing table of a denoising run.
 
 use super::evaluation::TestScores;
-use super::history::{self, Epoch, State};
+use super::history::{Epoch, State};
 use super::settings::Settings;
 use crate::error::Error;
-use crate::experiments::epoch::written;
+use crate::experiments::epoch::{self, written};
 use crate::experiments::session::Session;
 use crate::options::LayerName;
 use crate::report::curves::{self, Axis, Curve, Panel};
@@ -47,7 +47,7 @@ impl DenoiseReport {
             parameters,
             settings: state.settings.clone(),
             epochs: state.epochs.clone(),
-            best_epoch: history::best(&state.epochs).map(|best| best.epoch),
+            best_epoch: epoch::best(&state.epochs).map(|best| best.epoch),
             test,
             peak_memory_bytes: memory::peak_bytes(),
         }
@@ -81,7 +81,7 @@ pub(crate) fn draw(session: &Session, state: &State) -> Result<(), Error> {
 /// The closing table.
 pub(crate) fn table(report: &DenoiseReport) -> String {
     let seconds: f64 = report.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let best = history::best(&report.epochs);
+    let best = epoch::best(&report.epochs);
     let test = report.test;
     let row = |name: &str, value: String| vec![name.to_string(), value];
     let score =

@@ -11,16 +11,16 @@ use super::settings::{self, Settings};
 use crate::dataset::patches::noisy;
 use crate::dataset::photographs::{self, Photographs};
 use crate::error::Error;
-use crate::experiments::checkpoint::{self, Repeatable as _};
+use crate::experiments::checkpoint::Repeatable as _;
+use crate::experiments::comparison_run::{self, read_back, run_quietly};
+use crate::experiments::continuation;
 use crate::experiments::experiment::Experiment;
-use crate::experiments::session::Session;
 use crate::options::numbers::{count, deviation};
 use crate::options::{LayerName, Verbosity};
 use crate::report::folder::{Contents, ResultsFolder};
 use crate::report::plural::counted;
-use crate::report::{file, json};
 use crate::terminal::interruption::Interruption;
-use crate::terminal::output::{say, tell};
+use crate::terminal::output::tell;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,7 @@ const CONTENTS: Contents = Contents {
 
 /// Runs `banach table denoise`.
 pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
-    let Verbosity { quiet, json } = arguments.verbosity;
+    let quiet = arguments.verbosity.quiet;
     let chosen = |given: &[LayerName]| if given.is_empty() { METHODS.to_vec() } else { given.to_vec() };
     let methods = chosen(&arguments.layer);
     let sigmas = if arguments.sigma.is_empty() { SIGMAS.to_vec() } else { arguments.sigma.clone() };
@@ -102,20 +102,9 @@ pub(crate) fn table(arguments: &TableArguments) -> Result<(), Error> {
         draw(&arguments.out, sigma, &methods, &photographs)?;
     }
     let rows = comparison::rows(&runs);
-    let path = arguments.out.join("table.md");
-    let markdown = comparison::markdown(&rows);
-    file::write_whole(&path, markdown.as_bytes()).map_err(|error| Error::write(&path, error))?;
     let contents = serde_json::json!({ "rows": rows, "runs": runs });
-    file::write_json(&arguments.out.join("table.json"), &contents)?;
-    if json {
-        json::say(&contents)?;
-    } else {
-        say(comparison::plain(&rows))?;
-    }
-    if !quiet {
-        tell(format_args!("table.md, table.json and {PICTURES}/ are in {}", arguments.out.display()));
-    }
-    Ok(())
+    let files = format!("table.md, table.json and {PICTURES}/");
+    comparison_run::close(&arguments.out, &contents, comparison::texts(&rows), &files, arguments.verbosity)
 }
 
 fn options(arguments: &TableArguments, layer: LayerName, sigma: f64) -> DenoiseArguments {
@@ -155,29 +144,19 @@ fn one(
     let mut options = options(arguments, method, sigma);
     let photographs = photographs::load(options.data.as_deref(), seed, settings::patch_side(&options))?;
     let wanted = Settings::new(&options, &photographs.fingerprint);
-    if let Some(finished) = FinishedRun::read(&path.join("report.json"))? {
+    let report = path.join("report.json");
+    if let Some(finished) = read_back::<FinishedRun>(&report)? {
         wanted.check_same(&finished.settings, &path)?;
         if finished.test.is_some() {
             return Ok(finished);
         }
     }
-    options.resume = match checkpoint::load::<Settings, Scores>(&path.join(checkpoint::FOLDER)) {
-        Err(Error::NoCheckpoint { .. }) => false,
-        loaded => loaded.map(|_| true)?,
-    };
-    let folder = ResultsFolder::open(&path, Denoise::CONTENTS)?;
-    if !options.resume {
-        folder.clear()?;
-    }
-    let verbosity = Verbosity { quiet: true, json: false };
-    let session = Session { folder, verbosity, interruption: interruption.clone() };
-    let ended = Denoise::new(options, seed)?.run(&session);
-    if matches!(ended, Err(Error::Interrupted(_))) {
-        let advice = "repeat the command to go on where it stopped; finished epochs are kept";
-        return Err(Error::Interrupted(advice.into()));
-    }
-    session.write_report(&ended?.report)?;
-    let finished = FinishedRun::read(&path.join("report.json"))?;
+    options.resume = continuation::is_begun::<Settings, Scores>(&path)?;
+    let resume = options.resume;
+    run_quietly(&path, Denoise::CONTENTS, resume, interruption, |session| {
+        Denoise::new(options, seed)?.run(session)
+    })?;
+    let finished = read_back(&report)?;
     finished.ok_or_else(|| Error::Training("a run ended without a report".into()))
 }
 

@@ -2,8 +2,7 @@
 
 use super::denoiser::Denoiser;
 use super::evaluation::validate;
-use super::history::{self, Epoch, Scores, State};
-use super::model;
+use super::history::{Epoch, Scores, State};
 use super::network::Network;
 use super::schedule::Schedule;
 use super::settings::Settings;
@@ -11,8 +10,10 @@ use crate::dataset::patches::{Batch, Patches, signs};
 use crate::dataset::photographs::Photograph;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
+use crate::experiments::continuation::End;
 use crate::experiments::epoch::{Sums, Work, written};
 use crate::experiments::session::Session;
+use crate::experiments::trained;
 use crate::terminal::progress::Progress;
 use banach::{AdamConfig, Convolution, Objective, clip_gradients};
 use burn::module::Module as _;
@@ -26,14 +27,6 @@ const GRADIENT_NORM: f64 = 0.2;
 const PENALISED: usize = 4;
 /// Most lines of epochs that a run writes.
 const MOST_LINES: usize = 100;
-/// How training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// All epochs are trained, or nothing better was found for a while.
-    Finished,
-    /// The user stopped it in the middle of an epoch.
-    Interrupted,
-}
 
 /// A noisy batch, its noise, and the weight of each row.
 type Noisy = (Tensor<4>, Tensor<4>, Tensor<4>);
@@ -119,7 +112,7 @@ impl<'a> Training<'a> {
                 progress.print(|| line(&finished, total));
             }
             self.finish_epoch(finished, state)?;
-            if history::is_exhausted(&state.epochs, state.settings.patience) {
+            if state.is_over() {
                 break;
             }
         }
@@ -176,8 +169,8 @@ impl<'a> Training<'a> {
     /// Adds the epoch to the state, writes the checkpoint, and keeps the network if it is the best so far.
     fn finish_epoch(&mut self, epoch: Epoch, state: &mut State) -> Result<(), Error> {
         state.epochs.push(epoch);
-        if history::best(&state.epochs).is_some_and(|best| best.epoch == state.epochs.len()) {
-            model::write(self.session.folder.path(), state.settings.shape(state.layer), &self.network)?;
+        if state.has_improved() {
+            trained::write(self.session.folder.path(), &state.settings.shape(state.layer), &self.network)?;
         }
         let (model, optimizer) = (self.network.clone().into_record(), self.optimizer.to_record());
         self.writer.save(state, Parts { model, optimizer, average: None })

@@ -1,13 +1,13 @@
 //! The experiment `multilabel`: multi-label classification of any data set.
 
 use super::arguments::MultiLabelArguments;
-use super::model;
 use super::run::{FINISHED, Run};
 use super::summary::{self, MultiLabelReport};
 use crate::error::Error;
 use crate::experiments::checkpoint;
 use crate::experiments::experiment::{Experiment, Finished, Plan};
 use crate::experiments::session::Session;
+use crate::experiments::trained;
 use crate::report::folder::Contents;
 
 /// A run on a data set of the user.
@@ -20,7 +20,7 @@ impl Experiment for MultiLabel {
     const CONTENTS: Contents = Contents {
         command: "train multilabel",
         experiment: Some("multilabel"),
-        files: &["report.json", summary::CURVES, model::BEST, model::MODEL, FINISHED],
+        files: &["report.json", summary::CURVES, trained::BEST, trained::MODEL, FINISHED],
         folders: &[checkpoint::FOLDER],
     };
     type Arguments = MultiLabelArguments;

@@ -1,7 +1,6 @@
 //! The experiment `bibtex`: the named case of multi-label classification.
 
 use super::arguments::BibtexArguments;
-use super::model;
 use super::run::{FINISHED, Run};
 use super::summary::{self, MultiLabelReport};
 use crate::dataset::bibtex;
@@ -9,6 +8,7 @@ use crate::error::Error;
 use crate::experiments::checkpoint;
 use crate::experiments::experiment::{Experiment, Finished, Plan};
 use crate::experiments::session::Session;
+use crate::experiments::trained;
 use crate::report::folder::Contents;
 
 /// A run on Bibtex.
@@ -21,7 +21,7 @@ impl Experiment for Bibtex {
     const CONTENTS: Contents = Contents {
         command: "train bibtex",
         experiment: Some("bibtex"),
-        files: &["report.json", summary::CURVES, model::BEST, model::MODEL, FINISHED],
+        files: &["report.json", summary::CURVES, trained::BEST, trained::MODEL, FINISHED],
         folders: &[checkpoint::FOLDER],
     };
     type Arguments = BibtexArguments;

@@ -174,17 +174,10 @@ fn cells(rows: &[Row], is_bibtex: bool) -> Vec<Vec<String>> {
     trained.chain(printed).collect()
 }
 
-/// The table as plain text.
-pub(crate) fn plain(rows: &[Row], is_bibtex: bool) -> String {
-    table::lined_up(&HEADER, &cells(rows, is_bibtex))
-}
-
-/// The table as Markdown.
-pub(crate) fn markdown(rows: &[Row], is_bibtex: bool) -> String {
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let rule = format!("| :-- |{}\n", " --: |".repeat(HEADER.len() - 1));
-    let body: String = cells(rows, is_bibtex).iter().map(|cells| line(cells)).collect();
-    line(&HEADER.map(String::from)) + &rule + &body
+/// The table as plain text and as Markdown.
+pub(crate) fn texts(rows: &[Row], is_bibtex: bool) -> [String; 2] {
+    let cells = cells(rows, is_bibtex);
+    [table::lined_up(&HEADER, &cells), table::markdown(&HEADER, 0, &cells)]
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Input-convex networks of the labels, minimised by the bundle entropy method or as a fixed point.
 
 use super::inference::logits;
-use super::prediction::Predicted;
+use super::label_network::{LabelNetwork, LayerSolve, Solve};
 use super::tuned::Sizes;
 use crate::dataset::example::Widths;
 use crate::error::Error;
@@ -99,20 +99,6 @@ impl Convex {
         }
     }
 
-    /// The logits of the outputs, `[batch, labels]`.
-    pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        let hidden = self.hidden(z, mask);
-        match &self.inference {
-            Inference::Bundle(layer) => {
-                let forward = layer.forward_reported(hidden);
-                let (y, solution) = forward.unwrap_or_else(|error| panic!("bug: {error}"));
-                self.add(&solution);
-                logits(y)
-            }
-            Inference::Implicit(layer) => layer.forward(hidden),
-        }
-    }
-
     fn add(&self, solution: &BundleSolution) {
         let count = |wanted: Outcome| solution.outcomes.iter().filter(|outcome| **outcome == wanted).count();
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,48 +119,57 @@ impl Convex {
         };
         energy.projected_in(self)
     }
+}
 
-    /// The logits for features z, and how each row was solved.
-    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
-        let hidden = self.hidden(z, None);
+impl LabelNetwork for Convex {
+    fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let hidden = self.hidden(z, mask);
         match &self.inference {
             Inference::Bundle(layer) => {
-                let solution = layer.solve(hidden).map_err(Error::layer)?;
-                Ok((logits(solution.value), Some(solution.outcomes)))
+                let forward = layer.forward_reported(hidden);
+                let (y, solution) = forward.unwrap_or_else(|error| panic!("bug: {error}"));
+                self.add(&solution);
+                logits(y)
             }
-            Inference::Implicit(layer) => {
-                let (x, report) = layer.solve(hidden).map_err(Error::layer)?.into_parts();
-                Ok((x, Some(report.outcomes)))
-            }
+            Inference::Implicit(layer) => layer.forward(hidden),
         }
     }
 
-    /// The update of the labels as a program, traced at the hidden units of the features z.
-    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
-        match &self.inference {
-            Inference::Bundle(_) => Err(Error::without_fixed_point("icnn")),
-            Inference::Implicit(layer) => layer.program(self.hidden(z, None)).map_err(Error::layer),
-        }
+    fn solve_at(&self, z: Tensor<2>) -> Option<Box<dyn Solve + '_>> {
+        let hidden = self.hidden(z, None);
+        Some(match &self.inference {
+            Inference::Bundle(layer) => Box::new(BundleSolve { layer, hidden }),
+            Inference::Implicit(layer) => Box::new(LayerSolve::of_logits(layer, hidden)),
+        })
     }
 
-    /// How the fixed point of the labels is solved for features z.
-    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
-        match &self.inference {
-            Inference::Bundle(_) => Err(Error::without_fixed_point("icnn")),
-            Inference::Implicit(layer) => {
-                let solution = layer.solve(self.hidden(z, None)).map_err(Error::layer)?;
-                Ok(solution.report().clone())
-            }
-        }
-    }
-
-    /// What the solvers did since the last call.
-    pub(crate) fn take_work(&self) -> Work {
+    fn take_work(&self, _rows: usize) -> Work {
         match &self.inference {
             Inference::Bundle(_) => {
                 std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner))
             }
             Inference::Implicit(layer) => layer.take_statistics().into(),
         }
+    }
+}
+
+/// The minimiser that the bundle entropy method finds for hidden units.
+struct BundleSolve<'a> {
+    layer: &'a BundleEntropy<InputConvex>,
+    hidden: Tensor<2>,
+}
+
+impl Solve for BundleSolve<'_> {
+    fn logits(&self) -> Result<(Tensor<2>, Vec<Outcome>), Error> {
+        let solution = self.layer.solve(self.hidden.clone()).map_err(Error::layer)?;
+        Ok((logits(solution.value), solution.outcomes))
+    }
+
+    fn program(&self) -> Result<Program, Error> {
+        Err(Error::without_fixed_point("icnn"))
+    }
+
+    fn report(&self) -> Result<Report, Error> {
+        Err(Error::without_fixed_point("icnn"))
     }
 }

@@ -1,4 +1,4 @@
-//! The finished epochs of a run: which one is best, and when to stop.
+//! The finished epochs of a run.
 
 use super::evaluation::{Metrics, Precision};
 use super::settings::Settings;
@@ -32,44 +32,8 @@ pub(crate) struct Scores {
     pub(crate) precision: Precision,
 }
 
-/// The best epoch by validation F1, the first of equals.
-pub(crate) fn best(epochs: &[Epoch]) -> Option<&Epoch> {
-    let better = |next: &Epoch, best: &Epoch| next.scores.validation_f1 > best.scores.validation_f1;
-    epochs.iter().reduce(|best, next| if better(next, best) { next } else { best })
-}
-
-/// Whether the last `patience` epochs brought nothing better.
-pub(crate) fn is_exhausted(epochs: &[Epoch], patience: usize) -> bool {
-    best(epochs).is_some_and(|best| epochs.len() - best.epoch >= patience)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiments::epoch::Sums;
-
-    #[test]
-    fn the_first_of_the_best_epochs_wins_and_patience_counts_from_it() {
-        let epochs: Vec<Epoch> = [10.0, 30.0, 30.0, 20.0]
-            .into_iter()
-            .zip(1..)
-            .map(|(validation_f1, epoch)| Epoch {
-                epoch,
-                seconds: 1.0,
-                sums: Sums::default(),
-                scores: Scores {
-                    threshold: 0.5,
-                    validation_f1,
-                    test_f1: 1.0,
-                    test_f1_at_half: 1.0,
-                    metrics: Metrics { micro_f1: 1.0, macro_f1: 1.0 },
-                    at_half: Metrics { micro_f1: 1.0, macro_f1: 1.0 },
-                    precision: Precision { p_at_1: 1.0, p_at_3: 1.0, p_at_5: 1.0 },
-                },
-            })
-            .collect();
-        assert!(best(&[]).is_none() && !is_exhausted(&[], 1));
-        assert_eq!(best(&epochs).unwrap().epoch, 2);
-        assert!(is_exhausted(&epochs, 2) && !is_exhausted(&epochs, 3));
+impl epoch::Scored for Scores {
+    fn validation(&self) -> Option<f64> {
+        Some(self.validation_f1)
     }
 }

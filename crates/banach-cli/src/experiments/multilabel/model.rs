@@ -1,21 +1,16 @@
-//! Trained networks as files: a description, and the weights beside it.
+//! Trained classifiers as files.
 
 use super::network::Network;
 use super::settings::Settings;
 use crate::dataset::encoding::Encoding;
 use crate::error::Error;
+use crate::experiments::trained::Files;
 use crate::options::LayerName;
-use crate::report::file;
-use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Device};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// The description of a network.
-pub(crate) const MODEL: &str = "model.json";
-/// The weights of the best epoch.
-pub(crate) const BEST: &str = "best.bpk";
+const ADVICE: &str = "name the results folder of a `banach train multilabel` or `banach train bibtex`, whose model.json describes best.bpk";
 
 /// What a network is, and how it reads files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,39 +27,12 @@ pub(crate) struct Description {
     pub(crate) encoding: Encoding,
 }
 
-/// Writes a network into a folder: the weights first, which the description then stands for.
-pub(crate) fn write(folder: &Path, description: &Description, network: &Network) -> Result<(), Error> {
-    let path = folder.join(BEST);
-    let bytes = network.clone().into_record().into_bytes();
-    let bytes = bytes.map_err(|error| Error::write(&path, error))?;
-    file::write_whole(&path, &bytes).map_err(|error| Error::write(&path, error))?;
-    file::write_json(&folder.join(MODEL), description)
-}
-
 /// The network in a folder.
 pub(crate) fn read(folder: &Path, device: &Device) -> Result<(Description, Network), Error> {
-    let bytes = |name: &str| {
-        let path = folder.join(name);
-        std::fs::read(&path).map_err(|error| broken(&path, error))
-    };
-    let (description, weights) = (bytes(MODEL)?, bytes(BEST)?);
-    let description: Description =
-        serde_json::from_slice(&description).map_err(|error| broken(&folder.join(MODEL), error))?;
+    let files = Files::read(folder, ADVICE)?;
+    let description: Description = files.description()?;
     let Description { layer, settings, encoding, .. } = &description;
     let (shape, config) = (settings.shape(*layer, encoding.widths()), settings.fixed_point(*layer));
-    let network = Network::new(shape, 0, &config, &[], device)?;
-    let broken = |error: &dyn std::fmt::Display| broken(&folder.join(BEST), error);
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights)).map_err(|error| broken(&error))?;
-    let network = network.try_load_record(record).map_err(|error| broken(&error))?;
+    let network = files.load(Network::new(shape, 0, &config, &[], device)?)?;
     Ok((description, network))
-}
-
-fn broken(path: &Path, reason: impl ToString) -> Error {
-    let reason = reason.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    let reason = reason.chars().take(200).collect();
-    Error::Model {
-        path: path.to_path_buf(),
-        reason,
-        advice: "name the results folder of a `banach train multilabel` or `banach train bibtex`, whose model.json describes best.bpk",
-    }
 }

@@ -1,8 +1,8 @@
 //! The network of a recipe and a layer.
 
 use super::convex::Convex;
+use super::label_network::{LabelNetwork, Minimised, Predicted, Solve};
 use super::loss::loss;
-use super::prediction::Predicted;
 use super::published::Published;
 use super::recipe::{Recipe, Shape};
 use super::structured::Structured;
@@ -41,6 +41,18 @@ enum Body {
     Structured(Structured),
     Convex(Convex),
     Value(Value),
+}
+
+impl Body {
+    fn network(&self) -> &dyn LabelNetwork {
+        match self {
+            Self::Published(network) => network,
+            Self::Tuned(network) => network,
+            Self::Structured(network) => network,
+            Self::Convex(network) => network,
+            Self::Value(network) => network,
+        }
+    }
 }
 
 impl Network {
@@ -82,13 +94,7 @@ impl Network {
 
     /// The logits of the outputs, `[batch, labels]`; the mask is a factor for each hidden unit of each example.
     pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        match &self.body {
-            Body::Published(network) => network.logits((z, mask)),
-            Body::Tuned(network) => network.logits(z, mask),
-            Body::Structured(network) => network.logits(z, mask),
-            Body::Convex(network) => network.logits(z, mask),
-            Body::Value(network) => network.logits(z),
-        }
+        self.body.network().logits(z, mask)
     }
 
     /// The loss of a training mini-batch in an epoch, counted from 1, on the tape.
@@ -114,12 +120,15 @@ impl Network {
 
     /// The logits as [`logits`](Self::logits) gives them, and how each row was solved; none where nothing is solved for.
     pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
+        self.body.network().predicted(z)
+    }
+
+    /// The minimisers of the energy of FPI_GD for the features z; none for another layer.
+    pub(crate) fn minimised(&self, z: Tensor<2>) -> Option<Result<Minimised, Error>> {
         match &self.body {
-            Body::Published(network) => network.predicted(z),
-            Body::Tuned(network) => network.predicted(z),
-            Body::Structured(network) => network.predicted(z),
-            Body::Convex(network) => network.predicted(z),
-            Body::Value(network) => Ok((network.logits(z), None)),
+            Body::Published(network) => network.minimised(z),
+            Body::Tuned(network) => network.minimised(z),
+            Body::Structured(_) | Body::Convex(_) | Body::Value(_) => None,
         }
     }
 
@@ -130,13 +139,7 @@ impl Network {
 
     /// What the solvers did since the last call, for a mini-batch of `rows`; g applied once counts as one step.
     pub(crate) fn take_work(&self, rows: usize) -> Work {
-        match &self.body {
-            Body::Published(network) => network.take_work(rows),
-            Body::Tuned(network) => network.take_work(rows),
-            Body::Structured(network) => network.take_work(rows),
-            Body::Convex(network) => network.take_work(),
-            Body::Value(_) => Work::once(rows),
-        }
+        self.body.network().take_work(rows)
     }
 }
 
@@ -153,6 +156,7 @@ fn log_odds(examples: &[Example], labels: usize) -> Vec<f32> {
 /// An untrained network and features that look random, to look at its update and its solve.
 #[derive(Debug)]
 pub(crate) struct Sample {
+    layer: LayerName,
     network: Network,
     z: Tensor<2>,
 }
@@ -172,29 +176,22 @@ impl Sample {
         let present = |_| f32::from(u8::from(generator.uniform() < PRESENT));
         let features: Vec<f32> = (0..rows * inputs).map(present).collect();
         let z = Tensor::from_data(TensorData::new(features, [rows, inputs]), device);
-        Ok(Self { network, z })
+        Ok(Self { layer, network, z })
     }
 
     /// The update as a program, traced for the mini-batch.
     pub(crate) fn program(&self) -> Result<Program, Error> {
-        match &self.network.body {
-            Body::Published(network) => network.program(self.z.clone()),
-            Body::Tuned(network) => network.program(self.z.clone()),
-            Body::Structured(network) => network.program(self.z.clone()),
-            Body::Convex(network) => network.program(self.z.clone()),
-            Body::Value(_) => Err(Error::without_fixed_point("dvn-gt or dvn-adversarial")),
-        }
+        self.solve()?.program()
     }
 
     /// How the mini-batch is solved.
     pub(crate) fn solved(&self) -> Result<Report, Error> {
-        match &self.network.body {
-            Body::Published(network) => network.solved(self.z.clone()),
-            Body::Tuned(network) => network.solved(self.z.clone()),
-            Body::Structured(network) => network.solved(self.z.clone()),
-            Body::Convex(network) => network.solved(self.z.clone()),
-            Body::Value(_) => Err(Error::without_fixed_point("dvn-gt or dvn-adversarial")),
-        }
+        self.solve()?.report()
+    }
+
+    fn solve(&self) -> Result<Box<dyn Solve + '_>, Error> {
+        let solve = self.network.body.network().solve_at(self.z.clone());
+        solve.ok_or_else(|| Error::without_fixed_point(self.layer.as_str()))
     }
 }
 

@@ -1,14 +1,13 @@
 //! The published networks: one map, or one energy, that reads the features and the labels side by side.
 
-use super::prediction::Predicted;
+use super::label_network::{LabelNetwork, LayerSolve, Minimised, Solve, minimised};
 use crate::dataset::example::Widths;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::{Perceptron, linear};
 use crate::options::LayerName;
 use crate::random::Generator;
-use banach::program::Program;
-use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
+use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
 use burn::module::Module;
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, activation};
@@ -120,12 +119,21 @@ impl Published {
         })
     }
 
-    /// The logits of the outputs, `[batch, labels]`.
-    ///
+    /// The minimisers of the energy for the features z; none of a map.
+    pub(crate) fn minimised(&self, z: Tensor<2>) -> Option<Result<Minimised, Error>> {
+        match self {
+            Self::Feedforward(_) | Self::FixedPoint(_) => None,
+            Self::Descent(layer) => Some(minimised(layer, (z, None))),
+        }
+    }
+}
+
+impl LabelNetwork for Published {
     /// At a fixed point x̂ = g(x̂, z), so the logits inside this last application of g are those of x̂ itself, and the
     /// loss can be computed from them: no logarithm of an output that has been rounded to 0 or 1, and an incoming
     /// cotangent that never exceeds 1. The derivative is the same by the implicit function theorem.
-    pub(crate) fn logits(&self, input: Input) -> Tensor<2> {
+    fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let input = (z, mask);
         match self {
             Self::Feedforward(cell) => cell.logits(cell.start(&input), input),
             Self::FixedPoint(layer) => {
@@ -136,43 +144,16 @@ impl Published {
         }
     }
 
-    /// The logits for features z, and how each row was solved.
-    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
+    fn solve_at(&self, z: Tensor<2>) -> Option<Box<dyn Solve + '_>> {
         let input = (z, None);
         match self {
-            Self::Feedforward(_) => Ok((self.logits(input), None)),
-            Self::FixedPoint(layer) => {
-                let (x, report) = layer.solve(input.clone()).map_err(Error::layer)?.into_parts();
-                Ok((layer.update().logits(x, input), Some(report.outcomes)))
-            }
-            Self::Descent(layer) => {
-                let (x, report) = layer.solve(input).map_err(Error::layer)?.into_parts();
-                Ok((x, Some(report.outcomes)))
-            }
+            Self::Feedforward(_) => None,
+            Self::FixedPoint(layer) => Some(Box::new(LayerSolve { layer, input, read_out: Cell::logits })),
+            Self::Descent(layer) => Some(Box::new(LayerSolve::of_logits(layer, input))),
         }
     }
 
-    /// The update as a program, traced for features z.
-    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
-        match self {
-            Self::Feedforward(_) => Err(Error::without_fixed_point("feedforward")),
-            Self::FixedPoint(layer) => layer.program((z, None)).map_err(Error::layer),
-            Self::Descent(layer) => layer.program((z, None)).map_err(Error::layer),
-        }
-    }
-
-    /// How the fixed point is solved for features z.
-    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
-        let solution = match self {
-            Self::Feedforward(_) => return Err(Error::without_fixed_point("feedforward")),
-            Self::FixedPoint(layer) => layer.solve((z, None)).map(|solution| solution.report().clone()),
-            Self::Descent(layer) => layer.solve((z, None)).map(|solution| solution.report().clone()),
-        };
-        solution.map_err(Error::layer)
-    }
-
-    /// What the solvers did since the last call, for a mini-batch of `rows`.
-    pub(crate) fn take_work(&self, rows: usize) -> Work {
+    fn take_work(&self, rows: usize) -> Work {
         match self {
             Self::Feedforward(_) => Work::once(rows),
             Self::FixedPoint(layer) => layer.take_statistics().into(),

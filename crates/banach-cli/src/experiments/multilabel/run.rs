@@ -2,19 +2,19 @@
 
 use super::arguments::TrainingArguments;
 use super::display::Display;
-use super::history::{self, State};
+use super::history::State;
 use super::network::Network;
 use super::recipe::Recipe;
 use super::settings::{self, Settings};
 use super::summary::{self, MultiLabelReport};
-use super::training::{End, Splits, Training};
+use super::training::{Splits, Training};
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
 use crate::dataset::data_set::DataSet;
 use crate::dataset::example::Example;
 use crate::device;
 use crate::error::Error;
-use crate::experiments::checkpoint;
+use crate::experiments::continuation::{self, End, interrupted};
 use crate::experiments::experiment::{Finished, Plan};
 use crate::experiments::session::Session;
 use crate::report::plural::counted;
@@ -93,34 +93,20 @@ impl Run {
 
     /// Trains and evaluates.
     pub(crate) fn run(&self, session: &Session) -> Result<Finished<MultiLabelReport>, Error> {
-        let mut state = self.state.clone();
-        let folder = session.path(checkpoint::FOLDER);
-        let mut parts = None;
-        if self.resumes {
-            let earlier: State = checkpoint::load(&folder)?;
-            earlier.check_same(&state, session.folder.path())?;
-            enough(state.settings.epochs, earlier.epochs.len())?;
-            parts = Some((earlier.epochs.len(), checkpoint::load_parts(&folder, &earlier)?));
-            state.epochs = earlier.epochs;
-        } else {
-            std::fs::create_dir_all(&folder).map_err(|error| Error::write(&folder, error))?;
-            checkpoint::begin(&folder, &state)?;
-        }
+        let (mut state, parts) = continuation::begin(session.folder.path(), &self.state, self.resumes)?;
         let finished = state.epochs.len();
         let (shape, config) =
             (state.settings.shape(state.layer, self.data.widths()), state.settings.fixed_point(state.layer));
         let tracked = self.device.clone().autodiff();
         let network = Network::new(shape, state.seed, &config, &self.data.train, &tracked)?;
         let parameters = network.num_params();
-        let is_over = finished >= state.settings.epochs
-            || history::is_exhausted(&state.epochs, state.settings.patience);
-        let end = if is_over {
+        let end = if state.is_over() {
             Ok(End::Finished)
         } else {
             let splits = self.splits(&state.settings, &tracked);
             let passes = (finished, splits.train.count());
             let mut display = Display::new(session, &state.settings, passes, self.dashboard)?;
-            let mut training = Training::new(session, &splits, &state.settings, network, parts)?;
+            let mut training = Training::new(session, &splits, &state.settings, network, parts, finished)?;
             training.run(&mut state, &mut display)
         };
         // A run that trained nothing says nothing new about the epochs of the runs before.
@@ -132,7 +118,7 @@ impl Run {
                     summary::draw(session, &state)?;
                     session.write_report(&report)?;
                 }
-                Err(Error::Interrupted(advice(state.epochs.len(), session.folder.path())))
+                Err(interrupted(state.epochs.len(), session.folder.path()))
             }
             End::Finished => {
                 if is_new {
@@ -167,29 +153,4 @@ impl Run {
             (format!("banach table {name} {options} --seeds 2"), "all methods in one table"),
         ]
     }
-}
-
-fn advice(finished: usize, folder: &Path) -> String {
-    if finished == 0 {
-        return "no epoch was finished, so start again without --resume".into();
-    }
-    let kept = if finished == 1 { "is" } else { "are" };
-    format!(
-        "{} {kept} kept in {}; repeat the command with --resume to continue",
-        counted(finished, "finished epoch"),
-        folder.display()
-    )
-}
-
-/// Refuses fewer epochs than are trained: they cannot be taken back.
-fn enough(wanted: usize, trained: usize) -> Result<(), Error> {
-    if wanted >= trained {
-        return Ok(());
-    }
-    let are = if trained == 1 { "is" } else { "are" };
-    Err(Error::Setting {
-        found: format!("--epochs {wanted} where {trained} {are} trained already"),
-        expected: format!("at least {trained}"),
-        advice: format!("give --epochs {trained} or more, or name another folder with --out"),
-    })
 }

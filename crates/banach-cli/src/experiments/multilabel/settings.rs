@@ -8,9 +8,9 @@ use crate::dataset::data_set::VALIDATION_SHARE;
 use crate::dataset::example::Widths;
 use crate::error::Error;
 use crate::experiments::checkpoint::Repeatable;
+use crate::experiments::solves::Solves;
 use crate::options::{AdjointName, EngineName, LayerName, RecipeName, SolverName};
 use banach::FixedPointConfig;
-use banach::solve::Tolerance;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -50,23 +50,15 @@ pub(crate) struct Settings {
     device: String,
     pub(crate) data: PathBuf,
     data_fingerprint: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    solver: Option<SolverName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adjoint: Option<AdjointName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    engine: Option<EngineName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tolerance: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_steps: Option<usize>,
+    /// None where nothing is solved for.
+    #[serde(flatten)]
+    solves: Option<Solves>,
 }
 
 impl Settings {
     /// The settings that arguments without contradictions ([`check`]) give.
     pub(crate) fn new(arguments: &TrainingArguments, data: &Path, data_fingerprint: &str) -> Self {
         let (recipe, changes) = (Recipe::of(arguments.recipe, arguments.layer), &arguments.changes);
-        let solves = arguments.layer.solves();
         Self {
             recipe: arguments.recipe,
             epochs: arguments.epochs.unwrap_or(recipe.epochs),
@@ -86,11 +78,7 @@ impl Settings {
             device: arguments.device.clone(),
             data: data.to_path_buf(),
             data_fingerprint: data_fingerprint.into(),
-            solver: solves.then(|| arguments.solver.unwrap_or(SolverName::Anderson)),
-            adjoint: solves.then(|| arguments.adjoint.unwrap_or(AdjointName::Gmres)),
-            engine: solves.then(|| arguments.engine.unwrap_or(EngineName::Native)),
-            tolerance: solves.then(|| arguments.tolerance.unwrap_or(TOLERANCE)),
-            max_steps: solves.then(|| arguments.max_steps.unwrap_or(MAX_STEPS)),
+            solves: arguments.layer.solves().then(|| solves(arguments)),
         }
     }
 
@@ -101,7 +89,7 @@ impl Settings {
 
     /// Whether a fixed point is solved for.
     pub(crate) fn solves(&self) -> bool {
-        self.solver.is_some()
+        self.solves.is_some()
     }
 
     /// The network that these settings describe.
@@ -112,13 +100,7 @@ impl Settings {
 
     /// How the layer solves forward and backward.
     pub(crate) fn fixed_point(&self, layer: LayerName) -> FixedPointConfig {
-        let relative = self.tolerance.unwrap_or(TOLERANCE);
-        let mut config = FixedPointConfig::new()
-            .with_solver(self.solver.unwrap_or(SolverName::Anderson).solver())
-            .with_adjoint(self.adjoint.unwrap_or(AdjointName::Gmres).solver())
-            .with_tolerance(Tolerance { relative, ..Tolerance::default() })
-            .with_max_steps(self.max_steps.unwrap_or(MAX_STEPS))
-            .with_engine(self.engine.unwrap_or(EngineName::Native).engine());
+        let mut config = self.solves.as_ref().map_or_else(FixedPointConfig::new, Solves::config);
         if layer == LayerName::FpiGd {
             // Where its energy is still flat, (I - J)⁻¹ makes any cotangent large: those of a mean, which are small, end early.
             config.adjoint.tolerance.absolute = config.forward.tolerance.absolute;
@@ -128,25 +110,19 @@ impl Settings {
 }
 
 impl Repeatable for Settings {
-    /// Refuses to continue a run that was started with other settings.
-    ///
-    /// The number of epochs may grow, and the data may have moved as long as they are the same.
-    fn check_same(&self, earlier: &Self, path: &Path) -> Result<(), Error> {
-        let fields = |settings: &Self| serde_json::to_value(settings).unwrap_or_default();
-        let (found, expected) = (fields(self), fields(earlier));
-        // Another recipe changes many settings, and none of them was asked for.
-        let names = found.as_object().into_iter().flat_map(|fields| fields.keys().map(String::as_str));
-        let mut names = std::iter::once("recipe").chain(names);
-        match names.find(|name| !["epochs", "data"].contains(name) && found[*name] != expected[*name]) {
-            None => Ok(()),
-            Some("data_fingerprint") => Err(Error::OtherExamples { data: self.data.clone() }),
-            Some(name) => Err(Error::OtherSettings {
-                path: path.to_path_buf(),
-                name: as_given(name),
-                found: bare(&found[name]),
-                expected: bare(&expected[name]),
-            }),
-        }
+    const CHANGEABLE: &'static [&'static str] = &["epochs", "data"];
+    const WITHOUT_OPTION: &'static [&'static str] = &["batch", "gradient_norm", "validation_share"];
+
+    fn epochs(&self) -> usize {
+        self.epochs
+    }
+
+    fn patience(&self) -> usize {
+        self.patience
+    }
+
+    fn examples(&self) -> PathBuf {
+        self.data.clone()
     }
 
     fn averages(&self) -> bool {
@@ -154,16 +130,15 @@ impl Repeatable for Settings {
     }
 }
 
-/// A setting's name as on the command line, or in words where no option gives it.
-fn as_given(name: &str) -> String {
-    if ["batch", "gradient_norm", "validation_share"].contains(&name) {
-        return name.replace('_', " ");
+/// The solves of a layer that has some.
+fn solves(arguments: &TrainingArguments) -> Solves {
+    Solves {
+        solver: arguments.solver.unwrap_or(SolverName::Anderson),
+        adjoint: arguments.adjoint.unwrap_or(AdjointName::Gmres),
+        engine: Some(arguments.engine.unwrap_or(EngineName::Native)),
+        tolerance: arguments.tolerance.unwrap_or(TOLERANCE),
+        max_steps: arguments.max_steps.unwrap_or(MAX_STEPS),
     }
-    format!("--{}", name.replace('_', "-"))
-}
-
-fn bare(value: &serde_json::Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), String::from)
 }
 
 /// Refuses options that would be ignored, and a solver that does not fit.

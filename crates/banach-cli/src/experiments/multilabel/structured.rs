@@ -1,9 +1,9 @@
 //! Structured prediction energy networks: one energy, trained by a hinge loss, unrolled, or by its implicit derivative.
 
 use super::inference::{constant, logits, minimised};
+use super::label_network::{LabelNetwork, LayerSolve, Solve};
 use super::loss::loss;
 use super::measures::LabelMeasures;
-use super::prediction::Predicted;
 use super::tuned::Sizes;
 use crate::dataset::example::Widths;
 use crate::error::Error;
@@ -11,8 +11,7 @@ use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::Perceptron;
 use crate::options::LayerName;
 use crate::random::Generator;
-use banach::program::Program;
-use banach::{Energy, EntropicDescent, FixedPoint, FixedPointConfig, Report, Unrolled, UnrolledConfig};
+use banach::{Energy, EntropicDescent, FixedPoint, FixedPointConfig, Unrolled, UnrolledConfig};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, activation};
 
@@ -92,20 +91,6 @@ impl Structured {
         Ok(Self { features, inference })
     }
 
-    /// The logits of the outputs, `[batch, labels]`.
-    pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        let base = self.features.masked(z, mask);
-        match &self.inference {
-            Inference::Projected(energy) => {
-                let device = base.device();
-                let y = minimised(energy.valid(), base.without_autodiff());
-                constant(logits(y), &device)
-            }
-            Inference::Unrolled(layer) => layer.forward(base).unwrap_or_else(|error| panic!("bug: {error}")),
-            Inference::Implicit(layer) => layer.forward(base),
-        }
-    }
-
     /// The loss of a mini-batch in an epoch, counted from 1.
     pub(crate) fn objective(
         &self,
@@ -128,42 +113,32 @@ impl Structured {
         let margin = distance(found.clone(), truth.clone()) - energy.energy(found, base.clone());
         activation::relu(margin + energy.energy(truth, base)).mean()
     }
+}
 
-    /// The logits for features z, and how each row was solved.
-    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
+impl LabelNetwork for Structured {
+    fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let base = self.features.masked(z, mask);
         match &self.inference {
-            Inference::Projected(_) | Inference::Unrolled(_) => Ok((self.logits(z, None), None)),
+            Inference::Projected(energy) => {
+                let device = base.device();
+                let y = minimised(energy.valid(), base.without_autodiff());
+                constant(logits(y), &device)
+            }
+            Inference::Unrolled(layer) => layer.forward(base).unwrap_or_else(|error| panic!("bug: {error}")),
+            Inference::Implicit(layer) => layer.forward(base),
+        }
+    }
+
+    fn solve_at(&self, z: Tensor<2>) -> Option<Box<dyn Solve + '_>> {
+        match &self.inference {
+            Inference::Projected(_) | Inference::Unrolled(_) => None,
             Inference::Implicit(layer) => {
-                let solved = layer.solve(self.features.forward(z)).map_err(Error::layer)?;
-                let (x, report) = solved.into_parts();
-                Ok((x, Some(report.outcomes)))
+                Some(Box::new(LayerSolve::of_logits(layer, self.features.forward(z))))
             }
         }
     }
 
-    /// The update of the labels as a program, traced at the logits of the features z.
-    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
-        match &self.inference {
-            Inference::Projected(_) => Err(Error::without_fixed_point("spen")),
-            Inference::Unrolled(_) => Err(Error::without_fixed_point("spen-e2e")),
-            Inference::Implicit(layer) => layer.program(self.features.forward(z)).map_err(Error::layer),
-        }
-    }
-
-    /// How the fixed point of the labels is solved for features z.
-    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
-        match &self.inference {
-            Inference::Projected(_) => Err(Error::without_fixed_point("spen")),
-            Inference::Unrolled(_) => Err(Error::without_fixed_point("spen-e2e")),
-            Inference::Implicit(layer) => {
-                let solution = layer.solve(self.features.forward(z)).map_err(Error::layer)?;
-                Ok(solution.report().clone())
-            }
-        }
-    }
-
-    /// What the solvers did since the last call, for a mini-batch of `rows`.
-    pub(crate) fn take_work(&self, rows: usize) -> Work {
+    fn take_work(&self, rows: usize) -> Work {
         match &self.inference {
             Inference::Projected(_) | Inference::Unrolled(_) => Work::once(rows),
             Inference::Implicit(layer) => layer.take_statistics().into(),

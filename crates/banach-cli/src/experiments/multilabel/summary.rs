@@ -4,7 +4,7 @@ use super::history::{self, Epoch, State};
 use super::settings::Settings;
 use crate::dataset::data_set::Summary;
 use crate::error::Error;
-use crate::experiments::epoch::{Work, written};
+use crate::experiments::epoch::{self, Work, written};
 use crate::experiments::session::Session;
 use crate::options::LayerName;
 use crate::report::curves::{self, Axis, Curve, Panel};
@@ -42,7 +42,7 @@ pub(crate) struct Best {
 impl MultiLabelReport {
     /// The report of the epochs in `state`.
     pub(crate) fn new(name: &'static str, data: &Summary, state: &State, parameters: usize) -> Self {
-        let best = history::best(&state.epochs);
+        let best = epoch::best(&state.epochs);
         Self {
             experiment: name,
             layer: state.layer,
@@ -105,7 +105,7 @@ pub(crate) fn table(name: &str, state: &State, parameters: usize) -> String {
     let work = work(&state.epochs);
     let memory =
         memory::peak_bytes().map_or("unknown".into(), |bytes| format!("{:.0} MB", bytes as f64 / 1e6));
-    let best = history::best(&state.epochs);
+    let best = epoch::best(&state.epochs);
     let percent = |value: fn(&history::Scores) -> f64| {
         best.map_or("none".into(), |best| format!("{:.2} %", value(&best.scores)))
     };

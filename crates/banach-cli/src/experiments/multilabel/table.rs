@@ -13,15 +13,16 @@ use crate::dataset::source::Source;
 use crate::device;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Repeatable as _};
+use crate::experiments::comparison_run::{self, read_back, run_quietly};
+use crate::experiments::continuation;
 use crate::experiments::experiment::Experiment;
-use crate::experiments::session::Session;
 use crate::options::numbers::count;
 use crate::options::{EngineName, LayerName, RecipeName, Verbosity};
+use crate::report::file;
 use crate::report::folder::{Contents, ResultsFolder};
 use crate::report::plural::counted;
-use crate::report::{file, json};
 use crate::terminal::interruption::Interruption;
-use crate::terminal::output::{say, tell};
+use crate::terminal::output::tell;
 use clap::Args;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -158,7 +159,8 @@ pub(crate) fn any_table(arguments: &AnyTableArguments) -> Result<(), Error> {
 
 impl Comparison<'_> {
     fn run(&self) -> Result<(), Error> {
-        let Comparing { seeds, device, verbosity: Verbosity { quiet, json }, .. } = self.arguments;
+        let Comparing { seeds, device, verbosity, .. } = self.arguments;
+        let quiet = verbosity.quiet;
         device::named(device)?;
         let data = (self.load)(1)?;
         let is_bibtex = data.widths() == bibtex::WIDTHS;
@@ -191,21 +193,8 @@ impl Comparison<'_> {
         }
         let row = |&method: &Method| comparison::row(method, &runs, is_bibtex);
         let rows: Vec<Row> = self.methods.iter().filter_map(row).collect();
-        let markdown = comparison::markdown(&rows, is_bibtex);
-        let path = self.out.join("table.md");
-        file::write_whole(&path, markdown.as_bytes()).map_err(|error| Error::write(&path, error))?;
-        let plain = comparison::plain(&rows, is_bibtex);
-        let contents = TableFile { rows };
-        file::write_json(&self.out.join("table.json"), &contents)?;
-        if *json {
-            json::say(&contents)?;
-        } else {
-            say(plain)?;
-        }
-        if !quiet {
-            tell(format_args!("table.md and table.json are in {}", self.out.display()));
-        }
-        Ok(())
+        let texts = comparison::texts(&rows, is_bibtex);
+        comparison_run::close(self.out, &TableFile { rows }, texts, "table.md and table.json", *verbosity)
     }
 
     /// The layer, with its recipe where the table has several.
@@ -220,10 +209,7 @@ impl Comparison<'_> {
     fn one(&self, method: Method, seed: u64, interruption: &Interruption) -> Result<FinishedRun, Error> {
         let ((layer, recipe), arguments) = (method, self.arguments);
         let path = self.out.join(format!("{}-seed{seed}", self.run_name(method)));
-        let resume = match checkpoint::load::<Settings, Scores>(&path.join(checkpoint::FOLDER)) {
-            Err(Error::NoCheckpoint { .. }) => false,
-            loaded => loaded.map(|_| true)?,
-        };
+        let resume = continuation::is_begun::<Settings, Scores>(&path)?;
         let training = TrainingArguments {
             layer,
             recipe,
@@ -240,40 +226,17 @@ impl Comparison<'_> {
             dashboard: false,
         };
         let run = Run::new(self.name, &training, seed, (self.data, self.options.clone()), self.load)?;
-        if let Some(finished) = earlier(&path)? {
+        if let Some(finished) = read_back::<FinishedRun>(&path.join(FINISHED))? {
             run.settings().check_same(&finished.settings, &path)?;
             if finished.settings.epochs == run.settings().epochs {
                 return Ok(finished);
             }
         }
-        let folder = ResultsFolder::open(&path, self.contents[1])?;
-        if !resume {
-            folder.clear()?;
-        }
-        let verbosity = Verbosity { quiet: true, json: false };
-        let session = Session { folder, verbosity, interruption: interruption.clone() };
-        let ended = run.run(&session);
-        if matches!(ended, Err(Error::Interrupted(_))) {
-            let advice = "repeat the command to go on where it stopped; finished epochs are kept";
-            return Err(Error::Interrupted(advice.into()));
-        }
-        let report = ended?.report;
-        session.write_report(&report)?;
+        let report = run_quietly(&path, self.contents[1], resume, interruption, |session| run.run(session))?;
         let finished = FinishedRun::of(&report)?;
-        file::write_json(&session.path(FINISHED), &finished)?;
+        file::write_json(&path.join(FINISHED), &finished)?;
         // The checkpoints of many runs together are large, and best.bpk holds the weights.
-        let _ = std::fs::remove_dir_all(session.path(checkpoint::FOLDER));
+        let _ = std::fs::remove_dir_all(path.join(checkpoint::FOLDER));
         Ok(finished)
     }
-}
-
-/// The finished run in a folder, if there is one.
-fn earlier(folder: &Path) -> Result<Option<FinishedRun>, Error> {
-    let path = folder.join(FINISHED);
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let broken = |reason: String| Error::BrokenCheckpoint { path: path.clone(), reason };
-    let bytes = std::fs::read(&path).map_err(|error| broken(error.to_string()))?;
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| broken(error.to_string()))
 }

@@ -5,9 +5,9 @@
 
 use super::display::Display;
 use super::evaluation::F1Scores;
-use super::history::{self, Epoch, Scores, State};
+use super::history::{Epoch, Scores, State};
 use super::loss::GRADIENT_EPSILON;
-use super::model::{self, Description};
+use super::model::Description;
 use super::network::Network;
 use super::settings::Settings;
 use super::step;
@@ -16,22 +16,15 @@ use crate::dataset::batches::Batches;
 use crate::dataset::encoding::Encoding;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
-use crate::experiments::epoch::{Sums, Work};
+use crate::experiments::continuation::End;
+use crate::experiments::epoch::{self, Sums, Work};
 use crate::experiments::session::Session;
+use crate::experiments::trained;
 use banach::AdamConfig;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use std::sync::Arc;
 use std::time::Instant;
-
-/// How training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// All epochs are trained, or nothing better was found for a while.
-    Finished,
-    /// The user stopped it in the middle of an epoch.
-    Interrupted,
-}
 
 /// The splits of the data, in mini-batches.
 #[derive(Debug)]
@@ -64,7 +57,8 @@ impl<'a> Training<'a> {
         splits: &'a Splits,
         settings: &Settings,
         network: Network,
-        checkpoint: Option<(usize, Parts)>,
+        parts: Option<Parts>,
+        finished: usize,
     ) -> Result<Self, Error> {
         let adam = AdamConfig::new().with_decay(settings.weight_decay).with_epsilon(GRADIENT_EPSILON);
         let mut training = Self {
@@ -80,7 +74,7 @@ impl<'a> Training<'a> {
             ),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
         };
-        if let Some((finished, Parts { model, optimizer, average })) = checkpoint {
+        if let Some(Parts { model, optimizer, average }) = parts {
             let loaded = training.network.try_load_record(model);
             training.network = loaded.map_err(|error| Error::Training(error.to_string()))?;
             training.optimizer = training.optimizer.load_record(optimizer);
@@ -107,7 +101,7 @@ impl<'a> Training<'a> {
             let Some((scores, work)) = self.evaluate(display) else { return Ok(End::Interrupted) };
             sums.work.add_failures(&work);
             self.finish_epoch(Epoch { epoch, seconds, sums, scores }, state, display)?;
-            if history::is_exhausted(&state.epochs, state.settings.patience) {
+            if state.is_over() {
                 break;
             }
             if self.session.interruption.is_requested() {
@@ -176,8 +170,7 @@ impl<'a> Training<'a> {
     fn finish_epoch(&mut self, epoch: Epoch, state: &mut State, display: &mut Display) -> Result<(), Error> {
         display.epoch_ends(&epoch);
         state.epochs.push(epoch);
-        let best = history::best(&state.epochs).filter(|best| best.epoch == state.epochs.len());
-        if let Some(best) = best {
+        if let Some(best) = epoch::best(&state.epochs).filter(|_| state.has_improved()) {
             let description = Description {
                 layer: state.layer,
                 epoch: best.epoch,
@@ -185,7 +178,7 @@ impl<'a> Training<'a> {
                 settings: state.settings.clone(),
                 encoding: Encoding::clone(&self.splits.encoding),
             };
-            model::write(self.session.folder.path(), &description, self.average.network())?;
+            trained::write(self.session.folder.path(), &description, self.average.network())?;
         }
         let parts = Parts {
             model: self.network.clone().into_record(),

@@ -3,15 +3,14 @@
 //! The perceptron gives logits ℓ(z) once. The state x is then found among the labels alone, so a step of the solver
 //! costs a few hundredths of reading the features again, and dropout stays outside the map.
 
-use super::prediction::Predicted;
+use super::label_network::{LabelNetwork, LayerSolve, Minimised, Solve, minimised};
 use crate::dataset::example::Widths;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::{Perceptron, linear};
 use crate::options::LayerName;
 use crate::random::Generator;
-use banach::program::Program;
-use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Report, Update};
+use banach::{Energy, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Update};
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Tensor, TensorData, activation};
@@ -142,8 +141,18 @@ impl Tuned {
         Ok(Self { features, coupling })
     }
 
-    /// The logits of the outputs, `[batch, labels]`; at a fixed point those inside the last application of g.
-    pub(crate) fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+    /// The minimisers of the energy for the features z; none of a map.
+    pub(crate) fn minimised(&self, z: Tensor<2>) -> Option<Result<Minimised, Error>> {
+        match &self.coupling {
+            Coupling::None(_) | Coupling::Once(_) | Coupling::FixedPoint(_) => None,
+            Coupling::Descent(layer) => Some(minimised(layer, self.features.forward(z))),
+        }
+    }
+}
+
+impl LabelNetwork for Tuned {
+    /// At a fixed point the logits are those inside the last application of g.
+    fn logits(&self, z: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let base = self.features.masked(z, mask);
         match &self.coupling {
             Coupling::None(_) => base,
@@ -156,47 +165,18 @@ impl Tuned {
         }
     }
 
-    /// The logits for features z, and how each row was solved.
-    pub(crate) fn predicted(&self, z: Tensor<2>) -> Result<Predicted, Error> {
-        let base = self.features.forward(z.clone());
+    fn solve_at(&self, z: Tensor<2>) -> Option<Box<dyn Solve + '_>> {
+        let input = |z| self.features.forward(z);
         match &self.coupling {
-            Coupling::None(_) | Coupling::Once(_) => Ok((self.logits(z, None), None)),
+            Coupling::None(_) | Coupling::Once(_) => None,
             Coupling::FixedPoint(layer) => {
-                let (x, report) = layer.solve(base.clone()).map_err(Error::layer)?.into_parts();
-                Ok((layer.update().logits(x, base), Some(report.outcomes)))
+                Some(Box::new(LayerSolve { layer, input: input(z), read_out: Labels::logits }))
             }
-            Coupling::Descent(layer) => {
-                let (x, report) = layer.solve(base).map_err(Error::layer)?.into_parts();
-                Ok((x, Some(report.outcomes)))
-            }
+            Coupling::Descent(layer) => Some(Box::new(LayerSolve::of_logits(layer, input(z)))),
         }
     }
 
-    /// The update of the labels as a program, traced at the logits of the features z.
-    pub(crate) fn program(&self, z: Tensor<2>) -> Result<Program, Error> {
-        let base = self.features.forward(z);
-        match &self.coupling {
-            Coupling::None(_) => Err(Error::without_fixed_point("mlp")),
-            Coupling::Once(_) => Err(Error::without_fixed_point("feedforward")),
-            Coupling::FixedPoint(layer) => layer.program(base).map_err(Error::layer),
-            Coupling::Descent(layer) => layer.program(base).map_err(Error::layer),
-        }
-    }
-
-    /// How the fixed point of the labels is solved for features z.
-    pub(crate) fn solved(&self, z: Tensor<2>) -> Result<Report, Error> {
-        let base = self.features.forward(z);
-        let solution = match &self.coupling {
-            Coupling::None(_) => return Err(Error::without_fixed_point("mlp")),
-            Coupling::Once(_) => return Err(Error::without_fixed_point("feedforward")),
-            Coupling::FixedPoint(layer) => layer.solve(base).map(|solution| solution.report().clone()),
-            Coupling::Descent(layer) => layer.solve(base).map(|solution| solution.report().clone()),
-        };
-        solution.map_err(Error::layer)
-    }
-
-    /// What the solvers did since the last call, for a mini-batch of `rows`.
-    pub(crate) fn take_work(&self, rows: usize) -> Work {
+    fn take_work(&self, rows: usize) -> Work {
         match &self.coupling {
             Coupling::None(_) | Coupling::Once(_) => Work::once(rows),
             Coupling::FixedPoint(layer) => layer.take_statistics().into(),

@@ -1,9 +1,11 @@
 //! Deep value networks: a network that predicts the F1 of a labelling, and inference that climbs it.
 
 use super::inference::{constant, logits, minimised};
+use super::label_network::{LabelNetwork, Solve};
 use super::measures::{LabelMeasures, softplus};
 use super::tuned::Sizes;
 use crate::dataset::example::Widths;
+use crate::experiments::epoch::Work;
 use crate::experiments::perceptron::Perceptron;
 use crate::random::Generator;
 use banach::Energy;
@@ -91,11 +93,6 @@ impl Value {
         }
     }
 
-    /// The logits of the outputs, `[batch, labels]`, off the tape.
-    pub(crate) fn logits(&self, z: Tensor<2>) -> Tensor<2> {
-        logits(minimised(self.judge.energy.valid(), self.features.forward(z).without_autodiff()))
-    }
-
     /// Mean cross-entropy of v and F1 over the labellings that train: the true one, the inferred one, a random one, and the
     /// one that the network judges worst if it is trained by those. `draw` fixes the random one.
     pub(crate) fn objective(
@@ -125,6 +122,21 @@ impl Value {
         });
         let total = parts.reduce(|sum, part| sum + part);
         total.unwrap_or_else(|| panic!("bug: no labelling to train on")) / count
+    }
+}
+
+impl LabelNetwork for Value {
+    /// Off the tape.
+    fn logits(&self, z: Tensor<2>, _mask: Option<Tensor<2>>) -> Tensor<2> {
+        logits(minimised(self.judge.energy.valid(), self.features.forward(z).without_autodiff()))
+    }
+
+    fn solve_at(&self, _z: Tensor<2>) -> Option<Box<dyn Solve + '_>> {
+        None
+    }
+
+    fn take_work(&self, rows: usize) -> Work {
+        Work::once(rows)
     }
 }
 
