@@ -68,6 +68,20 @@ pub enum Comparison {
     LessEqual,
 }
 
+impl Comparison {
+    /// Whether the comparison holds for two numbers of any kind.
+    pub fn holds<N: PartialOrd>(self, a: N, b: N) -> bool {
+        match self {
+            Self::Equal => a == b,
+            Self::NotEqual => a != b,
+            Self::Greater => a > b,
+            Self::GreaterEqual => a >= b,
+            Self::Less => a < b,
+            Self::LessEqual => a <= b,
+        }
+    }
+}
+
 /// The operation of a step. Truth values are 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Operation {

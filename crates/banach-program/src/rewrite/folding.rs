@@ -7,7 +7,7 @@
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "what is not folded stays a line")]
 
-use crate::language::primitive::{Bilinear, Binary, Comparison, Elementwise, Primitive, Structure, Unary};
+use crate::language::primitive::{Bilinear, Binary, Elementwise, Primitive, Structure, Unary};
 use crate::language::tensor_type::{Kind, Type};
 use burn::tensor::FloatDType;
 
@@ -53,7 +53,7 @@ fn elementwise(function: Elementwise, ty: &Type, numbers: &[f64]) -> Option<(Typ
         Elementwise::Binary(Binary::Divide) if float => first / numbers[1],
         Elementwise::Cast(kind) if kind.is_float() => return Some((of_kind(kind), rounded(kind, first)?)),
         Elementwise::CompareScalar(comparison, number) if float => {
-            let holds = holds(comparison, first, round(number)?);
+            let holds = comparison.holds(first, round(number)?);
             return Some((of_kind(Kind::Bool), f64::from(u8::from(holds))));
         }
         Elementwise::Not => 1.0 - first,
@@ -88,17 +88,6 @@ fn repeated(kind: Kind, number: f64, count: usize) -> Option<f64> {
     let exact = number.is_normal() && odd.checked_mul(count as u64).is_some_and(|sum| sum < 1 << digits);
     let sum = number * count as f64;
     (exact && sum.abs() < f64::from(f32::MAX)).then_some(sum)
-}
-
-fn holds(comparison: Comparison, a: f64, b: f64) -> bool {
-    match comparison {
-        Comparison::Equal => a == b,
-        Comparison::NotEqual => a != b,
-        Comparison::Greater => a > b,
-        Comparison::GreaterEqual => a >= b,
-        Comparison::Less => a < b,
-        Comparison::LessEqual => a <= b,
-    }
 }
 
 /// Functions whose value on a known number is the same on every device.

@@ -135,18 +135,12 @@ impl Network {
     ) -> Result<Self, Error> {
         let mut generator = Generator::new(seed, WEIGHT_STREAM);
         let mut map = || Map::new(shape, &mut generator, device);
-        let features = match shape.layer {
-            LayerName::FpiNn => Some(Features::FixedPoint(config.init(map()).map_err(Error::layer)?)),
-            LayerName::Feedforward => Some(Features::Once(map())),
-            LayerName::FpiGd
-            | LayerName::Mlp
-            | LayerName::Spen
-            | LayerName::SpenE2e
-            | LayerName::SpenImplicit
-            | LayerName::Icnn
-            | LayerName::IcnnImplicit
-            | LayerName::DvnGt
-            | LayerName::DvnAdversarial => None,
+        let features = if shape.layer == LayerName::FpiNn {
+            Some(Features::FixedPoint(config.init(map()).map_err(Error::layer)?))
+        } else if shape.layer == LayerName::Feedforward {
+            Some(Features::Once(map()))
+        } else {
+            None
         };
         let body = match features {
             Some(features) => {

@@ -60,19 +60,8 @@ impl Settings {
     /// The settings that arguments without contradictions give.
     pub(crate) fn new(arguments: &DenoiseArguments, data_fingerprint: &str) -> Self {
         let (layer, changes) = (arguments.layer, &arguments.changes);
-        let (epochs, learning_rate) = match layer {
-            LayerName::FpiNn => (30, 2e-3),
-            LayerName::FpiGd => (30, 3e-3),
-            LayerName::Feedforward
-            | LayerName::Mlp
-            | LayerName::Spen
-            | LayerName::SpenE2e
-            | LayerName::SpenImplicit
-            | LayerName::Icnn
-            | LayerName::IcnnImplicit
-            | LayerName::DvnGt
-            | LayerName::DvnAdversarial => (40, 2e-3),
-        };
+        let epochs = if layer == LayerName::Feedforward { 40 } else { 30 };
+        let learning_rate = if layer == LayerName::FpiGd { 3e-3 } else { 2e-3 };
         let sigma = match arguments.sigma {
             None if arguments.blind => NoiseLevel::Blind { most: MOST_NOISE },
             sigma => NoiseLevel::Fixed(sigma.unwrap_or(TYPICAL_NOISE)),

@@ -104,19 +104,10 @@ impl Published {
             return Ok(Self::Descent(config.init(step).map_err(Error::layer)?));
         }
         let cell = Cell::new(widths, hidden, generator, device);
-        Ok(match layer {
-            LayerName::FpiNn => Self::FixedPoint(config.init(cell).map_err(Error::layer)?),
-            LayerName::Feedforward
-            | LayerName::Mlp
-            | LayerName::FpiGd
-            | LayerName::Spen
-            | LayerName::SpenE2e
-            | LayerName::SpenImplicit
-            | LayerName::Icnn
-            | LayerName::IcnnImplicit
-            | LayerName::DvnGt
-            | LayerName::DvnAdversarial => Self::Feedforward(cell),
-        })
+        if layer == LayerName::FpiNn {
+            return Ok(Self::FixedPoint(config.init(cell).map_err(Error::layer)?));
+        }
+        Ok(Self::Feedforward(cell))
     }
 
     /// The minimisers of the energy for the features z; none of a map.

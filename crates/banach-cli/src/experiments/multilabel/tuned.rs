@@ -121,22 +121,16 @@ impl Tuned {
         let mut labels = || Labels {
             body: Perceptron::new([outputs, units, outputs], generator, device).with_silent_output(device),
         };
-        let coupling = match layer {
-            LayerName::Mlp
-            | LayerName::Spen
-            | LayerName::SpenE2e
-            | LayerName::SpenImplicit
-            | LayerName::Icnn
-            | LayerName::IcnnImplicit
-            | LayerName::DvnGt
-            | LayerName::DvnAdversarial => Coupling::None(Vec::new()),
-            LayerName::Feedforward => Coupling::Once(labels()),
-            LayerName::FpiNn => Coupling::FixedPoint(config.init(labels()).map_err(Error::layer)?),
-            LayerName::FpiGd => {
-                let energy = LabelEnergy::new([outputs, units], generator, device);
-                let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
-                Coupling::Descent(config.init(step).map_err(Error::layer)?)
-            }
+        let coupling = if layer == LayerName::Feedforward {
+            Coupling::Once(labels())
+        } else if layer == LayerName::FpiNn {
+            Coupling::FixedPoint(config.init(labels()).map_err(Error::layer)?)
+        } else if layer == LayerName::FpiGd {
+            let energy = LabelEnergy::new([outputs, units], generator, device);
+            let step = GradientDescentConfig::new(1.0).init(energy).map_err(Error::layer)?;
+            Coupling::Descent(config.init(step).map_err(Error::layer)?)
+        } else {
+            Coupling::None(Vec::new())
         };
         Ok(Self { features, coupling })
     }

@@ -283,15 +283,7 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         for (at, out) in target.iter_mut().enumerate() {
             let a = left[at];
             let b = right.map_or_else(|number| number as i64, |right| right[at]);
-            let holds = match comparison {
-                Comparison::Equal => a == b,
-                Comparison::NotEqual => a != b,
-                Comparison::Greater => a > b,
-                Comparison::GreaterEqual => a >= b,
-                Comparison::Less => a < b,
-                Comparison::LessEqual => a <= b,
-            };
-            *out = if holds { T::ONE } else { T::ZERO };
+            *out = if comparison.holds(a, b) { T::ONE } else { T::ZERO };
         }
     }
 
