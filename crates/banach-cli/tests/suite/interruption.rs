@@ -81,6 +81,32 @@ fn dropout_and_a_falling_step_size_continue_where_they_stopped() {
 }
 
 #[test]
+fn a_request_of_the_system_ends_a_run_as_control_c_does() {
+    let (code, message) = stopped_after(&Stage::with_data(), 1, "-TERM", FEEDFORWARD);
+    assert_eq!(code, Some(130), "{message}");
+    assert!(message.contains("--resume"), "{message}");
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let stage = Stage::with_data();
+    let run = stage.command(format!("{LINE} --epochs 2 --out run {FEEDFORWARD}").split_whitespace());
+    let arguments: Vec<_> = run.get_args().map(std::ffi::OsStr::to_os_string).collect();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(run.get_program()).args(arguments);
+    let mut child = shell.current_dir(stage.path("")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut messages = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    messages.read_line(&mut line).unwrap();
+    assert!(line.contains("results go to run"), "{line}");
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    let mut rest = String::new();
+    messages.read_to_string(&mut rest).unwrap();
+    assert!(child.wait().unwrap().success(), "{rest}");
+    assert_eq!(stage.json("run/report.json")["epochs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn a_killed_run_resumes_from_its_last_complete_checkpoint() {
     resumed_equals_alone("-KILL", FEEDFORWARD, 1);
 }
