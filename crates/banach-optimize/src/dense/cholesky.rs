@@ -1,6 +1,6 @@
 //! Cholesky factors, triangular solves with them, and Gram matrices.
 
-use super::vector::{add_scaled, dot};
+use super::vector::{accumulate, inner, wide};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltParams, cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::matmul::triangular::{BlockStructure, matmul};
@@ -62,21 +62,31 @@ pub(crate) fn solve_lower_columns(l: &[f64], n: usize, b: &mut [f64]) {
 /// b <- L⁻¹ b
 pub(crate) fn solve_lower(l: &[f64], b: &mut [f64]) {
     let n = b.len();
-    for i in 0..n {
-        let column = &l[i * n..(i + 1) * n];
-        let x = b[i] / column[i];
-        b[i] = x;
-        add_scaled(&mut b[i + 1..], -x, &column[i + 1..]);
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for i in 0..n {
+                let column = &l[i * n..(i + 1) * n];
+                let x = b[i] / column[i];
+                b[i] = x;
+                accumulate(&mut b[i + 1..], -x, &column[i + 1..]);
+            }
+        },
+    );
 }
 
 /// b <- L⁻ᵀ b
 pub(crate) fn solve_lower_transposed(l: &[f64], b: &mut [f64]) {
     let n = b.len();
-    for i in (0..n).rev() {
-        let column = &l[i * n..(i + 1) * n];
-        b[i] = (b[i] - dot(&column[i + 1..], &b[i + 1..])) / column[i];
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for i in (0..n).rev() {
+                let column = &l[i * n..(i + 1) * n];
+                b[i] = (b[i] - inner(&column[i + 1..], &b[i + 1..])) / column[i];
+            }
+        },
+    );
 }
 
 /// Adds V Vᵀ to the lower triangle of `out`, for V of shape [n, k] column by column.

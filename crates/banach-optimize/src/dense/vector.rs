@@ -1,24 +1,51 @@
-//! Products of vectors and of row-major matrices with vectors.
+//! Products of vectors and of row-major matrices with vectors, with the widest instructions of the machine.
+//!
+//! Every sum has one order of its terms, whatever the instructions.
 
-/// Σ aᵢ bᵢ, in four partial sums.
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 4];
-    let (fours, rest) = (a.chunks_exact(4), a.chunks_exact(4).remainder());
-    let tail = b.len() - rest.len();
-    for (a, b) in fours.zip(b.chunks_exact(4)) {
-        for lane in 0..4 {
+/// Runs an operation with the widest instructions; what it calls has to be inlined to have them.
+#[inline(always)]
+pub(crate) fn wide<R>(operation: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(operation)
+}
+
+/// Σ aᵢ bᵢ over the shorter length, in eight partial sums.
+#[inline(always)]
+pub(crate) fn inner(a: &[f64], b: &[f64]) -> f64 {
+    let len = a.len().min(b.len());
+    let ((a, a_rest), (b, b_rest)) = (a[..len].as_chunks::<8>(), b[..len].as_chunks::<8>());
+    let mut sums = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for lane in 0..8 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    let rest: f64 = rest.iter().zip(&b[tail..]).map(|(a, b)| a * b).sum();
-    (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (b + f)) + ((c + g) + (d + h)) + rest
+}
+
+/// y += factor x
+#[inline(always)]
+pub(crate) fn accumulate(y: &mut [f64], factor: f64, x: &[f64]) {
+    for (y, x) in y.iter_mut().zip(x) {
+        *y += factor * x;
+    }
+}
+
+/// Σ aᵢ bᵢ
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    wide(
+        #[inline(always)]
+        || inner(a, b),
+    )
 }
 
 /// y += factor x
 pub(crate) fn add_scaled(y: &mut [f64], factor: f64, x: &[f64]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y += factor * x;
-    }
+    wide(
+        #[inline(always)]
+        || accumulate(y, factor, x),
+    );
 }
 
 /// The largest absolute value; NaN if there is one.
@@ -32,9 +59,14 @@ pub(crate) fn add_product(y: &mut [f64], factor: f64, a: &[f64], x: &[f64]) {
     if x.is_empty() {
         return;
     }
-    for (y, row) in y.iter_mut().zip(a.chunks_exact(x.len())) {
-        *y += factor * dot(row, x);
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for (y, row) in y.iter_mut().zip(a.chunks_exact(x.len())) {
+                *y += factor * inner(row, x);
+            }
+        },
+    );
 }
 
 /// y += factor Aᵀ x for A of shape [x.len(), y.len()].
@@ -42,11 +74,16 @@ pub(crate) fn add_transposed_product(y: &mut [f64], factor: f64, a: &[f64], x: &
     if y.is_empty() {
         return;
     }
-    for (x, row) in x.iter().zip(a.chunks_exact(y.len())) {
-        if *x != 0.0 {
-            add_scaled(y, factor * x, row);
-        }
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for (x, row) in x.iter().zip(a.chunks_exact(y.len())) {
+                if *x != 0.0 {
+                    accumulate(y, factor * x, row);
+                }
+            }
+        },
+    );
 }
 
 /// A += factor x yᵀ for A of shape [x.len(), y.len()].
@@ -54,7 +91,12 @@ pub(crate) fn add_outer_product(a: &mut [f64], factor: f64, x: &[f64], y: &[f64]
     if y.is_empty() {
         return;
     }
-    for (x, row) in x.iter().zip(a.chunks_exact_mut(y.len())) {
-        add_scaled(row, factor * x, y);
-    }
+    wide(
+        #[inline(always)]
+        || {
+            for (x, row) in x.iter().zip(a.chunks_exact_mut(y.len())) {
+                accumulate(row, factor * x, y);
+            }
+        },
+    );
 }

@@ -63,6 +63,7 @@ fn least_violation(row: &Row<'_>) -> Option<f64> {
     let elastic = Row {
         sizes: Sizes { n: size, m, p },
         hessian: &diagonal(size, n),
+        is_symmetric: true,
         linear: &vec![0.0; size],
         g: &g,
         h: row.h,
@@ -88,6 +89,7 @@ fn least_dual_violation(row: &Row<'_>) -> Option<f64> {
     let dual = Row {
         sizes: Sizes { n: size, m, p: n },
         hessian: &diagonal(size, duals),
+        is_symmetric: true,
         linear: &vec![0.0; size],
         g: &g,
         h: &vec![0.0; m],

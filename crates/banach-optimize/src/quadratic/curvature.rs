@@ -23,7 +23,19 @@ pub(crate) enum Curvature {
 
 /// ½ (Q + Qᵀ).
 pub(crate) fn symmetric(q: &[f64], n: usize) -> Vec<f64> {
-    (0..n * n).map(|at| 0.5 * (q[at] + q[at % n * n + at / n])).collect()
+    let mut out = q.to_vec();
+    for i in 0..n {
+        for j in 0..i {
+            let mean = 0.5 * (q[i * n + j] + q[j * n + i]);
+            (out[i * n + j], out[j * n + i]) = (mean, mean);
+        }
+    }
+    out
+}
+
+/// Whether Q = Qᵀ to the bit.
+pub(crate) fn is_symmetric(q: &[f64], n: usize) -> bool {
+    (0..n).all(|i| (0..i).all(|j| q[i * n + j] == q[j * n + i]))
 }
 
 impl Curvature {

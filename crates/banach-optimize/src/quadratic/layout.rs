@@ -1,5 +1,6 @@
 //! The layout of a batch: sizes, and which operands are shared by all rows.
 
+use super::curvature::is_symmetric;
 use super::row::{Row, Sizes};
 use crate::error::Error;
 use crate::operands::Operands;
@@ -74,6 +75,7 @@ impl Layout {
         Row {
             sizes: self.sizes,
             hessian: of(HESSIAN),
+            is_symmetric: is_symmetric(of(HESSIAN), self.sizes.n),
             linear: of(LINEAR),
             g: of(G),
             h: of(H),

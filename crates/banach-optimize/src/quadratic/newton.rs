@@ -20,8 +20,9 @@ use crate::dense::vector::{add_product, add_scaled, add_transposed_product, dot,
 /// The share of the diagonal that keeps a factor positive definite; refinement removes its effect.
 const REGULARIZATION: f64 = 1e-13;
 const REFINEMENTS: usize = 3;
-/// Refinement ends at this residual, relative to the right-hand side.
-const ACCURACY: f64 = 1e-13;
+/// Refinement ends at this residual, relative to the right-hand side. The next step corrects what is left, and the
+/// active-set finish is exact.
+const ACCURACY: f64 = 1e-10;
 
 /// A Newton system, whose memory is reused in every step.
 #[derive(Debug)]

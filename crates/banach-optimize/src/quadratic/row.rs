@@ -1,6 +1,6 @@
 //! One quadratic program of a batch: views of its data, and products with them.
 
-use crate::dense::vector::{add_product, add_scaled, add_transposed_product, dot, largest};
+use crate::dense::vector::{add_product, add_transposed_product, largest};
 
 /// The data of minimise ½ xᵀQx + qᵀx subject to Gx ≤ h, Ax = b, in row-major order.
 ///
@@ -9,6 +9,8 @@ use crate::dense::vector::{add_product, add_scaled, add_transposed_product, dot,
 pub(crate) struct Row<'a> {
     pub(crate) sizes: Sizes,
     pub(crate) hessian: &'a [f64],
+    /// Whether Q = Qᵀ to the bit.
+    pub(crate) is_symmetric: bool,
     pub(crate) linear: &'a [f64],
     pub(crate) g: &'a [f64],
     pub(crate) h: &'a [f64],
@@ -54,9 +56,11 @@ impl Row<'_> {
 
     /// out += ½ (Q + Qᵀ) x
     pub(crate) fn add_hessian_product(&self, x: &[f64], out: &mut [f64]) {
-        for (i, row) in self.hessian.chunks_exact(x.len()).enumerate() {
-            out[i] += 0.5 * dot(row, x);
-            add_scaled(out, 0.5 * x[i], row);
+        if self.is_symmetric {
+            add_product(out, 1.0, self.hessian, x);
+        } else {
+            add_product(out, 0.5, self.hessian, x);
+            add_transposed_product(out, 0.5, self.hessian, x);
         }
     }
 
