@@ -22,23 +22,27 @@ impl ResidualHistory {
     /// Theil-Sen estimator, robust to outliers). NaN for fewer than two steps.
     pub(crate) fn rate(&self) -> f64 {
         let entries = &self.entries[..self.count.min(KEPT)];
-        let mut slopes = Vec::with_capacity(KEPT * (KEPT - 1) / 2);
+        let (mut logarithms, mut slopes, mut count) = ([0.0; KEPT], [0.0; KEPT * (KEPT - 1) / 2], 0);
         for (index, (step, residual)) in entries.iter().enumerate() {
-            for (other, earlier) in &entries[..index] {
-                let slope = (residual.ln() - earlier.ln()) / (*step as f64 - *other as f64);
+            logarithms[index] = residual.ln();
+            for ((other, _), earlier) in entries[..index].iter().zip(logarithms) {
+                let slope = (logarithms[index] - earlier) / (*step as f64 - *other as f64);
                 if step != other && !slope.is_nan() {
-                    slopes.push(slope);
+                    slopes[count] = slope;
+                    count += 1;
                 }
             }
         }
-        slopes.sort_unstable_by(f64::total_cmp);
-        let middle = slopes.len() / 2;
-        match slopes.len() {
-            0 => f64::NAN,
-            odd if odd % 2 == 1 => slopes[middle].exp(),
-            // The mean of two logarithms, infinite where one of them is.
-            _ => (0.5 * (slopes[middle - 1] + slopes[middle])).exp(),
+        if count == 0 {
+            return f64::NAN;
         }
+        let (below, middle, _) = slopes[..count].select_nth_unstable_by(count / 2, f64::total_cmp);
+        if count % 2 == 1 {
+            return middle.exp();
+        }
+        // The mean of two logarithms, infinite where one of them is.
+        let lower = below.iter().copied().max_by(f64::total_cmp).unwrap_or(*middle);
+        (0.5 * (lower + *middle)).exp()
     }
 }
 
