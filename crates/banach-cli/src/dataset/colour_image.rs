@@ -1,6 +1,6 @@
 //! Images in colour, in single precision, and their values between pixels.
 
-use super::picture::{self, GRAY, Picture};
+use super::picture::{self, Picture};
 use super::plane::Plane;
 use crate::error::Error;
 use std::path::Path;
@@ -50,12 +50,6 @@ impl ColourImage {
         ];
         [0, 1, 2].map(|channel| weights.iter().zip(&corners).map(|(weight, corner)| weight * corner[channel]).sum())
     }
-
-    /// The gray levels.
-    pub(crate) fn gray(&self) -> Plane {
-        let level = |pixel: &[f32; 3]| pixel.iter().zip(GRAY).map(|(part, share)| part * share).sum();
-        Plane { width: self.width, height: self.height, values: self.pixels.iter().map(level).collect() }
-    }
 }
 
 /// The pixel at a place of an axis of `length` pixels that is mirrored at its edges.
@@ -77,6 +71,5 @@ mod tests {
         assert_eq!(image.sampled([0.5, 0.5]), [2.0, 10.0, -2.0]);
         assert_eq!([-1, 0, 2, 3, 5, 6, 7].map(|at| mirrored(at, 3)), [0, 0, 2, 2, 0, 0, 1]);
         assert_eq!(image.sampled([-1.0, 0.0]), image.at(0, 0));
-        assert!((image.gray().at(1, 0) - (0.299 + 5.87 - 0.114)).abs() < 1e-5);
     }
 }

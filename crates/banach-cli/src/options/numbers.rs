@@ -60,11 +60,6 @@ pub(crate) fn deviation(text: &str) -> Result<f64, String> {
     between(text, |number| (0.1..=255.0).contains(&number), "a number from 0.1 to 255, for example 25")
 }
 
-/// A factor by which a map contracts at least.
-pub(crate) fn contraction(text: &str) -> Result<f64, String> {
-    between(text, |number| (0.01..=0.999).contains(&number), "a number from 0.01 to 0.999, for example 0.95")
-}
-
 /// Channels of a network, as a part of the published ones.
 pub(crate) fn width(text: &str) -> Result<f64, String> {
     between(text, |number| (0.01..=4.0).contains(&number), "a number from 0.01 to 4, for example 0.125")
@@ -170,7 +165,6 @@ mod tests {
             (weight("1e300"), "1e6"),
             (weight("-0.1"), "from 0"),
             (share("0.99999999999"), "0.9999"),
-            (contraction("1"), "0.999"),
             (width("0"), "from 0.01 to 4"),
         ] {
             assert!(refused.as_ref().is_err_and(|message| message.contains(text)), "{refused:?}");

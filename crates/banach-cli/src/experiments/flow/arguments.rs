@@ -1,7 +1,7 @@
 //! The options of `banach train flow`.
 
 use crate::error::Error;
-use crate::options::numbers::{SceneSize, contraction, count, scene_size, step, tolerance, width};
+use crate::options::numbers::{SceneSize, count, gain, scene_size, step, tolerance, width};
 use crate::options::{AdjointName, LayerName, SolverName};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -53,8 +53,8 @@ pub(crate) struct Changes {
     /// Greatest step size [default: 1e-3].
     #[arg(long, value_name = "R", value_parser = step, allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
-    /// The factor by which the map contracts at least; only --layer fpi-nn [default: 0.95].
-    #[arg(long, value_name = "S", value_parser = contraction, allow_negative_numbers = true)]
+    /// How much the convolutions of the map may make of a difference; below 1 the map contracts for all weights; only --layer fpi-nn [default: 0.95].
+    #[arg(long, value_name = "S", value_parser = gain, allow_negative_numbers = true)]
     pub(crate) gain: Option<f64>,
     /// How the fixed point is found [default: anderson].
     #[arg(long, value_enum, value_name = "NAME")]

@@ -20,7 +20,6 @@ mod summary;
 mod table;
 mod training;
 
-pub(crate) use estimator::Estimator;
 pub(crate) use flow_colours::draw;
 pub(crate) use model::read;
 pub(crate) use run::Flow;

@@ -28,7 +28,7 @@ pub(crate) struct Shape {
     pub(crate) layer: LayerName,
     /// Channels, as a part of the published ones.
     pub(crate) width: f64,
-    /// The factor by which the map contracts at least; none where nothing is solved for.
+    /// How much the convolutions of the map may make of a difference; without a bound where the map is applied once.
     pub(crate) gain: Option<f64>,
 }
 

@@ -16,7 +16,7 @@ const EPOCHS: usize = 30;
 const PAIRS: usize = 512;
 const BATCH: usize = 8;
 const LEARNING_RATE: f64 = 1e-3;
-/// The factor by which the map contracts at least.
+/// How much the convolutions of the map may make of a difference: below 1 the map contracts for all weights.
 const GAIN: f64 = 0.95;
 const TOLERANCE: f64 = 1e-3;
 const MAX_STEPS: usize = 20;
@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     batch: usize,
     /// The greatest step size.
     pub(crate) learning_rate: f64,
-    /// The factor by which the map of FPI_NN contracts at least.
+    /// How much the convolutions of the map of FPI_NN may make of a difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     gain: Option<f64>,
     /// None where nothing is solved for.
