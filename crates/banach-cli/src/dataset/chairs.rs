@@ -117,7 +117,7 @@ impl Chairs {
         parts
     }
 
-    /// A part with a texture in a random place, whose pixels are about as large as those of the image.
+    /// A part with a texture in a random place, whose pixels are larger than those of the image.
     fn part(
         &self,
         outline: Option<Outline>,
@@ -128,7 +128,7 @@ impl Chairs {
         let mut below = |bound: f64| bound * generator.uniform();
         let texture = &self.textures[below(self.textures.len() as f64) as usize];
         let corner = [below(texture.width as f64), below(texture.height as f64)];
-        let scale = radius * (0.6 + below(0.6));
+        let scale = radius * (0.3 + below(0.5));
         let textured = Affine::new(below(std::f64::consts::TAU), [scale; 2], corner);
         let gains = [(); 3].map(|()| 0.6 + below(0.6) as f32);
         Part { outline, placed, moved, texture, textured, gains }

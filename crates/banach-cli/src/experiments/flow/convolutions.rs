@@ -8,6 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 
 /// The slope of the leaky ReLU for negative numbers.
 pub(crate) const SLOPE: f64 = 0.1;
+/// How much smaller weights that read flow begin.
+const READING: f64 = 0.1;
 
 /// Leaky ReLU.
 pub(crate) fn leaky(x: Tensor<4>) -> Tensor<4> {
@@ -25,6 +27,11 @@ impl Weights<'_> {
     /// A convolution of an odd kernel whose padding keeps the size, divided by the stride.
     pub(crate) fn convolution(&mut self, [inputs, outputs]: [usize; 2], kernel: usize, stride: usize) -> Conv2d {
         self.padded([inputs, outputs], [kernel, stride, kernel / 2], 1.0)
+    }
+
+    /// A convolution of 3 by 3 that reads flow, which begins close to 0.
+    pub(crate) fn reading(&mut self, ends: [usize; 2]) -> Conv2d {
+        self.padded(ends, [3, 1, 1], READING)
     }
 
     /// A convolution of 4 by 4 that halves the size.

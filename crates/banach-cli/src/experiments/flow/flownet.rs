@@ -52,12 +52,12 @@ impl FlowNet {
         }
         let (mut expanding, mut reading, mut enlarging) = (Vec::new(), Vec::new(), Vec::new());
         for (taken, published) in TAKEN_UP.into_iter().zip(EXPANDING) {
-            reading.push(weights.convolution([inputs, 2], 3, 1));
+            reading.push(weights.reading([inputs, 2]));
             enlarging.push(weights.doubling([2, 2], 1.0));
             expanding.push(weights.doubling([inputs, channels(published)], 1.0));
             inputs = channels(CONTRACTING[taken][0]) + channels(published) + 2;
         }
-        reading.push(weights.convolution([inputs, 2], 3, 1));
+        reading.push(weights.reading([inputs, 2]));
         Self { contracting, expanding, reading, enlarging }
     }
 

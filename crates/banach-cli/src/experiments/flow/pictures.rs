@@ -102,7 +102,7 @@ fn aepe(found: &FlowField, truth: &FlowField) -> String {
     Errors::of(found, truth).mean().map_or_else(|| "no error known".into(), |error| format!("error {error:.2} pixels"))
 }
 
-/// The displacement in the middle of each block of an image, as arrows.
+/// The displacement in the middle of each block of an image, as arrows; those that leave the image are left out.
 fn arrows(flow: &FlowField) -> Vec<[f64; 4]> {
     let step = flow.width.div_ceil(ARROWS);
     let middles = |length: usize| (step / 2..length).step_by(step);
@@ -110,8 +110,10 @@ fn arrows(flow: &FlowField) -> Vec<[f64; 4]> {
     places
         .filter_map(|(x, y)| {
             let [u, v] = flow.at(x, y)?.map(f64::from);
-            let [from_x, from_y] = [x, y].map(|at| at as f64 + 0.5);
-            (u.hypot(v) > 0.5).then_some([from_x, from_y, from_x + u, from_y + v])
+            let from = [x, y].map(|at| at as f64 + 0.5);
+            let to = [from[0] + u, from[1] + v];
+            let stays = (0.0..flow.width as f64).contains(&to[0]) && (0.0..flow.height as f64).contains(&to[1]);
+            (stays && u.hypot(v) > 0.5).then_some([from[0], from[1], to[0], to[1]])
         })
         .collect()
 }

@@ -52,7 +52,7 @@ pub(crate) struct Settings {
     pub(crate) data: Option<PathBuf>,
     /// None where textures are drawn.
     pub(crate) photographs: Option<PathBuf>,
-    photographs_fingerprint: String,
+    textures_fingerprint: String,
 }
 
 impl Settings {
@@ -78,7 +78,7 @@ impl Settings {
             frozen: arguments.frozen.clone(),
             data: arguments.data.clone(),
             photographs: arguments.photographs.clone(),
-            photographs_fingerprint: fingerprint.into(),
+            textures_fingerprint: fingerprint.into(),
         }
     }
 
@@ -117,7 +117,7 @@ pub(crate) fn size(arguments: &FlowArguments) -> SceneSize {
 impl Repeatable for Settings {
     /// The number of epochs decides every step size, so it stays. Pairs that are only tested on may change.
     const CHANGEABLE: &'static [&'static str] = &["data", "photographs"];
-    const WITHOUT_OPTION: &'static [&'static str] = &["photographs_fingerprint"];
+    const WITHOUT_OPTION: &'static [&'static str] = &["textures_fingerprint"];
 
     fn epochs(&self) -> usize {
         self.epochs
