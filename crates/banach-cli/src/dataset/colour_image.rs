@@ -38,17 +38,25 @@ impl ColourImage {
     /// The colour at any place of the plane, bilinear between pixels; the image is mirrored at its edges for ever.
     pub(crate) fn sampled(&self, [x, y]: [f32; 2]) -> [f32; 3] {
         let (left, top) = (x.floor(), y.floor());
-        let [columns, rows] = [(left, self.width), (top, self.height)]
-            .map(|(first, length)| [first as i64, first as i64 + 1].map(|at| mirrored(at, length)));
+        let columns = neighbours(left as i64, self.width);
+        let rows = neighbours(top as i64, self.height).map(|row| row * self.width);
         let (right, down) = (x - left, y - top);
-        let weights = [(1.0 - right) * (1.0 - down), right * (1.0 - down), (1.0 - right) * down, right * down];
-        let corners = [
-            self.at(columns[0], rows[0]),
-            self.at(columns[1], rows[0]),
-            self.at(columns[0], rows[1]),
-            self.at(columns[1], rows[1]),
-        ];
-        [0, 1, 2].map(|channel| weights.iter().zip(&corners).map(|(weight, corner)| weight * corner[channel]).sum())
+        let mut found = [0.0; 3];
+        for (row, along) in [(rows[0], 1.0 - down), (rows[1], down)] {
+            let [one, other] = columns.map(|column| self.pixels[row + column]);
+            for (channel, found) in found.iter_mut().enumerate() {
+                *found += along * (one[channel] + right * (other[channel] - one[channel]));
+            }
+        }
+        found
+    }
+}
+
+/// A pixel of an axis of `length` pixels that is mirrored at its edges, and the next one.
+fn neighbours(at: i64, length: usize) -> [usize; 2] {
+    match usize::try_from(at) {
+        Ok(at) if at + 1 < length => [at, at + 1],
+        _ => [mirrored(at, length), mirrored(at + 1, length)],
     }
 }
 

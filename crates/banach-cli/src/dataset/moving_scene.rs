@@ -29,24 +29,30 @@ pub(crate) struct View {
 /// The first image of a scene, or the second; the last parts are in front.
 pub(crate) fn view([width, height]: [usize; 2], parts: &[Part<'_>], second: bool) -> View {
     let mut pixels = vec![[0.0; 3]; width * height];
-    let mut seen = vec![0; width * height];
-    for (number, part) in parts.iter().enumerate() {
+    let (mut seen, mut uncovered) = (vec![usize::MAX; width * height], vec![1.0_f32; width * height]);
+    // From the front to the back: what is covered already needs no texture.
+    for (number, part) in parts.iter().enumerate().rev() {
         let placed = if second { part.moved.after(&part.placed) } else { part.placed };
         let back = placed.inverse();
         let pixel = back.determinant().abs().sqrt() as f32;
         for y in rows(part, &placed, height) {
             for x in columns(part, &placed, width) {
+                let at = y * width + x;
+                if uncovered[at] <= 0.0 {
+                    continue;
+                }
                 let own = back.at([x as f64, y as f64]);
                 let coverage = part.outline.as_ref().map_or(1.0, |outline| outline.coverage(own, pixel));
                 if coverage <= 0.0 {
                     continue;
                 }
                 let colour = part.texture.sampled(part.textured.at(own).map(|place| place as f32));
-                let at = y * width + x;
-                for ((old, new), gain) in pixels[at].iter_mut().zip(colour).zip(part.gains) {
-                    *old += coverage * ((new * gain).min(1.0) - *old);
+                let share = coverage * uncovered[at];
+                for channel in 0..3 {
+                    pixels[at][channel] += share * (colour[channel] * part.gains[channel]).min(1.0);
                 }
-                if coverage >= 0.5 {
+                uncovered[at] -= share;
+                if coverage >= 0.5 && seen[at] == usize::MAX {
                     seen[at] = number;
                 }
             }

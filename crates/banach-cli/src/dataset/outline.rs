@@ -16,6 +16,8 @@ pub(crate) struct Outline {
     radii: Vec<f32>,
     /// The edge of the hole, as a share of the outer edge; 0 for none.
     hole: f32,
+    /// The distances between which the edges lie: of the hole, and of the shape.
+    solid: [f32; 2],
 }
 
 impl Outline {
@@ -25,15 +27,22 @@ impl Outline {
         let greatest = radii.iter().copied().fold(0.0, f64::max);
         radii.push(radii[0]);
         let hole = if generator.uniform() < HOLLOW { 0.3 + 0.4 * generator.uniform() } else { 0.0 };
-        Self { radii: radii.iter().map(|radius| (radius / greatest) as f32).collect(), hole: hole as f32 }
+        let least = radii.iter().copied().fold(greatest, f64::min) / greatest;
+        let radii = radii.iter().map(|radius| (radius / greatest) as f32).collect();
+        Self { radii, hole: hole as f32, solid: [hole as f32, least as f32] }
     }
 
     /// How much of a pixel at a point lies in the shape; `pixel` is its side in the units of the shape.
     pub(crate) fn coverage(&self, [x, y]: [f64; 2], pixel: f32) -> f32 {
         let (x, y) = (x as f32, y as f32);
-        let away = x.hypot(y);
+        let away = (x * x + y * y).sqrt();
         if away > 1.0 + pixel {
             return 0.0;
+        }
+        // The direction takes longest, and is needed near the edges alone.
+        let [from, to] = self.solid;
+        if away < to - pixel && (from == 0.0 || away > from + pixel) {
+            return 1.0;
         }
         let turn = y.atan2(x) / TAU as f32;
         let place = (turn - turn.floor()) * DIRECTIONS as f32;

@@ -71,8 +71,10 @@ pub(crate) fn channels(first: &ColourImage, second: &ColourImage, [width, height
     for image in [first, second] {
         for channel in 0..3 {
             for y in 0..height {
-                let row = y.min(image.height - 1) * image.width;
-                values.extend((0..width).map(|x| image.pixels[row + x.min(image.width - 1)][channel]));
+                let first = y.min(image.height - 1) * image.width;
+                let row = &image.pixels[first..first + image.width];
+                values.extend(row.iter().map(|pixel| pixel[channel]));
+                values.extend(std::iter::repeat_n(row[image.width - 1][channel], width - image.width));
             }
         }
     }
