@@ -253,7 +253,10 @@ mod tests {
             "banach train",
             "found no experiment, expected one of toy, bibtex, multilabel, denoise, flow, sudoku; run `banach train --help`",
         ),
-        ("banach train nothing", "found 'nothing', expected one of toy, bibtex, multilabel, denoise, flow, sudoku"),
+        (
+            "banach train nothing",
+            "found 'nothing', expected one of toy, bibtex, multilabel, denoise, flow, sudoku",
+        ),
         ("banach table", "found no experiment, expected one of bibtex, multilabel, denoise, flow"),
         ("banach show", "found no update, expected one of bibtex, cell, conv"),
         (

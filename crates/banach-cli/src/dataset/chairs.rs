@@ -94,7 +94,12 @@ impl Chairs {
         let parts = self.parts(&mut Generator::new(self.seed, number));
         let [first, second] = [false, true].map(|second| view(self.size, &parts, second));
         let flow = flow(self.size, &parts, &first.seen);
-        FlowPair { name: format!("chairs{}", number & 0xffff), first: first.image, second: second.image, flow }
+        FlowPair {
+            name: format!("chairs{}", number & 0xffff),
+            first: first.image,
+            second: second.image,
+            flow,
+        }
     }
 
     fn parts(&self, generator: &mut Generator) -> Vec<Part<'_>> {
@@ -108,7 +113,8 @@ impl Chairs {
             let [mean, deviation, least, most] = SIZE;
             let radius = 0.5 * unit * (mean + deviation * generator.normal()).clamp(least, most);
             let middle = extent.map(|length| length * generator.uniform());
-            let (angle, aspect) = (std::f64::consts::TAU * generator.uniform(), 0.5 + 0.5 * generator.uniform());
+            let (angle, aspect) =
+                (std::f64::consts::TAU * generator.uniform(), 0.5 + 0.5 * generator.uniform());
             let placed = Affine::new(angle, [radius, radius * aspect], middle);
             let moved = moved.after(&SHAPE.draw(middle, unit, generator));
             let outline = Outline::draw(generator);
@@ -170,7 +176,8 @@ mod tests {
                     // All four pixels around the place show the part, and none of its edge.
                     let shown = |dx: f32, dy: f32| {
                         let (x, y) = (to[0] + dx, to[1] + dy);
-                        (0.0..95.0).contains(&x) && (0.0..63.0).contains(&y)
+                        (0.0..95.0).contains(&x)
+                            && (0.0..63.0).contains(&y)
                             && second.seen[y as usize * 96 + x as usize] == seen
                     };
                     let inner = (-1..=2).all(|dx| (-1..=2).all(|dy| shown(dx as f32, dy as f32)));
@@ -202,7 +209,9 @@ mod tests {
     fn motions_stay_in_their_published_ranges_and_vary() {
         let mut generator = Generator::new(1, 0);
         let draws: Vec<f64> = (0..2000).map(|_| SHAPE.translation.draw(&mut generator)).collect();
-        assert!(draws.iter().all(|shift| shift.abs() <= 120.0) && draws.iter().any(|shift| shift.abs() > 60.0));
+        assert!(
+            draws.iter().all(|shift| shift.abs() <= 120.0) && draws.iter().any(|shift| shift.abs() > 60.0)
+        );
         let still = (0..2000).filter(|_| BACKGROUND.rotation.draw(&mut generator) == 0.0).count();
         assert!((1300..1500).contains(&still), "{still}");
         let zooms: Vec<f64> = (0..500).map(|_| BACKGROUND.zoom.draw(&mut generator)).collect();

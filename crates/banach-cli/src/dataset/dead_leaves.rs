@@ -101,7 +101,8 @@ fn visible<const C: usize>(
     std::array::from_fn(|channel| {
         Plane::from_levels([width, height], |x, y| {
             let parts = (0..FINE).flat_map(|down| (0..FINE).map(move |right| (down, right)));
-            let levels = parts.map(|(down, right)| points[(FINE * y + down) * fine[0] + FINE * x + right][channel]);
+            let levels =
+                parts.map(|(down, right)| points[(FINE * y + down) * fine[0] + FINE * x + right][channel]);
             levels.sum::<f32>() / samples
         })
     })

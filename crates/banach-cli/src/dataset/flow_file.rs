@@ -41,22 +41,32 @@ fn decode(bytes: &[u8]) -> Result<FlowField, String> {
         return Err(format!("found {} bytes, expected a .flo file, whose header has {HEADER}", bytes.len()));
     };
     if f32::from_be_bytes(magic) == MAGIC {
-        return Err("found a .flo file in big-endian order, expected little-endian; reverse each group of 4 bytes".into());
+        return Err(
+            "found a .flo file in big-endian order, expected little-endian; reverse each group of 4 bytes"
+                .into(),
+        );
     }
     if f32::from_le_bytes(magic) != MAGIC {
         let text = magic.escape_ascii();
-        return Err(format!("found a file that begins with `{text}`, expected a .flo file, which begins with `PIEH`"));
+        return Err(format!(
+            "found a file that begins with `{text}`, expected a .flo file, which begins with `PIEH`"
+        ));
     }
     let (width, height) = (i32::from_le_bytes(width), i32::from_le_bytes(height));
     if !(1..=MOST).contains(&width) || !(1..=MOST).contains(&height) {
-        return Err(format!("found a flow of {width} by {height} pixels, expected 1 to {MOST} along each side"));
+        return Err(format!(
+            "found a flow of {width} by {height} pixels, expected 1 to {MOST} along each side"
+        ));
     }
     let (width, height) = (width as usize, height as usize);
     let expected = HEADER + VECTOR * width * height;
     if bytes.len() != expected {
-        let kind = if bytes.len() < expected { "a truncated file" } else { "a file that goes on after its end" };
+        let kind =
+            if bytes.len() < expected { "a truncated file" } else { "a file that goes on after its end" };
         let found = bytes.len();
-        return Err(format!("found {kind} of {found} bytes, expected {expected} for {width} by {height} pixels"));
+        return Err(format!(
+            "found {kind} of {found} bytes, expected {expected} for {width} by {height} pixels"
+        ));
     }
     let number = |part: &[u8]| f32::from_le_bytes([part[0], part[1], part[2], part[3]]);
     let vector = |pair: &[u8]| {

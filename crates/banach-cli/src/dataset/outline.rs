@@ -100,9 +100,13 @@ mod tests {
     fn shapes_lie_within_the_unit_circle_and_cover_part_of_it() {
         for stream in 0..40 {
             let outline = Outline::draw(&mut Generator::new(1, stream));
-            assert!(outline.radii.iter().all(|radius| (0.01..=1.0).contains(radius)), "{stream}: {outline:?}");
+            assert!(
+                outline.radii.iter().all(|radius| (0.01..=1.0).contains(radius)),
+                "{stream}: {outline:?}"
+            );
             let grid = || (-20..=20).map(|at| f64::from(at) / 20.0);
-            let covered: f32 = grid().flat_map(|x| grid().map(move |y| [x, y])).map(|p| outline.coverage(p, 0.05)).sum();
+            let covered: f32 =
+                grid().flat_map(|x| grid().map(move |y| [x, y])).map(|p| outline.coverage(p, 0.05)).sum();
             assert!((30.0..1400.0).contains(&covered), "{stream}: {covered}");
             assert_eq!(outline.coverage([1.2, 0.0], 0.05), 0.0);
             assert_eq!(outline.coverage([0.0, 0.0], 0.01) == 0.0, outline.hole > 0.0);

@@ -55,9 +55,11 @@ impl PairBatches {
 
     fn batch(&self, pairs: &[FlowPair]) -> Batch {
         let [width, height] = self.chairs.size();
-        let tensor = |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), &self.device);
+        let tensor =
+            |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), &self.device);
         let flow = pairs.iter().flat_map(|pair| blocks(&pair.flow)).collect();
-        let images = pairs.iter().flat_map(|pair| channels(&pair.first, &pair.second, [width, height])).collect();
+        let images =
+            pairs.iter().flat_map(|pair| channels(&pair.first, &pair.second, [width, height])).collect();
         Batch {
             images: tensor(images, [pairs.len(), 6, height, width]),
             flow: tensor(flow, [pairs.len(), 2, height / BLOCK, width / BLOCK]),
@@ -102,7 +104,15 @@ mod tests {
     use crate::dataset::textures;
 
     fn numbers(batches: &PairBatches, epoch: usize) -> Vec<Vec<f32>> {
-        batches.pass(epoch).map(|batch| Tensor::cat(vec![batch.images.flatten::<1>(0, 3), batch.flow.flatten(0, 3)], 0).into_data().iter().collect()).collect()
+        batches
+            .pass(epoch)
+            .map(|batch| {
+                Tensor::cat(vec![batch.images.flatten::<1>(0, 3), batch.flow.flatten(0, 3)], 0)
+                    .into_data()
+                    .iter()
+                    .collect()
+            })
+            .collect()
     }
 
     #[test]
@@ -116,14 +126,19 @@ mod tests {
         let pair = chairs.draw(EPOCH + 1);
         let at = |channel: usize, x: usize, y: usize| one[0][((6 + channel) * 64 + y) * 64 + x];
         assert_eq!((at(0, 5, 7), at(5, 63, 0)), (pair.first.at(5, 7)[0], pair.second.at(63, 0)[2]));
-        let mean: f32 = (0..16).map(|at| pair.flow.at(8 + at % 4, 12 + at / 4).unwrap()[1]).sum::<f32>() / 16.0;
+        let mean: f32 =
+            (0..16).map(|at| pair.flow.at(8 + at % 4, 12 + at / 4).unwrap()[1]).sum::<f32>() / 16.0;
         let found = one[0][3 * 6 * 64 * 64 + (2 + 1) * 256 + 3 * 16 + 2];
         assert!((found * UNIT - mean).abs() < 1e-4, "{found} {mean}");
     }
 
     #[test]
     fn images_are_extended_by_their_last_row_and_column() {
-        let image = |part| ColourImage { width: 2, height: 1, pixels: vec![[part, 1.0, 2.0], [part + 0.5, 1.0, 2.0]] };
+        let image = |part| ColourImage {
+            width: 2,
+            height: 1,
+            pixels: vec![[part, 1.0, 2.0], [part + 0.5, 1.0, 2.0]],
+        };
         let values = channels(&image(0.0), &image(5.0), [3, 2]);
         assert_eq!(values[..6], [0.0, 0.5, 0.5, 0.0, 0.5, 0.5]);
         assert_eq!((values[18], values.len()), (5.0, 36));

@@ -39,7 +39,8 @@ pub(crate) fn load(folder: Option<&Path>, size: [usize; 2]) -> Result<Textures, 
 fn photographs(folder: &Path) -> Result<[Vec<ColourImage>; 2], Error> {
     let paths = picture::files(folder)?;
     if paths.len() < KEPT {
-        let reason = format!("found {} images, expected at least {KEPT} to train and to test with", paths.len());
+        let reason =
+            format!("found {} images, expected at least {KEPT} to train and to test with", paths.len());
         return Err(Error::Data { path: folder.to_path_buf(), reason });
     }
     let read = |kept: bool| {

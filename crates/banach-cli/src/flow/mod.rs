@@ -105,7 +105,8 @@ fn check_outputs(arguments: &FlowArguments) -> Result<(), Error> {
     let refused = |found: String, expected: &str, advice: &str| {
         Err(Error::Setting { found, expected: expected.into(), advice: advice.into() })
     };
-    let ends = |path: &Path, ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
+    let ends =
+        |path: &Path, ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
     if !ends(&arguments.out, "flo") {
         let found = format!("the output {}", arguments.out.display());
         return refused(found, "a name that ends in flo", "name one with --out");

@@ -92,7 +92,8 @@ impl TryFrom<String> for SceneSize {
 
 /// The size of generated images, which networks halve six times.
 pub(crate) fn scene_size(text: &str) -> Result<SceneSize, String> {
-    let size = text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let size =
+        text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
     let fits = |length: &usize| (64..=2048).contains(length) && length.is_multiple_of(64);
     match size {
         Some(size) if size.iter().all(fits) => Ok(SceneSize(size)),

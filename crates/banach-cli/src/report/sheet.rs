@@ -101,7 +101,9 @@ fn arrow_between([x, y]: [f64; 2], [to_x, to_y]: [f64; 2]) -> String {
     };
     let path = format!("M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}{}{}", barb(0.7), barb(-0.7));
     let stroke = |colour: &str, width: f64| {
-        format!("<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"/>\n")
+        format!(
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"/>\n"
+        )
     };
     stroke("#fff", 3.0) + &stroke("#111", 1.2)
 }
@@ -140,7 +142,11 @@ mod tests {
         figure.arrows = vec![[0.0, 0.0, 3.0, 0.0]];
         let text = render("t", &[vec![figure]]).unwrap();
         // Below the title, two units to a pixel, light first.
-        assert_eq!(text.matches("M10.0 38.0L16.0 38.0M12.0 40.8L16.0 38.0M12.0 35.2L16.0 38.0").count(), 2, "{text}");
+        assert_eq!(
+            text.matches("M10.0 38.0L16.0 38.0M12.0 40.8L16.0 38.0M12.0 35.2L16.0 38.0").count(),
+            2,
+            "{text}"
+        );
         assert!(text.find("#fff\"").unwrap() < text.find("#111").unwrap());
     }
 }

@@ -11,7 +11,8 @@ const SMALL: &str = "--width 0.03 --size 64x64 --pairs 8 --batch 4";
 /// A pattern that moves to the right.
 fn pattern(width: u32, height: u32, right: f64) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        let level = |step: f64| (127.0 + 100.0 * (step * (f64::from(x) - right) + 0.3 * f64::from(y)).sin()) as u8;
+        let level =
+            |step: f64| (127.0 + 100.0 * (step * (f64::from(x) - right) + 0.3 * f64::from(y)).sin()) as u8;
         Rgb([level(0.3), level(0.5), level(0.2)])
     })
 }
@@ -47,16 +48,21 @@ fn every_layer_writes_the_report_and_the_pictures_of_the_contract() {
     let stage = with_pairs();
     let mut counts = Vec::new();
     for layer in ["none", "feedforward", "fpi-nn", "variational"] {
-        let line = format!("train flow --data data --layer {layer} {SMALL} --epochs 2 --seed 2 --out {layer}");
+        let line =
+            format!("train flow --data data --layer {layer} {SMALL} --epochs 2 --seed 2 --out {layer}");
         let (table, notes) = stage.succeed(&line);
-        assert!(table.contains("Middlebury, 1 pairs") && notes.contains("on 8 pairs of 64x64"), "{table}{notes}");
+        assert!(
+            table.contains("Middlebury, 1 pairs") && notes.contains("on 8 pairs of 64x64"),
+            "{table}{notes}"
+        );
         let report = stage.json(&format!("{layer}/report.json"));
         assert_eq!((&report["experiment"], &report["layer"]), (&"flow".into(), &layer.into()));
         counts.push(["parameters", "layer_parameters"].map(|name| report[name].as_u64().unwrap()));
         let epochs = report["epochs"].as_array().unwrap();
         assert_eq!(epochs.len(), 2);
         for epoch in epochs {
-            for name in ["epoch", "seconds", "train_loss", "test_aepe", "validation_aepe", "non_finite_rows"] {
+            for name in ["epoch", "seconds", "train_loss", "test_aepe", "validation_aepe", "non_finite_rows"]
+            {
                 assert!(epoch[name].is_number(), "{layer}: {name}: {epoch}");
             }
             let solves = layer == "fpi-nn" || layer == "variational";
@@ -79,7 +85,9 @@ fn every_layer_writes_the_report_and_the_pictures_of_the_contract() {
         assert_eq!(drawn("iterates.svg").contains("x0: "), solves, "{layer}");
         assert_eq!(drawn("residuals.svg").contains("residual"), solves, "{layer}");
     }
-    let [[none, no_layer], [_, once], [with, fixed_point], [_, variational]] = counts[..] else { panic!("{counts:?}") };
+    let [[none, no_layer], [_, once], [with, fixed_point], [_, variational]] = counts[..] else {
+        panic!("{counts:?}")
+    };
     assert_eq!((no_layer, once, variational, with), (0, fixed_point, 11, none + fixed_point));
     let (page, _) = stage.succeed("report fpi-nn");
     assert!(page.contains("fpi-nn") || stage.path("fpi-nn/report.html").is_file(), "{page}");
@@ -120,14 +128,20 @@ fn a_run_that_was_killed_and_resumed_equals_one_left_alone() {
         assert!(output.status.code() == Some(2) && message.contains(part), "{line}: {message}");
     };
     refused(&format!("{line} --out stopped --resume --gain 0.5"), "found --gain 0.5");
-    refused(&format!("{line} --out stopped --resume").replace("64x64", "128x64").as_str(), "found --size 128x64");
+    refused(
+        &format!("{line} --out stopped --resume").replace("64x64", "128x64").as_str(),
+        "found --size 128x64",
+    );
 }
 
 #[test]
 fn a_layer_is_trained_behind_a_network_that_stays_as_it_is() {
     let stage = Stage::new();
     stage.succeed(&format!("train flow --layer none {SMALL} --epochs 1 --out kept --quiet"));
-    let line = format!("train flow --frozen kept {} --epochs 2 --out layer --quiet", SMALL.replace("--width 0.03", ""));
+    let line = format!(
+        "train flow --frozen kept {} --epochs 2 --out layer --quiet",
+        SMALL.replace("--width 0.03", "")
+    );
     stage.succeed(&line);
     let (kept, layer) = (stage.json("kept/report.json"), stage.json("layer/report.json"));
     assert_eq!(layer["settings"]["width"], 0.03);
@@ -151,8 +165,9 @@ fn a_table_compares_layers_and_repeats_no_finished_run() {
     }
     assert_eq!(stage.json("table/table.json")["rows"].as_array().unwrap().len(), 3);
     assert!(std::fs::read_to_string(stage.path("table/errors.svg")).unwrap().contains("fpi-nn"));
-    let report =
-        || std::fs::metadata(stage.path("table/fpi-nn-frozen-seed1/report.json")).unwrap().modified().unwrap();
+    let report = || {
+        std::fs::metadata(stage.path("table/fpi-nn-frozen-seed1/report.json")).unwrap().modified().unwrap()
+    };
     let before = report();
     assert_eq!(stage.succeed(&line).0, table);
     assert_eq!(report(), before);
@@ -177,10 +192,17 @@ fn the_flow_between_two_images_becomes_a_file_and_a_picture() {
     assert_eq!((picture.width(), picture.height()), (70, 45));
     let (json, _) = stage.succeed(&format!("{line} --overwrite --json --quiet"));
     let told: Value = serde_json::from_str(&json).unwrap();
-    assert!(told["converged"] == true && told["width"] == 70 && told["steps"].as_f64().unwrap() >= 1.0, "{told}");
+    assert!(
+        told["converged"] == true && told["width"] == 70 && told["steps"].as_f64().unwrap() >= 1.0,
+        "{told}"
+    );
     refused(&stage, line, &["flow.flo, which exists", "--overwrite"]);
     let other = "-o other.flo --checkpoint run";
-    refused(&stage, &format!("flow a.png c.png {other}"), &["c.png: found 64 by 45 pixels, expected 70 by 45"]);
+    refused(
+        &stage,
+        &format!("flow a.png c.png {other}"),
+        &["c.png: found 64 by 45 pixels, expected 70 by 45"],
+    );
     refused(&stage, &format!("flow a.png none.png {other}"), &["none.png"]);
     refused(&stage, "flow a.png b.ppm -o other.png --checkpoint run", &["other.png", "ends in flo"]);
     refused(&stage, &format!("flow a.png b.ppm {other} --picture p.jpg"), &["p.jpg", "ends in png"]);
@@ -199,7 +221,11 @@ fn options_and_pairs_that_cannot_be_used_are_refused() {
     refused(&stage, "train flow --adjoint cg", &["--adjoint cg"]);
     refused(&stage, "train flow --data nowhere", &["nowhere", "--data"]);
     refused(&stage, "train flow --data data/middlebury", &["begins with flyingchairs or middlebury"]);
-    refused(&stage, "train flow --photographs data/flyingchairs/small", &["found 2 images, expected at least 5"]);
+    refused(
+        &stage,
+        "train flow --photographs data/flyingchairs/small",
+        &["found 2 images, expected at least 5"],
+    );
     let path = stage.path("data/middlebury/Whale/flow10.flo");
     let whole = std::fs::read(&path).unwrap();
     let turned: Vec<u8> = whole.chunks(4).flat_map(|word| word.iter().rev().copied()).collect();

@@ -82,11 +82,13 @@ impl Changes {
 
 /// The layers behind FlowNet.
 pub(crate) fn layers() -> impl TypedValueParser<Value = LayerName> {
-    PossibleValuesParser::new(["none", "fpi-nn", "feedforward", "variational"]).map(|name| match name.as_str() {
-        "none" => LayerName::NoLayer,
-        "feedforward" => LayerName::Feedforward,
-        "variational" => LayerName::Variational,
-        _ => LayerName::FpiNn,
+    PossibleValuesParser::new(["none", "fpi-nn", "feedforward", "variational"]).map(|name| {
+        match name.as_str() {
+            "none" => LayerName::NoLayer,
+            "feedforward" => LayerName::Feedforward,
+            "variational" => LayerName::Variational,
+            _ => LayerName::FpiNn,
+        }
     })
 }
 

@@ -25,7 +25,12 @@ pub(crate) struct Weights<'a> {
 
 impl Weights<'_> {
     /// A convolution of an odd kernel whose padding keeps the size, divided by the stride.
-    pub(crate) fn convolution(&mut self, [inputs, outputs]: [usize; 2], kernel: usize, stride: usize) -> Conv2d {
+    pub(crate) fn convolution(
+        &mut self,
+        [inputs, outputs]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+    ) -> Conv2d {
         self.padded([inputs, outputs], [kernel, stride, kernel / 2], 1.0)
     }
 

@@ -156,7 +156,9 @@ mod tests {
         let image = |phase: f32| ColourImage {
             width: 67,
             height: 41,
-            pixels: (0..67 * 41).map(|at| [0.1, 0.2, 0.3].map(|step| (step * at as f32 + phase).sin().abs())).collect(),
+            pixels: (0..67 * 41)
+                .map(|at| [0.1, 0.2, 0.3].map(|step| (step * at as f32 + phase).sin().abs()))
+                .collect(),
         };
         let (first, second) = (image(0.0), image(0.3));
         let estimate = estimator.estimate(&first, &second);
@@ -164,7 +166,9 @@ mod tests {
         assert_eq!(images.dims(), [1, 6, 64, 128]);
         let expected = enlarged(network(2).flows(images).pop().unwrap(), [67, 41]);
         assert_eq!((estimate.before.width, estimate.flow().height), (67, 41));
-        for (found, expected) in estimate.before.vectors.iter().flatten().zip(expected.vectors.iter().flatten()) {
+        for (found, expected) in
+            estimate.before.vectors.iter().flatten().zip(expected.vectors.iter().flatten())
+        {
             assert!((found[0] - expected[0]).abs() < 1e-3 && (found[1] - expected[1]).abs() < 1e-3);
         }
         assert!(estimate.behind.is_some() && estimate.work.forward_rows == 1);

@@ -2,12 +2,14 @@
 
 use super::estimator::Estimator;
 use crate::dataset::chairs::Chairs;
+use crate::dataset::colour_image::ColourImage;
 use crate::dataset::flow_field::FlowField;
 use crate::dataset::flow_pairs::FlowPair;
 use crate::experiments::epoch::Work;
 use crate::terminal::interruption::Interruption;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Displacements shorter than the first are small, those from the second on large, in pixels.
 const MOTIONS: [f32; 2] = [10.0, 40.0];
@@ -27,9 +29,11 @@ pub(crate) struct GeneratedPairs {
 
 impl GeneratedPairs {
     /// The pairs with these textures.
-    pub(crate) fn draw(textures: std::sync::Arc<[crate::dataset::colour_image::ColourImage]>, size: [usize; 2]) -> Self {
+    pub(crate) fn draw(textures: Arc<[ColourImage]>, size: [usize; 2]) -> Self {
         let chairs = Chairs::new(textures, size, SEED);
-        let pairs = |first: u64, count| (first..first + count).into_par_iter().map(|number| chairs.draw(number)).collect();
+        let pairs = |first: u64, count| {
+            (first..first + count).into_par_iter().map(|number| chairs.draw(number)).collect()
+        };
         Self { validation: pairs(0, GENERATED[0]), test: pairs(TEST, GENERATED[1]) }
     }
 }
@@ -142,7 +146,9 @@ mod tests {
         let truth = FlowField::from_vectors([4, 1], |x, _| {
             [Some([3.0, 4.0]), None, Some([0.0, 10.0]), Some([-40.0, 0.0])][x]
         });
-        let found = FlowField::from_vectors([4, 1], |x, _| Some([[3.0, 5.0], [9.0, 9.0], [3.0, 14.0], [-40.0, 0.0]][x]));
+        let found = FlowField::from_vectors([4, 1], |x, _| {
+            Some([[3.0, 5.0], [9.0, 9.0], [3.0, 14.0], [-40.0, 0.0]][x])
+        });
         let errors = Errors::of(&found, &truth);
         assert_eq!(errors.mean(), Some(2.0));
         assert_eq!([0, 1, 2].map(|motion| errors.of_motion(motion)), [Some(1.0), Some(5.0), Some(0.0)]);

@@ -94,7 +94,8 @@ mod tests {
     #[test]
     fn a_network_has_the_parameters_of_its_width_and_five_scales() {
         let device = Device::flex();
-        let network = |width| FlowNet::new(width, &mut Weights { generator: Generator::new(1, 0), device: &device });
+        let network =
+            |width| FlowNet::new(width, &mut Weights { generator: Generator::new(1, 0), device: &device });
         let (half, tiny) = (network(0.125), network(0.001));
         let flows = half.flows(Tensor::ones([2, 6, 64, 128], &device));
         let shapes: Vec<[usize; 4]> = flows.iter().map(Tensor::dims).collect();

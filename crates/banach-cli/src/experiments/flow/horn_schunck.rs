@@ -6,6 +6,7 @@
 
 use super::convolutions::Weights;
 use crate::dataset::pair_batches::{BLOCK, UNIT};
+use crate::dataset::picture::GRAY;
 use banach::{Update, detached};
 use burn::module::{Module, Param};
 use burn::tensor::module::conv2d;
@@ -17,8 +18,6 @@ const MEAN: [f32; 9] = [1.0, 2.0, 1.0, 2.0, 1e-3, 2.0, 1.0, 2.0, 1.0];
 /// The weights of smoothness and of nearness to f, to begin with.
 const SMOOTH: f32 = 0.25;
 const NEAR: f32 = 0.1;
-/// What red, green and blue add to gray.
-const GRAY: [f64; 3] = [0.299, 0.587, 0.114];
 
 /// `g(x, (f, ∇I, δ)) = m - ∇I (∇I·(m - f) + δ) / (α² + λ + |∇I|²)` with `m = (α² x̄ + λ f) / (α² + λ)`.
 ///
@@ -98,7 +97,9 @@ fn carried_back(image: Tensor<4>, flow: Tensor<4>) -> Tensor<4> {
     let across = axis(width).reshape([1, 1, 1, width]);
     let along = axis(height).reshape([1, 1, height, 1]);
     let place = |part: usize, axis: Tensor<4>, length: usize| {
-        (flow.clone().narrow(1, part, 1) + axis).clamp(0.0, (length - 1) as f64).reshape([rows, height * width])
+        (flow.clone().narrow(1, part, 1) + axis)
+            .clamp(0.0, (length - 1) as f64)
+            .reshape([rows, height * width])
     };
     let (x, y) = (place(0, across, width), place(1, along, height));
     let (left, top) = (x.clone().floor(), y.clone().floor());
@@ -106,7 +107,8 @@ fn carried_back(image: Tensor<4>, flow: Tensor<4>) -> Tensor<4> {
     let next = |at: Tensor<2>, length: usize| (at + 1.0).clamp_max((length - 1) as f64);
     let level = |y: Tensor<2>, x: Tensor<2>| levels.clone().gather(1, (y * width as f64 + x).int());
     let (after, below) = (next(left.clone(), width), next(top.clone(), height));
-    let upper = level(top.clone(), left.clone()) * (-right.clone() + 1.0) + level(top, after.clone()) * right.clone();
+    let upper =
+        level(top.clone(), left.clone()) * (-right.clone() + 1.0) + level(top, after.clone()) * right.clone();
     let lower = level(below.clone(), left) * (-right.clone() + 1.0) + level(below, after) * right;
     (upper * (-down.clone() + 1.0) + lower * down).reshape([rows, 1, height, width])
 }
@@ -121,8 +123,10 @@ mod tests {
     /// A smooth pattern that moves by (u, v) pixels.
     fn pattern([u, v]: [f32; 2], device: &Device) -> Tensor<4> {
         let level = |x: f32, y: f32| 0.5 + 0.2 * (0.5 * x).sin() + 0.2 * (0.4 * y + 0.2 * x).cos();
-        let image = |u: f32, v: f32| (0..24 * 32).map(move |at| level((at % 32) as f32 - u, (at / 32) as f32 - v));
-        let values: Vec<f32> = (0..3).flat_map(|_| image(0.0, 0.0)).chain((0..3).flat_map(|_| image(u, v))).collect();
+        let image =
+            |u: f32, v: f32| (0..24 * 32).map(move |at| level((at % 32) as f32 - u, (at / 32) as f32 - v));
+        let values: Vec<f32> =
+            (0..3).flat_map(|_| image(0.0, 0.0)).chain((0..3).flat_map(|_| image(u, v))).collect();
         Tensor::from_data(TensorData::new(values, [1, 6, 24, 32]), device)
     }
 
@@ -152,8 +156,13 @@ mod tests {
         let near = constant([1.0, 0.0], &device);
         let z = linearised(near.clone(), pattern([1.6, -0.7], &device));
         let solution = layer.solve(z).unwrap();
-        assert!(solution.report().outcomes.iter().all(|outcome| !outcome.is_failure()), "{:?}", solution.report().outcomes);
-        let error = |flow: Tensor<4>| (flow - truth.clone()).square().sum_dim(1).sqrt().mean().into_scalar::<f32>();
+        assert!(
+            solution.report().outcomes.iter().all(|outcome| !outcome.is_failure()),
+            "{:?}",
+            solution.report().outcomes
+        );
+        let error =
+            |flow: Tensor<4>| (flow - truth.clone()).square().sum_dim(1).sqrt().mean().into_scalar::<f32>();
         let (before, after) = (error(near), error(solution.into_value()));
         assert!(after < 0.4 * before, "{before} {after}");
     }

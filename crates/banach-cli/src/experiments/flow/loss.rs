@@ -111,7 +111,8 @@ mod tests {
         let device = Device::flex().autodiff();
         let kept = network(LayerName::NoLayer, &device);
         let network = network(LayerName::FpiNn, &device).behind(kept);
-        let (_, gradients) = Objective::new(of_the_layer).value_and_gradient(&network, batch(&device)).unwrap();
+        let (_, gradients) =
+            Objective::new(of_the_layer).value_and_gradient(&network, batch(&device)).unwrap();
         let mut found = Differences(&gradients, &gradients, [0.0; 2], 0);
         network.visit(&mut found);
         assert_eq!(found.3, 5);

@@ -13,6 +13,7 @@ mod loss;
 mod model;
 mod network;
 mod pictures;
+mod real_pairs;
 mod refiner;
 mod run;
 mod settings;

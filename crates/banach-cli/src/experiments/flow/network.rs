@@ -61,23 +61,15 @@ impl Network {
         let weights = |stream| Weights { generator: Generator::new(seed, stream), device };
         let mut behind = weights(LAYER_STREAM);
         let mut refiner = || Refiner::new(shape.gain, &mut behind);
-        let layer = match shape.layer {
-            LayerName::FpiNn => Some(Layer::FixedPoint(config.init(refiner()).map_err(Error::layer)?)),
-            LayerName::Feedforward => Some(Layer::Once(refiner())),
-            LayerName::Variational => {
-                let step = HornSchunck::new(&weights(LAYER_STREAM));
-                Some(Layer::Variational(config.init(step).map_err(Error::layer)?))
-            }
-            LayerName::NoLayer
-            | LayerName::FpiGd
-            | LayerName::Mlp
-            | LayerName::Spen
-            | LayerName::SpenE2e
-            | LayerName::SpenImplicit
-            | LayerName::Icnn
-            | LayerName::IcnnImplicit
-            | LayerName::DvnGt
-            | LayerName::DvnAdversarial => None,
+        let layer = if shape.layer == LayerName::FpiNn {
+            Some(Layer::FixedPoint(config.init(refiner()).map_err(Error::layer)?))
+        } else if shape.layer == LayerName::Feedforward {
+            Some(Layer::Once(refiner()))
+        } else if shape.layer == LayerName::Variational {
+            let step = HornSchunck::new(&weights(LAYER_STREAM));
+            Some(Layer::Variational(config.init(step).map_err(Error::layer)?))
+        } else {
+            None
         };
         Ok(Self { flownet: FlowNet::new(shape.width, &mut weights(WEIGHT_STREAM)), layer })
     }
@@ -119,7 +111,11 @@ impl Network {
     }
 
     /// Every iterate of the solve for one pair, and the residual there; none where nothing is solved for.
-    pub(crate) fn iterates(&self, flow: Tensor<4>, images: Tensor<4>) -> Result<Vec<(Tensor<4>, f64)>, Error> {
+    pub(crate) fn iterates(
+        &self,
+        flow: Tensor<4>,
+        images: Tensor<4>,
+    ) -> Result<Vec<(Tensor<4>, f64)>, Error> {
         let mut course = Vec::new();
         let observe = |step: Step<'_, Tensor<4>>| {
             course.push((step.x, step.residuals[0]));

@@ -24,7 +24,8 @@ const GREATEST_ERROR: f32 = 0.5;
 /// The most iterates that are drawn.
 const ITERATES: usize = 8;
 /// The colours of errors, from none to the greatest.
-const ERRORS: [[f32; 3]; 4] = [[255.0, 255.0, 255.0], [255.0, 214.0, 90.0], [200.0, 40.0, 40.0], [20.0, 0.0, 20.0]];
+const ERRORS: [[f32; 3]; 4] =
+    [[255.0, 255.0, 255.0], [255.0, 214.0, 90.0], [200.0, 40.0, 40.0], [20.0, 0.0, 20.0]];
 
 /// A flow that somebody found, with its name.
 #[derive(Clone, Debug)]
@@ -41,7 +42,11 @@ pub(crate) fn compare(path: &Path, title: &str, versions: &[Version], pair: &Flo
     let figure = |caption: String, pixels: RgbImage| Figure::new(vec![caption], pixels, scale);
     let mut first = figure("first image, arrows of the true flow".into(), pixels(&pair.first));
     first.arrows = arrows(&pair.flow);
-    let mut wheel = Figure::new(vec!["colours of flow".into(), format!("edge: {longest:.1} pixels")], flow_colours::legend(WHEEL), 1.0);
+    let mut wheel = Figure::new(
+        vec!["colours of flow".into(), format!("edge: {longest:.1} pixels")],
+        flow_colours::legend(WHEEL),
+        1.0,
+    );
     wheel.arrows = wheel_arrows();
     let found = |version: &Version| {
         let caption = format!("{}, {}", version.name, aepe(&version.flow, &pair.flow));
@@ -94,12 +99,15 @@ pub(crate) fn iterates(
     };
     let error = |flow| Errors::of(flow, truth).mean().unwrap_or(f64::NAN);
     let residuals = panel("residual", true, course.iter().map(|(_, residual)| *residual).collect());
-    let errors = panel("end point error in pixels", false, course.iter().map(|(flow, _)| error(flow)).collect());
+    let errors =
+        panel("end point error in pixels", false, course.iter().map(|(flow, _)| error(flow)).collect());
     curves::draw(curve, &[residuals, errors])
 }
 
 fn aepe(found: &FlowField, truth: &FlowField) -> String {
-    Errors::of(found, truth).mean().map_or_else(|| "no error known".into(), |error| format!("error {error:.2} pixels"))
+    Errors::of(found, truth)
+        .mean()
+        .map_or_else(|| "no error known".into(), |error| format!("error {error:.2} pixels"))
 }
 
 /// The displacement in the middle of each block of an image, as arrows; those that leave the image are left out.
@@ -112,7 +120,8 @@ fn arrows(flow: &FlowField) -> Vec<[f64; 4]> {
             let [u, v] = flow.at(x, y)?.map(f64::from);
             let from = [x, y].map(|at| at as f64 + 0.5);
             let to = [from[0] + u, from[1] + v];
-            let stays = (0.0..flow.width as f64).contains(&to[0]) && (0.0..flow.height as f64).contains(&to[1]);
+            let stays =
+                (0.0..flow.width as f64).contains(&to[0]) && (0.0..flow.height as f64).contains(&to[1]);
             (stays && u.hypot(v) > 0.5).then_some([from[0], from[1], to[0], to[1]])
         })
         .collect()

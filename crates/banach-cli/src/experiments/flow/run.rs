@@ -7,11 +7,12 @@ use super::history::State;
 use super::model;
 use super::network::Network;
 use super::pictures::{self, Version};
+use super::real_pairs::{self, RealPairs};
 use super::settings::{self, Settings};
 use super::summary::{self, FlowReport};
 use super::training::Training;
 use crate::dataset::chairs::Chairs;
-use crate::dataset::flow_pairs::{self, FlowPair};
+use crate::dataset::flow_pairs::FlowPair;
 use crate::dataset::pair_batches::PairBatches;
 use crate::dataset::textures::{self, Textures};
 use crate::error::Error;
@@ -20,6 +21,7 @@ use crate::experiments::continuation::{self, End, interrupted};
 use crate::experiments::experiment::{Experiment, Finished, Plan};
 use crate::experiments::session::Session;
 use crate::experiments::trained::{BEST, MODEL};
+use crate::options::LayerName;
 use crate::options::numbers::SceneSize;
 use crate::report::folder::Contents;
 use crate::report::plural::counted;
@@ -35,8 +37,7 @@ const PICTURES: [&str; 3] = [summary::GENERATED, summary::CHAIRS, summary::MIDDL
 pub(crate) struct Flow {
     state: State,
     textures: Textures,
-    /// Pairs of Flying Chairs and of Middlebury.
-    real: [Option<Vec<FlowPair>>; 2],
+    real: RealPairs,
     resumes: bool,
 }
 
@@ -69,10 +70,7 @@ impl Experiment for Flow {
         }
         let SceneSize(size) = settings::size(&arguments);
         let textures = textures::load(arguments.photographs.as_deref(), size)?;
-        let real = match &arguments.data {
-            Some(data) => real_pairs(data)?,
-            None => [None, None],
-        };
+        let real = arguments.data.as_deref().map(real_pairs::load).transpose()?.unwrap_or_default();
         let settings = Settings::new(&arguments, &textures.fingerprint);
         let state = State { layer: arguments.layer, seed, settings, epochs: Vec::new() };
         Ok(Self { state, textures, real, resumes: arguments.resume })
@@ -162,7 +160,7 @@ impl Flow {
         generated: &GeneratedPairs,
     ) -> Result<Option<TestScores>, Error> {
         let (_, estimator) = model::read(session.folder.path())?;
-        let [chairs, middlebury] = &self.real;
+        let RealPairs { chairs, middlebury } = &self.real;
         let sets = [Some(&generated.test), chairs.as_ref(), middlebury.as_ref()];
         let count = sets.iter().flatten().map(|pairs| pairs.len()).sum();
         let progress = session.progress(0, count, "test pairs");
@@ -170,7 +168,8 @@ impl Flow {
         for ((scores, set), picture) in scores.iter_mut().zip(sets).zip(PICTURES) {
             let Some(pairs) = set else { continue };
             let advance = || progress.advance(String::new);
-            let Some((found, _)) = evaluation::evaluate(&estimator, pairs, &session.interruption, advance) else {
+            let Some((found, _)) = evaluation::evaluate(&estimator, pairs, &session.interruption, advance)
+            else {
                 return Ok(None);
             };
             *scores = Some(found);
@@ -184,13 +183,14 @@ impl Flow {
 
     fn next(&self, folder: &Path) -> Vec<(String, &'static str)> {
         let State { layer, settings, .. } = &self.state;
-        let data = settings.data.as_ref().map_or_else(String::new, |data| format!(" --data {}", data.display()));
+        let data =
+            settings.data.as_ref().map_or_else(String::new, |data| format!(" --data {}", data.display()));
         let folder = folder.display();
         let mut next = vec![(
             format!("banach flow A.png B.png -o flow.flo --picture flow.png --checkpoint {folder}"),
             "the flow between two images of yours",
         )];
-        next.push(if *layer == crate::options::LayerName::NoLayer {
+        next.push(if *layer == LayerName::NoLayer {
             let command = format!("banach train flow{data} --frozen {folder}");
             (command, "a fixed-point layer behind this network")
         } else {
@@ -221,28 +221,4 @@ fn draw(
     }
     let [strip, curve] = [summary::ITERATES, summary::RESIDUALS].map(|name| session.path(name));
     pictures::iterates(&strip, &curve, &course, &pair.flow)
-}
-
-/// The pairs in the folders of a folder that are called flyingchairs... and middlebury....
-fn real_pairs(data: &Path) -> Result<[Option<Vec<FlowPair>>; 2], Error> {
-    let refused = |reason: String| Error::Read {
-        path: data.to_path_buf(),
-        reason,
-        advice: "name a folder with --data that holds a folder flyingchairs... or middlebury... of pairs".into(),
-    };
-    let entries = std::fs::read_dir(data).map_err(|error| refused(error.to_string()))?;
-    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
-    folders.sort();
-    let of = |name: &str| {
-        let named = |path: &&std::path::PathBuf| {
-            let file = path.file_name().map(|file| file.to_string_lossy().to_ascii_lowercase());
-            file.is_some_and(|file| file.starts_with(name))
-        };
-        folders.iter().find(named).map(|folder| flow_pairs::load(folder)).transpose()
-    };
-    let real = [of("flyingchairs")?, of("middlebury")?];
-    if real.iter().all(Option::is_none) {
-        return Err(refused("no folder in it begins with flyingchairs or middlebury".into()));
-    }
-    Ok(real)
 }

@@ -158,7 +158,9 @@ fn one(
     }
     options.resume = continuation::is_begun::<Settings, Scores>(&path)?;
     let resume = options.resume;
-    run_quietly(&path, Flow::CONTENTS, resume, interruption, |session| Flow::new(options, seed)?.run(session))?;
+    run_quietly(&path, Flow::CONTENTS, resume, interruption, |session| {
+        Flow::new(options, seed)?.run(session)
+    })?;
     let finished = read_back(&report)?;
     finished.ok_or_else(|| Error::Training("a run ended without a report".into()))
 }

@@ -90,9 +90,7 @@ impl Network {
             | LayerName::FpiGd
             | LayerName::Feedforward
             | LayerName::NoLayer
-            | LayerName::Variational => {
-                Body::Tuned(Tuned::new(layer, sizes, config, generator, device)?)
-            }
+            | LayerName::Variational => Body::Tuned(Tuned::new(layer, sizes, config, generator, device)?),
         };
         Ok(Self { body, f1_weight })
     }
