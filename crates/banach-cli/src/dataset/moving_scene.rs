@@ -48,8 +48,8 @@ pub(crate) fn view([width, height]: [usize; 2], parts: &[Part<'_>], second: bool
                 }
                 let colour = part.texture.sampled(part.textured.at(own).map(|place| place as f32));
                 let share = coverage * uncovered[at];
-                for channel in 0..3 {
-                    pixels[at][channel] += share * (colour[channel] * part.gains[channel]).min(1.0);
+                for ((sum, level), gain) in pixels[at].iter_mut().zip(colour).zip(part.gains) {
+                    *sum += share * (level * gain).min(1.0);
                 }
                 uncovered[at] -= share;
                 if coverage >= 0.5 && seen[at] == usize::MAX {

@@ -61,10 +61,8 @@ impl Errors {
     }
 
     fn add(&mut self, other: Self) {
-        for motion in 0..self.sums.len() {
-            self.sums[motion] += other.sums[motion];
-            self.pixels[motion] += other.pixels[motion];
-        }
+        self.sums.iter_mut().zip(other.sums).for_each(|(sum, other)| *sum += other);
+        self.pixels.iter_mut().zip(other.pixels).for_each(|(count, other)| *count += other);
     }
 
     /// The mean over all pixels; none without any, or where it is not finite.
