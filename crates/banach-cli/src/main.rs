@@ -7,6 +7,7 @@ mod denoise;
 mod device;
 mod error;
 mod experiments;
+mod flow;
 mod options;
 mod page;
 mod random;
@@ -33,8 +34,10 @@ fn main() -> ExitCode {
             experiments::multilabel::any_table(&arguments)
         }
         Action::Table { experiment: Table::Denoise(arguments) } => experiments::denoise::table(&arguments),
+        Action::Table { experiment: Table::Flow(arguments) } => experiments::flow::table(&arguments),
         Action::Predict(arguments) => experiments::multilabel::predict(&arguments),
         Action::Denoise(arguments) => denoise::denoise(&arguments),
+        Action::Flow(arguments) => flow::flow(&arguments),
         Action::Show { update } => show::show(&update),
         Action::Report { arguments } => page::report(&arguments),
         Action::Bench { task } => bench::bench(&task),

@@ -7,7 +7,8 @@ use crate::bench::Bench;
 use crate::denoise::DenoiseArguments;
 use crate::error::Error;
 use crate::experiments::multilabel::PredictArguments;
-use crate::experiments::{denoise, multilabel};
+use crate::experiments::{denoise, flow, multilabel};
+use crate::flow::FlowArguments;
 use crate::page::ReportArguments;
 use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
@@ -53,6 +54,8 @@ pub(crate) enum Action {
     Predict(PredictArguments),
     /// Remove the noise from images.
     Denoise(DenoiseArguments),
+    /// Find the optical flow between two images.
+    Flow(FlowArguments),
     /// Write a run's results as one page that opens in any browser.
     Report {
         #[command(flatten)]
@@ -91,6 +94,8 @@ pub(crate) enum Table {
     Multilabel(multilabel::AnyTableArguments),
     /// Denoising of photographs: feedforward, fpi-nn and fpi-gd.
     Denoise(denoise::TableArguments),
+    /// Optical flow by FlowNet: none, feedforward, variational and fpi-nn behind it.
+    Flow(flow::TableArguments),
 }
 
 impl Action {
@@ -102,6 +107,7 @@ impl Action {
             | Self::Table { .. }
             | Self::Predict(_)
             | Self::Denoise(_)
+            | Self::Flow(_)
             | Self::Report { .. }
             | Self::Bench { .. }
             | Self::Completions { .. }
@@ -245,10 +251,13 @@ mod tests {
         ("banach show cell --max-steps 3", "found --max-steps without --trace; add --trace"),
         (
             "banach train",
-            "found no experiment, expected one of toy, bibtex, multilabel, denoise, sudoku; run `banach train --help`",
+            "found no experiment, expected one of toy, bibtex, multilabel, denoise, flow, sudoku; run `banach train --help`",
         ),
-        ("banach train nothing", "found 'nothing', expected one of toy, bibtex, multilabel, denoise, sudoku"),
-        ("banach table", "found no experiment, expected one of bibtex, multilabel, denoise"),
+        (
+            "banach train nothing",
+            "found 'nothing', expected one of toy, bibtex, multilabel, denoise, flow, sudoku",
+        ),
+        ("banach table", "found no experiment, expected one of bibtex, multilabel, denoise, flow"),
         ("banach show", "found no update, expected one of bibtex, cell, conv"),
         (
             "banach bench",
@@ -257,7 +266,7 @@ mod tests {
         ("banach help nothing", "found 'nothing', expected one of train"),
         (
             "banach foo",
-            "found 'foo', expected one of train, table, predict, denoise, report, show, bench, completions, manual; run `banach --help`",
+            "found 'foo', expected one of train, table, predict, denoise, flow, report, show, bench, completions, manual; run `banach --help`",
         ),
         ("banach train toy --data d", "--data"),
         ("banach train bibtex --data d --dashboard --quiet", "--quiet"),

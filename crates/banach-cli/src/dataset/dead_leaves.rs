@@ -1,9 +1,13 @@
 //! Dead leaves: images of discs that cover one another, with the edges and the scales of photographs.
 
+use super::colour_image::ColourImage;
 use super::plane::Plane;
 use crate::random::Generator;
 
 const STREAM: u64 = 1 << 40;
+const TINT_STREAM: u64 = 1 << 41;
+/// How far a colour may be from the gray level of its leaf.
+const TINT: f64 = 0.35;
 /// Radii of the leaves, in pixels; their density falls with the third power (Lee, Mumford and Huang, "Occlusion models for
 /// natural images", 2001), which makes images look alike at every scale.
 const RADII: [f64; 2] = [2.0, 80.0];
@@ -43,15 +47,40 @@ impl Leaf {
 }
 
 /// Draws image number `index` of a set, of width and height `size`.
-pub(crate) fn draw([width, height]: [usize; 2], set: u64, index: u64) -> Plane {
+pub(crate) fn draw(size: [usize; 2], set: u64, index: u64) -> Plane {
+    let [level] = visible(size, set, index, |_| [1.0], |leaf, at, _| [leaf.level_at(at)]);
+    level
+}
+
+/// Draws image number `index` of a set in colour, of width and height `size`.
+pub(crate) fn draw_in_colour(size: [usize; 2], set: u64, index: u64) -> ColourImage {
+    let mut tints = Generator::new(set, TINT_STREAM + index);
+    let tint = move |_: &Leaf| [(); 3].map(|()| (TINT * (2.0 * tints.uniform() - 1.0)) as f32);
+    let planes = visible(size, set, index, tint, |leaf, at, tint| {
+        let level = leaf.level_at(at);
+        tint.map(|part| (level + part).clamp(0.0, 1.0))
+    });
+    let pixels = (0..size[0] * size[1]).map(|at| [0, 1, 2].map(|channel: usize| planes[channel].values[at]));
+    ColourImage { width: size[0], height: size[1], pixels: pixels.collect() }
+}
+
+/// The channels of the leaves that are seen; `tint` is drawn for each leaf, and `paint` makes a point of a leaf of it.
+fn visible<const C: usize>(
+    [width, height]: [usize; 2],
+    set: u64,
+    index: u64,
+    mut tint: impl FnMut(&Leaf) -> [f32; C],
+    paint: impl Fn(&Leaf, [f64; 2], [f32; C]) -> [f32; C],
+) -> [Plane; C] {
     let mut generator = Generator::new(set, STREAM + index);
     let fine = [width * FINE, height * FINE];
     let extent = fine.map(|length| length as f64);
-    let mut levels = vec![f32::NAN; fine[0] * fine[1]];
-    let mut uncovered = levels.len();
-    // From the front to the back: a pixel keeps the first leaf that covers it.
+    let mut points = vec![[f32::NAN; C]; fine[0] * fine[1]];
+    let mut uncovered = points.len();
+    // From the front to the back: a point keeps the first leaf that covers it.
     while uncovered > 0 {
         let leaf = Leaf::new(extent, &mut generator);
+        let tint = tint(&leaf);
         let range = |axis: usize| {
             let (low, high) = (leaf.centre[axis] - leaf.radius, leaf.centre[axis] + leaf.radius);
             (low.max(0.0) as usize)..(high.max(0.0).ceil().min(extent[axis]) as usize)
@@ -60,19 +89,22 @@ pub(crate) fn draw([width, height]: [usize; 2], set: u64, index: u64) -> Plane {
             for column in range(0) {
                 let at = [column as f64 + 0.5, row as f64 + 0.5];
                 let away = (at[0] - leaf.centre[0]).hypot(at[1] - leaf.centre[1]);
-                let level = &mut levels[row * fine[0] + column];
-                if level.is_nan() && away <= leaf.radius {
-                    *level = leaf.level_at(at);
+                let point = &mut points[row * fine[0] + column];
+                if point[0].is_nan() && away <= leaf.radius {
+                    *point = paint(&leaf, at, tint);
                     uncovered -= 1;
                 }
             }
         }
     }
     let samples = (FINE * FINE) as f32;
-    Plane::from_levels([width, height], |x, y| {
-        let rows = (0..FINE).flat_map(|down| (0..FINE).map(move |right| (down, right)));
-        rows.map(|(down, right)| levels[(FINE * y + down) * fine[0] + FINE * x + right]).sum::<f32>()
-            / samples
+    std::array::from_fn(|channel| {
+        Plane::from_levels([width, height], |x, y| {
+            let parts = (0..FINE).flat_map(|down| (0..FINE).map(move |right| (down, right)));
+            let levels =
+                parts.map(|(down, right)| points[(FINE * y + down) * fine[0] + FINE * x + right][channel]);
+            levels.sum::<f32>() / samples
+        })
     })
 }
 
@@ -89,5 +121,17 @@ mod tests {
         let mean = one.values.iter().sum::<f32>() / 1200.0;
         let spread = one.values.iter().map(|level| (level - mean).powi(2)).sum::<f32>() / 1200.0;
         assert!(spread.sqrt() > 0.05, "{spread}");
+    }
+
+    #[test]
+    fn leaves_in_colour_are_the_gray_ones_with_tints() {
+        let [one, again, other] = [3, 3, 4].map(|index| draw_in_colour([24, 20], 0, index));
+        assert!(one == again && one != other);
+        assert!(one.pixels.iter().flatten().all(|level| (0.0..=1.0).contains(level)));
+        assert!(one.pixels.iter().any(|[red, _, blue]| (red - blue).abs() > 0.1));
+        let gray = draw([24, 20], 0, 3);
+        let green = one.pixels.iter().map(|pixel| pixel[1]);
+        let differences = green.zip(&gray.values).map(|(one, other)| (one - other).abs()).sum::<f32>();
+        assert!(differences / 480.0 < 0.25, "{differences}");
     }
 }

@@ -1,19 +1,28 @@
 //! Data sets, and their mini-batches.
 
+mod affine;
 mod arff;
 pub(crate) mod batches;
 pub(crate) mod bibtex;
+pub(crate) mod chairs;
+pub(crate) mod colour_image;
 mod csv;
 pub(crate) mod data_set;
 pub(crate) mod dead_leaves;
 pub(crate) mod encoding;
 pub(crate) mod example;
 mod fields;
+pub(crate) mod flow_field;
+pub(crate) mod flow_file;
+pub(crate) mod flow_pairs;
 mod format;
 mod label_choice;
 pub(crate) mod labelled;
 mod libsvm;
 mod lines;
+mod moving_scene;
+mod outline;
+pub(crate) mod pair_batches;
 pub(crate) mod patches;
 pub(crate) mod photographs;
 pub(crate) mod picture;
@@ -21,3 +30,4 @@ pub(crate) mod plane;
 pub(crate) mod source;
 pub(crate) mod splitting;
 mod table;
+pub(crate) mod textures;

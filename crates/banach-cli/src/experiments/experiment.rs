@@ -97,7 +97,8 @@ impl Entry {
 
     /// The command after `banach train`.
     pub(crate) fn command(&self) -> Command {
-        (self.augment)(Command::new(self.name).about(self.about))
+        // Options bring the first line of their own documentation along.
+        (self.augment)(Command::new(self.name)).about(self.about)
     }
 
     /// Runs the experiment.

@@ -6,8 +6,10 @@ mod continuation;
 pub(crate) mod denoise;
 mod epoch;
 mod experiment;
+pub(crate) mod flow;
 pub(crate) mod multilabel;
 mod perceptron;
+mod schedule;
 mod session;
 mod solves;
 mod sudoku;
@@ -18,10 +20,11 @@ pub(crate) use epoch::Work;
 pub(crate) use experiment::Entry;
 
 /// Every experiment of `banach train`, in the order of its help.
-pub(crate) const EXPERIMENTS: [Entry; 5] = [
+pub(crate) const EXPERIMENTS: [Entry; 6] = [
     Entry::of::<toy::Toy>(),
     Entry::of::<multilabel::Bibtex>(),
     Entry::of::<multilabel::MultiLabel>(),
     Entry::of::<denoise::Denoise>(),
+    Entry::of::<flow::Flow>(),
     Entry::of::<sudoku::Sudoku>(),
 ];

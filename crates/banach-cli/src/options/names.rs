@@ -31,6 +31,13 @@ pub(crate) enum LayerName {
     DvnGt,
     /// A deep value network, trained on adversarial labellings as well.
     DvnAdversarial,
+    /// A network without a layer behind it.
+    #[value(skip)]
+    #[serde(rename = "none")]
+    NoLayer,
+    /// The minimiser of a classical energy with learned weights, as the fixed point of its step.
+    #[value(skip)]
+    Variational,
 }
 
 impl LayerName {
@@ -48,6 +55,8 @@ impl LayerName {
             Self::IcnnImplicit => "icnn-implicit",
             Self::DvnGt => "dvn-gt",
             Self::DvnAdversarial => "dvn-adversarial",
+            Self::NoLayer => "none",
+            Self::Variational => "variational",
         }
     }
 
@@ -58,7 +67,10 @@ impl LayerName {
 
     /// Whether a fixed point is solved for.
     pub(crate) fn solves(self) -> bool {
-        matches!(self, Self::FpiNn | Self::FpiGd | Self::SpenImplicit | Self::IcnnImplicit)
+        matches!(
+            self,
+            Self::FpiNn | Self::FpiGd | Self::SpenImplicit | Self::IcnnImplicit | Self::Variational
+        )
     }
 }
 

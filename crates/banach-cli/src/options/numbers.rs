@@ -60,6 +60,47 @@ pub(crate) fn deviation(text: &str) -> Result<f64, String> {
     between(text, |number| (0.1..=255.0).contains(&number), "a number from 0.1 to 255, for example 25")
 }
 
+/// Channels of a network, as a part of the published ones.
+pub(crate) fn width(text: &str) -> Result<f64, String> {
+    between(text, |number| (0.01..=4.0).contains(&number), "a number from 0.01 to 4, for example 0.125")
+}
+
+/// Width and height of generated images, as written on the command line: `192x128`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct SceneSize(pub(crate) [usize; 2]);
+
+impl Default for SceneSize {
+    fn default() -> Self {
+        Self([192, 128])
+    }
+}
+
+impl From<SceneSize> for String {
+    fn from(SceneSize([width, height]): SceneSize) -> Self {
+        format!("{width}x{height}")
+    }
+}
+
+impl TryFrom<String> for SceneSize {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        scene_size(&text)
+    }
+}
+
+/// The size of generated images, which networks halve six times.
+pub(crate) fn scene_size(text: &str) -> Result<SceneSize, String> {
+    let size =
+        text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let fits = |length: &usize| (64..=2048).contains(length) && length.is_multiple_of(64);
+    match size {
+        Some(size) if size.iter().all(fits) => Ok(SceneSize(size)),
+        _ => Err(format!("found {text}, expected two multiples of 64 up to 2048, for example 192x128")),
+    }
+}
+
 fn up_to(most: usize, text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if (1..=most).contains(&number) => Ok(number),
@@ -125,8 +166,17 @@ mod tests {
             (weight("1e300"), "1e6"),
             (weight("-0.1"), "from 0"),
             (share("0.99999999999"), "0.9999"),
+            (width("0"), "from 0.01 to 4"),
         ] {
             assert!(refused.as_ref().is_err_and(|message| message.contains(text)), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_of_scenes_are_pairs_of_multiples() {
+        assert_eq!(scene_size("256x192").map(String::from), Ok("256x192".into()));
+        for text in ["192", "192x", "x128", "190x128", "0x64", "4096x64", "-64x64", "64x64x64", ""] {
+            assert!(scene_size(text).unwrap_err().contains("multiples of 64"), "{text}");
         }
     }
 }

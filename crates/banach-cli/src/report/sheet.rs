@@ -1,10 +1,10 @@
-//! Sheets of gray pictures with captions, as SVG files that hold their pixels.
+//! Sheets of pictures with captions and arrows, as SVG files that hold their pixels.
 
 use crate::error::Error;
 use crate::report::file;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use image::{GrayImage, ImageFormat};
+use image::{DynamicImage, ImageFormat};
 use std::fmt::Write as _;
 use std::io::Cursor;
 use std::path::Path;
@@ -12,6 +12,8 @@ use std::path::Path;
 const GAP: f64 = 10.0;
 /// The height of a line of text.
 const LINE: f64 = 18.0;
+/// The length of the head of an arrow.
+const HEAD: f64 = 4.0;
 const FONT: &str = "font-family=\"sans-serif\" font-size=\"13\"";
 
 /// A picture of a sheet.
@@ -20,14 +22,21 @@ pub(crate) struct Figure {
     /// The lines below it.
     pub(crate) captions: Vec<String>,
     /// Its pixels.
-    pub(crate) pixels: GrayImage,
+    pub(crate) pixels: DynamicImage,
     /// How many units of the sheet a pixel measures.
     pub(crate) scale: f64,
     /// A part of it in a frame: column, row, width and height.
     pub(crate) framed: Option<[usize; 4]>,
+    /// Arrows on it, in its pixels: from a column and a row to a column and a row.
+    pub(crate) arrows: Vec<[f64; 4]>,
 }
 
 impl Figure {
+    /// A picture without a frame and without arrows.
+    pub(crate) fn new(captions: Vec<String>, pixels: impl Into<DynamicImage>, scale: f64) -> Self {
+        Self { captions, pixels: pixels.into(), scale, framed: None, arrows: Vec::new() }
+    }
+
     fn size(&self) -> [f64; 2] {
         [self.pixels.width(), self.pixels.height()].map(|length| f64::from(length) * self.scale)
     }
@@ -65,6 +74,10 @@ fn render(title: &str, rows: &[Vec<Figure>]) -> Result<String, image::ImageError
                     format!("x=\"{:.1}\" y=\"{:.1}\" width=\"{w:.1}\" height=\"{h:.1}\"", left + x, top + y);
                 let _ = writeln!(body, "<rect {place} fill=\"none\" stroke=\"#d62728\" stroke-width=\"2\"/>");
             }
+            for arrow in &figure.arrows {
+                let [from_x, from_y, to_x, to_y] = arrow.map(|place| place * figure.scale);
+                body.push_str(&arrow_between([left + from_x, top + from_y], [left + to_x, top + to_y]));
+            }
             for (line, caption) in figure.captions.iter().enumerate() {
                 text(left, top + height + (line as f64 + 0.8) * LINE, caption, &mut body);
             }
@@ -78,6 +91,23 @@ fn render(title: &str, rows: &[Vec<Figure>]) -> Result<String, image::ImageError
     ))
 }
 
+/// A dark arrow with a light edge, so that it is seen on everything.
+fn arrow_between([x, y]: [f64; 2], [to_x, to_y]: [f64; 2]) -> String {
+    let (right, down) = (to_x - x, to_y - y);
+    let length = right.hypot(down).max(f64::MIN_POSITIVE);
+    let (right, down) = (right / length * HEAD, down / length * HEAD);
+    let barb = |side: f64| {
+        format!("M{:.1} {:.1}L{to_x:.1} {to_y:.1}", to_x - right - side * down, to_y - down + side * right)
+    };
+    let path = format!("M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}{}{}", barb(0.7), barb(-0.7));
+    let stroke = |colour: &str, width: f64| {
+        format!(
+            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linecap=\"round\"/>\n"
+        )
+    };
+    stroke("#fff", 3.0) + &stroke("#111", 1.2)
+}
+
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -85,15 +115,13 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::Luma;
+    use image::{GrayImage, Luma, Rgb, RgbImage};
 
     #[test]
     fn a_sheet_holds_its_pixels_and_its_captions() {
         let figure = |caption: &str, scale| Figure {
-            captions: vec![caption.into()],
-            pixels: GrayImage::from_pixel(3, 2, Luma([77])),
-            scale,
             framed: Some([0, 0, 2, 1]),
+            ..Figure::new(vec![caption.into()], GrayImage::from_pixel(3, 2, Luma([77])), scale)
         };
         let text =
             render("a < b", &[vec![figure("one", 4.0), figure("two", 1.0)], vec![figure("three", 2.0)]])
@@ -106,5 +134,19 @@ mod tests {
         let data = text.split("base64,").nth(1).unwrap().split('"').next().unwrap();
         let pixels = image::load_from_memory(&STANDARD.decode(data).unwrap()).unwrap().to_luma8();
         assert_eq!((pixels.dimensions(), pixels.get_pixel(2, 1)), ((3, 2), &Luma([77])));
+    }
+
+    #[test]
+    fn pictures_in_colour_carry_arrows() {
+        let mut figure = Figure::new(vec![], RgbImage::from_pixel(4, 4, Rgb([9, 8, 7])), 2.0);
+        figure.arrows = vec![[0.0, 0.0, 3.0, 0.0]];
+        let text = render("t", &[vec![figure]]).unwrap();
+        // Below the title, two units to a pixel, light first.
+        assert_eq!(
+            text.matches("M10.0 38.0L16.0 38.0M12.0 40.8L16.0 38.0M12.0 35.2L16.0 38.0").count(),
+            2,
+            "{text}"
+        );
+        assert!(text.find("#fff\"").unwrap() < text.find("#111").unwrap());
     }
 }

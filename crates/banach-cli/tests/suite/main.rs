@@ -3,6 +3,7 @@
 
 mod benchmarks;
 mod denoise;
+mod flow;
 mod folders;
 mod interruption;
 mod mistakes;

@@ -12,7 +12,6 @@ mod network;
 mod pictures;
 mod quality;
 mod run;
-mod schedule;
 mod settings;
 mod summary;
 mod table;

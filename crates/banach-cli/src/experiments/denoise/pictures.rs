@@ -31,16 +31,12 @@ pub(crate) struct Version {
 pub(crate) fn compare(path: &Path, title: &str, versions: &[Version], clean: &Plane) -> Result<(), Error> {
     let part = liveliest(clean);
     let whole = |name: String, plane: &Plane| Figure {
-        captions: vec![name],
-        pixels: gray(plane),
-        scale: WIDTH / clean.width as f64,
         framed: Some(part),
+        ..Figure::new(vec![name], gray(plane), WIDTH / clean.width as f64)
     };
-    let magnified = |pixels: GrayImage, caption: &str| Figure {
-        captions: vec![caption.into()],
-        scale: WIDTH / f64::from(pixels.width()),
-        pixels,
-        framed: None,
+    let magnified = |pixels: GrayImage, caption: &str| {
+        let scale = WIDTH / f64::from(pixels.width());
+        Figure::new(vec![caption.into()], pixels, scale)
     };
     let [column, row, width, height] = part;
     let cut = |plane: &Plane| plane.part([column, row], [width, height]);
@@ -69,14 +65,12 @@ pub(crate) fn iterates(
 ) -> Result<(), Error> {
     let [column, row, width, height] = liveliest(clean);
     let quality: Vec<f64> = course.iter().map(|(image, _)| psnr(&clipped(image.clone()), clean)).collect();
-    let figure = |index: usize| Figure {
-        captions: vec![
-            format!("x{index}: {:.2} dB", quality[index]),
-            format!("residual {:.1e}", course[index].1),
-        ],
-        pixels: gray(&course[index].0.part([column, row], [width, height])),
-        scale: 0.5 * WIDTH / width as f64,
-        framed: None,
+    let figure = |index: usize| {
+        let (image, residual) = &course[index];
+        let captions =
+            vec![format!("x{index}: {:.2} dB", quality[index]), format!("residual {residual:.1e}")];
+        let pixels = gray(&image.part([column, row], [width, height]));
+        Figure::new(captions, pixels, 0.5 * WIDTH / width as f64)
     };
     let count = course.len();
     let shown: Vec<usize> = if count <= ITERATES {

@@ -4,7 +4,7 @@ use super::denoiser::Denoiser;
 use super::evaluation::validate;
 use super::history::{Epoch, Scores, State};
 use super::network::Network;
-use super::schedule::Schedule;
+
 use super::settings::Settings;
 use crate::dataset::patches::{Batch, Patches, signs};
 use crate::dataset::photographs::Photograph;
@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::continuation::End;
 use crate::experiments::epoch::{Sums, Work, written};
+use crate::experiments::schedule::Schedule;
 use crate::experiments::session::Session;
 use crate::experiments::trained;
 use crate::terminal::progress::Progress;

@@ -85,9 +85,12 @@ impl Network {
             LayerName::FpiNn | LayerName::FpiGd | LayerName::Feedforward if !tuned => {
                 Body::Published(Published::new(layer, (widths, hidden), config, generator, device)?)
             }
-            LayerName::Mlp | LayerName::FpiNn | LayerName::FpiGd | LayerName::Feedforward => {
-                Body::Tuned(Tuned::new(layer, sizes, config, generator, device)?)
-            }
+            LayerName::Mlp
+            | LayerName::FpiNn
+            | LayerName::FpiGd
+            | LayerName::Feedforward
+            | LayerName::NoLayer
+            | LayerName::Variational => Body::Tuned(Tuned::new(layer, sizes, config, generator, device)?),
         };
         Ok(Self { body, f1_weight })
     }

@@ -59,7 +59,9 @@ impl Recipe {
                 | LayerName::Icnn
                 | LayerName::IcnnImplicit
                 | LayerName::DvnGt
-                | LayerName::DvnAdversarial,
+                | LayerName::DvnAdversarial
+                | LayerName::NoLayer
+                | LayerName::Variational,
             ) => return None,
             (RecipeName::Tuned, LayerName::Mlp | LayerName::Feedforward) => 0.10,
             (RecipeName::Tuned, LayerName::FpiNn | LayerName::FpiGd) => 0.12,

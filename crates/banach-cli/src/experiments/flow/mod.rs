@@ -1,0 +1,27 @@
+//! Optical flow.
+
+mod arguments;
+mod comparison;
+mod convolutions;
+mod estimator;
+mod evaluation;
+mod flow_colours;
+mod flownet;
+mod history;
+mod horn_schunck;
+mod loss;
+mod model;
+mod network;
+mod pictures;
+mod real_pairs;
+mod refiner;
+mod run;
+mod settings;
+mod summary;
+mod table;
+mod training;
+
+pub(crate) use flow_colours::draw;
+pub(crate) use model::read;
+pub(crate) use run::Flow;
+pub(crate) use table::{TableArguments, table};

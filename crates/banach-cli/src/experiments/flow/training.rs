@@ -1,0 +1,178 @@
+//! The training of a network of optical flow by compiled steps, epoch by epoch.
+
+use super::estimator::Estimator;
+use super::evaluation::{GeneratedPairs, evaluate};
+use super::history::{Epoch, Scores, State};
+use super::loss::{self, Pairs};
+use super::network::Network;
+use super::settings::Settings;
+use crate::dataset::pair_batches::{Batch, PairBatches};
+use crate::error::Error;
+use crate::experiments::checkpoint::{self, Parts, Writer};
+use crate::experiments::continuation::End;
+use crate::experiments::epoch::{Sums, Work, written};
+use crate::experiments::schedule::Schedule;
+use crate::experiments::session::Session;
+use crate::experiments::trained;
+use crate::terminal::progress::Progress;
+use banach::{AdamConfig, Convolution, Objective, clip_gradients};
+use burn::module::Module as _;
+use burn::optim::ModuleOptimizer;
+use std::time::Instant;
+
+/// Norm to which the gradient of all parameters together is clipped.
+const GRADIENT_NORM: f64 = 1.0;
+/// Most lines of epochs that a run writes.
+const MOST_LINES: usize = 100;
+
+/// A network with everything that changes while it trains.
+pub(crate) struct Training<'a> {
+    session: &'a Session,
+    batches: &'a PairBatches,
+    generated: &'a GeneratedPairs,
+    network: Network,
+    objective: Objective<Network, Pairs>,
+    optimizer: ModuleOptimizer,
+    schedule: Schedule,
+    writer: Writer,
+}
+
+impl<'a> Training<'a> {
+    /// Starts with a network, or continues from the parts of a checkpoint.
+    pub(crate) fn new(
+        session: &'a Session,
+        (batches, generated): (&'a PairBatches, &'a GeneratedPairs),
+        settings: &Settings,
+        network: Network,
+        parts: Option<Parts>,
+    ) -> Result<Self, Error> {
+        let frozen = settings.frozen.is_some();
+        let objective = Objective::new(if frozen { loss::of_the_layer } else { loss::of_all_scales });
+        let mut training = Self {
+            session,
+            batches,
+            generated,
+            network,
+            objective: objective.with_convolution(Convolution::Winograd),
+            optimizer: AdamConfig::new().init().map_err(Error::layer)?,
+            schedule: Schedule::new(settings.learning_rate, settings.epochs * batches.count()),
+            writer: Writer::new(&session.path(checkpoint::FOLDER)),
+        };
+        if let Some(Parts { model, optimizer, .. }) = parts {
+            let loaded = training.network.try_load_record(model);
+            let loaded = loaded.map_err(|error| Error::Training(error.to_string()))?;
+            training.network = if frozen { loaded.frozen() } else { loaded };
+            training.optimizer = training.optimizer.load_record(optimizer);
+        }
+        Ok(training)
+    }
+
+    /// Trains up to the last epoch of the settings, and adds each finished epoch to the state. The estimator has the shape of
+    /// the network.
+    pub(crate) fn run(&mut self, state: &mut State, estimator: &Estimator) -> Result<End, Error> {
+        let trained = self.epochs(state, estimator);
+        // The last checkpoint must be complete however the run ends.
+        self.writer.finish().and(trained)
+    }
+
+    fn epochs(&mut self, state: &mut State, estimator: &Estimator) -> Result<End, Error> {
+        let (total, count) = (state.settings.epochs, self.batches.count());
+        let progress = self.session.progress(state.epochs.len() * count, total * count, "mini-batches");
+        for epoch in state.epochs.len() + 1..=total {
+            let (begun, trained) = (Instant::now(), self.train_epoch(epoch, &progress)?);
+            let seconds = begun.elapsed().as_secs_f64();
+            let Some(mut sums) = trained else { return Ok(End::Interrupted) };
+            let Some((scores, work)) = self.scores(estimator, state)? else { return Ok(End::Interrupted) };
+            sums.work.add_failures(&work);
+            let finished = Epoch { epoch, seconds, sums, scores };
+            if epoch.is_multiple_of(total.div_ceil(MOST_LINES)) || epoch == total {
+                progress.print(|| line(&finished, total));
+            }
+            self.finish_epoch(finished, state)?;
+            if state.is_over() {
+                break;
+            }
+        }
+        Ok(End::Finished)
+    }
+
+    /// Trains the network on every mini-batch once; none if interrupted.
+    fn train_epoch(&mut self, epoch: usize, progress: &Progress) -> Result<Option<Sums>, Error> {
+        let mut sums = Sums::default();
+        let batches = self.batches;
+        for (index, batch) in batches.pass(epoch).enumerate() {
+            sums += self.step(batch, (epoch - 1) * batches.count() + index)?;
+            progress.advance_bar();
+            if self.session.interruption.is_requested() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(sums))
+    }
+
+    /// Trains with mini-batch number `index`, counted from 0 over all epochs. Where the loss or the gradient is not finite,
+    /// every row counts as not finite and the weights stay.
+    fn step(&mut self, Batch { images, flow }: Batch, index: usize) -> Result<Sums, Error> {
+        let (rows, rate) = (images.dims()[0], self.schedule.rate(index));
+        let found = self.objective.value_and_gradient(&self.network, (images, flow));
+        let (loss, gradients) = found.map_err(Error::layer)?;
+        let (gradients, norm) =
+            clip_gradients(&self.network, gradients, GRADIENT_NORM).map_err(Error::layer)?;
+        let mut work = self.network.take_work(rows);
+        if norm.is_finite() && loss.is_finite() {
+            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+        } else {
+            work.non_finite_rows = rows;
+        }
+        Ok(Sums::of_mini_batch(loss, rows, work))
+    }
+
+    /// The errors of the network on generated pairs, and what the solver did there; none if interrupted.
+    fn scores(&self, estimator: &Estimator, state: &State) -> Result<Option<(Scores, Work)>, Error> {
+        let estimator = estimator.clone().with_weights(&self.network)?;
+        let interruption = &self.session.interruption;
+        let of = |pairs| evaluate(&estimator, pairs, interruption, || {});
+        let Some((validation, mut work)) = of(&self.generated.validation) else { return Ok(None) };
+        let Some((test, tested)) = of(&self.generated.test) else { return Ok(None) };
+        work += tested;
+        let scores = Scores {
+            validation_aepe: validation.aepe,
+            test_aepe: test.aepe,
+            test_aepe_before: test.aepe_before,
+            evaluated_steps: work.mean_forward_steps().filter(|_| state.layer.solves()),
+        };
+        Ok(Some((scores, work)))
+    }
+
+    /// Adds the epoch to the state, writes the checkpoint, and keeps the network if it is the best so far.
+    fn finish_epoch(&mut self, epoch: Epoch, state: &mut State) -> Result<(), Error> {
+        state.epochs.push(epoch);
+        if state.has_improved() {
+            trained::write(self.session.folder.path(), &state.settings.shape(state.layer), &self.network)?;
+        }
+        let (model, optimizer) = (self.network.clone().into_record(), self.optimizer.to_record());
+        self.writer.save(state, Parts { model, optimizer, average: None })
+    }
+}
+
+fn line(epoch: &Epoch, epochs: usize) -> String {
+    let (sums, scores, width) = (&epoch.sums, &epoch.scores, epochs.to_string().len());
+    let mut line = format!(
+        "epoch {:>width$}/{epochs} {:6.1} s  loss {}  test error {} pixels, before the layer {}  steps {} + {}, evaluated {}",
+        epoch.epoch,
+        epoch.seconds,
+        written(sums.mean_loss(), 4),
+        written(scores.test_aepe, 3),
+        written(scores.test_aepe_before, 3),
+        written(sums.work.mean_forward_steps(), 1),
+        written(sums.work.mean_adjoint_steps(), 1),
+        written(scores.evaluated_steps, 1),
+    );
+    let Work { unconverged_rows, non_finite_rows, .. } = sums.work;
+    for (count, name) in [(unconverged_rows, "unconverged"), (non_finite_rows, "non-finite")] {
+        if count > 0 {
+            line.push_str(&format!("  {count} {name}"));
+        }
+    }
+    line
+}
