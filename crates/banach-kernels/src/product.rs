@@ -1,5 +1,6 @@
 //! Matrix products, by a register-blocked micro-kernel on packed panels of `B`.
 
+use crate::level::Level;
 use crate::panels::{Panels, StridedMatrix, lanes};
 use crate::real::Real;
 use crate::tile::{self, TALLEST, Term, Tile, WIDEST};
@@ -58,8 +59,7 @@ pub fn product_unpacked<T: Real>(
         0
     };
     if plain > 0 {
-        let b = Right::Plain(StridedMatrix { columns: plain, ..b });
-        scratch.level().run(Product { a, b, c, stride, add });
+        product_plain(scratch.level(), a, StridedMatrix { columns: plain, ..b }, c, stride, add);
     }
     for (column, columns) in tile::balanced(b.columns - plain, BLOCK) {
         let column = plain + column;
@@ -70,6 +70,25 @@ pub fn product_unpacked<T: Real>(
             product(a, scratch, &mut c[column..], stride, add || row > 0);
         }
     }
+}
+
+/// Computes [`product`] with a `b` that is read where it lies: its rows are contiguous, and vectors that begin in
+/// its columns end in its slice.
+///
+/// # Panics
+/// As [`product`], or if `b` exceeds its slice.
+pub(crate) fn product_plain<T: Real>(
+    level: Level,
+    a: StridedMatrix<'_, T>,
+    b: StridedMatrix<'_, T>,
+    c: &mut [T],
+    stride: usize,
+    add: bool,
+) {
+    check(a, b.rows, b.columns, c, stride);
+    StridedMatrix { columns: b.columns.next_multiple_of(lanes::<T>(level)), ..b }.check();
+    assert_eq!(b.column_stride, 1, "the rows of the right operand must be contiguous");
+    level.run(Product { a, b: Right::Plain(b), c, stride, add });
 }
 
 fn check<T: Real>(a: StridedMatrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
@@ -93,7 +112,7 @@ fn clear<T: Real>(c: &mut [T], rows: usize, columns: usize, stride: usize) {
 /// The right operand of a checked product.
 enum Right<'a, T> {
     Packed(&'a Panels<T>),
-    /// Row-major, with columns that fill vectors.
+    /// Row-major; vectors that begin in its columns can be read.
     Plain(StridedMatrix<'a, T>),
 }
 
@@ -172,7 +191,7 @@ impl<T: Real> Product<'_, T> {
                 add: self.add || skip > 0,
             };
             // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed
-            // for the lanes of `S`, or its columns fill them in the matrix that lies row after row. `check`
+            // for the lanes of `S`, or `product_plain` saw that its vectors lie in the slice. `check`
             // saw that `a`, that matrix and `c` lie in their slices and that the rows of `c`, which is
             // borrowed, do not overlap.
             unsafe { tile::compute(simd, vectors, height, &tile) };

@@ -5,6 +5,7 @@
 //! operations that the engine does not support, [`Unsuitable`](crate::Unsuitable) names the reason;
 //! [`evaluate`](crate::evaluate()) runs every program.
 
+mod convolution;
 mod execute;
 mod fuse;
 mod index;
@@ -20,6 +21,7 @@ mod view;
 mod workspace;
 
 pub use banach_kernels::ConvolutionMethod;
+pub use convolution::convolution_method;
 pub use machine::Machine;
 pub use packed::Packed;
 pub use workspace::Workspace;
