@@ -4,6 +4,7 @@
 use super::Run;
 use crate::run::native::instruction::{BufferOffset, Convolve, MatrixView, Product, RightOperand};
 use crate::run::native::packed::PackedOperand;
+use crate::run::native::parallel::pays;
 use crate::run::native::view::Loop;
 use crate::run::value::number::Number;
 use banach_kernels::{
@@ -23,7 +24,7 @@ const MANY: usize = 256;
 const COLUMNS: usize = 64;
 /// The most parts of the images in a weight gradient.
 const MOST: usize = 16;
-/// Operations worth another core.
+/// Operations of a part of a parallel section.
 const WORTH: usize = 1 << 21;
 
 impl<T: Number> Run<'_, '_, '_, T> {
@@ -68,7 +69,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
     ) {
         let columns = work.columns;
         let operations = 2 * left.rows * left.columns * columns;
-        if self.machine.spread && operations >= 2 * WORTH {
+        if self.machine.spread && pays::<T>(operations) {
             let part = |first: usize| {
                 let count = COLUMNS.min(columns - first);
                 let data = &right.data[(first * right.column_stride).min(right.data.len())..];
@@ -115,7 +116,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
             return;
         }
         let operations = 2 * left.rows * left.columns * columns;
-        let spread = self.machine.spread && operations >= 2 * WORTH;
+        let spread = self.machine.spread && pays::<T>(operations);
         let chained = BLOCK.div_ceil(columns).next_multiple_of(14);
         let rows = match (&work.epilogue, spread) {
             (Some(_), false) => chained,
@@ -164,7 +165,9 @@ impl<T: Number> Run<'_, '_, '_, T> {
                 self.epilogue(epilogue, first, channels[1], target);
             }
         };
-        if self.machine.spread {
+        let operations =
+            2 * work.images * convolution.output().iter().product::<usize>() * convolution.weights();
+        if self.machine.spread && pays::<T>(operations) {
             target.par_chunks_mut(image).enumerate().for_each(|(at, target)| {
                 target
                     .par_chunks_mut(lines * line)
@@ -202,8 +205,9 @@ impl<T: Number> Run<'_, '_, '_, T> {
             weight_gradient(convolution, method, pairs, [x, y], &mut sums, scratch);
             sums
         };
+        let operations = 2 * images * output[0] * output[1] * convolution.weights();
         let parts = divided(convolution, images);
-        let parts: Vec<Vec<T>> = if self.machine.spread && parts.len() > 1 {
+        let parts: Vec<Vec<T>> = if self.machine.spread && parts.len() > 1 && pays::<T>(operations) {
             parts.into_par_iter().map(|pairs| sum(pairs, &mut Panels::empty(level))).collect()
         } else {
             parts.into_iter().map(|pairs| sum(pairs, scratch)).collect()
