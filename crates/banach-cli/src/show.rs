@@ -8,11 +8,12 @@ use crate::report::json;
 use crate::report::plural::counted;
 use crate::terminal::output::say;
 use crate::trace::{self, Solving};
-use banach::program::{Program, hoist, operations, operations_of};
+use banach::program::{ConvolutionMethod, Program, convolution_method, hoist, operations, operations_of};
 use banach::{FixedPointConfig, Report};
 use burn::tensor::Device;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// The updates that can be shown.
 #[derive(Debug, Subcommand)]
@@ -112,13 +113,18 @@ impl Shown<'_> {
         match (arguments.verbosity.json, arguments.hoisted) {
             (true, hoisted) => json::say(&self.as_json(&program, hoisted)),
             (false, true) => say(split(&program)),
-            (false, false) => say(program),
+            (false, false) => say(with_methods(program.to_string(), &program)),
         }
     }
 
     fn as_json(&self, program: &Program, hoisted: bool) -> Value {
-        let part =
-            |program: &Program| json!({ "operations": operations(program), "text": program.to_string() });
+        let part = |program: &Program| {
+            json!({
+                "operations": operations(program),
+                "text": program.to_string(),
+                "methods": methods(program).collect::<BTreeMap<_, _>>(),
+            })
+        };
         if !hoisted {
             return json!({ "name": self.name, "program": part(program) });
         }
@@ -131,7 +137,8 @@ impl Shown<'_> {
 fn split(program: &Program) -> String {
     let parts = hoist(program, &[0]);
     let part = |name: &str, program: &Program, when: &str| {
-        format!("{name}: {}{when}\n{}", counted(operations(program), "operation"), with_counts(program))
+        let head = format!("{name}: {}{when}", counted(operations(program), "operation"));
+        format!("{head}\n{}", with_methods(with_counts(program), program))
     };
     let prologue = part("prologue", &parts.prologue, ", once a solve");
     format!("{prologue}\n\n{}", part("loop", &parts.body, " a step"))
@@ -148,4 +155,18 @@ fn with_counts(program: &Program) -> String {
         format!("{count:>width$}  {line}")
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A program's text, and below it the methods of its convolutions.
+fn with_methods(text: String, program: &Program) -> String {
+    let methods: Vec<String> = methods(program).map(|(name, method)| format!("{name} {method}")).collect();
+    if methods.is_empty() { text } else { format!("{text}\nmethods: {}", methods.join(", ")) }
+}
+
+/// The method by which the native engine computes each convolution.
+fn methods(program: &Program) -> impl Iterator<Item = (String, String)> {
+    program.equations().iter().filter_map(|equation| {
+        let method = convolution_method(program, equation, ConvolutionMethod::Auto)?;
+        Some((equation.result.to_string(), method.to_string()))
+    })
 }

@@ -4,11 +4,9 @@
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
+use banach_kernels::{Convolution, ConvolutionMethod, Level, PackedWeights, Panels, Real, StridedMatrix};
 use banach_kernels::{
-    Convolution, ConvolutionMethod, Level, PackedWeights, Panels, Real, StridedMatrix, WeightBlock,
-};
-use banach_kernels::{
-    convolve, convolve_transposed, product, product_unpacked, weight_gradient, write_weights,
+    convolve, convolve_transposed, product, product_unpacked, row_pairs, weight_gradient, write_weights,
 };
 use std::time::Instant;
 
@@ -95,12 +93,13 @@ fn convolutions<T: Real>(level: Level) {
             let taps = PackedWeights::pack_transposed(level, convolution, method, &weights, strides);
             let name = format!("{real} {method:?} transposed {what}");
             rate(&name, level, operations, || convolve_transposed(&taps, &x, 0..size, &mut y));
+            let (mut sums, mut scratch) = (vec![T::ZERO; convolution.weights()], Panels::empty(level));
+            let name = format!("{real} {method:?} weight gradient {what}");
+            rate(&name, level, operations, || {
+                let pairs = 0..row_pairs(&convolution, 1);
+                weight_gradient(&convolution, method, pairs, [&x, &y], &mut sums, &mut scratch);
+            });
         }
-        let (part, mut scratch) = (WeightBlock::all(&convolution), Panels::empty(level));
-        let mut sums = vec![T::ZERO; part.sums(&convolution)];
-        rate(&format!("{real} weight gradient {what}"), level, operations, || {
-            weight_gradient(&convolution, &part, &x, &y, &mut sums, &mut scratch);
-        });
     }
 }
 
@@ -126,9 +125,9 @@ fn packing<T: Real>(level: Level) {
         let mut taps = PackedWeights::pack_transposed(level, convolution, method, &weights, strides);
         rate(&format!("{name} transposed"), level, count, || taps.repack(&weights, strides));
     }
-    let (part, sums) = (WeightBlock::all(&convolution), numbers::<T>(count));
+    let sums = numbers::<T>(count);
     rate(&format!("{real} weights of 48 channels written"), level, count, || {
-        write_weights(&convolution, &part, &sums, true, &mut weights, strides);
+        write_weights(&convolution, &sums, true, &mut weights, strides);
     });
 }
 

@@ -2,7 +2,8 @@
 
 #![allow(clippy::print_stdout, reason = "what it is for")]
 
-use banach_kernels::{Convolution, ConvolutionMethod, Level, PackedWeights, Real, convolve};
+use banach_kernels::{Convolution, ConvolutionMethod, Level, PackedWeights, Panels, Real};
+use banach_kernels::{convolve, row_pairs, weight_gradient};
 
 fn main() {
     println!("error / largest exact result: root mean square, largest");
@@ -26,24 +27,42 @@ fn main() {
 }
 
 fn report(what: &str, convolution: &Convolution, x: &[f64], weights: &[f64]) {
+    compare(what, convolution, [x, weights], convolved::<f64>, convolved::<f32>);
+    if what.starts_with("of both") {
+        compare("weight gradient", convolution, [x, x], summed::<f64>, summed::<f32>);
+    }
+}
+
+type Computed = fn(&Convolution, ConvolutionMethod, [&[f64]; 2]) -> Vec<f64>;
+
+fn compare(what: &str, convolution: &Convolution, given: [&[f64]; 2], double: Computed, single: Computed) {
     let ([size, _], channels) = (convolution.input, convolution.channels[0]);
-    let exact = convolved::<f64>(convolution, ConvolutionMethod::Direct, x, weights);
+    let exact = double(convolution, ConvolutionMethod::Direct, given);
     let largest = exact.iter().fold(0.0_f64, |most, number| most.max(number.abs()));
     for method in [ConvolutionMethod::Direct, ConvolutionMethod::Winograd] {
-        let found = convolved::<f32>(convolution, method, x, weights);
+        let found = single(convolution, method, given);
         let errors = found.iter().zip(&exact).map(|(found, exact)| (found - exact).abs() / largest);
         let (squares, most) =
             errors.fold((0.0, 0.0_f64), |(sum, most), error| (sum + error * error, most.max(error)));
         let mean = (squares / found.len() as f64).sqrt();
-        println!("{size:>3}x{size} of {channels:>3} {what:<28} {method:<8?} {mean:.1e} {most:.1e}");
+        println!("{size:>3}x{size} of {channels:>3} {what:<28} {method:<8} {mean:.1e} {most:.1e}");
     }
+}
+
+/// The weight gradient where the image that goes out is a rotation of the one that comes in.
+fn summed<T: Real>(convolution: &Convolution, method: ConvolutionMethod, [x, y]: [&[f64]; 2]) -> Vec<f64> {
+    let [x, mut y] = [x, y].map(|numbers| numbers.iter().map(|x| T::from_f64(*x)).collect::<Vec<T>>());
+    y.rotate_left(1001);
+    let (mut sums, mut scratch) = (vec![T::ZERO; convolution.weights()], Panels::empty(Level::best()));
+    let pairs = 0..row_pairs(convolution, 1);
+    weight_gradient(convolution, method, pairs, [&x, &y], &mut sums, &mut scratch);
+    sums.into_iter().map(T::to_f64).collect()
 }
 
 fn convolved<T: Real>(
     convolution: &Convolution,
     method: ConvolutionMethod,
-    x: &[f64],
-    weights: &[f64],
+    [x, weights]: [&[f64]; 2],
 ) -> Vec<f64> {
     let [x, weights] =
         [x, weights].map(|numbers| numbers.iter().map(|x| T::from_f64(*x)).collect::<Vec<T>>());

@@ -4,12 +4,14 @@ mod axis;
 mod channelwise;
 mod geometry;
 mod image;
+mod method;
 mod packed_weights;
 mod vectors;
 mod weight_gradient;
 mod winograd;
 
-pub use geometry::{Convolution, ConvolutionMethod};
+pub use geometry::Convolution;
 pub use image::{convolve, convolve_transposed};
+pub use method::ConvolutionMethod;
 pub use packed_weights::PackedWeights;
-pub use weight_gradient::{WeightBlock, weight_gradient, write_weights};
+pub use weight_gradient::{row_pairs, weight_gradient, write_weights};

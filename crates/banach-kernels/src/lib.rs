@@ -20,8 +20,8 @@ mod vector;
 pub use adam::{AdamStep, adam_step};
 pub use chain::{Binary, Chain, Comparison, Input, InvalidChain, Operation, Output, Step, Unary};
 pub use convolution::{
-    Convolution, ConvolutionMethod, PackedWeights, WeightBlock, convolve, convolve_transposed,
-    weight_gradient, write_weights,
+    Convolution, ConvolutionMethod, PackedWeights, convolve, convolve_transposed, row_pairs, weight_gradient,
+    write_weights,
 };
 pub use level::Level;
 pub use panels::{Panels, StridedMatrix};

@@ -1,5 +1,9 @@
 //! Matrix products, by a register-blocked micro-kernel on packed panels of `B`.
 
+mod packed_left;
+
+use crate::aligned_buffer::AlignedBuffer;
+use crate::level::Level;
 use crate::panels::{Panels, StridedMatrix, lanes};
 use crate::real::Real;
 use crate::tile::{self, TALLEST, Term, Tile, WIDEST};
@@ -58,8 +62,7 @@ pub fn product_unpacked<T: Real>(
         0
     };
     if plain > 0 {
-        let b = Right::Plain(StridedMatrix { columns: plain, ..b });
-        scratch.level().run(Product { a, b, c, stride, add });
+        product_plain(scratch.level(), a, StridedMatrix { columns: plain, ..b }, c, stride, add);
     }
     for (column, columns) in tile::balanced(b.columns - plain, BLOCK) {
         let column = plain + column;
@@ -70,6 +73,25 @@ pub fn product_unpacked<T: Real>(
             product(a, scratch, &mut c[column..], stride, add || row > 0);
         }
     }
+}
+
+/// Computes [`product`] with a `b` that is read where it lies: its rows are contiguous, and vectors that begin in
+/// its columns end in its slice.
+///
+/// # Panics
+/// As [`product`], or if `b` exceeds its slice.
+pub(crate) fn product_plain<T: Real>(
+    level: Level,
+    a: StridedMatrix<'_, T>,
+    b: StridedMatrix<'_, T>,
+    c: &mut [T],
+    stride: usize,
+    add: bool,
+) {
+    check(a, b.rows, b.columns, c, stride);
+    StridedMatrix { columns: b.columns.next_multiple_of(lanes::<T>(level)), ..b }.check();
+    assert_eq!(b.column_stride, 1, "the rows of the right operand must be contiguous");
+    level.run(Product { a, b: Right::Plain(b), c, stride, add });
 }
 
 fn check<T: Real>(a: StridedMatrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
@@ -93,7 +115,7 @@ fn clear<T: Real>(c: &mut [T], rows: usize, columns: usize, stride: usize) {
 /// The right operand of a checked product.
 enum Right<'a, T> {
     Packed(&'a Panels<T>),
-    /// Row-major, with columns that fill vectors.
+    /// Row-major; vectors that begin in its columns can be read.
     Plain(StridedMatrix<'a, T>),
 }
 
@@ -110,31 +132,50 @@ impl<T: Real> WithSimd for Product<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        let columns = match self.b {
+            Right::Packed(b) => b.columns(),
+            Right::Plain(b) => b.columns,
+        };
+        if packed_left::pays(&self.a, columns) {
+            packed_left::PACKED.with_borrow_mut(|buffer| self.blocks(simd, Some(buffer)));
+        } else {
+            self.blocks(simd, None);
+        }
+    }
+}
+
+impl<T: Real> Product<'_, T> {
+    /// Adds all blocks of the left operand, packed one by one into a buffer if there is one.
+    #[inline(always)]
+    fn blocks<S: Simd>(mut self, simd: S, mut buffer: Option<&mut AlignedBuffer>) {
         let lanes = T::lanes::<S>();
         for summands in tile::balanced(self.a.columns, DEEPEST) {
             let highest = (NEAR / (summands.1 * size_of::<T>())).max(TALLEST);
             for rows in tile::balanced(self.a.rows, highest) {
+                let packed = buffer.as_mut().map(|buffer| {
+                    packed_left::pack(buffer, &self.a, [rows, summands], tile::tallest::<S>(WIDEST))
+                });
                 match self.b {
                     Right::Packed(b) => {
                         for panel in 0..b.count() {
                             let pitch = b.vectors(panel) * lanes;
-                            self.panel(simd, [rows, summands, b.span(panel)], b.panel(panel), pitch);
+                            let block = [rows, summands, b.span(panel)];
+                            self.panel(simd, block, packed, b.panel(panel), pitch);
                         }
                     }
                     Right::Plain(b) => {
                         for column in (0..b.columns).step_by(WIDEST * lanes) {
                             let span = (column, (b.columns - column).min(WIDEST * lanes));
-                            self.panel(simd, [rows, summands, span], &b.data[column..], b.row_stride);
+                            let block = [rows, summands, span];
+                            self.panel(simd, block, packed, &b.data[column..], b.row_stride);
                         }
                     }
                 }
             }
         }
     }
-}
 
-impl<T: Real> Product<'_, T> {
     /// Adds a block of summands to a block of the result; rows of the right operand start `pitch` elements
     /// apart. The ranges are those of rows, summands and columns, each as start and length.
     #[inline(always)]
@@ -142,26 +183,37 @@ impl<T: Real> Product<'_, T> {
         &mut self,
         simd: S,
         [(top, rows), (skip, depth), (column, columns)]: [(usize, usize); 3],
+        packed: Option<&[T]>,
         right: &[T],
         pitch: usize,
     ) {
         let Self { a, stride, .. } = *self;
         let vectors = columns.div_ceil(T::lanes::<S>());
-        let right = &right[skip * pitch..];
+        let (right, add) = (&right[skip * pitch..], self.add || skip > 0);
         debug_assert!((depth - 1) * pitch + vectors * T::lanes::<S>() <= right.len());
         let collide = (a.row_stride * size_of::<T>()).is_multiple_of(PAGE);
-        let tallest = tile::tallest::<S>(vectors).min(if collide { WAYS - 1 } else { TALLEST });
+        let tallest = match packed {
+            Some(_) => tile::tallest::<S>(WIDEST),
+            None => tile::tallest::<S>(vectors).min(if collide { WAYS - 1 } else { TALLEST }),
+        };
         for (row, height) in tile::balanced(rows, tallest) {
-            let row = top + row;
-            let mut rows = [std::ptr::null(); TALLEST];
-            for (i, pointer) in rows.iter_mut().take(height).enumerate() {
-                *pointer = a.data[(row + i) * a.row_stride..].as_ptr();
+            let mut left = [std::ptr::null(); TALLEST];
+            for (i, pointer) in left.iter_mut().take(height).enumerate() {
+                *pointer = match packed {
+                    Some(packed) => packed[row * depth + i..].as_ptr(),
+                    None => a.data[(top + row + i) * a.row_stride..].as_ptr(),
+                };
             }
+            let row = top + row;
+            let (skip, stride_in_row) = match packed {
+                Some(_) => (0, height),
+                None => (skip * a.column_stride, a.column_stride),
+            };
             let tile = Tile {
-                rows: rows.as_ptr(),
+                rows: left.as_ptr(),
                 step: 1,
-                skip: skip * a.column_stride,
-                stride: a.column_stride,
+                skip,
+                stride: stride_in_row,
                 depth,
                 terms: &[Term { rows: 0, panel: 0 }],
                 panel: right.as_ptr(),
@@ -169,12 +221,12 @@ impl<T: Real> Product<'_, T> {
                 c: self.c[row * stride + column..].as_mut_ptr(),
                 c_stride: stride,
                 columns,
-                add: self.add || skip > 0,
+                add,
             };
             // SAFETY: `balanced` keeps the height within bounds; a panel has one or two vectors and is packed
-            // for the lanes of `S`, or its columns fill them in the matrix that lies row after row. `check`
-            // saw that `a`, that matrix and `c` lie in their slices and that the rows of `c`, which is
-            // borrowed, do not overlap.
+            // for the lanes of `S`, or `product_plain` saw that its vectors lie in the slice. `check` saw that
+            // `a`, that matrix and `c` lie in their slices and that the rows of `c`, which is borrowed, do not
+            // overlap. A packed block holds `height depth` elements of each tile.
             unsafe { tile::compute(simd, vectors, height, &tile) };
         }
     }

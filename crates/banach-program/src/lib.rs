@@ -58,7 +58,9 @@ pub use rewrite::resize::with_rows;
 pub use rewrite::rows::{RowDependence, row_dependence};
 pub use rewrite::simplify::simplify;
 pub use run::evaluate::{evaluate, evaluate_on};
-pub use run::native::{ConvolutionMethod, Machine, Packed, Workspace};
+pub use run::native::{
+    ConvolutionMethod, Machine, Packed, Workspace, convolution_method, parallel_operations,
+};
 pub use run::operand::{Operand, Target};
 pub use run::value::host::{Host, Owned};
 pub use run::value::number::Number;

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
 use banach::solve::Tolerance;
-use banach::{AdamConfig, Convolution, Error, FixedPoint, FixedPointConfig, Objective, Update};
+use banach::{AdamConfig, Error, FixedPoint, FixedPointConfig, Objective, Update};
 use burn::module::Module;
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -60,7 +60,7 @@ fn main() -> Result<(), Error> {
     let [inject, first, second] =
         [1, CHANNELS, CHANNELS].map(|inputs| convolution([inputs, CHANNELS], &device));
     let tolerance = Tolerance { relative: 1e-2, ..Tolerance::default() };
-    let config = FixedPointConfig::new().with_tolerance(tolerance).with_convolution(Convolution::Winograd);
+    let config = FixedPointConfig::new().with_tolerance(tolerance);
     let features = config.init(Map { inject, first, second })?;
     let mut denoiser = Denoiser { features, read_out: convolution([CHANNELS, 1], &device) };
     let error = |denoiser: &Denoiser, (clean, z): (Tensor<4>, Tensor<4>)| {

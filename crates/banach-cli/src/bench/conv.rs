@@ -169,7 +169,8 @@ pub(crate) fn bench(convolved: ConvolutionName, measuring: &Measuring) -> Result
     let mut journal = Journal::new("conv", measuring)?;
     for size in SIZES {
         let setting = |work: &str| match convolved {
-            ConvolutionName::Direct => size.setting(work),
+            ConvolutionName::Auto => size.setting(work),
+            ConvolutionName::Direct => format!("{} direct", size.setting(work)),
             ConvolutionName::Winograd => format!("{} winograd", size.setting(work)),
         };
         if journal.wants(&setting("train")) {
@@ -228,14 +229,14 @@ fn rate(operations: f64, ms: f64) -> f64 {
 /// The update as a program, in the smallest size.
 pub(crate) fn program(device: &Device) -> Result<Program, Error> {
     let size = SIZES[0];
-    let network = Network::new(size, EngineName::Native, ConvolutionName::Direct, device)?;
+    let network = Network::new(size, EngineName::Native, ConvolutionName::Auto, device)?;
     network.cell.program(size.image(device)).map_err(Error::layer)
 }
 
 /// How the smallest size is solved.
 pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
     let size = SIZES[0];
-    let cell = Network::new(size, EngineName::Native, ConvolutionName::Direct, device)?.cell;
+    let cell = Network::new(size, EngineName::Native, ConvolutionName::Auto, device)?.cell;
     let cell = cell.with_config(config.clone()).map_err(Error::layer)?;
     cell.solve(size.image(device)).map(|solution| solution.report().clone()).map_err(Error::layer)
 }

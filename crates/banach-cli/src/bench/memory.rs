@@ -52,7 +52,7 @@ fn here(
 ) -> Result<Measurement, Error> {
     let unknown = || Error::Training("this system does not tell how much memory a process holds".into());
     let (size, device) = (Size::smallest(count), Device::flex().autodiff());
-    let network = Network::new(size, journal.measuring.engine, ConvolutionName::Direct, &device)?;
+    let network = Network::new(size, journal.measuring.engine, ConvolutionName::Auto, &device)?;
     let image = size.image(&device);
     let step = Step::new(backward, journal.measuring.engine, Network::loss);
     let before = memory::held_bytes().ok_or_else(unknown)? as f64;

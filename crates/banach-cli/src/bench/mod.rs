@@ -31,7 +31,7 @@ pub(crate) enum Bench {
     /// A training step of a convolutional cell with a fixed number of iterations, and its forward solve, in three sizes.
     Conv {
         /// How the convolutions are computed by the native engine.
-        #[arg(long, value_enum, value_name = "NAME", default_value = "direct")]
+        #[arg(long, value_enum, value_name = "NAME", default_value = "auto")]
         convolution: ConvolutionName,
         #[command(flatten)]
         measuring: Measuring,

@@ -64,7 +64,7 @@ impl Recurrence {
 
 /// The convolutional cell, its weights times a factor.
 pub(super) fn images(factor: f64, device: &Device) -> Result<Network<conv::Cell>, Error> {
-    let network = conv::Network::new(IMAGES, EngineName::Native, ConvolutionName::Direct, device)?;
+    let network = conv::Network::new(IMAGES, EngineName::Native, ConvolutionName::Auto, device)?;
     Ok((network.cell.into_update().scaled(factor), IMAGES.image(device)))
 }
 

@@ -126,9 +126,11 @@ impl EngineName {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ConvolutionName {
+    /// By the faster of the other two, for each shape.
+    Auto,
     /// As the definition says.
     Direct,
-    /// With fewer products, where that is faster.
+    /// With fewer products, by Winograd's method.
     Winograd,
 }
 
@@ -136,6 +138,7 @@ impl ConvolutionName {
     /// The setting of a layer.
     pub(crate) fn convolution(self) -> Convolution {
         match self {
+            Self::Auto => Convolution::Auto,
             Self::Direct => Convolution::Direct,
             Self::Winograd => Convolution::Winograd,
         }

@@ -171,6 +171,7 @@ fn a_split_program_counts_its_operations() {
     let (split, _) = stage.succeed("show conv --hoisted");
     let (prologue, body) = split.split_once("loop:").unwrap();
     assert_eq!((prologue.matches("convolution").count(), body.matches("convolution").count()), (1, 2));
+    assert!(body.contains("methods: "), "{body}");
     assert!(!stage.succeed("show conv").0.contains("operations"));
 }
 

@@ -112,22 +112,3 @@ impl Convolution {
         );
     }
 }
-
-/// The algorithm of a convolution.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ConvolutionMethod {
-    /// The definition: one product for every tap and the pixel under it. A pixel outside the image
-    /// contributes no product, even with a weight that is infinite or NaN.
-    #[default]
-    Direct,
-    /// Winograd's method, with 16 products instead of 36, for [suitable](Convolution::is_for_winograd)
-    /// convolutions; all others are computed directly.
-    ///
-    /// A pixel that is infinite or NaN makes all pixels of its 2 by 2 blocks NaN; such a weight makes every
-    /// pixel NaN.
-    ///
-    /// Its rounding errors differ: the error bound, relative to the largest neighbouring pixels, is seven
-    /// times that of the direct method; for pixels of similar size, errors are smaller, because fewer numbers
-    /// are summed. The example `rounding` prints the errors of both methods, the example `rates` their speed.
-    Winograd,
-}

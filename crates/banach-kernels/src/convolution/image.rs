@@ -4,7 +4,7 @@
 //! image.
 
 use super::axis::Axis;
-use super::geometry::ConvolutionMethod;
+use super::method::ConvolutionMethod;
 use super::packed_weights::PackedWeights;
 use super::{channelwise, winograd};
 use crate::real::Real;
@@ -59,9 +59,10 @@ fn run<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, targe
         return;
     }
     let axes = [vertical, horizontal];
-    match taps.method {
-        ConvolutionMethod::Direct => taps.level().run(Image { taps, axes, channels, source, rows, target }),
-        ConvolutionMethod::Winograd => winograd::convolve(taps, axes, channels, source, rows, target),
+    if taps.method == ConvolutionMethod::Winograd {
+        winograd::convolve(taps, axes, channels, source, rows, target);
+    } else {
+        taps.level().run(Image { taps, axes, channels, source, rows, target });
     }
 }
 

@@ -1,6 +1,7 @@
 //! Weights of a convolution, packed for its kernels.
 
-use super::geometry::{Convolution, ConvolutionMethod};
+use super::geometry::Convolution;
+use super::method::ConvolutionMethod;
 use super::winograd;
 use crate::level::Level;
 use crate::panels::{Panels, lanes};
@@ -61,11 +62,13 @@ impl<T: Real> PackedWeights<T> {
         transposed: bool,
     ) -> Self {
         convolution.check();
-        let method = if convolution.is_for_winograd() { method } else { ConvolutionMethod::Direct };
-        let groups = match method {
-            ConvolutionMethod::Winograd => winograd::PRODUCTS,
-            ConvolutionMethod::Direct if convolution.channelwise() => 1,
-            ConvolutionMethod::Direct => convolution.groups,
+        let method = method.of_images(&convolution);
+        let groups = if method == ConvolutionMethod::Winograd {
+            winograd::products(&convolution)
+        } else if convolution.channelwise() {
+            1
+        } else {
+            convolution.groups
         };
         let zeros = convolution.channels[usize::from(transposed)].next_multiple_of(lanes::<T>(level));
         let groups = vec![Panels::empty(level); groups];
@@ -128,7 +131,7 @@ impl<T: Real> PackedWeights<T> {
         self.transposed
     }
 
-    /// Returns the method.
+    /// Returns the method, [`Direct`](ConvolutionMethod::Direct) or [`Winograd`](ConvolutionMethod::Winograd).
     pub fn method(&self) -> ConvolutionMethod {
         self.method
     }

@@ -1,11 +1,10 @@
-//! Weight gradients of convolutions: a product for every tap, summed over all pixels of all images.
-//!
-//! The sums run over blocks of rows. The blocks depend on sizes alone, so that sums do not depend on how the
-//! work is divided.
+//! Weight gradients of convolutions: a product for every tap, summed over the pixels of all images, block by
+//! block of rows.
 
 use super::axis::Axis;
-use super::channelwise;
 use super::geometry::Convolution;
+use super::method::ConvolutionMethod;
+use super::{channelwise, winograd};
 use crate::panels::Panels;
 use crate::real::Real;
 use crate::tile::{self, TALLEST, Term, Tile};
@@ -14,93 +13,78 @@ use std::ops::Range;
 
 /// The least number of pixels of a block: enough to amortize the updates of the sums.
 const BLOCK: usize = 128;
+/// Rows of a pair: those of one row of Winograd tiles.
+const PAIR: usize = 2;
 
-/// A block of the weights, in which work is divided: a range of taps and of input channels.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightBlock {
-    /// Taps of the kernel, in row-major order.
-    pub taps: Range<usize>,
-    /// Input channels of every group.
-    pub channels: Range<usize>,
+/// Returns the number of pairs of rows of a number of output images; the last pair of an image of odd height
+/// is a single row. Work on a weight gradient is divided into ranges of pairs.
+pub fn row_pairs(convolution: &Convolution, images: usize) -> usize {
+    images * convolution.output()[0].div_ceil(PAIR)
 }
 
-impl WeightBlock {
-    /// Returns the block of all weights.
-    pub fn all(convolution: &Convolution) -> Self {
-        Self { taps: 0..convolution.taps(), channels: 0..convolution.group_channels()[0] }
-    }
-
-    /// Returns the number of sums, `[taps, channels, output channels]`.
-    pub fn sums(&self, convolution: &Convolution) -> usize {
-        self.taps.len() * self.channels.len() * convolution.channels[1]
-    }
-
-    /// # Panics
-    /// If the block is outside the weights.
-    fn check(&self, convolution: &Convolution) {
-        convolution.check();
-        assert!(
-            self.taps.start <= self.taps.end && self.taps.end <= convolution.taps(),
-            "the taps must be taps of the kernel"
-        );
-        let channels = convolution.group_channels()[0];
-        assert!(
-            self.channels.start <= self.channels.end && self.channels.end <= channels,
-            "the channels must be input channels of a group"
-        );
-    }
-}
-
-/// Adds the gradient with respect to a block of weights to `sums`, `[taps, channels, output channels]` of the
-/// block: `x` is `[images, input, channels in]`, `y` the gradient `[images, output, channels out]`. Pixels of
-/// `y` are packed into `scratch`, whose level is used.
+/// Adds the gradient with respect to the weights, summed over a range of the [row pairs](row_pairs) of `y`, to
+/// `sums`, `[taps, input channels of a group, output channels]`: `x` is `[images, input, channels in]`, `y` the
+/// gradient `[images, output, channels out]`. Pixels of `y` are packed into `scratch`, whose level is used;
+/// Winograd's method reuses its buffers in later calls of the thread.
 ///
 /// # Panics
-/// If a slice has the wrong length or the block is outside the weights.
+/// If a slice has the wrong length or the range exceeds the row pairs.
 pub fn weight_gradient<T: Real>(
     convolution: &Convolution,
-    part: &WeightBlock,
-    x: &[T],
-    y: &[T],
+    method: ConvolutionMethod,
+    pairs: Range<usize>,
+    [x, y]: [&[T]; 2],
     sums: &mut [T],
     scratch: &mut Panels<T>,
 ) {
-    part.check(convolution);
-    assert_eq!(sums.len(), part.sums(convolution), "the number of sums of a block");
+    convolution.check();
+    assert_eq!(sums.len(), convolution.weights(), "the number of sums");
     let [input, output] = convolution.image_sizes();
     if input == 0 || output == 0 {
         return;
     }
     let images = y.len() / output;
     assert_eq!([x.len(), y.len()], [images * input, images * output], "the lengths of the images");
-    let axes = [convolution.axis(0, false), convolution.axis(1, false)];
+    assert!(
+        pairs.start <= pairs.end && pairs.end <= row_pairs(convolution, images),
+        "the row pairs must be row pairs of the images"
+    );
     let level = scratch.level();
-    level.run(Gradient { convolution, axes, part, x, y, images, sums, scratch });
+    let axes = [convolution.axis(0, false), convolution.axis(1, false)];
+    if method.of_weights(convolution, images) == ConvolutionMethod::Winograd {
+        winograd::gradient(level, axes, convolution.channels, pairs, [x, y], sums);
+        return;
+    }
+    let height = axes[0].target;
+    let row = |pair: usize| {
+        let (image, pair) = (pair / height.div_ceil(PAIR), pair % height.div_ceil(PAIR));
+        image * height + pair * PAIR
+    };
+    let rows = row(pairs.start)..row(pairs.end);
+    level.run(Gradient { convolution, axes, rows, x, y, sums, scratch });
 }
 
-/// Writes the sums of a block, or adds them, to the weights of that block; for `strides` see
+/// Writes sums, or adds them, to the weights; for `strides` see
 /// [`PackedWeights::pack`](super::PackedWeights::pack).
 ///
 /// # Panics
-/// If the number of sums is wrong, the block is outside the weights, or a weight is outside the slice.
+/// If the number of sums is wrong or a weight is outside the slice.
 pub fn write_weights<T: Real>(
     convolution: &Convolution,
-    part: &WeightBlock,
     sums: &[T],
     add: bool,
     weights: &mut [T],
     strides: [usize; 4],
 ) {
-    part.check(convolution);
-    assert_eq!(sums.len(), part.sums(convolution), "the number of sums of a block");
-    let outward = convolution.channels[1];
+    convolution.check();
+    assert_eq!(sums.len(), convolution.weights(), "the number of sums");
+    let [inward, outward] = [convolution.group_channels()[0], convolution.channels[1]];
     for o in 0..outward {
-        for (i, channel) in part.channels.clone().enumerate() {
-            for (t, tap) in part.taps.clone().enumerate() {
-                let sum = sums[(t * part.channels.len() + i) * outward + o];
+        for i in 0..inward {
+            for tap in 0..convolution.taps() {
+                let sum = sums[(tap * inward + i) * outward + o];
                 let (y, x) = (tap / convolution.kernel[1], tap % convolution.kernel[1]);
-                let weight =
-                    &mut weights[o * strides[0] + channel * strides[1] + y * strides[2] + x * strides[3]];
+                let weight = &mut weights[o * strides[0] + i * strides[1] + y * strides[2] + x * strides[3]];
                 *weight = if add { T::from_f64(weight.to_f64() + sum.to_f64()) } else { sum };
             }
         }
@@ -111,10 +95,10 @@ pub fn write_weights<T: Real>(
 struct Gradient<'a, T> {
     convolution: &'a Convolution,
     axes: [Axis; 2],
-    part: &'a WeightBlock,
+    /// Rows of all output images.
+    rows: Range<usize>,
     x: &'a [T],
     y: &'a [T],
-    images: usize,
     sums: &'a mut [T],
     scratch: &'a mut Panels<T>,
 }
@@ -124,10 +108,11 @@ impl<T: Real> WithSimd for Gradient<'_, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let [vertical, horizontal] = self.axes;
+        let horizontal = self.axes[1];
         let outward = self.convolution.group_channels()[1];
-        let rows = self.images * vertical.target;
-        for (start, count) in tile::balanced(rows, BLOCK.div_ceil(horizontal.target)) {
+        let top = self.rows.start;
+        for (start, count) in tile::balanced(self.rows.len(), BLOCK.div_ceil(horizontal.target)) {
+            let start = top + start;
             if self.convolution.channelwise() {
                 self.channelwise(simd, start..start + count);
                 continue;
@@ -168,7 +153,7 @@ impl<T: Real> Gradient<'_, T> {
         let horizontal = self.axes[1];
         let mut table = Vec::with_capacity(rows.len() * TALLEST);
         let mut terms = Vec::with_capacity(rows.len());
-        for (t, tap) in self.part.taps.clone().enumerate() {
+        for tap in 0..self.convolution.taps() {
             let pixels = horizontal.met(tap % self.convolution.kernel[1]);
             if pixels.is_empty() {
                 continue;
@@ -183,13 +168,13 @@ impl<T: Real> Gradient<'_, T> {
             for panel in 0..self.scratch.count() {
                 let vectors = self.scratch.vectors(panel);
                 let (column, columns) = self.scratch.span(panel);
-                for (first, height) in tile::balanced(self.part.channels.len(), tile::tallest::<S>(vectors)) {
-                    let c = (t * self.part.channels.len() + first) * self.convolution.channels[1];
+                for (first, height) in tile::balanced(inward, tile::tallest::<S>(vectors)) {
+                    let c = (tap * inward + first) * self.convolution.channels[1];
                     let c = &mut self.sums[c + group * outward + column..];
                     let tile = Tile {
                         rows: table.as_ptr(),
                         step: 1,
-                        skip: group * inward + self.part.channels.start + first,
+                        skip: group * inward + first,
                         stride: horizontal.stride * self.convolution.channels[0],
                         depth: pixels.len(),
                         terms: &terms,
@@ -203,8 +188,8 @@ impl<T: Real> Gradient<'_, T> {
                     // SAFETY: `balanced` keeps the height within bounds, panels have one or two vectors, are
                     // packed for the lanes of `S` and hold all pixels of the block. Row `i` of a term starts
                     // at channel `skip + i`, one of those of the image, of the first pixel met; `Axis::met`
-                    // keeps the `depth` pixels that follow in the same row of `x`. The sums are as many as
-                    // `WeightBlock::sums` says and borrowed here.
+                    // keeps the `depth` pixels that follow in the same row of `x`. The sums are one for every
+                    // weight and borrowed here.
                     unsafe { tile::compute(simd, vectors, height, &tile) };
                 }
             }
@@ -214,12 +199,9 @@ impl<T: Real> Gradient<'_, T> {
     /// Adds the contribution of a block of rows for a depthwise convolution.
     #[inline(always)]
     fn channelwise<S: Simd>(&mut self, simd: S, rows: Range<usize>) {
-        if self.part.channels.is_empty() {
-            return;
-        }
         let horizontal = self.axes[1];
         let channels = self.convolution.channels[0];
-        for (t, tap) in self.part.taps.clone().enumerate() {
+        for tap in 0..self.convolution.taps() {
             let pixels = horizontal.met(tap % self.convolution.kernel[1]);
             if pixels.is_empty() {
                 continue;
@@ -233,7 +215,7 @@ impl<T: Real> Gradient<'_, T> {
                 .collect();
             let lines =
                 channelwise::PixelRows { rows: &lines, stride: horizontal.stride, count: pixels.len() };
-            lines.add(simd, self.x, self.y, &mut self.sums[t * channels..][..channels]);
+            lines.add(simd, self.x, self.y, &mut self.sums[tap * channels..][..channels]);
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::Convolution;
 use crate::tracing::cache::Bytes;
-use banach_program::{Host, Kind, Operand, Unsuitable, Value};
+use banach_program::{Host, Kind, Operand, Unsuitable, Value, parallel_operations};
 use banach_solve::{
     FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
     fixed_point_smooth, solve_linear_from,
@@ -121,8 +121,8 @@ fn host<T: Number>(value: &Value) -> Result<Host<T>, Error> {
     Ok(Host::new(value.clone()).map_err(banach_program::Error::from)?)
 }
 
-/// Operations of a step below which a second core does not pay.
-const PARALLEL: u64 = 500_000;
+/// Steps of a solve that its batch slices take at least, to estimate whether a second core pays.
+const STEPS: u64 = 8;
 /// Operations of a row above which a batch slice may be a single row.
 const LARGE_ROW: u64 = 10_000_000;
 /// Rows of a batch slice that keep matrix products fast.
@@ -131,7 +131,7 @@ const FEWEST: usize = 16;
 /// Returns the rows of a batch slice. No result depends on it, since rows are independent.
 fn rows_of_a_slice<T: Number>(compiled: &CompiledLoop<T>, rows: usize) -> usize {
     let (cores, operations) = (rayon::current_num_threads(), compiled.operations());
-    if !compiled.is_separable() || operations < PARALLEL || rows < 2 {
+    if !compiled.is_separable() || operations.saturating_mul(STEPS) < parallel_operations() || rows < 2 {
         return rows;
     }
     let fewest = if operations / rows as u64 > LARGE_ROW { 1 } else { FEWEST };

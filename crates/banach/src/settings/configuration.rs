@@ -39,21 +39,26 @@ pub enum Engine {
     Device,
 }
 
-/// The method by which [`Engine::Native`] computes convolutions and their input gradients.
+/// The method by which [`Engine::Native`] computes convolutions and their gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Convolution {
-    /// By the definition.
+    /// The faster of the two others for each shape: Winograd's method from 16 channels and 12 by 12 pixels on, or 32
+    /// channels and 4 by 4 pixels; for weight gradients from 8 channels and 6 by 6 pixels on
+    /// (`cargo run --release -p banach-kernels --example methods` measures it for AVX2 and AVX-512).
     #[default]
+    Auto,
+    /// By the definition.
     Direct,
-    /// By Winograd's method with 16 products for 36 (F(2 × 2, 3 × 3), Lavin and Gray, 2016, arXiv 1509.09308, section
-    /// 4.1), for kernels of 3 by 3 without strides, dilation and groups, from 16 channels and 4 by 4 pixels on. Other
-    /// convolutions, and weight gradients, are computed directly.
+    /// By Winograd's method for kernels of 3 by 3 without strides, dilation and groups: with 36 products for 144
+    /// (F(4 × 4, 3 × 3)), or 16 for 36 (F(2 × 2, 3 × 3)) in small images and in weight gradients; Lavin and Gray, 2016,
+    /// arXiv 1509.09308, section 4. Other convolutions are computed directly.
     ///
-    /// With 32 to 64 channels and AVX-512, whole solves take 0.63 to 0.74 of the time (`record/`, `bench conv`). Results
-    /// differ by rounding: in single precision, for random images of 16 to 256 channels, no error was above `9.3e-7` of the
-    /// largest result, against `2.3e-6` directly. The bound on the error, relative to the largest pixels near by, is seven
-    /// times as large (`cargo run --release -p banach-kernels --example rates`, and `rounding`).
+    /// Results differ by rounding: in single precision, for random images of 16 to 256 channels, no error was above `3.7e-6`
+    /// of the largest result, against `2.3e-6` directly, and none of a weight gradient above `4.6e-7`, against `3.0e-7`. The
+    /// bound on the error, relative to the largest pixels near by, is up to 84 times as large, and nine times for weight
+    /// gradients (`cargo run --release -p banach-kernels --example rounding`). What is not finite spreads over its tile, of
+    /// 4 by 4 pixels.
     Winograd,
 }
 
@@ -61,6 +66,7 @@ impl Convolution {
     /// Returns the method as the native engine names it.
     pub(crate) fn method(self) -> ConvolutionMethod {
         match self {
+            Convolution::Auto => ConvolutionMethod::Auto,
             Convolution::Direct => ConvolutionMethod::Direct,
             Convolution::Winograd => ConvolutionMethod::Winograd,
         }
@@ -78,7 +84,7 @@ impl Convolution {
 /// | `coupling` | none | the factor between the forward relative residual and the least relative tolerance of the adjoint |
 /// | `on_failure` | [`OnFailure::Best`] | the treatment of rows that do not converge |
 /// | `engine` | [`Engine::Native`] | the engine that runs loops |
-/// | `convolution` | [`Convolution::Direct`] | the method of the native engine for convolutions |
+/// | `convolution` | [`Convolution::Auto`] | the method of the native engine for convolutions |
 /// | `precision` | [`Precision::Stated`] | whether states of `f64` are iterated in `f32` first |
 /// | `check_trace` | `true` | whether every new trace is compared once with Burn |
 /// | `trace_memory` | 1 GiB | bytes that the traces of a layer may take; the least recently used go first |

@@ -177,7 +177,7 @@ impl Network {
         let Body::Convolutional(Convolutional { features: Features::Once(_), .. }) = &self.body else {
             return None;
         };
-        let compiled = Compiled::of_module(self, z, Convolution::Winograd, |network, z| network.noise(z));
+        let compiled = Compiled::of_module(self, z, Convolution::default(), |network, z| network.noise(z));
         Some(compiled.map_err(Error::layer))
     }
 

@@ -6,8 +6,8 @@ use crate::dataset::patches::{MOST_NOISE, NoiseLevel, PatchSettings, TYPICAL_NOI
 use crate::experiments::checkpoint::Repeatable;
 use crate::experiments::solves::Solves;
 use crate::options::{AdjointName, LayerName, SolverName};
+use banach::FixedPointConfig;
 use banach::solve::Tolerance;
-use banach::{Convolution, FixedPointConfig};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -108,7 +108,7 @@ impl Settings {
     /// How the layer solves while it is trained.
     pub(crate) fn training(&self) -> FixedPointConfig {
         let Some(solves) = &self.solves else { return FixedPointConfig::new() };
-        let mut config = solves.config().with_convolution(Convolution::Winograd).with_escalate(false);
+        let mut config = solves.config().with_escalate(false);
         config.adjoint.tolerance.relative = solves.tolerance.max(ADJOINT_TOLERANCE);
         config
     }
@@ -119,7 +119,6 @@ pub(crate) fn evaluation() -> FixedPointConfig {
     FixedPointConfig::new()
         .with_tolerance(Tolerance { relative: EVALUATED_TOLERANCE, ..Tolerance::default() })
         .with_max_steps(EVALUATED_STEPS)
-        .with_convolution(Convolution::Winograd)
 }
 
 /// Pixels of a training patch along each side.

@@ -16,7 +16,7 @@ use crate::experiments::schedule::Schedule;
 use crate::experiments::session::Session;
 use crate::experiments::trained;
 use crate::terminal::progress::Progress;
-use banach::{AdamConfig, Convolution, Objective, clip_gradients};
+use banach::{AdamConfig, Objective, clip_gradients};
 use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
@@ -59,11 +59,11 @@ impl<'a> Training<'a> {
         network: Network,
         parts: Option<Parts>,
     ) -> Result<Self, Error> {
-        let objective = Objective::new(loss).with_convolution(Convolution::Winograd);
+        let objective = Objective::new(loss);
         let weight = settings.jacobian_weight * PENALISED as f64;
         let penalised = (weight > 0.0).then(|| {
             let objective = Objective::new(move |network: &Network, batch| penalised(network, batch, weight));
-            (objective.with_convolution(Convolution::Winograd), settings.channels)
+            (objective, settings.channels)
         });
         let mut training = Self {
             session,

@@ -1,12 +1,15 @@
 //! Convolution of an image by Winograd's method.
 
-use super::tiles::{PRODUCTS, SIDE, TILES, line};
+use super::four::{self, Four};
+use super::tiles::{TILES, Tiling, apart, line};
 use super::transform::{InputTransform, OutputTransform};
+use super::two::Two;
 use crate::convolution::axis::Axis;
 use crate::convolution::packed_weights::PackedWeights;
 use crate::panels::StridedMatrix;
 use crate::product::product;
 use crate::real::Real;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// Bytes of a cache block of transformed tiles.
@@ -23,20 +26,37 @@ pub(in crate::convolution) fn convolve<T: Real>(
     rows: Range<usize>,
     target: &mut [T],
 ) {
+    if taps.groups.len() == four::PRODUCTS {
+        convolve_tiles::<T, Four, 4, 6>(taps, axes, channels, source, rows, target);
+    } else {
+        convolve_tiles::<T, Two, 2, 4>(taps, axes, channels, source, rows, target);
+    }
+}
+
+/// [`convolve`] for one size of tiles.
+fn convolve_tiles<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>(
+    taps: &PackedWeights<T>,
+    axes: [Axis; 2],
+    channels: [usize; 2],
+    source: &[T],
+    rows: Range<usize>,
+    target: &mut [T],
+) {
     let level = taps.level();
     let across = axes[1].target.div_ceil(SIDE);
     let tiles = rows.start / SIDE * across..rows.end.div_ceil(SIDE) * across;
     let widths = channels.map(|channels| channels.next_multiple_of(line::<T>()));
-    let most = (NEAR / (PRODUCTS * (widths[0] + widths[1]) * size_of::<T>())).max(FEWEST);
+    let most = (NEAR / ((PATCH * PATCH) * (widths[0] + widths[1]) * size_of::<T>())).max(FEWEST);
     let parts = tiles.len().div_ceil(most);
-    let sizes = widths.map(|width| tiles.len().div_ceil(parts) * width + line::<T>());
+    let sizes = widths.map(|width| apart::<T>(tiles.len().div_ceil(parts) * width));
     TILES.with_borrow_mut(|buffer| {
-        buffer.grow::<T>(PRODUCTS * (sizes[0] + sizes[1]));
-        let (before, after) = buffer.numbers_mut().split_at_mut(PRODUCTS * sizes[0]);
+        buffer.grow::<T>((PATCH * PATCH) * (sizes[0] + sizes[1]));
+        let (before, after) = buffer.numbers_mut().split_at_mut((PATCH * PATCH) * sizes[0]);
         for part in 0..parts {
             let [start, end] = [part, part + 1].map(|part| tiles.start + part * tiles.len() / parts);
             let tiles = start..end;
-            level.run(InputTransform {
+            level.run(InputTransform::<T, W, SIDE, PATCH> {
+                tiling: PhantomData,
                 axes,
                 channels: channels[0],
                 source,
@@ -51,7 +71,8 @@ pub(in crate::convolution) fn convolve<T: Real>(
                 let left = StridedMatrix { data, rows, columns, row_stride: widths[0], column_stride: 1 };
                 product(left, weights, sums, widths[1], false);
             }
-            level.run(OutputTransform {
+            level.run(OutputTransform::<T, W, SIDE, PATCH> {
+                tiling: PhantomData,
                 across,
                 width: axes[1].target,
                 channels: channels[1],

@@ -1,28 +1,17 @@
 //! The input and output transforms of Winograd's method, channel by channel.
 
-use super::tiles::{PATCH, PRODUCTS, SIDE, line};
+use super::tiles::{Tiling, line};
 use crate::convolution::axis::Axis;
 use crate::convolution::vectors::{whole, write};
 use crate::real::Real;
 use pulp::{Simd, WithSimd};
 use std::array::from_fn;
+use std::marker::PhantomData;
 use std::ops::Range;
 
-/// `Bᵀ d` for four vectors.
-#[inline(always)]
-fn input_transform<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; PATCH]) -> [T::Vector<S>; PATCH] {
-    [T::subtract(simd, a, c), T::add(simd, b, c), T::subtract(simd, c, b), T::subtract(simd, b, d)]
-}
-
-/// `Aᵀ m` for four vectors.
-#[inline(always)]
-fn output_transform<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; PATCH]) -> [T::Vector<S>; SIDE] {
-    let (sum, difference) = (T::add(simd, b, c), T::subtract(simd, b, c));
-    [T::add(simd, a, sum), T::subtract(simd, difference, d)]
-}
-
 /// `Bᵀ d B` of a range of tiles, in row-major order.
-pub(super) struct InputTransform<'a, T> {
+pub(super) struct InputTransform<'a, T, W, const SIDE: usize, const PATCH: usize> {
+    pub(super) tiling: PhantomData<W>,
     pub(super) axes: [Axis; 2],
     pub(super) channels: usize,
     pub(super) source: &'a [T],
@@ -35,7 +24,9 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) transformed: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for InputTransform<'_, T> {
+impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
+    for InputTransform<'_, T, W, SIDE, PATCH>
+{
     type Output = ();
 
     #[inline(always)]
@@ -50,7 +41,9 @@ impl<T: Real> WithSimd for InputTransform<'_, T> {
     }
 }
 
-impl<T: Real> InputTransform<'_, T> {
+impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
+    InputTransform<'_, T, W, SIDE, PATCH>
+{
     /// The tiles of one row; `first` is the index of the first among all tiles.
     #[inline(always)]
     fn row<S: Simd>(&mut self, simd: S, row: usize, columns: Range<usize>, first: usize) {
@@ -70,7 +63,7 @@ impl<T: Real> InputTransform<'_, T> {
         }
     }
 
-    /// A full or the last partial vector of channels. Neighbouring tiles share two columns of pixels.
+    /// A full or the last partial vector of channels.
     #[inline(always)]
     fn channels<S: Simd, const WHOLE: bool>(
         &mut self,
@@ -87,24 +80,37 @@ impl<T: Real> InputTransform<'_, T> {
         macro_rules! column {
             ($entry:expr) => {{
                 let mut met = [T::splat(simd, T::ZERO); PATCH];
-                let x = $entry.wrapping_add_signed(start);
+                let x = ($entry).wrapping_add_signed(start);
                 if x < horizontal.source {
                     for (met, (line, step)) in met.iter_mut().zip(lines) {
                         *met = whole(simd, &line[x * step + channel..][..used]);
                     }
                 }
-                input_transform::<S, T>(simd, met)
+                W::input::<S, T>(simd, met)
             }};
         }
-        assert!((PRODUCTS - 1) * self.size + (first + columns.len()) * line <= self.transformed.len());
+        assert!((PATCH * PATCH - 1) * self.size + (first + columns.len()) * line <= self.transformed.len());
         assert!(channel + lanes <= line);
-        let (mut a, mut b) = (column!((columns.start * SIDE)), column!((columns.start * SIDE + 1)));
-        for (tile, x) in (first..).zip(columns) {
-            let (c, d) = (column!((x * SIDE + 2)), column!((x * SIDE + 3)));
+        let zeros = [T::splat(simd, T::ZERO); PATCH];
+        let mut down = [zeros; PATCH];
+        for x in 0..PATCH - SIDE {
+            down[SIDE + x] = column!(columns.start * SIDE + x);
+        }
+        for (tile, column) in (first..).zip(columns) {
+            // Neighbouring tiles share the last columns of one and the first of the other.
+            for x in 0..PATCH - SIDE {
+                down[x] = down[x + SIDE];
+            }
+            for x in PATCH - SIDE..PATCH {
+                down[x] = column!(column * SIDE + x);
+            }
             let at = tile * line + channel;
             for y in 0..PATCH {
-                let found = input_transform::<S, T>(simd, [a[y], b[y], c[y], d[y]]);
-                for (x, vector) in found.into_iter().enumerate() {
+                let mut across = zeros;
+                for (across, down) in across.iter_mut().zip(&down) {
+                    *across = down[y];
+                }
+                for (x, vector) in W::input::<S, T>(simd, across).into_iter().enumerate() {
                     let at = (y * PATCH + x) * self.size + at;
                     // SAFETY: checked above for the last product and the last tile.
                     unsafe {
@@ -113,13 +119,13 @@ impl<T: Real> InputTransform<'_, T> {
                     }
                 }
             }
-            (a, b) = (c, d);
         }
     }
 }
 
 /// `Aᵀ m A` of a range of tiles, written to the requested pixels.
-pub(super) struct OutputTransform<'a, T> {
+pub(super) struct OutputTransform<'a, T, W, const SIDE: usize, const PATCH: usize> {
+    pub(super) tiling: PhantomData<W>,
     /// Tiles in a row.
     pub(super) across: usize,
     /// Pixels in a row.
@@ -135,14 +141,16 @@ pub(super) struct OutputTransform<'a, T> {
     pub(super) target: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for OutputTransform<'_, T> {
+impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
+    for OutputTransform<'_, T, W, SIDE, PATCH>
+{
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let lanes = T::lanes::<S>();
         let line = self.channels.next_multiple_of(line::<T>());
-        assert!((PRODUCTS - 1) * self.size + self.tiles.len() * line <= self.transformed.len());
+        assert!((PATCH * PATCH - 1) * self.size + self.tiles.len() * line <= self.transformed.len());
         let whole = self.channels - self.channels % lanes;
         let (mut row, mut column) = (self.tiles.start / self.across, self.tiles.start % self.across);
         for tile in 0..self.tiles.len() {
@@ -164,15 +172,17 @@ impl<T: Real> WithSimd for OutputTransform<'_, T> {
     }
 }
 
-impl<T: Real> OutputTransform<'_, T> {
+impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
+    OutputTransform<'_, T, W, SIDE, PATCH>
+{
     /// The pixels of a tile.
     ///
     /// # Safety
     /// A vector must be readable at offset `at` from the first tile of each product.
     #[inline(always)]
     unsafe fn sums<S: Simd>(&self, simd: S, at: usize) -> [[T::Vector<S>; SIDE]; SIDE] {
-        let [mut top, mut bottom] = [[T::splat(simd, T::ZERO); PATCH]; SIDE];
-        for (x, (top, bottom)) in top.iter_mut().zip(&mut bottom).enumerate() {
+        let mut down = [[T::splat(simd, T::ZERO); SIDE]; PATCH];
+        for (x, down) in down.iter_mut().enumerate() {
             let mut read = [T::splat(simd, T::ZERO); PATCH];
             for (y, read) in read.iter_mut().enumerate() {
                 let from = (y * PATCH + x) * self.size + at;
@@ -180,9 +190,17 @@ impl<T: Real> OutputTransform<'_, T> {
                 *read =
                     unsafe { self.transformed.as_ptr().add(from).cast::<T::Vector<S>>().read_unaligned() };
             }
-            [*top, *bottom] = output_transform::<S, T>(simd, read);
+            *down = W::output::<S, T>(simd, read);
         }
-        [output_transform::<S, T>(simd, top), output_transform::<S, T>(simd, bottom)]
+        let mut sums = [[T::splat(simd, T::ZERO); SIDE]; SIDE];
+        for (y, sums) in sums.iter_mut().enumerate() {
+            let mut across = [T::splat(simd, T::ZERO); PATCH];
+            for (across, down) in across.iter_mut().zip(&down) {
+                *across = down[y];
+            }
+            *sums = W::output::<S, T>(simd, across);
+        }
+        sums
     }
 
     /// Writes the requested pixels.

@@ -67,7 +67,7 @@ impl<T: Number> Machine<T> {
         self
     }
 
-    /// Selects the method for those convolutions that support it and are large enough to gain from it.
+    /// Selects the method of convolutions and their gradients.
     #[must_use]
     pub fn convolving(mut self, method: ConvolutionMethod) -> Self {
         self.method = method;
@@ -164,12 +164,8 @@ impl<T: Number> Machine<T> {
             )),
             Pack::Weights { convolution, transposed, start, strides } => {
                 let weights = tail(numbers, start.offset);
-                let [channels, pixels] = WINOGRAD;
-                let large = convolution.channels.iter().all(|count| *count >= channels)
-                    && convolution.output().iter().all(|count| *count >= pixels);
-                let method = if large { self.method } else { ConvolutionMethod::Direct };
                 let pack = if *transposed { PackedWeights::pack_transposed } else { PackedWeights::pack };
-                PackedOperand::Weights(pack(self.level, *convolution, method, weights, *strides))
+                PackedOperand::Weights(pack(self.level, *convolution, self.method, weights, *strides))
             }
             Pack::Elements { view, order } => {
                 let mut laid_out = vec![T::ZERO; view.len()];
@@ -183,6 +179,3 @@ impl<T: Number> Machine<T> {
         self.layout.slots[temporary]
     }
 }
-
-/// Channels on each side, and pixels along each, from which Winograd's method is the faster one.
-const WINOGRAD: [usize; 2] = [16, 4];

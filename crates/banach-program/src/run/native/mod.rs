@@ -5,6 +5,7 @@
 //! operations that the engine does not support, [`Unsuitable`](crate::Unsuitable) names the reason;
 //! [`evaluate`](crate::evaluate()) runs every program.
 
+mod convolution;
 mod execute;
 mod fuse;
 mod index;
@@ -14,12 +15,15 @@ mod loops;
 mod machine;
 mod memory;
 mod packed;
+mod parallel;
 mod plan;
 mod run;
 mod view;
 mod workspace;
 
 pub use banach_kernels::ConvolutionMethod;
+pub use convolution::convolution_method;
 pub use machine::Machine;
 pub use packed::Packed;
+pub use parallel::parallel_operations;
 pub use workspace::Workspace;

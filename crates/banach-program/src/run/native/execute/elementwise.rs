@@ -4,19 +4,22 @@ use super::Run;
 use crate::language::geometry::Span;
 use crate::run::native::instruction::{ChainLoops, Epilogue};
 use crate::run::native::loops::copy;
+use crate::run::native::parallel::pays;
 use crate::run::native::view::View;
 use crate::run::value::number::Number;
 use banach_kernels::{Input, Output};
 use rayon::prelude::*;
 use smallvec::SmallVec;
 
-/// Numbers of a target worth another core.
+/// Numbers of a target in a part of a parallel section.
 const WORTH: usize = 1 << 15;
+/// Operations of a product in the time of one number: elementwise functions are bound by memory.
+const OPERATIONS: usize = 64;
 
 impl<T: Number> Run<'_, '_, '_, T> {
     pub(super) fn elementwise(&self, work: &ChainLoops<T>, target: &mut [T]) {
         let zeros: SmallVec<[isize; 16]> = SmallVec::from_elem(0, work.sources.len() + 1);
-        if !(self.machine.spread && work.outer.is_empty() && target.len() >= 2 * WORTH) {
+        if !(self.machine.spread && work.outer.is_empty() && pays::<T>(target.len() * OPERATIONS)) {
             self.nested(work, 0, &zeros, target);
             return;
         }
@@ -42,7 +45,9 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let part = outer.map_or(0, |axis| target.strides[axis].unsigned_abs());
         let integers =
             outer.is_some_and(|axis| part * target.shape[axis] == out.len() && target.len() == out.len());
-        let Some(axis) = outer.filter(|_| self.machine.spread && integers && out.len() >= 2 * WORTH) else {
+        let Some(axis) =
+            outer.filter(|_| self.machine.spread && integers && pays::<T>(out.len() * OPERATIONS))
+        else {
             return copy(source, from, target, out);
         };
         let one = |view: &View, at: usize| {

@@ -4,26 +4,27 @@
 use super::Run;
 use crate::run::native::instruction::{BufferOffset, Convolve, MatrixView, Product, RightOperand};
 use crate::run::native::packed::PackedOperand;
+use crate::run::native::parallel::pays;
 use crate::run::native::view::Loop;
 use crate::run::value::number::Number;
 use banach_kernels::{
-    Convolution, PackedWeights, Panels, StridedMatrix, WeightBlock, convolve, convolve_transposed, product,
-    product_unpacked, weight_gradient, write_weights,
+    Convolution, PackedWeights, Panels, StridedMatrix, axpy, convolve, convolve_transposed, product,
+    product_unpacked, row_pairs, weight_gradient, write_weights,
 };
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers of a block that a chain follows: half of the fastest cache.
 const BLOCK: usize = 4096;
-/// Pixels of a block of a convolution, in whole pairs of lines: Winograd's method computes two at once.
+/// Pixels of a block of a convolution, in whole rows of Winograd tiles, of four lines.
 const PIXELS: usize = 512;
 /// Rows from which packing the whole right side is worth it.
 const MANY: usize = 256;
 /// Columns that one core takes.
 const COLUMNS: usize = 64;
-/// Channels of a convolution's weights that one core takes at least.
-const CHANNELS: usize = 8;
-/// Operations worth another core.
+/// The most parts of the images in a weight gradient.
+const MOST: usize = 16;
+/// Operations of a part of a parallel section.
 const WORTH: usize = 1 << 21;
 
 impl<T: Number> Run<'_, '_, '_, T> {
@@ -68,7 +69,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
     ) {
         let columns = work.columns;
         let operations = 2 * left.rows * left.columns * columns;
-        if self.machine.spread && operations >= 2 * WORTH {
+        if self.machine.spread && pays::<T>(operations) {
             let part = |first: usize| {
                 let count = COLUMNS.min(columns - first);
                 let data = &right.data[(first * right.column_stride).min(right.data.len())..];
@@ -115,7 +116,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
             return;
         }
         let operations = 2 * left.rows * left.columns * columns;
-        let spread = self.machine.spread && operations >= 2 * WORTH;
+        let spread = self.machine.spread && pays::<T>(operations);
         let chained = BLOCK.div_ceil(columns).next_multiple_of(14);
         let rows = match (&work.epilogue, spread) {
             (Some(_), false) => chained,
@@ -154,7 +155,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         if work.images == 0 || image == 0 {
             return;
         }
-        let lines = PIXELS.div_ceil(to[1]).next_multiple_of(2).min(to[0]);
+        let lines = PIXELS.div_ceil(to[1]).next_multiple_of(4).min(to[0]);
         let source = &self.from(work.source)[..work.images * size_in];
         let block = |at: usize, number: usize, target: &mut [T]| {
             let rows = number * lines..number * lines + target.len() / line;
@@ -164,7 +165,9 @@ impl<T: Number> Run<'_, '_, '_, T> {
                 self.epilogue(epilogue, first, channels[1], target);
             }
         };
-        if self.machine.spread {
+        let operations =
+            2 * work.images * convolution.output().iter().product::<usize>() * convolution.weights();
+        if self.machine.spread && pays::<T>(operations) {
             target.par_chunks_mut(image).enumerate().for_each(|(at, target)| {
                 target
                     .par_chunks_mut(lines * line)
@@ -181,7 +184,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         }
     }
 
-    /// `[out, in of a group, height, width]`, every part of the weights summed over all images.
+    /// `[out, in of a group, height, width]`, summed over parts of the images, which depend on sizes alone.
     pub(super) fn weight_gradient(
         &self,
         convolution: &Convolution,
@@ -196,33 +199,39 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let kernel = convolution.kernel;
         let strides =
             [convolution.group_channels()[0] * kernel[0] * kernel[1], kernel[0] * kernel[1], kernel[1], 1];
-        let sum = |part: WeightBlock, scratch: &mut Panels<T>| {
-            let mut sums = vec![T::ZERO; part.sums(convolution)];
-            weight_gradient(convolution, &part, x, y, &mut sums, scratch);
-            (part, sums)
+        let (level, method) = (self.machine.level, self.machine.method);
+        let sum = |pairs: Range<usize>, scratch: &mut Panels<T>| {
+            let mut sums = vec![T::ZERO; convolution.weights()];
+            weight_gradient(convolution, method, pairs, [x, y], &mut sums, scratch);
+            sums
         };
-        let parts: Vec<(WeightBlock, Vec<T>)> = if self.machine.spread {
-            let level = self.machine.level;
-            divided(convolution).into_par_iter().map(|part| sum(part, &mut Panels::empty(level))).collect()
+        let operations = 2 * images * output[0] * output[1] * convolution.weights();
+        let parts = divided(convolution, images);
+        let parts: Vec<Vec<T>> = if self.machine.spread && parts.len() > 1 && pays::<T>(operations) {
+            parts.into_par_iter().map(|pairs| sum(pairs, &mut Panels::empty(level))).collect()
         } else {
-            vec![sum(WeightBlock::all(convolution), scratch)]
+            parts.into_iter().map(|pairs| sum(pairs, scratch)).collect()
         };
-        for (part, sums) in parts {
-            write_weights(convolution, &part, &sums, false, target, strides);
+        let whole = parts.into_iter().reduce(|mut whole, part| {
+            axpy(level, &mut whole, 1.0, &part);
+            whole
+        });
+        if let Some(sums) = whole {
+            write_weights(convolution, &sums, false, target, strides);
         }
     }
 }
 
-/// Parts of the weights for several cores: channels where there are many, for every part packs all images
-/// anew.
-fn divided(convolution: &Convolution) -> Vec<WeightBlock> {
-    let (channels, taps) = (convolution.group_channels()[0], convolution.taps());
-    if channels < 2 * CHANNELS {
-        return (0..taps).map(|tap| WeightBlock { taps: tap..tap + 1, channels: 0..channels }).collect();
-    }
-    let each = channels.div_ceil(4).max(CHANNELS);
-    let part = |first: usize| WeightBlock { taps: 0..taps, channels: first..channels.min(first + each) };
-    (0..channels).step_by(each).map(part).collect()
+/// Ranges of row pairs for several cores: as many as have work worth a core each, and as have together no more
+/// sums than the images have pixels.
+fn divided(convolution: &Convolution, images: usize) -> Vec<Range<usize>> {
+    let [height, width] = convolution.output();
+    let pixels = images * height * width;
+    let pairs = row_pairs(convolution, images);
+    let worth = 2 * convolution.weights() * pixels / WORTH;
+    let memory = pixels * convolution.channels[1] / convolution.weights().max(1);
+    let parts = worth.min(memory).clamp(1, pairs.clamp(1, MOST));
+    (0..parts).map(|part| part * pairs / parts..(part + 1) * pairs / parts).collect()
 }
 
 fn image_rows<T: Number>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {

@@ -1,9 +1,9 @@
 //! Planning of products and convolutions: layouts of operands and results.
 
 use super::Planner;
-use crate::language::geometry::Window;
 use crate::language::primitive::Bilinear;
 use crate::language::program::{Equation, Var};
+use crate::run::native::convolution::geometry;
 use crate::run::native::instruction::{
     BufferOffset, Convolve, Epilogue, MatrixView, Pack, Product, RightOperand, Work,
 };
@@ -24,22 +24,15 @@ impl<T: Number> Planner<'_, T> {
     ) -> View {
         let [left, right] = [equation.operands[0], equation.operands[1]];
         let shape = self.program.type_of(equation.result).shape.clone();
-        match form {
-            Bilinear::Multiply | Bilinear::AbsorbingProduct => unreachable!("elementwise"),
-            Bilinear::Matmul(turned) => self.matmul(*turned, [left, right], &shape, epilogue),
-            Bilinear::Convolution(window) => {
-                let input = self.program.type_of(left).shape.clone();
-                let kernel = self.program.type_of(right).shape.clone();
-                let convolution = convolution(window, &input, &kernel);
-                self.convolve(convolution, false, [left, right], &shape, epilogue)
-            }
-            Bilinear::ConvolutionInput(window, _) => {
-                let kernel = self.program.type_of(right).shape.clone();
-                let convolution = convolution(window, &shape, &kernel);
-                self.convolve(convolution, true, [left, right], &shape, epilogue)
-            }
-            Bilinear::ConvolutionWeight(window, _) => self.weight_gradient(window, [left, right], &shape),
+        if let Bilinear::Matmul(turned) = form {
+            return self.matmul(*turned, [left, right], &shape, epilogue);
         }
+        let Some(convolution) = geometry(self.program, form, equation) else { unreachable!("elementwise") };
+        if matches!(form, Bilinear::ConvolutionWeight(..)) {
+            return self.weight_gradient(convolution, [left, right], &shape);
+        }
+        let transposed = matches!(form, Bilinear::ConvolutionInput(..));
+        self.convolve(convolution, transposed, [left, right], &shape, epilogue)
     }
 
     /// In which order the axes of a product lie, if a chain can follow it row by row.
@@ -143,26 +136,12 @@ impl<T: Number> Planner<'_, T> {
         View::ordered(Buffer::Temporary(temporary), shape, &IMAGES)
     }
 
-    fn weight_gradient(&mut self, window: &Window, operands: [Var; 2], shape: &[usize]) -> View {
-        let input = self.program.type_of(operands[0]).shape.clone();
-        let convolution = convolution(window, &input, shape);
+    fn weight_gradient(&mut self, convolution: Convolution, operands: [Var; 2], shape: &[usize]) -> View {
+        let images = self.program.type_of(operands[0]).shape[0];
         let [x, y] = operands.map(|operand| BufferOffset::from(&self.images(operand)));
         let temporary = self.new_temporary(shape);
-        self.emit(Work::WeightGradient { convolution, images: input[0], x, y }, temporary);
+        self.emit(Work::WeightGradient { convolution, images, x, y }, temporary);
         View::dense(Buffer::Temporary(temporary), shape)
-    }
-}
-
-/// The convolution of `[b, i, h, w]` by `[o, i / groups, kh, kw]`.
-fn convolution(window: &Window, input: &[usize], kernel: &[usize]) -> Convolution {
-    Convolution {
-        input: [input[2], input[3]],
-        channels: [input[1], kernel[0]],
-        kernel: [kernel[2], kernel[3]],
-        stride: window.stride,
-        padding: window.padding,
-        dilation: window.dilation,
-        groups: window.groups,
     }
 }
 
