@@ -28,7 +28,7 @@ pub(crate) fn generated(name: &str, text: &str) {
 }
 
 /// A table of Markdown.
-fn table<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
+pub(crate) fn table<S: AsRef<str>>(head: &[S], rows: &[Vec<String>]) -> String {
     let line = |cells: Vec<&str>| {
         assert!(cells.len() == head.len() && !cells.iter().any(|cell| cell.contains('|')), "{cells:?}");
         format!("| {} |\n", cells.join(" | "))

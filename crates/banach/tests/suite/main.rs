@@ -5,6 +5,7 @@
 mod approximate;
 mod book;
 mod book_operations;
+mod book_peers;
 mod branches;
 mod calculus;
 mod captured;
