@@ -5,5 +5,7 @@
 
 pub(crate) mod cholesky;
 pub(crate) mod eigen;
+pub(crate) mod lanes;
 pub(crate) mod lu;
+pub(crate) mod packed;
 pub(crate) mod vector;
