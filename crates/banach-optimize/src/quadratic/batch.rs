@@ -1,4 +1,4 @@
-//! Solves and pullbacks of a batch: rows over cores, shared factors computed once.
+//! Solves and pullbacks of a batch: rows, or groups of rows, over cores; shared factors computed once.
 
 use super::curvature::Curvature;
 use super::equality::EqualitySystem;
@@ -14,6 +14,7 @@ use crate::dense::vector::{add_scaled, add_two_outer_products};
 use crate::tensors::Numbers;
 use crate::termination::Termination;
 use rayon::prelude::*;
+use std::sync::LazyLock;
 
 /// The solutions of all rows.
 #[derive(Clone, Debug)]
@@ -30,15 +31,16 @@ pub(crate) fn solve_rows(
     guesses: &[Option<Vec<usize>>],
     settings: &QuadraticSettings,
 ) -> Solutions {
-    let mut scratch = Scratch::default();
     let count = layout.operands.rows;
     let first = layout.row(data, 0);
-    let finite = |row: &Row<'_>| row.is_finite();
-    let curvature =
-        (count > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite()))
-            .then(|| Curvature::new(first.hessian, layout.sizes.n, &mut scratch));
-    let prepared = (count > 1 && layout.shares(&[HESSIAN, G, A]) && finite(&first))
-        .then(|| Prepared::new(&first, curvature.as_ref(), &mut scratch));
+    let curvature = LazyLock::new(|| {
+        let shared = count > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite());
+        shared.then(|| Curvature::new(first.hessian, layout.sizes.n, &mut Scratch::default()))
+    });
+    let prepared = LazyLock::new(|| {
+        let shared = count > 1 && layout.shares(&[HESSIAN, G, A]) && first.is_finite();
+        shared.then(|| Prepared::new(&first, curvature.as_ref(), &mut Scratch::default()))
+    });
     let guess = |row: usize| guesses.get(row).and_then(Option::as_deref);
     let solve_alone = |scratch: &mut Scratch, at: usize| {
         let row = layout.row(data, at);
@@ -61,9 +63,8 @@ pub(crate) fn solve_rows(
         let guesses: Vec<Option<&[usize]>> = members.clone().map(guess).collect();
         let found = solve_group(&rows, &guesses, settings);
         let mut scratch = Scratch::default();
-        let alone = |(at, row): (usize, Option<RowSolution>)| {
-            row.unwrap_or_else(|| solve_alone(&mut scratch, at))
-        };
+        let alone =
+            |(at, row): (usize, Option<RowSolution>)| row.unwrap_or_else(|| solve_alone(&mut scratch, at));
         (members.zip(found.rows).map(alone).collect::<Vec<_>>(), found.system)
     };
     let (rows, groups): (Vec<_>, Vec<_>) =

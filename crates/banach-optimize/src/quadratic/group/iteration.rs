@@ -65,9 +65,8 @@ impl<'a> Iteration<'a> {
         }
         let objective = dot(&self.dual.pulled, &self.y).map(|objective| 1.0 + objective.abs());
         let gap = dot(&self.s, &self.y).zip(objective, |gap, objective| gap / objective);
-        residual.zip(self.dual.scale, |residual, scale| residual / scale).zip(gap, |residual, gap| {
-            if gap.is_nan() { gap } else { residual.max(gap) }
-        })
+        let residual = residual.zip(self.dual.scale, |residual, scale| residual / scale);
+        residual.zip(gap, |residual, gap| if gap.is_nan() { gap } else { residual.max(gap) })
     }
 
     /// Takes a step, and returns its length; the lanes of a length of zero or NaN make no progress.

@@ -13,7 +13,8 @@ use crate::quadratic::solve::{Derivative, EARLY, FINISH_FROM, RowSolution};
 use crate::termination::Termination;
 use std::array::from_fn;
 
-/// Programs with more constraints are solved alone.
+/// Programs with more variables or constraints are solved alone: a group takes as long for one row as for eight, which
+/// a large program on an idle core does not repay.
 const LARGEST: usize = 80;
 /// A lane that has taken so many steps is left to the general method.
 const MAX_STEPS: usize = 25;
@@ -27,7 +28,8 @@ pub(crate) struct GroupSolution {
     pub(crate) system: Option<GroupSystem>,
 }
 
-/// Returns whether programs of these sizes are solved in groups.
+/// Returns whether programs of these sizes are solved in groups, whatever the number of rows, so that a row has the same
+/// bits alone and in any batch.
 pub(crate) fn is_small(sizes: Sizes) -> bool {
     let Sizes { n, m, p } = sizes;
     n.max(m + p) <= LARGEST && RangeSpace::is_cheaper(sizes, 10)
