@@ -100,3 +100,21 @@ pub(crate) fn add_outer_product(a: &mut [f64], factor: f64, x: &[f64], y: &[f64]
         },
     );
 }
+
+/// A += factor (x₀ y₀ᵀ + x₁ y₁ᵀ) for A of shape [x₀.len(), y₀.len()].
+pub(crate) fn add_two_outer_products(a: &mut [f64], factor: f64, x: [&[f64]; 2], y: [&[f64]; 2]) {
+    if y[0].is_empty() {
+        return;
+    }
+    wide(
+        #[inline(always)]
+        || {
+            for ((first, second), row) in x[0].iter().zip(x[1]).zip(a.chunks_exact_mut(y[0].len())) {
+                let (first, second) = (factor * first, factor * second);
+                for ((a, y_0), y_1) in row.iter_mut().zip(y[0]).zip(y[1]) {
+                    *a += first * y_0 + second * y_1;
+                }
+            }
+        },
+    );
+}

@@ -29,7 +29,7 @@ pub(super) struct Bounds {
 }
 
 /// The largest residual of the system, relative to its scale.
-const RESIDUAL: f64 = 1e-10;
+pub(super) const RESIDUAL: f64 = 1e-10;
 
 /// Solves with the inequalities `active` as equalities. Returns None if the result is not optimal.
 pub(super) fn finish(

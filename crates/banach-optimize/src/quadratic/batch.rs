@@ -1,15 +1,28 @@
-//! Solves and pullbacks of a batch: rows over cores, shared factors computed once.
+//! Solves and pullbacks of a batch: rows, or groups of rows, over cores; shared factors computed once.
 
 use super::curvature::Curvature;
+use super::equality::EqualitySystem;
+use super::group::solve::{is_small, solve_group};
+use super::group::system::GroupSystem;
 use super::layout::{A, B, G, H, HESSIAN, LINEAR, Layout};
 use super::row::{Row, parts};
 use super::settings::QuadraticSettings;
-use super::solve::{Prepared, RowSolution, solve, unsolved};
+use super::solve::{Derivative, Prepared, RowSolution, solve, unsolved};
 use crate::dense::cholesky::Scratch;
-use crate::dense::vector::{add_outer_product, add_scaled};
+use crate::dense::lanes::LANES;
+use crate::dense::vector::{add_scaled, add_two_outer_products};
 use crate::tensors::Numbers;
 use crate::termination::Termination;
 use rayon::prelude::*;
+use std::sync::LazyLock;
+
+/// The solutions of all rows.
+#[derive(Clone, Debug)]
+pub(crate) struct Solutions {
+    pub(crate) rows: Vec<RowSolution>,
+    /// The systems of groups of rows; empty where every row is solved alone.
+    groups: Vec<Option<GroupSystem>>,
+}
 
 /// Solves all rows, each from the active set of an earlier solve if there is one.
 pub(crate) fn solve_rows(
@@ -17,37 +30,46 @@ pub(crate) fn solve_rows(
     data: &[Numbers],
     guesses: &[Option<Vec<usize>>],
     settings: &QuadraticSettings,
-) -> Vec<RowSolution> {
-    let mut scratch = Scratch::default();
+) -> Solutions {
+    let count = layout.operands.rows;
     let first = layout.row(data, 0);
-    let finite = |row: &Row<'_>| row.is_finite();
-    let curvature = (layout.operands.rows > 1
-        && layout.shares(&[HESSIAN])
-        && first.hessian.iter().all(|q| q.is_finite()))
-    .then(|| Curvature::new(first.hessian, layout.sizes.n, &mut scratch));
-    let prepared = (layout.operands.rows > 1 && layout.shares(&[HESSIAN, G, A]) && finite(&first))
-        .then(|| Prepared::new(&first, curvature.as_ref(), &mut scratch));
-    let solve_row = |scratch: &mut Scratch, row: usize| {
-        let guess = guesses.get(row).and_then(Option::as_deref);
-        let row = layout.row(data, row);
+    let curvature = LazyLock::new(|| {
+        let shared = count > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite());
+        shared.then(|| Curvature::new(first.hessian, layout.sizes.n, &mut Scratch::default()))
+    });
+    let prepared = LazyLock::new(|| {
+        let shared = count > 1 && layout.shares(&[HESSIAN, G, A]) && first.is_finite();
+        shared.then(|| Prepared::new(&first, curvature.as_ref(), &mut Scratch::default()))
+    });
+    let guess = |row: usize| guesses.get(row).and_then(Option::as_deref);
+    let solve_alone = |scratch: &mut Scratch, at: usize| {
+        let row = layout.row(data, at);
         if !row.is_finite() {
             return unsolved(&row, Termination::NonFinite);
         }
-        match &prepared {
-            Some(prepared) => solve(&row, prepared, guess, settings, scratch),
-            None => {
-                let prepared = Prepared::new(&row, curvature.as_ref(), scratch);
-                solve(&row, &prepared, guess, settings, scratch)
-            }
-        }
+        let own = prepared.is_none().then(|| Prepared::new(&row, curvature.as_ref(), scratch));
+        let Some(prepared) = prepared.as_ref().or(own.as_ref()) else {
+            panic!("bug: found no factors of a row, expected its own or those that rows share")
+        };
+        solve(&row, prepared, guess(at), settings, scratch)
     };
-    (0..layout.operands.rows).into_par_iter().map_init(Scratch::default, solve_row).collect()
-}
-
-/// The largest violation of a constraint in each row.
-pub(crate) fn infeasibilities(layout: &Layout, data: &[Numbers], solutions: &[RowSolution]) -> Vec<f64> {
-    let of = |(at, row): (usize, &RowSolution)| layout.row(data, at).infeasibility(&row.y[..layout.sizes.n]);
-    solutions.par_iter().enumerate().map(of).collect()
+    if !is_small(layout.sizes) {
+        let rows = (0..count).into_par_iter().map_init(Scratch::default, solve_alone).collect();
+        return Solutions { rows, groups: vec![] };
+    }
+    let solve_together = |group: usize| {
+        let members = group * LANES..count.min((group + 1) * LANES);
+        let rows: Vec<Row<'_>> = members.clone().map(|at| layout.row(data, at)).collect();
+        let guesses: Vec<Option<&[usize]>> = members.clone().map(guess).collect();
+        let found = solve_group(&rows, &guesses, settings);
+        let mut scratch = Scratch::default();
+        let alone =
+            |(at, row): (usize, Option<RowSolution>)| row.unwrap_or_else(|| solve_alone(&mut scratch, at));
+        (members.zip(found.rows).map(alone).collect::<Vec<_>>(), found.system)
+    };
+    let (rows, groups): (Vec<_>, Vec<_>) =
+        (0..count.div_ceil(LANES)).into_par_iter().map(solve_together).unzip();
+    Solutions { rows: rows.into_iter().flatten().collect(), groups }
 }
 
 /// The cotangents of the operands at the positions given, for cotangents v of the points [x, λ, ν] of all rows.
@@ -57,39 +79,58 @@ pub(crate) fn infeasibilities(layout: &Layout, data: &[Numbers], solutions: &[Ro
 pub(crate) fn pull_rows(
     layout: &Layout,
     data: &[Numbers],
-    solutions: &[RowSolution],
+    solutions: &Solutions,
     v: &[f64],
     positions: &[usize],
 ) -> Vec<Vec<f64>> {
-    let size = layout.sizes.point();
-    let adjoints: Vec<Vec<f64>> = (0..layout.operands.rows)
-        .into_par_iter()
-        .map(|row| adjoint(&layout.row(data, row), &solutions[row], &v[row * size..(row + 1) * size]))
-        .collect();
+    let adjoints = adjoints(layout, data, solutions, v);
     let cotangent = |position: &usize| {
         let operand = layout.operands.present[*position];
         let len = layout.len(operand);
-        let add = |row: usize, out: &mut [f64]| {
-            if solutions[row].system.is_some() {
-                add_cotangent(operand, layout, &solutions[row].y, &adjoints[row], out);
-            }
-        };
         if layout.operands.shared[*position] {
             let mut out = vec![0.0; len];
-            (0..layout.operands.rows).for_each(|row| add(row, &mut out));
+            for (row, w) in solutions.rows.iter().zip(&adjoints) {
+                if let Some(w) = w {
+                    add_cotangent(operand, layout, &row.y, w, &mut out);
+                }
+            }
             return out;
         }
         let mut out = vec![0.0; layout.operands.rows * len];
-        out.par_chunks_exact_mut(len.max(1)).enumerate().for_each(|(row, out)| add(row, out));
+        out.par_chunks_exact_mut(len.max(1)).enumerate().for_each(|(row, out)| {
+            if let Some(w) = &adjoints[row] {
+                add_cotangent(operand, layout, &solutions.rows[row].y, w, out);
+            }
+        });
         out
     };
     positions.iter().map(cotangent).collect()
 }
 
+/// w = K⁻¹ v of all rows; None for rows without a derivative.
+fn adjoints(layout: &Layout, data: &[Numbers], solutions: &Solutions, v: &[f64]) -> Vec<Option<Vec<f64>>> {
+    let size = layout.sizes.point();
+    let alone = |at: usize| {
+        let Derivative::Alone(system) = &solutions.rows[at].derivative else { return None };
+        Some(adjoint(&layout.row(data, at), system, &v[at * size..(at + 1) * size]))
+    };
+    if solutions.groups.is_empty() {
+        return (0..layout.operands.rows).into_par_iter().map(alone).collect();
+    }
+    let together = |(group, v): (usize, &[f64])| {
+        let mut together = solutions.groups[group].as_ref().map(|system| system.adjoints(v));
+        let of = move |lane: usize| match (&solutions.rows[group * LANES + lane].derivative, &mut together) {
+            (Derivative::InGroup, Some(together)) => Some(std::mem::take(&mut together[lane])),
+            (Derivative::InGroup | Derivative::Alone(_) | Derivative::None, _) => alone(group * LANES + lane),
+        };
+        (0..v.len() / size).map(of)
+    };
+    v.par_chunks(LANES * size).enumerate().flat_map_iter(together).collect()
+}
+
 /// w = K⁻¹ v with zeros for inactive constraints.
-fn adjoint(row: &Row<'_>, solution: &RowSolution, v: &[f64]) -> Vec<f64> {
+fn adjoint(row: &Row<'_>, system: &EqualitySystem, v: &[f64]) -> Vec<f64> {
     let mut w = vec![0.0; v.len()];
-    let Some(system) = &solution.system else { return w };
     let (n, m) = (row.sizes.n, row.sizes.m);
     let mut reduced = Vec::with_capacity(system.len(row));
     reduced.extend_from_slice(&v[..n]);
@@ -107,27 +148,12 @@ fn add_cotangent(operand: usize, layout: &Layout, y: &[f64], w: &[f64], out: &mu
     let (x, lambda, nu) = parts(y, layout.sizes);
     let (w_x, w_lambda, w_nu) = parts(w, layout.sizes);
     match operand {
-        HESSIAN => {
-            add_outer_product(out, -0.5, w_x, x);
-            add_outer_product(out, -0.5, x, w_x);
-        }
+        HESSIAN => add_two_outer_products(out, -0.5, [w_x, x], [x, w_x]),
         LINEAR => add_scaled(out, -1.0, w_x),
-        G => add_of_constraints(out, lambda, w_lambda, x, w_x),
+        G => add_two_outer_products(out, -1.0, [lambda, w_lambda], [w_x, x]),
         H => add_scaled(out, 1.0, w_lambda),
-        A => add_of_constraints(out, nu, w_nu, x, w_x),
+        A => add_two_outer_products(out, -1.0, [nu, w_nu], [w_x, x]),
         B => add_scaled(out, 1.0, w_nu),
         _ => panic!("bug: found operand {operand} of a quadratic program, expected one of 6"),
-    }
-}
-
-/// out -= λ w_xᵀ + w_λ xᵀ
-fn add_of_constraints(out: &mut [f64], lambda: &[f64], w_lambda: &[f64], x: &[f64], w_x: &[f64]) {
-    for ((out, lambda), w_lambda) in out.chunks_exact_mut(x.len()).zip(lambda).zip(w_lambda) {
-        if *lambda != 0.0 {
-            add_scaled(out, -lambda, w_x);
-        }
-        if *w_lambda != 0.0 {
-            add_scaled(out, -w_lambda, x);
-        }
     }
 }

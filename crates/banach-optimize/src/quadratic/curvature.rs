@@ -1,12 +1,12 @@
 //! Curvature of the objective: Cholesky factors that are computed once, outside the iteration.
 
-use super::row::Row;
+use super::row::{Row, Sizes};
 use crate::dense::cholesky::{Scratch, add_gram, factor, solve_lower_columns};
 use crate::dense::eigen::Eigen;
 use std::sync::Arc;
 
 /// Below this pivot ratio, Q is treated as semidefinite.
-const WELL_CONDITIONED: f64 = 1e-9;
+pub(super) const WELL_CONDITIONED: f64 = 1e-9;
 /// Eigenvalues above minus this share of the largest element of Q count as zero.
 const ROUNDING: f64 = 1e-10;
 
@@ -78,8 +78,8 @@ impl RangeSpace {
     }
 
     /// Returns whether a step by the range-space method costs less than one by the normal equations.
-    pub(crate) fn is_cheaper(row: &Row<'_>, steps: usize) -> bool {
-        let (n, m, p) = (row.sizes.n as f64, row.sizes.m as f64, row.sizes.p as f64);
+    pub(crate) fn is_cheaper(sizes: Sizes, steps: usize) -> bool {
+        let (n, m, p) = (sizes.n as f64, sizes.m as f64, sizes.p as f64);
         let (k, steps) = (m + p, steps as f64);
         let once = n * n * k / 2.0 + n * k * k / 2.0;
         let range = once + steps * k * k * k / 6.0;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Pivot ratios below these count as zero.
 const FLAT: f64 = 1e-12;
-const DEPENDENT: f64 = 1e-12;
+pub(super) const DEPENDENT: f64 = 1e-12;
 /// The share of the largest diagonal element that is added where a matrix is singular.
 const REGULARIZATION: f64 = 1e-9;
 const REFINEMENTS: usize = 3;

@@ -9,11 +9,11 @@ use super::row::{Row, Sizes, parts_mut};
 use crate::dense::vector::{add_scaled, dot, largest};
 
 /// The share of the way to the boundary that a step takes at most.
-const NEAR_BOUNDARY: f64 = 0.995;
+pub(super) const NEAR_BOUNDARY: f64 = 0.995;
 /// Steps shorter than this make no progress.
-const SHORTEST: f64 = 1e-9;
+pub(super) const SHORTEST: f64 = 1e-9;
 /// Slacks and multipliers stay above this number, so that their quotients are finite.
-const SMALLEST: f64 = 1e-200;
+pub(super) const SMALLEST: f64 = 1e-200;
 
 /// A point of the iteration: y = [x, λ, ν] and the slacks s of the inequalities.
 #[derive(Clone, Debug)]

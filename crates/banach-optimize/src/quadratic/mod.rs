@@ -5,6 +5,7 @@ mod batch;
 mod certificate;
 mod curvature;
 mod equality;
+mod group;
 mod interior_point;
 mod layout;
 mod newton;

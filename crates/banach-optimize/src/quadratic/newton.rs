@@ -18,7 +18,7 @@ use crate::dense::cholesky::{
 use crate::dense::vector::{add_product, add_scaled, add_transposed_product, dot, largest};
 
 /// The share of the diagonal that keeps a factor positive definite; refinement removes its effect.
-const REGULARIZATION: f64 = 1e-13;
+pub(super) const REGULARIZATION: f64 = 1e-13;
 const REFINEMENTS: usize = 3;
 /// Refinement ends at this residual, relative to the right-hand side. The next step corrects what is left, and the
 /// active-set finish is exact.

@@ -1,9 +1,8 @@
 //! The solution of a batch of quadratic programs as a primitive.
 
-use super::batch::{infeasibilities, pull_rows, solve_rows};
+use super::batch::{Solutions, pull_rows, solve_rows};
 use super::layout::{Constraints, Layout};
 use super::settings::QuadraticSettings;
-use super::solve::RowSolution;
 use super::tangent::OptimalitySystem;
 use crate::algebra::linear_solve::{Factorization, LinearSolve, OnSingular};
 use crate::error::Error;
@@ -43,14 +42,14 @@ impl QuadraticOperation {
         let data: Vec<Numbers> = operands.iter().map(Numbers::of).collect();
         let solutions = solve_rows(&layout, &data, guesses, &self.settings);
         let report = OptimizationReport {
-            terminations: solutions.iter().map(|row| row.termination).collect(),
-            steps: solutions.iter().map(|row| row.steps).collect(),
-            errors: solutions.iter().map(|row| row.error).collect(),
-            infeasibilities: infeasibilities(&layout, &data, &solutions),
+            terminations: solutions.rows.iter().map(|row| row.termination).collect(),
+            steps: solutions.rows.iter().map(|row| row.steps).collect(),
+            errors: solutions.rows.iter().map(|row| row.error).collect(),
+            infeasibilities: solutions.rows.iter().map(|row| row.infeasibility).collect(),
         };
         self.journal.record(&report, self.settings.on_failure)?;
-        let active = solutions.iter().map(|row| row.active.clone()).collect();
-        let points: Vec<f64> = solutions.iter().flat_map(|row| &row.y).copied().collect();
+        let active = solutions.rows.iter().map(|row| row.active.clone()).collect();
+        let points: Vec<f64> = solutions.rows.iter().flat_map(|row| &row.y).copied().collect();
         let place = Place::of(&operands[0]);
         let points = place.value(points, &[layout.operands.rows, layout.sizes.point()])?;
         let points = on_tape(points, operands, types, Batch { layout, data, solutions, place })?;
@@ -67,7 +66,7 @@ impl QuadraticOperation {
 struct Batch {
     layout: Layout,
     data: Vec<Numbers>,
-    solutions: Vec<RowSolution>,
+    solutions: Solutions,
     place: Place,
 }
 

@@ -11,11 +11,11 @@ use crate::dense::cholesky::Scratch;
 use crate::termination::Termination;
 
 /// The finish is tried from this error of the iterate on.
-const FINISH_FROM: f64 = 1e-2;
+pub(super) const FINISH_FROM: f64 = 1e-2;
 /// The iteration ends at this error where no finish succeeds.
 const TARGET: f64 = 1e-12;
 /// Bounds of a finish during the iteration, and of the last one.
-const EARLY: f64 = 1e-12;
+pub(super) const EARLY: f64 = 1e-12;
 const LAST: f64 = 1e-9;
 
 /// The solution of one row, with what its derivative needs.
@@ -29,8 +29,20 @@ pub(crate) struct RowSolution {
     pub(crate) error: f64,
     /// The inequalities with a multiplier; the start of a later solve.
     pub(crate) active: Vec<usize>,
-    /// The optimality system of the differentiable constraints; None where there is no solution.
-    pub(crate) system: Option<EqualitySystem>,
+    pub(crate) derivative: Derivative,
+    /// The largest violation of a constraint.
+    pub(crate) infeasibility: f64,
+}
+
+/// What the derivative of a row is computed from: the optimality system of its differentiable constraints.
+#[derive(Clone, Debug)]
+pub(crate) enum Derivative {
+    /// The row has no solution.
+    None,
+    /// The row's own system.
+    Alone(EqualitySystem),
+    /// The system of the row's group.
+    InGroup,
 }
 
 /// What is computed outside the iteration.
@@ -46,7 +58,7 @@ impl Prepared {
         let new = || Curvature::new(row.hessian, row.sizes.n, scratch);
         let curvature = curvature.cloned().unwrap_or_else(new);
         let range = match &curvature {
-            Curvature::Definite(l) if RangeSpace::is_cheaper(row, 10) => Some(RangeSpace::new(row, l)),
+            Curvature::Definite(l) if RangeSpace::is_cheaper(row.sizes, 10) => Some(RangeSpace::new(row, l)),
             Curvature::Definite(_) | Curvature::Semidefinite | Curvature::Indefinite => None,
         };
         Prepared { curvature, range }
@@ -99,7 +111,15 @@ pub(crate) fn solve(
         return solve.unfinished(best, active, steps, scratch);
     }
     let termination = certificate(row).unwrap_or(Termination::StepLimit);
-    RowSolution { y: best.y, termination, steps, error: best.error, active: vec![], system: None }
+    RowSolution {
+        infeasibility: row.infeasibility(&best.y[..row.sizes.n]),
+        y: best.y,
+        termination,
+        steps,
+        error: best.error,
+        active: vec![],
+        derivative: Derivative::None,
+    }
 }
 
 /// The row of a batch that is solved.
@@ -132,7 +152,9 @@ impl Solve<'_> {
         } else {
             EqualitySystem::new(self.row, self.range, strict, scratch)
         };
-        RowSolution { y, termination, steps, error, active, system }
+        let derivative = system.map_or(Derivative::None, Derivative::Alone);
+        let infeasibility = self.row.infeasibility(&y[..self.row.sizes.n]);
+        RowSolution { y, termination, steps, error, active, derivative, infeasibility }
     }
 
     /// The solution of the iteration alone, where no active set reproduces it.
@@ -154,7 +176,9 @@ impl Solve<'_> {
         }
         let system = EqualitySystem::new(self.row, self.range, active.clone(), scratch);
         let termination = system.as_ref().map_or(Termination::StepLimit, |system| termination(system, weak));
-        RowSolution { y, termination, steps, error, active, system }
+        let derivative = system.map_or(Derivative::None, Derivative::Alone);
+        let infeasibility = self.row.infeasibility(&y[..n]);
+        RowSolution { y, termination, steps, error, active, derivative, infeasibility }
     }
 }
 
@@ -178,5 +202,13 @@ fn guessed(iterate: &Iterate, n: usize) -> Vec<usize> {
 /// A row that is not solved at all.
 pub(crate) fn unsolved(row: &Row<'_>, termination: Termination) -> RowSolution {
     let y = vec![0.0; row.sizes.point()];
-    RowSolution { y, termination, steps: 0, error: f64::NAN, active: vec![], system: None }
+    RowSolution {
+        infeasibility: row.infeasibility(&y[..row.sizes.n]),
+        y,
+        termination,
+        steps: 0,
+        error: f64::NAN,
+        active: vec![],
+        derivative: Derivative::None,
+    }
 }

@@ -6,6 +6,7 @@ mod algebra;
 mod cones;
 mod golden;
 mod golden_fixed_points;
+mod groups;
 mod mistakes;
 mod orders;
 mod outcomes;
