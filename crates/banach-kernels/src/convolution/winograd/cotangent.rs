@@ -56,6 +56,7 @@ impl<T: Real> CotangentTransform<'_, T> {
     /// # Safety
     /// A vector must be writable at offset `at` from the first tile of each product.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "the loops run across arrays of columns")]
     unsafe fn tile<S: Simd>(&mut self, simd: S, [top, left]: [usize; 2], channels: Range<usize>, at: usize) {
         let (height, width) = (self.axes[0].target, self.axes[1].target);
         let mut down = [[T::splat(simd, T::ZERO); PATCH]; SIDE];

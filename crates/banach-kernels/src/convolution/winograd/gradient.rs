@@ -117,6 +117,7 @@ impl<T: Real> WithSimd for GradientTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "the loops run across arrays of columns")]
     fn with_simd<S: Simd>(self, simd: S) {
         let [inward, outward] = self.channels;
         let (lanes, width) = (T::lanes::<S>(), outward.next_multiple_of(line::<T>()));

@@ -65,6 +65,7 @@ impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
 
     /// A full or the last partial vector of channels.
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "the loops run across arrays of columns")]
     fn channels<S: Simd, const WHOLE: bool>(
         &mut self,
         simd: S,

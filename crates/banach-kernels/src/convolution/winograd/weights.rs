@@ -88,6 +88,7 @@ impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> Wit
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "the loops run across arrays of columns")]
     fn with_simd<S: Simd>(self, _: S) {
         let mut down = [[[0.0; LANES]; TAPS]; PATCH];
         for x in 0..TAPS {

@@ -100,7 +100,7 @@ impl Search {
         if guesses.iter().any(Option::is_some) {
             let of = |lane: usize| guesses.get(lane).copied().flatten();
             let active = |lane: usize, i: usize| of(lane).is_some_and(|guess| guess.contains(&i));
-            self.attempt(dual, 0, from_fn(|lane| of(lane).is_some()), |lane, i| active(lane, i));
+            self.attempt(dual, 0, from_fn(|lane| of(lane).is_some()), active);
             self.tried = [false; LANES];
         }
         if self.is_over() {
