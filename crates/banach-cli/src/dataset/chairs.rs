@@ -21,7 +21,8 @@ const SIZE: [f64; 4] = [200.0, 200.0, 50.0, 640.0];
 /// Degrees of a radian.
 const DEGREES: f64 = std::f64::consts::PI / 180.0;
 
-/// `x = clamp(sign(γ) |γ|^power)` with γ normal, or the mean where a coin of this probability falls on the other side.
+/// `x = clamp(mean + sign(γ) |γ|^power)` with γ normal of this deviation, or the mean where a coin of this probability falls
+/// on the other side.
 struct Spread {
     power: i32,
     mean: f64,
@@ -36,9 +37,10 @@ impl Spread {
     }
 
     fn draw(&self, generator: &mut Generator) -> f64 {
-        let gamma = self.mean + self.deviation * generator.normal();
+        let gamma = self.deviation * generator.normal();
         let coin = generator.uniform();
-        let value = (gamma.signum() * gamma.abs().powi(self.power)).clamp(self.bounds[0], self.bounds[1]);
+        let [least, most] = self.bounds;
+        let value = (self.mean + gamma.signum() * gamma.abs().powi(self.power)).clamp(least, most);
         if coin < self.probability { value } else { self.mean }
     }
 }
@@ -57,8 +59,8 @@ const BACKGROUND: Motion = Motion {
 };
 /// The motion of a shape beside that of the background.
 const SHAPE: Motion = Motion {
-    translation: Spread::new(4, [0.0, 1.3], [-120.0, 120.0], 1.0),
-    rotation: Spread::new(2, [0.0, 1.3], [-30.0, 30.0], 0.7),
+    translation: Spread::new(3, [0.0, 2.3], [-120.0, 120.0], 1.0),
+    rotation: Spread::new(2, [0.0, 2.3], [-30.0, 30.0], 0.7),
     zoom: Spread::new(2, [1.0, 0.18], [0.8, 1.2], 0.7),
 };
 
@@ -212,9 +214,15 @@ mod tests {
         assert!(
             draws.iter().all(|shift| shift.abs() <= 120.0) && draws.iter().any(|shift| shift.abs() > 60.0)
         );
+        let mut sizes: Vec<f64> = draws.iter().map(|shift| shift.abs()).collect();
+        sizes.sort_by(f64::total_cmp);
+        // The median of |γ|³ is (0.674 · 2.3)³.
+        assert!((3.2..4.3).contains(&sizes[1000]), "{}", sizes[1000]);
         let still = (0..2000).filter(|_| BACKGROUND.rotation.draw(&mut generator) == 0.0).count();
         assert!((1300..1500).contains(&still), "{still}");
         let zooms: Vec<f64> = (0..500).map(|_| BACKGROUND.zoom.draw(&mut generator)).collect();
         assert!(zooms.iter().all(|zoom| (0.93..=1.07).contains(zoom)) && zooms.contains(&1.0));
+        let near = zooms.iter().filter(|zoom| (*zoom - 1.0).abs() < 0.02).count();
+        assert!(near > 400 && near < 500, "{near}");
     }
 }
