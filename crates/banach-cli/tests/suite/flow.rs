@@ -129,7 +129,7 @@ fn a_run_that_was_killed_and_resumed_equals_one_left_alone() {
     };
     refused(&format!("{line} --out stopped --resume --gain 0.5"), "found --gain 0.5");
     refused(
-        &format!("{line} --out stopped --resume").replace("64x64", "128x64").as_str(),
+        format!("{line} --out stopped --resume").replace("64x64", "128x64").as_str(),
         "found --size 128x64",
     );
 }

@@ -59,8 +59,7 @@ impl Convolution {
         [input * self.channels[0], output * self.channels[1]]
     }
 
-    /// Returns whether [`ConvolutionMethod::Winograd`] applies: a 3 by 3 kernel without stride, dilation or
-    /// groups.
+    /// Returns whether Winograd's method applies: a 3 by 3 kernel without stride, dilation or groups.
     pub fn is_for_winograd(&self) -> bool {
         self.kernel == [3, 3] && self.stride == [1, 1] && self.dilation == [1, 1] && self.groups == 1
     }

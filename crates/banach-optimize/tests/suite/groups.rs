@@ -4,8 +4,11 @@ use crate::random_programs::{Batch, points};
 use crate::reference::{Random, numbers};
 use banach_optimize::{QuadraticProgram, Termination};
 
+/// Points, gradients of all data, and how every row ended after how many steps.
+type Solved = (Vec<f64>, Vec<Vec<f64>>, Vec<(Termination, usize)>);
+
 /// The points of a batch, and the gradients of Σ w [x, λ, ν] in all its data, where every row has the weights w.
-fn solved(batch: &Batch, weights: &[f64]) -> (Vec<f64>, Vec<Vec<f64>>, Vec<(Termination, usize)>) {
+fn solved(batch: &Batch, weights: &[f64]) -> Solved {
     let values = batch.values(true);
     let solution = QuadraticProgram::default().solve(batch.problem(&values)).unwrap();
     let report = &solution.report;

@@ -54,7 +54,7 @@ impl Update for HornSchunck {
 
     fn update(&self, x: Tensor<4>, (flow, gradient, difference): Self::Input) -> Tensor<4> {
         let balance = self.balance.val().exp();
-        let [smooth, near] = [0, 1].map(|at| balance.clone().slice([at..at + 1]).unsqueeze::<4>());
+        let [smooth, near] = [0, 1].map(|at| balance.clone().narrow(0, at, 1).unsqueeze::<4>());
         let sum = smooth.clone() + near.clone();
         let kernel = activation::softmax(self.mean.val(), 0).reshape([1, 1, 3, 3]).repeat_dim(0, 2);
         let padded = x.pad([(1, 1), (1, 1)], PadMode::Edge);

@@ -34,6 +34,7 @@ pub(crate) struct Shape {
 
 /// What is done with the flow of FlowNet.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
 pub(crate) enum Layer {
     /// x̂ = g(f, (f, I)).
     Once(Refiner),
