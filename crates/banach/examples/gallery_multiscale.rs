@@ -40,11 +40,12 @@ impl Update for Scales {
     }
 }
 
-/// Scores of the pixels, a channel of the fine scale `[rows, 1, 8, 8]`, and of the direction, from the coarse one `[rows, 1]`.
+/// Scores of the pixels, a channel of the fine scale `[rows, 1, 8, 8]`, and of the direction, from the mean squares of the
+/// coarse one `[rows, 1]`.
 fn scores((scales, tell): &(FixedPoint<Scales>, Linear), images: Tensor<4>) -> (Tensor<4>, Tensor<2>) {
     let (fine, coarse) = scales.forward(images);
-    let mean = coarse.flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2);
-    (fine.narrow(1, 0, 1), tell.forward(mean))
+    let squares = coarse.square().flatten::<3>(2, 3).mean_dim(2).squeeze_dim::<2>(2);
+    (fine.narrow(1, 0, 1), tell.forward(squares))
 }
 // ANCHOR_END: scales
 
