@@ -112,10 +112,9 @@ fn solvers_are_compared_in_tables_of_markdown() {
     assert_eq!(heads.len(), 4);
     assert_eq!(heads[0], "| network | picard | anderson | broyden | squarem | auto | newton |");
     let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| zoo layer | ")).collect();
-    assert!(
-        rows.len() == 4 && rows.iter().all(|row| row.matches("**").count() == 2 && !row.contains('✗')),
-        "{text}"
-    );
+    // Times that are equal when rounded are all bold.
+    let fastest = |row: &&str| row.matches("**").count() / 2;
+    assert!(rows.len() == 4 && rows.iter().all(|row| fastest(row) >= 1 && !row.contains('✗')), "{text}");
 }
 
 #[test]
