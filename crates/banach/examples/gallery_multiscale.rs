@@ -81,6 +81,7 @@ fn main() -> Result<(), Error> {
         up: ConvTranspose2dConfig::new([CHANNELS, CHANNELS], [2, 2]).with_stride([2, 2]).init(&device),
     };
     let mut model = (FixedPointConfig::new().init(scales)?, LinearConfig::new(CHANNELS, 1).init(&device));
+    let start = model.0.clone();
 
     // ANCHOR: train
     let mut optimizer = AdamConfig::new().init();
@@ -97,8 +98,9 @@ fn main() -> Result<(), Error> {
     let told = 50.0 * (1.0 + (told.sign() * directions).mean().into_scalar::<f64>());
     println!("{pixels:.1} % of the pixels and {told:.1} % of the directions are right");
     assert!(pixels > 97.0 && told > 85.0);
+    // At the starting weights: differences in single precision say little where trained weights make x̂ steep.
     let tight = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-6));
-    let found = check::gradients(&model.0.with_config(tight)?, images)?;
+    let found = check::gradients(&start.with_config(tight)?, images)?;
     println!("in single precision, apart from finite differences {:.1e}", found.finite_difference);
     assert!(found.agrees(2e-2), "{found:?}");
     Ok(())
