@@ -3,7 +3,7 @@
 use super::journal::Journal;
 use crate::error::Error;
 use crate::experiments::multilabel::Minimisation;
-use crate::options::{EngineName, Measuring, SolverName};
+use crate::options::{Measuring, SolverName};
 use crate::report::file;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
@@ -50,7 +50,7 @@ pub(crate) fn bench(arguments: &EnergyArguments) -> Result<(), Error> {
         if !journal.wants(name.as_str()) {
             continue;
         }
-        let engine = EngineName::engine(measuring.engine);
+        let engine = measuring.engine.engine();
         let config =
             minimisation.config().with_solver(name.solver()).with_max_steps(MAX_STEPS).with_engine(engine);
         let network = minimisation.with_config(&config)?;
@@ -59,7 +59,7 @@ pub(crate) fn bench(arguments: &EnergyArguments) -> Result<(), Error> {
             last = network.minimised(minimisation.z.clone()).transpose()?;
             Ok(())
         })?;
-        let Some((report, energies)) = last else { return Err(Error::without_fixed_point("fpi-nn")) };
+        let Some((report, energies)) = last else { panic!("bug: a network of FPI_GD without an energy") };
         let steps = report.steps.iter().sum::<usize>() as f64 / report.steps.len() as f64;
         let failed = report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         let setting = format!("{} B{} f32", name.as_str(), energies.len());

@@ -33,6 +33,13 @@ impl Work {
         self.non_finite_rows += evaluation.non_finite_rows;
     }
 
+    /// The failed rows for the end of a line of progress; empty where there are none.
+    pub(crate) fn failures(&self) -> String {
+        let counts = [(self.unconverged_rows, "unconverged"), (self.non_finite_rows, "non-finite")];
+        let failed = counts.into_iter().filter(|(count, _)| *count > 0);
+        failed.map(|(count, name)| format!("  {count} {name}")).collect()
+    }
+
     /// Mean steps of a forward row.
     pub(crate) fn mean_forward_steps(&self) -> Option<f64> {
         mean(self.forward_steps as f64, self.forward_rows)

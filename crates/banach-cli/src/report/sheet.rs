@@ -14,6 +14,8 @@ const GAP: f64 = 10.0;
 const LINE: f64 = 18.0;
 /// The length of the head of an arrow.
 const HEAD: f64 = 4.0;
+/// The most figures of a strip.
+const SHOWN: usize = 8;
 const FONT: &str = "font-family=\"sans-serif\" font-size=\"13\"";
 
 /// A picture of a sheet.
@@ -40,6 +42,13 @@ impl Figure {
     fn size(&self) -> [f64; 2] {
         [self.pixels.width(), self.pixels.height()].map(|length| f64::from(length) * self.scale)
     }
+}
+
+/// The figures of a sequence in rows of four, at most [`SHOWN`]: most happens at first, and the last is the result.
+pub(crate) fn strip(count: usize, figure: impl Fn(usize) -> Figure) -> Vec<Vec<Figure>> {
+    let first = if count <= SHOWN { 0..count } else { 0..SHOWN - 1 };
+    let shown: Vec<usize> = first.chain((count > SHOWN).then(|| count - 1)).collect();
+    shown.chunks(4).map(|row| row.iter().map(|&index| figure(index)).collect()).collect()
 }
 
 /// Draws rows of pictures below a title.

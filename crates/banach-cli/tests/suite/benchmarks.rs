@@ -106,6 +106,31 @@ fn every_solver_is_measured_on_a_network_forward_and_backward() {
 }
 
 #[test]
+fn a_trained_energy_is_minimised_by_every_solver_and_written_for_other_programs() {
+    let stage = Stage::with_data();
+    stage.succeed("train bibtex --data data --layer fpi-gd --epochs 1 --hidden 20 --out run --quiet");
+    let lines = lines(&stage, "energy --checkpoint run --data data/bibtex-test.arff --repeats 1");
+    let solvers: Vec<&str> = lines.iter().map(|line| line["solver"].as_str().unwrap()).collect();
+    assert_eq!(solvers, ["anderson", "newton", "auto"]);
+    let energies: Vec<f64> = lines.iter().map(|line| line["energy"].as_f64().unwrap()).collect();
+    // The tuned energy has one minimiser to start with.
+    assert!(energies.iter().all(|energy| (energy / energies[1] - 1.0).abs() < 1e-3), "{energies:?}");
+    assert!(lines.iter().all(|line| line["unconverged_rows"] == 0), "{lines:?}");
+    let export = "bench energy --checkpoint run --data data/bibtex-test.arff --export energy.safetensors";
+    stage.succeed(export);
+    let bytes = std::fs::read(stage.path("energy.safetensors")).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    assert_eq!(header["z"]["shape"][1], 1836);
+    let ends = header.as_object().unwrap().values().map(|tensor| tensor["data_offsets"][1].as_u64().unwrap());
+    assert_eq!(ends.max(), Some((bytes.len() - 8 - length) as u64));
+    assert_eq!(stage.run(export).status.code(), Some(2));
+    stage.succeed("train bibtex --data data --layer feedforward --epochs 1 --hidden 20 --out other --quiet");
+    let refused = stage.run("bench energy --checkpoint other --data data/bibtex-test.arff");
+    assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains("expected a run of fpi-gd"));
+}
+
+#[test]
 fn solvers_are_compared_in_tables_of_markdown() {
     let (text, _) = Stage::new().succeed("bench solvers --repeats 1 --only layer");
     let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("| network | ")).collect();

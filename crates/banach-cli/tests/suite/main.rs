@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod benchmarks;
+mod bibtex;
 mod denoise;
 mod flow;
 mod folders;
 mod interruption;
+mod label_files;
 mod mistakes;
 mod multilabel;
 mod pages;

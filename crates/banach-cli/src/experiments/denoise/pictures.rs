@@ -17,8 +17,6 @@ const EDGE: usize = 4;
 const WIDTH: f64 = 280.0;
 /// The error that is drawn black, in gray levels from 0 to 1.
 const GREATEST_ERROR: f32 = 0.15;
-/// The most iterates that are drawn.
-const ITERATES: usize = 8;
 
 /// An image that somebody made, with its name.
 #[derive(Clone, Debug)]
@@ -72,15 +70,7 @@ pub(crate) fn iterates(
         let pixels = gray(&image.part([column, row], [width, height]));
         Figure::new(captions, pixels, 0.5 * WIDTH / width as f64)
     };
-    let count = course.len();
-    let shown: Vec<usize> = if count <= ITERATES {
-        (0..count).collect()
-    } else {
-        // Most happens in the first steps; the last is the solution.
-        (0..ITERATES - 1).chain([count - 1]).collect()
-    };
-    let rows: Vec<Vec<Figure>> =
-        shown.chunks(4).map(|part| part.iter().map(|&index| figure(index)).collect()).collect();
+    let rows = sheet::strip(course.len(), figure);
     sheet::draw(strip, "what is read out of the iterates of the solver", &rows)?;
     let panel = |title, logarithmic, values| Panel {
         title,

@@ -11,7 +11,7 @@ use crate::dataset::photographs::Photograph;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::continuation::End;
-use crate::experiments::epoch::{Sums, Work, written};
+use crate::experiments::epoch::{Sums, written};
 use crate::experiments::schedule::Schedule;
 use crate::experiments::session::Session;
 use crate::experiments::trained;
@@ -191,7 +191,7 @@ fn penalised(network: &Network, (z, noise, row_weight, probe): Probed, weight: f
 
 fn line(epoch: &Epoch, epochs: usize) -> String {
     let (sums, scores, width) = (&epoch.sums, &epoch.scores, epochs.to_string().len());
-    let mut line = format!(
+    let line = format!(
         "epoch {:>width$}/{epochs} {:6.1} s  loss {}  validation PSNR {}  steps {} + {}, evaluated {}",
         epoch.epoch,
         epoch.seconds,
@@ -201,11 +201,5 @@ fn line(epoch: &Epoch, epochs: usize) -> String {
         written(sums.work.mean_adjoint_steps(), 1),
         written(scores.validation_steps, 1),
     );
-    let Work { unconverged_rows, non_finite_rows, .. } = sums.work;
-    for (count, name) in [(unconverged_rows, "unconverged"), (non_finite_rows, "non-finite")] {
-        if count > 0 {
-            line.push_str(&format!("  {count} {name}"));
-        }
-    }
-    line
+    line + &sums.work.failures()
 }

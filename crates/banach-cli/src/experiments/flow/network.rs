@@ -108,7 +108,7 @@ impl Network {
     /// The finest flow of FlowNet compiled for images in the shape of these, with the parameters that it takes besides.
     pub(crate) fn compiled(&self, images: &Tensor<4>) -> Result<(Compiled, Vec<Value>), Error> {
         let run = |flownet: &FlowNet, images| flownet.finest(images);
-        Compiled::of_module(&self.flownet, images, Convolution::Winograd, run).map_err(Error::layer)
+        Compiled::of_module(&self.flownet, images, Convolution::default(), run).map_err(Error::layer)
     }
 
     /// Every iterate of the solve for one pair, and the residual there; none where nothing is solved for.

@@ -21,8 +21,6 @@ const ARROWS: usize = 16;
 const BEYOND: f64 = 0.01;
 /// The error that is drawn black, as a share of the edge of the colour wheel.
 const GREATEST_ERROR: f32 = 0.5;
-/// The most iterates that are drawn.
-const ITERATES: usize = 8;
 /// The colours of errors, from none to the greatest.
 const ERRORS: [[f32; 3]; 4] =
     [[255.0, 255.0, 255.0], [255.0, 214.0, 90.0], [200.0, 40.0, 40.0], [20.0, 0.0, 20.0]];
@@ -81,15 +79,7 @@ pub(crate) fn iterates(
         let captions = vec![format!("x{index}: {}", aepe(flow, truth)), format!("residual {residual:.1e}")];
         Figure::new(captions, flow_colours::draw(flow, longest), 0.75 * WIDTH / flow.width as f64)
     };
-    let count = course.len();
-    let shown: Vec<usize> = if count <= ITERATES {
-        (0..count).collect()
-    } else {
-        // Most happens in the first steps; the last is the solution.
-        (0..ITERATES - 1).chain([count - 1]).collect()
-    };
-    let rows: Vec<Vec<Figure>> =
-        shown.chunks(4).map(|part| part.iter().map(|&index| figure(index)).collect()).collect();
+    let rows = sheet::strip(course.len(), figure);
     sheet::draw(strip, "the iterates of the solver, from the flow of FlowNet", &rows)?;
     let panel = |title, logarithmic, values| Panel {
         title,

@@ -6,8 +6,8 @@ use crate::experiments::checkpoint::Repeatable;
 use crate::experiments::solves::Solves;
 use crate::options::numbers::SceneSize;
 use crate::options::{AdjointName, LayerName, SolverName};
+use banach::FixedPointConfig;
 use banach::solve::Tolerance;
-use banach::{Convolution, FixedPointConfig};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -95,7 +95,7 @@ impl Settings {
     /// How the layer solves while it is trained.
     pub(crate) fn training(&self) -> FixedPointConfig {
         let Some(solves) = &self.solves else { return FixedPointConfig::new() };
-        let mut config = solves.config().with_convolution(Convolution::Winograd).with_escalate(false);
+        let mut config = solves.config().with_escalate(false);
         config.adjoint.tolerance.relative = solves.tolerance.max(ADJOINT_TOLERANCE);
         config
     }
@@ -106,7 +106,6 @@ pub(crate) fn evaluation() -> FixedPointConfig {
     FixedPointConfig::new()
         .with_tolerance(Tolerance { relative: EVALUATED_TOLERANCE, ..Tolerance::default() })
         .with_max_steps(EVALUATED_STEPS)
-        .with_convolution(Convolution::Winograd)
 }
 
 /// Width and height of generated pairs.

@@ -15,7 +15,7 @@ use crate::experiments::schedule::Schedule;
 use crate::experiments::session::Session;
 use crate::experiments::trained;
 use crate::terminal::progress::Progress;
-use banach::{AdamConfig, Convolution, Objective, clip_gradients};
+use banach::{AdamConfig, Objective, clip_gradients};
 use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
 use std::time::Instant;
@@ -53,7 +53,7 @@ impl<'a> Training<'a> {
             batches,
             generated,
             network,
-            objective: objective.with_convolution(Convolution::Winograd),
+            objective,
             optimizer: AdamConfig::new().init().map_err(Error::layer)?,
             schedule: Schedule::new(settings.learning_rate, settings.epochs * batches.count()),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
@@ -157,7 +157,7 @@ impl<'a> Training<'a> {
 
 fn line(epoch: &Epoch, epochs: usize) -> String {
     let (sums, scores, width) = (&epoch.sums, &epoch.scores, epochs.to_string().len());
-    let mut line = format!(
+    let line = format!(
         "epoch {:>width$}/{epochs} {:6.1} s  loss {}  test error {} pixels, before the layer {}  steps {} + {}, evaluated {}",
         epoch.epoch,
         epoch.seconds,
@@ -168,11 +168,5 @@ fn line(epoch: &Epoch, epochs: usize) -> String {
         written(sums.work.mean_adjoint_steps(), 1),
         written(scores.evaluated_steps, 1),
     );
-    let Work { unconverged_rows, non_finite_rows, .. } = sums.work;
-    for (count, name) in [(unconverged_rows, "unconverged"), (non_finite_rows, "non-finite")] {
-        if count > 0 {
-            line.push_str(&format!("  {count} {name}"));
-        }
-    }
-    line
+    line + &sums.work.failures()
 }
