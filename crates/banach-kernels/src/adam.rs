@@ -1,6 +1,7 @@
 //! The parameter update of Adam, in one pass over memory.
 
-use crate::{Level, Real};
+use crate::arithmetic::Arithmetic;
+use crate::level::Level;
 use pulp::{Simd, WithSimd};
 
 /// The scalars of a step of Adam, common to all parameters.
@@ -18,13 +19,8 @@ pub struct AdamStep {
     pub epsilon: f64,
 }
 
-/// `m ← β₁ m + (1 - β₁) g`, `v ← β₂ v + (1 - β₂) g²`, and `x ← held x - rate m / (correction √v + ε)`.
-///
-/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1.
-///
-/// # Panics
-/// If the lengths differ.
-pub fn adam_step<T: Real>(
+/// A step of Adam.
+pub(crate) fn adam_step<T: Arithmetic>(
     level: Level,
     x: &mut [T],
     gradient: &[T],
@@ -65,7 +61,7 @@ struct Lanes<V> {
 
 /// The next x, m and v.
 #[inline(always)]
-fn moved<S: Simd, T: Real>(
+fn moved<S: Simd, T: Arithmetic>(
     simd: S,
     step: Lanes<T::Vector<S>>,
     [x, g, m, v]: [T::Vector<S>; 4],
@@ -78,7 +74,7 @@ fn moved<S: Simd, T: Real>(
     [T::multiply_add(simd, step.rate, T::divide(simd, m, size), x), m, v]
 }
 
-impl<T: Real> WithSimd for AdamKernel<'_, T> {
+impl<T: Arithmetic> WithSimd for AdamKernel<'_, T> {
     type Output = ();
 
     #[inline(always)]

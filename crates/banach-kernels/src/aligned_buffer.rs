@@ -1,6 +1,6 @@
 //! Buffers aligned to cache lines.
 
-use crate::real::Real;
+use crate::arithmetic::Arithmetic;
 
 /// Memory for numbers, in whole cache lines.
 #[derive(Clone, Default)]
@@ -20,27 +20,27 @@ impl AlignedBuffer {
     ///
     /// # Panics
     /// If the size in bytes overflows.
-    pub(crate) fn resize<T: Real>(&mut self, numbers: usize) {
+    pub(crate) fn resize<T: Arithmetic>(&mut self, numbers: usize) {
         let bytes = numbers.checked_mul(size_of::<T>());
         assert!(bytes.is_some(), "the size of a buffer must not overflow");
         self.0.resize(bytes.unwrap_or_default().div_ceil(size_of::<Line>()), Line([0; 8]));
     }
 
     /// Resizes the buffer to hold at least a number of elements, and keeps its content.
-    pub(crate) fn grow<T: Real>(&mut self, numbers: usize) {
+    pub(crate) fn grow<T: Arithmetic>(&mut self, numbers: usize) {
         if self.numbers::<T>().len() < numbers {
             self.resize::<T>(numbers);
         }
     }
 
-    pub(crate) fn numbers<T: Real>(&self) -> &[T] {
+    pub(crate) fn numbers<T: Arithmetic>(&self) -> &[T] {
         let length = self.0.len() * (size_of::<Line>() / size_of::<T>());
         // SAFETY: the lines are initialised and hold `length` elements; `T` is `f32` or `f64`, aligned to
         // less than a line, and valid for any bits.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<T>(), length) }
     }
 
-    pub(crate) fn numbers_mut<T: Real>(&mut self) -> &mut [T] {
+    pub(crate) fn numbers_mut<T: Arithmetic>(&mut self) -> &mut [T] {
         let length = self.0.len() * (size_of::<Line>() / size_of::<T>());
         // SAFETY: as in `numbers`, and the borrow of the lines is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast::<T>(), length) }

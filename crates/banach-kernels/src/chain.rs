@@ -6,7 +6,8 @@ mod map;
 mod operation;
 mod plan;
 
-use crate::{Level, Real};
+use crate::arithmetic::Arithmetic;
+use crate::level::Level;
 use apply::apply;
 use map::{Block, Extent, Source, Target};
 pub use operation::{Binary, Comparison, Operation, Step, Unary};
@@ -84,7 +85,7 @@ const ALIGNMENT: usize = 64;
 #[repr(align(64))]
 struct Scratch(MaybeUninit<[f64; SCRATCH]>);
 
-impl<T: Real> Chain<T> {
+impl<T: Arithmetic> Chain<T> {
     /// Creates a chain of steps; each output is the value of its register after the last step.
     ///
     /// # Errors
@@ -107,54 +108,28 @@ impl<T: Real> Chain<T> {
         self.outputs
     }
 
-    /// Computes all outputs at `rows` times `columns` positions.
-    ///
-    /// # Panics
-    ///
-    /// If the number of inputs or outputs is not that of the chain, or one of them is too short.
-    pub fn run(
+    /// Computes all outputs at `rows` times `columns` positions; `target` is both input 0 and output 0.
+    pub(crate) fn compute<'a>(
         &self,
         level: Level,
-        rows: usize,
-        columns: usize,
-        inputs: &[Input<'_, T>],
-        outputs: &mut [Output<'_, T>],
+        [rows, columns]: [usize; 2],
+        target: Option<&'a Output<'a, T>>,
+        inputs: &'a [Input<'a, T>],
+        outputs: &'a [Output<'a, T>],
     ) {
-        assert_eq!(inputs.len(), self.inputs, "the number of inputs");
-        assert_eq!(outputs.len(), self.outputs, "the number of outputs");
-        self.execute(level, Extent { rows, columns }, Matrices { target: None, inputs, outputs });
-    }
-
-    /// Computes all outputs at `rows` times `columns` positions in place: `target` is both input 0 and output
-    /// 0.
-    ///
-    /// # Panics
-    ///
-    /// If the number of other inputs or outputs is not one less than that of the chain, or one of them is too
-    /// short.
-    #[allow(clippy::too_many_arguments, reason = "a size and the matrices")]
-    pub fn run_in_place(
-        &self,
-        level: Level,
-        rows: usize,
-        columns: usize,
-        target: &mut Output<'_, T>,
-        inputs: &[Input<'_, T>],
-        outputs: &mut [Output<'_, T>],
-    ) {
-        assert_eq!(inputs.len() + 1, self.inputs, "the number of inputs");
-        assert_eq!(outputs.len() + 1, self.outputs, "the number of outputs");
-        self.execute(level, Extent { rows, columns }, Matrices { target: Some(target), inputs, outputs });
-    }
-
-    fn execute(&self, level: Level, extent: Extent, matrices: Matrices<'_, '_, T>) {
-        let Extent { rows, columns } = extent;
+        let shared = usize::from(target.is_some());
+        assert_eq!(inputs.len() + shared, self.inputs, "the number of inputs");
+        assert_eq!(outputs.len() + shared, self.outputs, "the number of outputs");
         if rows == 0 || columns == 0 {
             return;
         }
+        let matrices = Matrices { target, inputs, outputs };
         matrices.check(rows, columns);
-        let extent =
-            if matrices.adjacent(columns) { Extent { rows: 1, columns: rows * columns } } else { extent };
+        let extent = if matrices.adjacent(columns) {
+            Extent { rows: 1, columns: rows * columns }
+        } else {
+            Extent { rows, columns }
+        };
         level.run(Run { plan: &self.plan, extent, matrices });
     }
 }
@@ -166,7 +141,7 @@ struct Matrices<'a, 'b, T> {
     outputs: &'a [Output<'b, T>],
 }
 
-impl<T: Real> Matrices<'_, '_, T> {
+impl<T: Arithmetic> Matrices<'_, '_, T> {
     fn check(&self, rows: usize, columns: usize) {
         let reach = |row_stride: usize, column_stride: usize| {
             let rows = (rows - 1).checked_mul(row_stride)?;
@@ -222,7 +197,7 @@ struct Region<T> {
     slot: usize,
 }
 
-impl<T: Real> WithSimd for Run<'_, '_, T> {
+impl<T: Arithmetic> WithSimd for Run<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -243,7 +218,7 @@ impl<T: Real> WithSimd for Run<'_, '_, T> {
     }
 }
 
-impl<T: Real> Run<'_, '_, T> {
+impl<T: Arithmetic> Run<'_, '_, T> {
     /// Computes all instructions on a region.
     #[inline(always)]
     fn region<S: Simd>(&self, simd: S, region: Region<T>) {

@@ -11,7 +11,8 @@ mod weight_gradient;
 mod winograd;
 
 pub use geometry::Convolution;
-pub use image::{convolve, convolve_transposed};
+pub(crate) use image::{convolve, convolve_transposed};
 pub use method::ConvolutionMethod;
 pub use packed_weights::PackedWeights;
-pub use weight_gradient::{row_pairs, weight_gradient, write_weights};
+pub use weight_gradient::row_pairs;
+pub(crate) use weight_gradient::{weight_gradient, write_weights};

@@ -6,6 +6,7 @@
 
 mod adam;
 mod aligned_buffer;
+mod arithmetic;
 mod chain;
 mod convolution;
 mod functions;
@@ -17,14 +18,12 @@ mod scalar;
 mod tile;
 mod vector;
 
-pub use adam::{AdamStep, adam_step};
+pub use adam::AdamStep;
 pub use chain::{Binary, Chain, Comparison, Input, InvalidChain, Operation, Output, Step, Unary};
-pub use convolution::{
-    Convolution, ConvolutionMethod, PackedWeights, convolve, convolve_transposed, row_pairs, weight_gradient,
-    write_weights,
-};
+pub use convolution::{Convolution, ConvolutionMethod, PackedWeights, row_pairs};
 pub use level::Level;
 pub use panels::{Panels, StridedMatrix};
-pub use product::{product, product_unpacked};
-pub use real::Real;
-pub use vector::{axpy, careful_norm, combine, distance_and_size, dot, scale, square_sum, subtract};
+pub use real::{
+    Real, adam_step, axpy, careful_norm, combine, convolve, convolve_transposed, distance_and_size, dot,
+    product, product_unpacked, scale, square_sum, subtract, weight_gradient, write_weights,
+};

@@ -1,8 +1,8 @@
 //! Packing of the right operand of a product, in panels as wide as a micro-kernel tile.
 
 use crate::aligned_buffer::AlignedBuffer;
+use crate::arithmetic::Arithmetic;
 use crate::level::Level;
-use crate::real::Real;
 use crate::tile::WIDEST;
 use pulp::{Simd, WithSimd};
 use std::fmt;
@@ -23,7 +23,7 @@ pub struct StridedMatrix<'a, T> {
     pub column_stride: usize,
 }
 
-impl<'a, T: Real> StridedMatrix<'a, T> {
+impl<'a, T: Arithmetic> StridedMatrix<'a, T> {
     /// A contiguous row-major matrix `[rows, columns]`.
     pub fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
         Self { data, rows, columns, row_stride: columns, column_stride: 1 }
@@ -70,28 +70,15 @@ pub struct Panels<T> {
     numbers: PhantomData<T>,
 }
 
-impl<T: Real> Panels<T> {
+impl<T: Arithmetic> Panels<T> {
     /// Creates empty panels, to be packed later.
     pub fn empty(level: Level) -> Self {
         let lines = AlignedBuffer::new();
         Self { level, lanes: lanes::<T>(level), depth: 0, columns: 0, lines, numbers: PhantomData }
     }
 
-    /// Packs a matrix `[depth, columns]` for a level.
-    ///
-    /// # Panics
-    /// If the matrix exceeds its slice.
-    pub fn pack(level: Level, matrix: StridedMatrix<'_, T>) -> Self {
-        let mut panels = Self::empty(level);
-        panels.repack(matrix);
-        panels
-    }
-
     /// Packs another matrix for the same level, allocating only beyond the capacity.
-    ///
-    /// # Panics
-    /// If the matrix exceeds its slice.
-    pub fn repack(&mut self, matrix: StridedMatrix<'_, T>) {
+    pub(crate) fn refill(&mut self, matrix: StridedMatrix<'_, T>) {
         matrix.check();
         if matrix.column_stride == 1 {
             self.fill(matrix.rows, matrix.columns, |row, start, out| {
@@ -193,9 +180,9 @@ impl<T> fmt::Debug for Panels<T> {
 }
 
 /// Elements of a vector of a level.
-pub(crate) fn lanes<T: Real>(level: Level) -> usize {
+pub(crate) fn lanes<T: Arithmetic>(level: Level) -> usize {
     struct Lanes<T>(PhantomData<T>);
-    impl<T: Real> WithSimd for Lanes<T> {
+    impl<T: Arithmetic> WithSimd for Lanes<T> {
         type Output = usize;
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) -> usize {

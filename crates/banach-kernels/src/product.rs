@@ -3,9 +3,9 @@
 mod packed_left;
 
 use crate::aligned_buffer::AlignedBuffer;
+use crate::arithmetic::Arithmetic;
 use crate::level::Level;
 use crate::panels::{Panels, StridedMatrix, lanes};
-use crate::real::Real;
 use crate::tile::{self, TALLEST, Term, Tile, WIDEST};
 use pulp::{Simd, WithSimd};
 
@@ -22,12 +22,14 @@ const PAGE: usize = 4096;
 /// The associativity of the cache.
 const WAYS: usize = 8;
 
-/// Computes `c = a b`, or `c += a b` with `add`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`,
-/// `[m, n]`, starts at `i stride`. The result of a row does not depend on the number of rows.
-///
-/// # Panics
-/// If shapes do not match, a slice is too short, or rows of `c` overlap.
-pub fn product<T: Real>(a: StridedMatrix<'_, T>, b: &Panels<T>, c: &mut [T], stride: usize, add: bool) {
+/// `c = a b`, or `c += a b` with `add`.
+pub(crate) fn product<T: Arithmetic>(
+    a: StridedMatrix<'_, T>,
+    b: &Panels<T>,
+    c: &mut [T],
+    stride: usize,
+    add: bool,
+) {
     check(a, b.depth(), b.columns(), c, stride);
     if b.depth() == 0 && !add {
         clear(c, a.rows, b.columns(), stride);
@@ -35,12 +37,8 @@ pub fn product<T: Real>(a: StridedMatrix<'_, T>, b: &Panels<T>, c: &mut [T], str
     b.level().run(Product { a, b: Right::Packed(b), c, stride, add });
 }
 
-/// Computes [`product`] with an unpacked `b`, `[k, n]`, packed block by block into `scratch` and for its
-/// level.
-///
-/// # Panics
-/// As [`product`], or if `b` exceeds its slice.
-pub fn product_unpacked<T: Real>(
+/// [`product`] with an unpacked `b`, packed block by block into `scratch`.
+pub(crate) fn product_unpacked<T: Arithmetic>(
     a: StridedMatrix<'_, T>,
     b: StridedMatrix<'_, T>,
     c: &mut [T],
@@ -68,7 +66,7 @@ pub fn product_unpacked<T: Real>(
         let column = plain + column;
         for (row, rows) in tile::balanced(b.rows, DEEPEST) {
             let data = &b.data[row * b.row_stride + column * b.column_stride..];
-            scratch.repack(StridedMatrix { data, rows, columns, ..b });
+            scratch.refill(StridedMatrix { data, rows, columns, ..b });
             let a = StridedMatrix { data: &a.data[row * a.column_stride..], columns: rows, ..a };
             product(a, scratch, &mut c[column..], stride, add || row > 0);
         }
@@ -80,7 +78,7 @@ pub fn product_unpacked<T: Real>(
 ///
 /// # Panics
 /// As [`product`], or if `b` exceeds its slice.
-pub(crate) fn product_plain<T: Real>(
+pub(crate) fn product_plain<T: Arithmetic>(
     level: Level,
     a: StridedMatrix<'_, T>,
     b: StridedMatrix<'_, T>,
@@ -94,7 +92,7 @@ pub(crate) fn product_plain<T: Real>(
     level.run(Product { a, b: Right::Plain(b), c, stride, add });
 }
 
-fn check<T: Real>(a: StridedMatrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
+fn check<T: Arithmetic>(a: StridedMatrix<'_, T>, depth: usize, columns: usize, c: &[T], stride: usize) {
     a.check();
     assert_eq!(a.columns, depth, "the columns of the left operand must be the rows of the right operand");
     if a.rows > 0 && columns > 0 {
@@ -104,7 +102,7 @@ fn check<T: Real>(a: StridedMatrix<'_, T>, depth: usize, columns: usize, c: &[T]
     }
 }
 
-fn clear<T: Real>(c: &mut [T], rows: usize, columns: usize, stride: usize) {
+fn clear<T: Arithmetic>(c: &mut [T], rows: usize, columns: usize, stride: usize) {
     if columns > 0 {
         for row in 0..rows {
             c[row * stride..][..columns].fill(T::ZERO);
@@ -128,7 +126,7 @@ struct Product<'a, T> {
     add: bool,
 }
 
-impl<T: Real> WithSimd for Product<'_, T> {
+impl<T: Arithmetic> WithSimd for Product<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -145,7 +143,7 @@ impl<T: Real> WithSimd for Product<'_, T> {
     }
 }
 
-impl<T: Real> Product<'_, T> {
+impl<T: Arithmetic> Product<'_, T> {
     /// Adds all blocks of the left operand, packed one by one into a buffer if there is one.
     #[inline(always)]
     fn blocks<S: Simd>(mut self, simd: S, mut buffer: Option<&mut AlignedBuffer>) {

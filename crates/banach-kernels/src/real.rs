@@ -1,288 +1,336 @@
-//! Real numbers of the kernels: single and double precision, and vectors of them.
+//! Real numbers of the kernels, and the kernels compiled for each of them.
 
-use crate::scalar::Scalar;
-use pulp::Simd;
-use pulp::bytemuck::{Pod, cast_slice_mut};
-use std::fmt::{Debug, Display};
+use crate::adam::{self, AdamStep};
+use crate::arithmetic::Arithmetic;
+use crate::chain::{Chain, Input, Output};
+use crate::convolution::{self, Convolution, ConvolutionMethod, PackedWeights};
+use crate::level::Level;
+use crate::panels::{Panels, StridedMatrix};
+use crate::{product as products, vector};
+use std::ops::Range;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+/// `f32` or `f64`.
+pub trait Real: Arithmetic {
+    /// The kernels for these numbers.
+    #[doc(hidden)]
+    fn kernels() -> &'static Kernels<Self>;
 }
 
-/// `f32` or `f64`. A vector holds as many as the instructions of `S` take at once.
-pub trait Real:
-    sealed::Sealed + Scalar + Copy + Send + Sync + Default + PartialOrd + Debug + Display + 'static
-{
-    /// Zero.
-    const ZERO: Self;
-    /// One.
-    const ONE: Self;
-    /// The machine epsilon.
-    const EPSILON: f64;
+/// Every kernel, compiled in this crate.
+///
+/// A generic function is compiled anew in each crate that calls it with a type, by the settings of that crate. Behind this
+/// table it is compiled once, in one unit with all that it inlines.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Kernels<T: 'static> {
+    dot: fn(Level, &[T], &[T]) -> f64,
+    distance_and_size: fn(Level, &[T], &[T]) -> (f64, f64),
+    careful_norm: fn(Level, &[T]) -> f64,
+    combine: fn(Level, &mut [T], &[(f64, &[T])]),
+    subtract: fn(Level, &mut [T], &[T], &[T]),
+    scale: fn(Level, &mut [T], f64),
+    adam_step: fn(Level, &mut [T], &[T], [&mut [T]; 2], &AdamStep),
+    chain: Elementwise<T>,
+    repack: fn(&mut Panels<T>, StridedMatrix<'_, T>),
+    product: fn(StridedMatrix<'_, T>, &Panels<T>, &mut [T], usize, bool),
+    product_unpacked: fn(StridedMatrix<'_, T>, StridedMatrix<'_, T>, &mut [T], usize, bool, &mut Panels<T>),
+    repack_weights: fn(&mut PackedWeights<T>, &[T], [usize; 4]),
+    convolve: fn(&PackedWeights<T>, &[T], Range<usize>, &mut [T]),
+    convolve_transposed: fn(&PackedWeights<T>, &[T], Range<usize>, &mut [T]),
+    weight_gradient: fn(&Convolution, ConvolutionMethod, Range<usize>, [&[T]; 2], &mut [T], &mut Panels<T>),
+    write_weights: fn(&Convolution, &[T], bool, &mut [T], [usize; 4]),
+}
 
-    /// A vector of these numbers.
-    #[doc(hidden)]
-    type Vector<S: Simd>: pulp::bytemuck::Pod + Debug + Send + Sync;
-    /// A truth value for every element of a vector.
-    #[doc(hidden)]
-    type Mask<S: Simd>: Copy + Debug + Send + Sync;
+type Elementwise<T> = for<'a> fn(
+    &Chain<T>,
+    Level,
+    [usize; 2],
+    Option<&'a Output<'a, T>>,
+    &'a [Input<'a, T>],
+    &'a [Output<'a, T>],
+);
 
-    /// The nearest number.
-    fn from_f64(number: f64) -> Self;
-    /// Converts to double precision, exactly.
-    fn to_f64(self) -> f64;
-
-    /// Elements of a vector.
-    #[doc(hidden)]
-    fn lanes<S: Simd>() -> usize {
-        size_of::<Self::Vector<S>>() / size_of::<Self>()
+impl<T: Arithmetic> Kernels<T> {
+    const fn new() -> Self {
+        Self {
+            dot: vector::dot,
+            distance_and_size: vector::distance_and_size,
+            careful_norm: vector::careful_norm,
+            combine: vector::combine,
+            subtract: vector::subtract,
+            scale: vector::scale,
+            adam_step: adam::adam_step,
+            chain: Chain::compute,
+            repack: Panels::refill,
+            product: products::product,
+            product_unpacked: products::product_unpacked,
+            repack_weights: PackedWeights::refill,
+            convolve: convolution::convolve,
+            convolve_transposed: convolution::convolve_transposed,
+            weight_gradient: convolution::weight_gradient,
+            write_weights: convolution::write_weights,
+        }
     }
-    #[doc(hidden)]
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
-    #[doc(hidden)]
-    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    #[doc(hidden)]
-    fn subtract<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    #[doc(hidden)]
-    fn multiply<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    #[doc(hidden)]
-    fn divide<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
-    /// `a b + c`, rounded once where the instructions can.
-    #[doc(hidden)]
-    fn multiply_add<S: Simd>(
-        simd: S,
-        a: Self::Vector<S>,
-        b: Self::Vector<S>,
-        c: Self::Vector<S>,
-    ) -> Self::Vector<S>;
-    #[doc(hidden)]
-    fn square_root<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
-    #[doc(hidden)]
-    fn less<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
-    #[doc(hidden)]
-    fn less_or_equal<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
-    #[doc(hidden)]
-    fn equal<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
-    #[doc(hidden)]
-    fn select<S: Simd>(
-        simd: S,
-        mask: Self::Mask<S>,
-        yes: Self::Vector<S>,
-        no: Self::Vector<S>,
-    ) -> Self::Vector<S>;
-    /// Splits a slice into vectors and a remainder.
-    #[doc(hidden)]
-    fn vectors<S: Simd>(slice: &[Self]) -> (&[Self::Vector<S>], &[Self]);
-    /// [`vectors`](Self::vectors) for writing.
-    #[doc(hidden)]
-    fn vectors_mut<S: Simd>(slice: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]);
-    /// Loads fewer elements than a vector has, padded with zeros.
-    #[doc(hidden)]
-    fn load_part<S: Simd>(simd: S, slice: &[Self]) -> Self::Vector<S>;
-    /// Stores as many elements as the slice has.
-    #[doc(hidden)]
-    fn store_part<S: Simd>(simd: S, slice: &mut [Self], vector: Self::Vector<S>);
-    #[doc(hidden)]
-    fn total<S: Simd>(simd: S, a: Self::Vector<S>) -> Self;
-
-    /// The absolute values.
-    #[doc(hidden)]
-    fn absolute<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
-    /// Nonnegative numbers with the signs of other numbers.
-    #[doc(hidden)]
-    fn with_sign<S: Simd>(simd: S, size: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S>;
-    /// `1.5 2^m` for m bits after the point: added to a number, it leaves the nearest integer in the lowest
-    /// bits.
-    #[doc(hidden)]
-    const ROUNDER: Self;
-    /// `2^k` from `ROUNDER + k`, where that is a normal number.
-    #[doc(hidden)]
-    fn power_of_two<S: Simd>(simd: S, shifted: Self::Vector<S>) -> Self::Vector<S>;
-    /// `(e, m)` of normal positive numbers `2^e m` with m between the roots of 1/2 and 2.
-    #[doc(hidden)]
-    fn split_exponent<S: Simd>(simd: S, a: Self::Vector<S>) -> (Self::Vector<S>, Self::Vector<S>);
 }
 
-/// Applies a function to the bits of every element, in a loop that the compiler vectorizes.
-#[inline(always)]
-fn map_bits<V: Pod, B: Pod>(vector: V, change: impl Fn(B) -> B) -> V {
-    let mut vector = vector;
-    for bits in cast_slice_mut::<V, B>(std::slice::from_mut(&mut vector)) {
-        *bits = change(*bits);
+static SINGLE: Kernels<f32> = Kernels::new();
+static DOUBLE: Kernels<f64> = Kernels::new();
+
+impl Real for f32 {
+    #[inline]
+    fn kernels() -> &'static Kernels<f32> {
+        &SINGLE
     }
-    vector
 }
 
-macro_rules! real {
-    ($real:ident, $vector:ident, $mask:ident, $bits:ident, $half:expr, $or:ident, $splat:ident) => {
-        impl Real for $real {
-            const ZERO: Self = 0.0;
-            const ONE: Self = 1.0;
-            const EPSILON: f64 = <$real>::EPSILON as f64;
-
-            type Vector<S: Simd> = S::$vector;
-            type Mask<S: Simd> = S::$mask;
-
-            #[inline(always)]
-            fn from_f64(number: f64) -> Self {
-                number as $real
-            }
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                self as f64
-            }
-            #[inline(always)]
-            fn absolute<S: Simd>(_: S, a: Self::Vector<S>) -> Self::Vector<S> {
-                map_bits(
-                    a,
-                    #[inline(always)]
-                    |bits: $bits| bits & ($bits::MAX >> 1),
-                )
-            }
-            #[inline(always)]
-            fn with_sign<S: Simd>(simd: S, size: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S> {
-                simd.$or(
-                    size,
-                    map_bits(
-                        sign,
-                        #[inline(always)]
-                        |bits: $bits| bits & !($bits::MAX >> 1),
-                    ),
-                )
-            }
-            const ROUNDER: Self = 1.5 / <$real>::EPSILON;
-            #[inline(always)]
-            fn power_of_two<S: Simd>(_: S, shifted: Self::Vector<S>) -> Self::Vector<S> {
-                let one = (1.0 as $real).to_bits();
-                map_bits(
-                    shifted,
-                    #[inline(always)]
-                    |bits: $bits| (bits << ($real::MANTISSA_DIGITS - 1)).wrapping_add(one),
-                )
-            }
-            #[inline(always)]
-            fn split_exponent<S: Simd>(simd: S, a: Self::Vector<S>) -> (Self::Vector<S>, Self::Vector<S>) {
-                const SHIFT: u32 = $real::MANTISSA_DIGITS - 1;
-                let (one, half) = ((1.0 as $real).to_bits(), $half.to_bits());
-                let rounder = 1.0 / $real::EPSILON;
-                let above = map_bits(
-                    a,
-                    #[inline(always)]
-                    |bits: $bits| bits.wrapping_add(one - half),
-                );
-                let exponent = map_bits(
-                    above,
-                    #[inline(always)]
-                    |bits: $bits| (bits >> SHIFT) | rounder.to_bits(),
-                );
-                let exponent = Self::subtract(simd, exponent, simd.$splat(rounder + (one >> SHIFT) as $real));
-                let fraction = map_bits(
-                    above,
-                    #[inline(always)]
-                    |bits: $bits| (bits & ((1 << SHIFT) - 1)) + half,
-                );
-                (exponent, fraction)
-            }
-            methods!($real);
-        }
-    };
+impl Real for f64 {
+    #[inline]
+    fn kernels() -> &'static Kernels<f64> {
+        &DOUBLE
+    }
 }
 
-macro_rules! methods {
-    (f32) => {
-        methods!(
-            splat_f32s add_f32s sub_f32s mul_f32s div_f32s mul_add_e_f32s sqrt_f32s less_than_f32s
-            less_than_or_equal_f32s equal_f32s select_f32s as_simd_f32s as_mut_simd_f32s partial_load_f32s
-            partial_store_f32s reduce_sum_f32s
-        );
-    };
-    (f64) => {
-        methods!(
-            splat_f64s add_f64s sub_f64s mul_f64s div_f64s mul_add_e_f64s sqrt_f64s less_than_f64s
-            less_than_or_equal_f64s equal_f64s select_f64s as_simd_f64s as_mut_simd_f64s partial_load_f64s
-            partial_store_f64s reduce_sum_f64s
-        );
-    };
-    ($splat:ident $add:ident $sub:ident $mul:ident $div:ident $fma:ident $sqrt:ident $lt:ident $le:ident $eq:ident
-     $select:ident $vectors:ident $vectors_mut:ident $load:ident $store:ident $sum:ident) => {
-        #[inline(always)]
-        fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S> {
-            simd.$splat(x)
-        }
-        #[inline(always)]
-        fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-            simd.$add(a, b)
-        }
-        #[inline(always)]
-        fn subtract<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-            simd.$sub(a, b)
-        }
-        #[inline(always)]
-        fn multiply<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-            simd.$mul(a, b)
-        }
-        #[inline(always)]
-        fn divide<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S> {
-            simd.$div(a, b)
-        }
-        #[inline(always)]
-        fn multiply_add<S: Simd>(
-            simd: S,
-            a: Self::Vector<S>,
-            b: Self::Vector<S>,
-            c: Self::Vector<S>,
-        ) -> Self::Vector<S> {
-            simd.$fma(a, b, c)
-        }
-        #[inline(always)]
-        fn square_root<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S> {
-            simd.$sqrt(a)
-        }
-        #[inline(always)]
-        fn less<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S> {
-            simd.$lt(a, b)
-        }
-        #[inline(always)]
-        fn less_or_equal<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S> {
-            simd.$le(a, b)
-        }
-        #[inline(always)]
-        fn equal<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S> {
-            simd.$eq(a, b)
-        }
-        #[inline(always)]
-        fn select<S: Simd>(
-            simd: S,
-            mask: Self::Mask<S>,
-            yes: Self::Vector<S>,
-            no: Self::Vector<S>,
-        ) -> Self::Vector<S> {
-            simd.$select(mask, yes, no)
-        }
-        #[inline(always)]
-        fn vectors<S: Simd>(slice: &[Self]) -> (&[Self::Vector<S>], &[Self]) {
-            S::$vectors(slice)
-        }
-        #[inline(always)]
-        fn vectors_mut<S: Simd>(slice: &mut [Self]) -> (&mut [Self::Vector<S>], &mut [Self]) {
-            S::$vectors_mut(slice)
-        }
-        #[inline(always)]
-        fn load_part<S: Simd>(simd: S, slice: &[Self]) -> Self::Vector<S> {
-            simd.$load(slice)
-        }
-        #[inline(always)]
-        fn store_part<S: Simd>(simd: S, slice: &mut [Self], vector: Self::Vector<S>) {
-            simd.$store(slice, vector);
-        }
-        #[inline(always)]
-        fn total<S: Simd>(simd: S, a: Self::Vector<S>) -> Self {
-            simd.$sum(a)
-        }
-    };
+/// Returns the inner product.
+///
+/// # Panics
+///
+/// If the lengths differ, as for all functions of several vectors.
+pub fn dot<T: Real>(level: Level, a: &[T], b: &[T]) -> f64 {
+    (T::kernels().dot)(level, a, b)
 }
 
-real!(f32, f32s, m32s, u32, std::f32::consts::FRAC_1_SQRT_2, or_f32s, splat_f32s);
-real!(f64, f64s, m64s, u64, std::f64::consts::FRAC_1_SQRT_2, or_f64s, splat_f64s);
+/// Returns the sum of squares.
+pub fn square_sum<T: Real>(level: Level, x: &[T]) -> f64 {
+    dot(level, x, x)
+}
+
+/// Returns the sums of `(gx - x)^2` and of `gx^2`, in one pass.
+pub fn distance_and_size<T: Real>(level: Level, x: &[T], gx: &[T]) -> (f64, f64) {
+    (T::kernels().distance_and_size)(level, x, gx)
+}
+
+/// Returns the Euclidean norm, in two passes with scaling, so that no square overflows or underflows.
+pub fn careful_norm<T: Real>(level: Level, x: &[T]) -> f64 {
+    (T::kernels().careful_norm)(level, x)
+}
+
+/// Adds `factor x` to y.
+pub fn axpy<T: Real>(level: Level, y: &mut [T], factor: f64, x: &[T]) {
+    combine(level, y, &[(factor, x)]);
+}
+
+/// Adds all `factor x` to y in order, in one pass.
+pub fn combine<T: Real>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
+    (T::kernels().combine)(level, y, terms);
+}
+
+/// Writes `a - b` to out.
+pub fn subtract<T: Real>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
+    (T::kernels().subtract)(level, out, a, b);
+}
+
+/// Multiplies x by a factor.
+pub fn scale<T: Real>(level: Level, x: &mut [T], factor: f64) {
+    (T::kernels().scale)(level, x, factor);
+}
+
+/// `m ← β₁ m + (1 - β₁) g`, `v ← β₂ v + (1 - β₂) g²`, and `x ← held x - rate m / (correction √v + ε)`.
+///
+/// Kingma and Ba, "Adam: a method for stochastic optimization" (2015), algorithm 1.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn adam_step<T: Real>(
+    level: Level,
+    x: &mut [T],
+    gradient: &[T],
+    moments: [&mut [T]; 2],
+    step: &AdamStep,
+) {
+    (T::kernels().adam_step)(level, x, gradient, moments, step);
+}
+
+/// Computes `c = a b`, or `c += a b` with `add`: `a` is `[m, k]`, `b` is `[k, n]`, and row `i` of `c`,
+/// `[m, n]`, starts at `i stride`. The result of a row does not depend on the number of rows.
+///
+/// # Panics
+/// If shapes do not match, a slice is too short, or rows of `c` overlap.
+pub fn product<T: Real>(a: StridedMatrix<'_, T>, b: &Panels<T>, c: &mut [T], stride: usize, add: bool) {
+    (T::kernels().product)(a, b, c, stride, add);
+}
+
+/// Computes [`product`] with an unpacked `b`, `[k, n]`, packed block by block into `scratch` and for its
+/// level.
+///
+/// # Panics
+/// As [`product`], or if `b` exceeds its slice.
+pub fn product_unpacked<T: Real>(
+    a: StridedMatrix<'_, T>,
+    b: StridedMatrix<'_, T>,
+    c: &mut [T],
+    stride: usize,
+    add: bool,
+    scratch: &mut Panels<T>,
+) {
+    (T::kernels().product_unpacked)(a, b, c, stride, add, scratch);
+}
+
+/// Computes rows of a convolved image: `source` is `[input, channels in]`, `target` the rows `rows` of
+/// `[output, channels out]`. Results do not depend on which rows are computed together. Allocates pointers to
+/// the pixels of as many rows as the kernel has; Winograd's method reuses its buffers in later calls of the
+/// thread.
+///
+/// # Panics
+/// If the weights are packed for the other direction or a slice has the wrong length.
+pub fn convolve<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+    (T::kernels().convolve)(taps, source, rows, target);
+}
+
+/// Computes rows of the gradient with respect to the input: `source` is `[output, channels out]`, `target`
+/// the rows `rows` of `[input, channels in]`.
+///
+/// # Panics
+/// If the weights are packed for the other direction or a slice has the wrong length.
+pub fn convolve_transposed<T: Real>(
+    taps: &PackedWeights<T>,
+    source: &[T],
+    rows: Range<usize>,
+    target: &mut [T],
+) {
+    (T::kernels().convolve_transposed)(taps, source, rows, target);
+}
+
+/// Adds the gradient with respect to the weights, summed over a range of the [row pairs](crate::row_pairs) of `y`, to
+/// `sums`, `[taps, input channels of a group, output channels]`: `x` is `[images, input, channels in]`, `y` the
+/// gradient `[images, output, channels out]`. Pixels of `y` are packed into `scratch`, whose level is used;
+/// Winograd's method reuses its buffers in later calls of the thread.
+///
+/// # Panics
+/// If a slice has the wrong length or the range exceeds the row pairs.
+pub fn weight_gradient<T: Real>(
+    convolution: &Convolution,
+    method: ConvolutionMethod,
+    pairs: Range<usize>,
+    images: [&[T]; 2],
+    sums: &mut [T],
+    scratch: &mut Panels<T>,
+) {
+    (T::kernels().weight_gradient)(convolution, method, pairs, images, sums, scratch);
+}
+
+/// Writes sums, or adds them, to the weights; for `strides` see
+/// [`PackedWeights::pack`](PackedWeights::pack).
+///
+/// # Panics
+/// If the number of sums is wrong or a weight is outside the slice.
+pub fn write_weights<T: Real>(
+    convolution: &Convolution,
+    sums: &[T],
+    add: bool,
+    weights: &mut [T],
+    strides: [usize; 4],
+) {
+    (T::kernels().write_weights)(convolution, sums, add, weights, strides);
+}
+
+impl<T: Real> Panels<T> {
+    /// Packs a matrix `[depth, columns]` for a level.
+    ///
+    /// # Panics
+    /// If the matrix exceeds its slice.
+    pub fn pack(level: Level, matrix: StridedMatrix<'_, T>) -> Self {
+        let mut panels = Self::empty(level);
+        panels.repack(matrix);
+        panels
+    }
+
+    /// Packs another matrix for the same level, allocating only beyond the capacity.
+    ///
+    /// # Panics
+    /// If the matrix exceeds its slice.
+    pub fn repack(&mut self, matrix: StridedMatrix<'_, T>) {
+        (T::kernels().repack)(self, matrix);
+    }
+}
+
+impl<T: Real> PackedWeights<T> {
+    /// Packs weights for [`convolve`](convolve()). The weight of output channel `o`, input channel `i`
+    /// of the group, row `y` and column `x` of the kernel is at
+    /// `o strides[0] + i strides[1] + y strides[2] + x strides[3]`.
+    ///
+    /// # Panics
+    /// If the convolution is invalid or a weight is outside the slice.
+    pub fn pack(
+        level: Level,
+        convolution: Convolution,
+        method: ConvolutionMethod,
+        weights: &[T],
+        strides: [usize; 4],
+    ) -> Self {
+        let mut packed = Self::empty(level, convolution, method, false);
+        packed.repack(weights, strides);
+        packed
+    }
+
+    /// Packs weights for [`convolve_transposed`](convolve_transposed()).
+    ///
+    /// # Panics
+    /// As [`pack`](Self::pack).
+    pub fn pack_transposed(
+        level: Level,
+        convolution: Convolution,
+        method: ConvolutionMethod,
+        weights: &[T],
+        strides: [usize; 4],
+    ) -> Self {
+        let mut packed = Self::empty(level, convolution, method, true);
+        packed.repack(weights, strides);
+        packed
+    }
+
+    /// Packs other weights for this convolution, level, direction and method, without allocation.
+    ///
+    /// # Panics
+    /// If a weight is outside the slice.
+    pub fn repack(&mut self, weights: &[T], strides: [usize; 4]) {
+        (T::kernels().repack_weights)(self, weights, strides);
+    }
+}
+
+impl<T: Real> Chain<T> {
+    /// Computes all outputs at `rows` times `columns` positions.
+    ///
+    /// # Panics
+    ///
+    /// If the number of inputs or outputs is not that of the chain, or one of them is too short.
+    pub fn run(
+        &self,
+        level: Level,
+        rows: usize,
+        columns: usize,
+        inputs: &[Input<'_, T>],
+        outputs: &mut [Output<'_, T>],
+    ) {
+        (T::kernels().chain)(self, level, [rows, columns], None, inputs, outputs);
+    }
+
+    /// Computes all outputs at `rows` times `columns` positions in place: `target` is both input 0 and output
+    /// 0.
+    ///
+    /// # Panics
+    ///
+    /// If the number of other inputs or outputs is not one less than that of the chain, or one of them is too
+    /// short.
+    #[allow(clippy::too_many_arguments, reason = "a size and the matrices")]
+    pub fn run_in_place(
+        &self,
+        level: Level,
+        rows: usize,
+        columns: usize,
+        target: &mut Output<'_, T>,
+        inputs: &[Input<'_, T>],
+        outputs: &mut [Output<'_, T>],
+    ) {
+        (T::kernels().chain)(self, level, [rows, columns], Some(target), inputs, outputs);
+    }
+}

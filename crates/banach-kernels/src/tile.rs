@@ -3,7 +3,7 @@
 //! Products, convolutions and their weight gradients are all sums of terms "a few rows times a panel",
 //! computed by one loop. The order of summation of a row does not depend on the height of its tile.
 
-use crate::real::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::{Simd, WithSimd};
 
 /// The most rows of a tile.
@@ -72,7 +72,12 @@ pub(crate) fn balanced(count: usize, most: usize) -> impl Iterator<Item = (usize
 /// `p < depth` the numbers the formula of [`Tile`] names can be read, the panel's rows as whole vectors;
 /// `columns` results can be written at `c + i c_stride`, and no other reference to them exists.
 #[inline(always)]
-pub(crate) unsafe fn compute<S: Simd, T: Real>(simd: S, vectors: usize, height: usize, tile: &Tile<'_, T>) {
+pub(crate) unsafe fn compute<S: Simd, T: Arithmetic>(
+    simd: S,
+    vectors: usize,
+    height: usize,
+    tile: &Tile<'_, T>,
+) {
     macro_rules! heights {
         ($vectors:literal: $($height:literal)*) => {
             match height {
@@ -92,9 +97,9 @@ pub(crate) unsafe fn compute<S: Simd, T: Real>(simd: S, vectors: usize, height: 
 /// # Safety
 /// As for [`compute`].
 #[inline(never)]
-unsafe fn fixed<S: Simd, T: Real, const H: usize, const V: usize>(simd: S, tile: &Tile<'_, T>) {
+unsafe fn fixed<S: Simd, T: Arithmetic, const H: usize, const V: usize>(simd: S, tile: &Tile<'_, T>) {
     struct Fixed<'a, T, const H: usize, const V: usize>(&'a Tile<'a, T>);
-    impl<T: Real, const H: usize, const V: usize> WithSimd for Fixed<'_, T, H, V> {
+    impl<T: Arithmetic, const H: usize, const V: usize> WithSimd for Fixed<'_, T, H, V> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
@@ -118,7 +123,7 @@ unsafe fn fixed<S: Simd, T: Real, const H: usize, const V: usize>(simd: S, tile:
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn sums<S: Simd, T: Real, const H: usize, const V: usize, const UNIT: bool>(
+unsafe fn sums<S: Simd, T: Arithmetic, const H: usize, const V: usize, const UNIT: bool>(
     simd: S,
     tile: &Tile<'_, T>,
 ) -> [[T::Vector<S>; V]; H] {
@@ -154,7 +159,7 @@ unsafe fn sums<S: Simd, T: Real, const H: usize, const V: usize, const UNIT: boo
 /// # Safety
 /// As for [`compute`].
 #[inline(always)]
-unsafe fn store<S: Simd, T: Real, const H: usize, const V: usize>(
+unsafe fn store<S: Simd, T: Arithmetic, const H: usize, const V: usize>(
     simd: S,
     tile: &Tile<'_, T>,
     sums: [[T::Vector<S>; V]; H],

@@ -1,19 +1,16 @@
 //! Vector arithmetic of solvers, in double precision with one final rounding, bit for bit equal at every
 //! level.
 
-use crate::{Level, Real};
+use crate::arithmetic::Arithmetic;
+use crate::level::Level;
 use pulp::{Simd, WithSimd};
 use std::array;
 
 /// The number of partial sums: enough to hide the latency of additions at every level.
 const LANES: usize = 32;
 
-/// Returns the inner product.
-///
-/// # Panics
-///
-/// If the lengths differ, as for all functions of several vectors.
-pub fn dot<T: Real>(level: Level, a: &[T], b: &[T]) -> f64 {
+/// The inner product.
+pub(crate) fn dot<T: Arithmetic>(level: Level, a: &[T], b: &[T]) -> f64 {
     let [sum] = level.run(Sums(
         a,
         b,
@@ -23,13 +20,8 @@ pub fn dot<T: Real>(level: Level, a: &[T], b: &[T]) -> f64 {
     sum
 }
 
-/// Returns the sum of squares.
-pub fn square_sum<T: Real>(level: Level, x: &[T]) -> f64 {
-    dot(level, x, x)
-}
-
-/// Returns the sums of `(gx - x)^2` and of `gx^2`, in one pass.
-pub fn distance_and_size<T: Real>(level: Level, x: &[T], gx: &[T]) -> (f64, f64) {
+/// The sums of `(gx - x)^2` and of `gx^2`, in one pass.
+pub(crate) fn distance_and_size<T: Arithmetic>(level: Level, x: &[T], gx: &[T]) -> (f64, f64) {
     let [distance, size] = level.run(Sums(
         x,
         gx,
@@ -39,12 +31,12 @@ pub fn distance_and_size<T: Real>(level: Level, x: &[T], gx: &[T]) -> (f64, f64)
     (distance, size)
 }
 
-/// Returns the Euclidean norm, in two passes with scaling, so that no square overflows or underflows.
-pub fn careful_norm<T: Real>(level: Level, x: &[T]) -> f64 {
+/// The Euclidean norm, in two passes with scaling.
+pub(crate) fn careful_norm<T: Arithmetic>(level: Level, x: &[T]) -> f64 {
     let largest = level.run(Largest(x));
     if largest == 0.0 || largest == f64::INFINITY {
         // For zeros, NaN and infinity the unscaled sum is right.
-        return square_sum(level, x).sqrt();
+        return dot(level, x, x).sqrt();
     }
     let [sum] = level.run(Sums(
         x,
@@ -55,13 +47,8 @@ pub fn careful_norm<T: Real>(level: Level, x: &[T]) -> f64 {
     largest * sum.sqrt()
 }
 
-/// Adds `factor x` to y.
-pub fn axpy<T: Real>(level: Level, y: &mut [T], factor: f64, x: &[T]) {
-    combine(level, y, &[(factor, x)]);
-}
-
 /// Adds all `factor x` to y in order, in one pass.
-pub fn combine<T: Real>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
+pub(crate) fn combine<T: Arithmetic>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
     for (_, x) in terms {
         assert_eq!(x.len(), y.len(), "the lengths of vectors must be equal");
     }
@@ -69,20 +56,20 @@ pub fn combine<T: Real>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
 }
 
 /// Writes `a - b` to out.
-pub fn subtract<T: Real>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
+pub(crate) fn subtract<T: Arithmetic>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
     assert!(a.len() == out.len() && b.len() == out.len(), "the lengths of vectors must be equal");
     level.run(Subtract(out, a, b));
 }
 
 /// Multiplies x by a factor.
-pub fn scale<T: Real>(level: Level, x: &mut [T], factor: f64) {
+pub(crate) fn scale<T: Arithmetic>(level: Level, x: &mut [T], factor: f64) {
     level.run(Scale(x, factor));
 }
 
 /// K sums over elements of two vectors.
 struct Sums<'a, T, F>(&'a [T], &'a [T], F);
 
-impl<T: Real, F: Fn(f64, f64) -> [f64; K], const K: usize> WithSimd for Sums<'_, T, F> {
+impl<T: Arithmetic, F: Fn(f64, f64) -> [f64; K], const K: usize> WithSimd for Sums<'_, T, F> {
     type Output = [f64; K];
 
     #[inline(always)]
@@ -121,7 +108,7 @@ fn folded(sums: [f64; LANES]) -> f64 {
 /// The largest absolute value, ignoring NaN.
 struct Largest<'a, T>(&'a [T]);
 
-impl<T: Real> WithSimd for Largest<'_, T> {
+impl<T: Arithmetic> WithSimd for Largest<'_, T> {
     type Output = f64;
 
     #[inline(always)]
@@ -140,7 +127,7 @@ impl<T: Real> WithSimd for Largest<'_, T> {
 
 struct Combine<'a, 'b, T>(&'a mut [T], &'a [(f64, &'b [T])]);
 
-impl<T: Real> WithSimd for Combine<'_, '_, T> {
+impl<T: Arithmetic> WithSimd for Combine<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -170,7 +157,7 @@ impl<T: Real> WithSimd for Combine<'_, '_, T> {
 
 struct Subtract<'a, T>(&'a mut [T], &'a [T], &'a [T]);
 
-impl<T: Real> WithSimd for Subtract<'_, T> {
+impl<T: Arithmetic> WithSimd for Subtract<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -184,7 +171,7 @@ impl<T: Real> WithSimd for Subtract<'_, T> {
 
 struct Scale<'a, T>(&'a mut [T], f64);
 
-impl<T: Real> WithSimd for Scale<'_, T> {
+impl<T: Arithmetic> WithSimd for Scale<'_, T> {
     type Output = ();
 
     #[inline(always)]

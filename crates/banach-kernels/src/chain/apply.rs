@@ -4,7 +4,7 @@ use super::choose::{compare, unless};
 use super::map::{Block, Source, each, each_lane};
 use super::operation::{Binary, Operation, Unary};
 use super::plan::{First, Second, Work};
-use crate::Real;
+use crate::arithmetic::Arithmetic;
 use crate::functions::{erf, exp, log, log_sigmoid, log1p, sigmoid, tanh};
 use crate::scalar::ScalarFunction;
 use pulp::{Simd, WithSimd};
@@ -16,7 +16,7 @@ use pulp::{Simd, WithSimd};
 /// The operands of the operation must be readable and the target writable at every position of the extent. A
 /// source may overlap the target only if both have each position at the same address.
 #[inline(always)]
-pub(super) unsafe fn apply<S: Simd, T: Real>(simd: S, work: Work, block: Block<T>) {
+pub(super) unsafe fn apply<S: Simd, T: Arithmetic>(simd: S, work: Work, block: Block<T>) {
     let operation = match work {
         Work::Then(first, second) => return simd.vectorize(Pair(block, first, second)),
         Work::One(operation) => operation,
@@ -60,14 +60,14 @@ pub(super) unsafe fn apply<S: Simd, T: Real>(simd: S, work: Work, block: Block<T
 
 /// `max(x, 0)`; NaN stays NaN.
 #[inline(always)]
-fn relu<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+fn relu<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
     T::select(simd, T::less_or_equal(simd, x, zero), zero, x)
 }
 
 /// -1, 0 or 1; 0 for NaN.
 #[inline(always)]
-fn sign<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+fn sign<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (zero, one) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
     let below = T::select(simd, T::less(simd, x, zero), T::subtract(simd, zero, one), zero);
     T::select(simd, T::less(simd, zero, x), one, below)
@@ -76,7 +76,7 @@ fn sign<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
 /// A unary function on a block; constructed under the contract of [`apply`].
 struct One<T>(Block<T>, Unary);
 
-impl<T: Real> WithSimd for One<T> {
+impl<T: Arithmetic> WithSimd for One<T> {
     type Output = ();
 
     #[inline(always)]
@@ -120,7 +120,7 @@ impl<T: Real> WithSimd for One<T> {
 
 /// `a b`, and 0 where a or b is 0.
 #[inline(always)]
-fn absorbing_product<S: Simd, T: Real>(simd: S, a: T::Vector<S>, b: T::Vector<S>) -> T::Vector<S> {
+fn absorbing_product<S: Simd, T: Arithmetic>(simd: S, a: T::Vector<S>, b: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
     let product = T::select(simd, T::equal(simd, a, zero), zero, T::multiply(simd, a, b));
     T::select(simd, T::equal(simd, b, zero), zero, product)
@@ -129,7 +129,7 @@ fn absorbing_product<S: Simd, T: Real>(simd: S, a: T::Vector<S>, b: T::Vector<S>
 /// A binary function on a block; constructed under the contract of [`apply`].
 struct Two<T>(Block<T>, Binary);
 
-impl<T: Real> WithSimd for Two<T> {
+impl<T: Arithmetic> WithSimd for Two<T> {
     type Output = ();
 
     #[inline(always)]
@@ -165,7 +165,7 @@ macro_rules! then {
     };
 }
 
-impl<T: Real> WithSimd for Pair<T> {
+impl<T: Arithmetic> WithSimd for Pair<T> {
     type Output = ();
 
     #[inline(always)]
@@ -186,11 +186,11 @@ impl<T: Real> WithSimd for Pair<T> {
 struct Power<T>(Block<T>, f64);
 
 #[inline(always)]
-fn square<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+fn square<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     T::multiply(simd, x, x)
 }
 
-impl<T: Real> WithSimd for Power<T> {
+impl<T: Arithmetic> WithSimd for Power<T> {
     type Output = ();
 
     #[inline(always)]

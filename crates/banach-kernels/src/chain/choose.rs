@@ -2,12 +2,12 @@
 
 use super::map::{Block, each};
 use super::operation::Comparison;
-use crate::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 
 /// `no` where the mask is 0, else `yes`.
 #[inline(always)]
-pub(super) fn unless<S: Simd, T: Real>(
+pub(super) fn unless<S: Simd, T: Arithmetic>(
     simd: S,
     mask: T::Vector<S>,
     no: T::Vector<S>,
@@ -22,7 +22,7 @@ pub(super) fn unless<S: Simd, T: Real>(
 ///
 /// As for [`apply`](super::apply::apply).
 #[inline(always)]
-pub(super) unsafe fn compare<S: Simd, T: Real>(simd: S, block: Block<T>, comparison: Comparison) {
+pub(super) unsafe fn compare<S: Simd, T: Arithmetic>(simd: S, block: Block<T>, comparison: Comparison) {
     let (no, yes) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
     // SAFETY: the caller's contract.
     unsafe {

@@ -1,6 +1,6 @@
 //! Application of a function to every position of a block, vector by vector.
 
-use crate::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 use std::array;
 
@@ -84,7 +84,7 @@ pub(super) use {each, each_lane};
 /// Every source must be readable and the target writable at every position of the extent. A source may
 /// overlap the target only if both have each position at the same address.
 #[inline(always)]
-pub(super) unsafe fn map<S: Simd, T: Real, const N: usize>(
+pub(super) unsafe fn map<S: Simd, T: Arithmetic, const N: usize>(
     simd: S,
     extent: Extent,
     sources: [Source<T>; N],
@@ -145,7 +145,7 @@ pub(super) unsafe fn map<S: Simd, T: Real, const N: usize>(
 ///
 /// As for [`map`].
 #[inline(always)]
-pub(super) unsafe fn map_lanes<T: Real, const N: usize>(
+pub(super) unsafe fn map_lanes<T: Arithmetic, const N: usize>(
     extent: Extent,
     sources: [Source<T>; N],
     target: Target<T>,

@@ -1,8 +1,8 @@
 //! Depthwise convolutions, vectorized along the channels.
 
 use super::vectors::{whole, write};
+use crate::arithmetic::Arithmetic;
 use crate::panels::Panels;
-use crate::real::Real;
 use crate::tile::{Term, WIDEST};
 use pulp::Simd;
 
@@ -23,7 +23,7 @@ pub(super) struct Pixels<'a, T> {
 /// The number of pixels summed at once.
 const ABREAST: usize = 6;
 
-impl<T: Real> Pixels<'_, T> {
+impl<T: Arithmetic> Pixels<'_, T> {
     /// Writes the pixels, of which the first is at the start of the target.
     ///
     /// # Safety
@@ -96,7 +96,7 @@ const BESIDE: usize = 4;
 impl PixelRows<'_> {
     /// Adds the products of every channel to its sum.
     #[inline(always)]
-    pub(super) fn add<S: Simd, T: Real>(&self, simd: S, x: &[T], y: &[T], sums: &mut [T]) {
+    pub(super) fn add<S: Simd, T: Arithmetic>(&self, simd: S, x: &[T], y: &[T], sums: &mut [T]) {
         let (lanes, channels) = (T::lanes::<S>(), sums.len());
         let mut channel = 0;
         while channel + BESIDE * lanes <= channels {
@@ -111,7 +111,7 @@ impl PixelRows<'_> {
 
     /// Adds the products of `V` vectors of channels, the last one possibly partial.
     #[inline(always)]
-    fn some<S: Simd, T: Real, const V: usize>(
+    fn some<S: Simd, T: Arithmetic, const V: usize>(
         &self,
         simd: S,
         x: &[T],

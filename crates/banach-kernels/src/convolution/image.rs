@@ -7,29 +7,24 @@ use super::axis::Axis;
 use super::method::ConvolutionMethod;
 use super::packed_weights::PackedWeights;
 use super::{channelwise, winograd};
-use crate::real::Real;
+use crate::arithmetic::Arithmetic;
 use crate::tile::{self, Term, Tile};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
-/// Computes rows of a convolved image: `source` is `[input, channels in]`, `target` the rows `rows` of
-/// `[output, channels out]`. Results do not depend on which rows are computed together. Allocates pointers to
-/// the pixels of as many rows as the kernel has; Winograd's method reuses its buffers in later calls of the
-/// thread.
-///
-/// # Panics
-/// If the weights are packed for the other direction or a slice has the wrong length.
-pub fn convolve<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+/// Rows of a convolved image.
+pub(crate) fn convolve<T: Arithmetic>(
+    taps: &PackedWeights<T>,
+    source: &[T],
+    rows: Range<usize>,
+    target: &mut [T],
+) {
     assert!(!taps.transposed, "weights packed for the transposed convolution");
     run(taps, source, rows, target);
 }
 
-/// Computes rows of the gradient with respect to the input: `source` is `[output, channels out]`, `target`
-/// the rows `rows` of `[input, channels in]`.
-///
-/// # Panics
-/// If the weights are packed for the other direction or a slice has the wrong length.
-pub fn convolve_transposed<T: Real>(
+/// Rows of the gradient with respect to the input.
+pub(crate) fn convolve_transposed<T: Arithmetic>(
     taps: &PackedWeights<T>,
     source: &[T],
     rows: Range<usize>,
@@ -39,7 +34,7 @@ pub fn convolve_transposed<T: Real>(
     run(taps, source, rows, target);
 }
 
-fn run<T: Real>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
+fn run<T: Arithmetic>(taps: &PackedWeights<T>, source: &[T], rows: Range<usize>, target: &mut [T]) {
     let [vertical, horizontal] = [0, 1].map(|axis| taps.convolution.axis(axis, taps.transposed));
     let mut channels = taps.convolution.channels;
     if taps.transposed {
@@ -76,7 +71,7 @@ struct Image<'a, T> {
     target: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for Image<'_, T> {
+impl<T: Arithmetic> WithSimd for Image<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -116,7 +111,7 @@ impl<T: Real> WithSimd for Image<'_, T> {
     }
 }
 
-impl<T: Real> Image<'_, T> {
+impl<T: Arithmetic> Image<'_, T> {
     /// Fills the table of one kernel row with pointers to a row of the source.
     #[inline(always)]
     fn point(&self, columns: &[Option<usize>], row: usize, table: &mut [*const T]) {

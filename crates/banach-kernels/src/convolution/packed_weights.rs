@@ -3,9 +3,9 @@
 use super::geometry::Convolution;
 use super::method::ConvolutionMethod;
 use super::winograd;
+use crate::arithmetic::Arithmetic;
 use crate::level::Level;
 use crate::panels::{Panels, lanes};
-use crate::real::Real;
 
 /// The weights of a convolution, packed for a level, a direction and a method.
 #[derive(Clone, Debug)]
@@ -22,43 +22,12 @@ pub struct PackedWeights<T> {
     pub(super) finite: bool,
 }
 
-impl<T: Real> PackedWeights<T> {
-    /// Packs weights for [`convolve`](super::convolve). The weight of output channel `o`, input channel `i`
-    /// of the group, row `y` and column `x` of the kernel is at
-    /// `o strides[0] + i strides[1] + y strides[2] + x strides[3]`.
-    ///
-    /// # Panics
-    /// If the convolution is invalid or a weight is outside the slice.
-    pub fn pack(
+impl<T: Arithmetic> PackedWeights<T> {
+    /// Weights of a convolution, to be packed.
+    pub(crate) fn empty(
         level: Level,
         convolution: Convolution,
         method: ConvolutionMethod,
-        weights: &[T],
-        strides: [usize; 4],
-    ) -> Self {
-        Self::new(level, convolution, method, weights, strides, false)
-    }
-
-    /// Packs weights for [`convolve_transposed`](super::convolve_transposed).
-    ///
-    /// # Panics
-    /// As [`pack`](Self::pack).
-    pub fn pack_transposed(
-        level: Level,
-        convolution: Convolution,
-        method: ConvolutionMethod,
-        weights: &[T],
-        strides: [usize; 4],
-    ) -> Self {
-        Self::new(level, convolution, method, weights, strides, true)
-    }
-
-    fn new(
-        level: Level,
-        convolution: Convolution,
-        method: ConvolutionMethod,
-        weights: &[T],
-        strides: [usize; 4],
         transposed: bool,
     ) -> Self {
         convolution.check();
@@ -72,17 +41,11 @@ impl<T: Real> PackedWeights<T> {
         };
         let zeros = convolution.channels[usize::from(transposed)].next_multiple_of(lanes::<T>(level));
         let groups = vec![Panels::empty(level); groups];
-        let mut taps =
-            Self { convolution, transposed, method, groups, zeros: vec![T::ZERO; zeros], finite: true };
-        taps.repack(weights, strides);
-        taps
+        Self { convolution, transposed, method, groups, zeros: vec![T::ZERO; zeros], finite: true }
     }
 
-    /// Packs other weights for this convolution, level, direction and method, without allocation.
-    ///
-    /// # Panics
-    /// If a weight is outside the slice.
-    pub fn repack(&mut self, weights: &[T], strides: [usize; 4]) {
+    /// Packs other weights, without allocation.
+    pub(crate) fn refill(&mut self, weights: &[T], strides: [usize; 4]) {
         let kernel = self.convolution.kernel[1];
         let at = |o: usize, i: usize, tap: usize| {
             let (y, x) = (tap / kernel, tap % kernel);

@@ -5,8 +5,8 @@ use super::axis::Axis;
 use super::geometry::Convolution;
 use super::method::ConvolutionMethod;
 use super::{channelwise, winograd};
+use crate::arithmetic::Arithmetic;
 use crate::panels::Panels;
-use crate::real::Real;
 use crate::tile::{self, TALLEST, Term, Tile};
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
@@ -22,14 +22,8 @@ pub fn row_pairs(convolution: &Convolution, images: usize) -> usize {
     images * convolution.output()[0].div_ceil(PAIR)
 }
 
-/// Adds the gradient with respect to the weights, summed over a range of the [row pairs](row_pairs) of `y`, to
-/// `sums`, `[taps, input channels of a group, output channels]`: `x` is `[images, input, channels in]`, `y` the
-/// gradient `[images, output, channels out]`. Pixels of `y` are packed into `scratch`, whose level is used;
-/// Winograd's method reuses its buffers in later calls of the thread.
-///
-/// # Panics
-/// If a slice has the wrong length or the range exceeds the row pairs.
-pub fn weight_gradient<T: Real>(
+/// Adds the gradient with respect to the weights, over a range of row pairs.
+pub(crate) fn weight_gradient<T: Arithmetic>(
     convolution: &Convolution,
     method: ConvolutionMethod,
     pairs: Range<usize>,
@@ -64,12 +58,8 @@ pub fn weight_gradient<T: Real>(
     level.run(Gradient { convolution, axes, rows, x, y, sums, scratch });
 }
 
-/// Writes sums, or adds them, to the weights; for `strides` see
-/// [`PackedWeights::pack`](super::PackedWeights::pack).
-///
-/// # Panics
-/// If the number of sums is wrong or a weight is outside the slice.
-pub fn write_weights<T: Real>(
+/// Writes sums, or adds them, to the weights.
+pub(crate) fn write_weights<T: Arithmetic>(
     convolution: &Convolution,
     sums: &[T],
     add: bool,
@@ -103,7 +93,7 @@ struct Gradient<'a, T> {
     scratch: &'a mut Panels<T>,
 }
 
-impl<T: Real> WithSimd for Gradient<'_, T> {
+impl<T: Arithmetic> WithSimd for Gradient<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -129,7 +119,7 @@ impl<T: Real> WithSimd for Gradient<'_, T> {
     }
 }
 
-impl<T: Real> Gradient<'_, T> {
+impl<T: Arithmetic> Gradient<'_, T> {
     /// The rows of a block that meet a row of the input under a tap: the index of each in the block, and the
     /// position in `x` of the first pixel that it meets.
     #[inline(always)]

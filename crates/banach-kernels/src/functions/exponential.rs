@@ -2,12 +2,16 @@
 //!
 //! The argument is reduced after W. J. Cody and W. Waite, Software Manual for the Elementary Scalar, 1980.
 
-use crate::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 
 /// `c0 + c1 x + c2 x^2 + ..`.
 #[inline(always)]
-pub(super) fn polynomial<S: Simd, T: Real>(simd: S, coefficients: &[T], x: T::Vector<S>) -> T::Vector<S> {
+pub(super) fn polynomial<S: Simd, T: Arithmetic>(
+    simd: S,
+    coefficients: &[T],
+    x: T::Vector<S>,
+) -> T::Vector<S> {
     let mut sum = T::splat(simd, T::ZERO);
     for (position, &coefficient) in coefficients.iter().rev().enumerate() {
         let coefficient = T::splat(simd, coefficient);
@@ -18,7 +22,7 @@ pub(super) fn polynomial<S: Simd, T: Real>(simd: S, coefficients: &[T], x: T::Ve
 
 /// `(k, k + rounder, exp(x) 2^-k - 1)` with whole k.
 #[inline(always)]
-fn reduced<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> (T::Vector<S>, T::Vector<S>, T::Vector<S>) {
+fn reduced<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> (T::Vector<S>, T::Vector<S>, T::Vector<S>) {
     let rounder = T::splat(simd, T::ROUNDER);
     let shifted = T::multiply_add(simd, x, T::splat(simd, T::INVERSE_LOG_TWO), rounder);
     let k = T::subtract(simd, shifted, rounder);
@@ -31,7 +35,7 @@ fn reduced<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> (T::Vector<S>, T::Vect
 }
 
 #[inline(always)]
-fn negated_log_two<S: Simd, T: Real>(simd: S) -> (T::Vector<S>, T::Vector<S>) {
+fn negated_log_two<S: Simd, T: Arithmetic>(simd: S) -> (T::Vector<S>, T::Vector<S>) {
     let zero = T::splat(simd, T::ZERO);
     let (high, low) = T::LOG_TWO;
     (T::subtract(simd, zero, T::splat(simd, high)), T::subtract(simd, zero, T::splat(simd, low)))
@@ -39,7 +43,7 @@ fn negated_log_two<S: Simd, T: Real>(simd: S) -> (T::Vector<S>, T::Vector<S>) {
 
 /// Clamps x to the limits; NaN stays NaN.
 #[inline(always)]
-fn clamp<S: Simd, T: Real>(simd: S, x: T::Vector<S>, least: T, most: T) -> T::Vector<S> {
+fn clamp<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>, least: T, most: T) -> T::Vector<S> {
     let (least, most) = (T::splat(simd, least), T::splat(simd, most));
     let x = T::select(simd, T::less(simd, x, least), least, x);
     T::select(simd, T::less(simd, most, x), most, x)
@@ -47,7 +51,7 @@ fn clamp<S: Simd, T: Real>(simd: S, x: T::Vector<S>, least: T, most: T) -> T::Ve
 
 /// The exponential.
 #[inline(always)]
-pub(crate) fn exp<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn exp<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (least, most) = T::EXPONENTIAL_RANGE;
     let (k, _, rest) = reduced::<S, T>(simd, clamp(simd, x, least, most));
     // 2^k in two factors: the first product is exact, the second may overflow or lose bits gradually.
@@ -61,7 +65,7 @@ pub(crate) fn exp<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
 
 /// The hyperbolic tangent, `t / (t + 2)` with `t = exp(2 |x|) - 1`.
 #[inline(always)]
-pub(crate) fn tanh<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn tanh<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let limit = T::splat(simd, T::TANH_LIMIT);
     let size = T::absolute(simd, x);
     let size = T::select(simd, T::less(simd, limit, size), limit, size);
@@ -80,7 +84,7 @@ pub(crate) fn tanh<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
 
 /// The logistic function `1 / (1 + exp(-x))`.
 #[inline(always)]
-pub(crate) fn sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn sigmoid<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (zero, one) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
     let small = exp::<S, T>(simd, T::subtract(simd, zero, T::absolute(simd, x)));
     let negative = T::less(simd, x, zero);
@@ -96,7 +100,7 @@ pub(crate) fn sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S
 /// d, with `(1 - a / d) / unit` for `1 / d`; without the correction, the error in double precision would be
 /// two units in the last place.
 #[inline(always)]
-fn careful_ratio<S: Simd, T: Real>(
+fn careful_ratio<S: Simd, T: Arithmetic>(
     simd: S,
     a: T::Vector<S>,
     b: T::Vector<S>,
@@ -114,7 +118,7 @@ fn careful_ratio<S: Simd, T: Real>(
 /// The error function: a series of the argument where it is small, else `1 - exp(-x^2)` times a slowly
 /// varying factor, after W. J. Cody, Rational Chebyshev approximations for the error function, 1969.
 #[inline(always)]
-pub(crate) fn erf<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn erf<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (zero, one) = (T::splat(simd, T::ZERO), T::splat(simd, T::ONE));
     let (shift, middle, limit) = T::ERF_RANGE;
     let size = clamp(simd, T::absolute(simd, x), T::ZERO, limit);

@@ -5,12 +5,12 @@
 //! `s = f / (2 + f)`.
 
 use super::exponential::{exp, polynomial};
-use crate::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 
 /// `e log 2 + log(1 + f) + correction` for `1 + f` between √½ and √2.
 #[inline(always)]
-fn assembled<S: Simd, T: Real>(
+fn assembled<S: Simd, T: Arithmetic>(
     simd: S,
     e: T::Vector<S>,
     f: T::Vector<S>,
@@ -30,7 +30,7 @@ fn assembled<S: Simd, T: Real>(
 
 /// Sets the logarithm of zero, negative numbers, infinity and NaN.
 #[inline(always)]
-fn with_edges<S: Simd, T: Real>(simd: S, x: T::Vector<S>, result: T::Vector<S>) -> T::Vector<S> {
+fn with_edges<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>, result: T::Vector<S>) -> T::Vector<S> {
     let (zero, infinity) = (T::splat(simd, T::ZERO), T::splat(simd, T::INFINITY));
     let result = T::select(simd, T::less(simd, x, infinity), result, x);
     let result = T::select(simd, T::equal(simd, x, zero), T::subtract(simd, zero, infinity), result);
@@ -39,7 +39,7 @@ fn with_edges<S: Simd, T: Real>(simd: S, x: T::Vector<S>, result: T::Vector<S>) 
 
 /// The natural logarithm.
 #[inline(always)]
-pub(crate) fn log<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn log<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let (least, factor, exponent) = T::SUBNORMAL;
     let tiny = T::less(simd, x, T::splat(simd, least));
     let normal = T::select(simd, tiny, T::multiply(simd, x, T::splat(simd, factor)), x);
@@ -52,7 +52,7 @@ pub(crate) fn log<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
 
 /// The natural logarithm of 1 + x: the logarithm of the rounded sum, corrected for its rounding error.
 #[inline(always)]
-pub(crate) fn log1p<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn log1p<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let one = T::splat(simd, T::ONE);
     let sum = T::add(simd, one, x);
     let large = T::less(simd, one, x);
@@ -67,7 +67,7 @@ pub(crate) fn log1p<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> 
 
 /// The logarithm of the logistic function, `min(x, 0) - log(1 + exp(-|x|))`.
 #[inline(always)]
-pub(crate) fn log_sigmoid<S: Simd, T: Real>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
+pub(crate) fn log_sigmoid<S: Simd, T: Arithmetic>(simd: S, x: T::Vector<S>) -> T::Vector<S> {
     let zero = T::splat(simd, T::ZERO);
     let small = exp::<S, T>(simd, T::subtract(simd, zero, T::absolute(simd, x)));
     // -0 instead of 0, so that a result that rounds to zero is -0.

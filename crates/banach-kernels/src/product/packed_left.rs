@@ -1,8 +1,8 @@
 //! Packing of the left operand of a product, where its rows are not contiguous.
 
 use crate::aligned_buffer::AlignedBuffer;
+use crate::arithmetic::Arithmetic;
 use crate::panels::StridedMatrix;
-use crate::real::Real;
 use crate::tile::balanced;
 use std::cell::RefCell;
 
@@ -19,13 +19,13 @@ thread_local! {
 }
 
 /// Returns whether packing pays for a product with a right operand of so many columns.
-pub(super) fn pays<T: Real>(a: &StridedMatrix<'_, T>, columns: usize) -> bool {
+pub(super) fn pays<T: Arithmetic>(a: &StridedMatrix<'_, T>, columns: usize) -> bool {
     a.column_stride * size_of::<T>() >= FAR && a.columns >= DEEP && columns >= WIDE
 }
 
 /// Packs a block of rows and summands, each given as start and length: the rows of each tile beside each other,
 /// summand by summand.
-pub(super) fn pack<'b, T: Real>(
+pub(super) fn pack<'b, T: Arithmetic>(
     buffer: &'b mut AlignedBuffer,
     a: &StridedMatrix<'_, T>,
     [(top, rows), (skip, depth)]: [(usize, usize); 2],

@@ -3,6 +3,7 @@
 mod arguments;
 mod comparison;
 mod convolutions;
+mod data_term;
 mod estimator;
 mod evaluation;
 mod flow_colours;

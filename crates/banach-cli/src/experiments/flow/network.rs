@@ -1,8 +1,9 @@
 //! FlowNet, and the layer behind it.
 
 use super::convolutions::Weights;
+use super::data_term::{linearised, seen};
 use super::flownet::FlowNet;
-use super::horn_schunck::{HornSchunck, linearised};
+use super::horn_schunck::HornSchunck;
 use super::refiner::Refiner;
 use crate::dataset::pair_batches::BLOCK;
 use crate::error::Error;
@@ -36,9 +37,9 @@ pub(crate) struct Shape {
 #[derive(Module, Debug)]
 #[allow(clippy::large_enum_variant, reason = "there is one of it, and a module cannot stand in a box")]
 pub(crate) enum Layer {
-    /// x̂ = g(f, (f, I)).
+    /// x̂ = g(f, (f, s)), s what is seen at f.
     Once(Refiner),
-    /// x̂ = g(x̂, (f, I)).
+    /// x̂ = g(x̂, (f, s)).
     FixedPoint(FixedPoint<Refiner>),
     /// The minimiser of the energy of Horn and Schunck about f.
     Variational(FixedPoint<HornSchunck>),
@@ -99,8 +100,8 @@ impl Network {
     pub(crate) fn refined(&self, flow: Tensor<4>, images: Tensor<4>) -> Option<Tensor<4>> {
         let images = reduced(images);
         Some(match self.layer.as_ref()? {
-            Layer::Once(refiner) => refiner.update(flow.clone(), (flow, images)),
-            Layer::FixedPoint(layer) => layer.forward((flow, images)),
+            Layer::Once(refiner) => refiner.update(flow.clone(), (flow.clone(), seen(flow, images))),
+            Layer::FixedPoint(layer) => layer.forward((flow.clone(), seen(flow, images))),
             Layer::Variational(layer) => layer.forward(linearised(flow, images)),
         })
     }
@@ -127,7 +128,8 @@ impl Network {
         match &self.layer {
             None | Some(Layer::Once(_)) => {}
             Some(Layer::FixedPoint(layer)) => {
-                let _ = layer.solve_observed(flow.clone(), (flow, images), observe).map_err(Error::layer)?;
+                let z = (flow.clone(), seen(flow.clone(), images));
+                let _ = layer.solve_observed(flow, z, observe).map_err(Error::layer)?;
             }
             Some(Layer::Variational(layer)) => {
                 let z = linearised(flow.clone(), images);

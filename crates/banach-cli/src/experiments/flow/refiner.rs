@@ -11,18 +11,19 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 
 /// Channels between both convolutions: with 15 the layer has less than 0.01 % of the parameters of the published network.
 const CHANNELS: usize = 15;
-/// Channels of the flow and of both images.
+/// Channels of a flow, and of what is seen at it: the first image, δ and the normal flow.
 const FLOW: usize = 2;
-const IMAGES: usize = 6;
+const SEEN: usize = 6;
 /// How much smaller the transposed convolution begins: the layer begins close to the identity.
 const BEGINNING: f64 = 0.1;
 /// Steps of the Gram iteration that bounds a convolution.
 const BOUND_STEPS: usize = 2;
-const SHIFT: f64 = 0.45;
-const SCALE: f64 = 4.0;
 
-/// `g(x, (f, I)) = f + D φ(C x + B [f, I])` with φ the leaky ReLU: the flow f of a network and the images I are injected once,
-/// the state x is a flow.
+/// `g(x, (f, s)) = f + D φ(C x + B [f, s])` with φ the leaky ReLU: the flow f of a network and what is seen at it, s, are
+/// injected once, the state x is a flow.
+///
+/// s is the first image, the difference δ to it of the second one carried back by f, and the normal flow `-∇I δ / (|∇I|² + ε)`:
+/// the shortest change of f that the difference asks for.
 ///
 /// Where a gain s is set, `‖C‖ ‖D‖ <= s` holds for all weights; with s < 1 the map contracts.
 #[derive(Module, Debug)]
@@ -39,7 +40,7 @@ pub(crate) struct Refiner {
 impl Refiner {
     /// A map with starting weights.
     pub(crate) fn new(gain: Option<f64>, weights: &mut Weights<'_>) -> Self {
-        let inject = weights.halving([FLOW + IMAGES, CHANNELS], 1.0);
+        let inject = weights.halving([FLOW + SEEN, CHANNELS], 1.0);
         let halving = weights.halving([FLOW, CHANNELS], 1.0).weight;
         let doubling = weights.doubling([CHANNELS, FLOW], BEGINNING);
         Self { inject, halving, doubling, gain }
@@ -65,14 +66,15 @@ fn bound(weight: Tensor<4>) -> Tensor<1> {
 
 impl Update for Refiner {
     type State = Tensor<4>;
+    /// f and s, whose sizes are alike.
     type Input = (Tensor<4>, Tensor<4>);
 
     fn start(&self, (flow, _): &Self::Input) -> Tensor<4> {
         flow.clone()
     }
 
-    fn update(&self, x: Tensor<4>, (flow, images): Self::Input) -> Tensor<4> {
-        let injected = self.inject.forward(Tensor::cat(vec![flow.clone(), (images - SHIFT) * SCALE], 1));
+    fn update(&self, x: Tensor<4>, (flow, seen): Self::Input) -> Tensor<4> {
+        let injected = self.inject.forward(Tensor::cat(vec![flow.clone(), seen], 1));
         let options = ConvOptions::new([2, 2], [1, 1], [1, 1], 1);
         let halved = conv2d(x, self.bounded(self.halving.val()), None, options);
         let doubling = self.bounded(self.doubling.weight.val());

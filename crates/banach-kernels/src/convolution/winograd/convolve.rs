@@ -4,11 +4,11 @@ use super::four::{self, Four};
 use super::tiles::{TILES, Tiling, apart, line};
 use super::transform::{InputTransform, OutputTransform};
 use super::two::Two;
+use crate::arithmetic::Arithmetic;
 use crate::convolution::axis::Axis;
 use crate::convolution::packed_weights::PackedWeights;
 use crate::panels::StridedMatrix;
 use crate::product::product;
-use crate::real::Real;
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -18,7 +18,7 @@ const NEAR: usize = 1 << 19;
 const FEWEST: usize = 28;
 
 /// Computes rows of an image with at least one pixel and one channel.
-pub(in crate::convolution) fn convolve<T: Real>(
+pub(in crate::convolution) fn convolve<T: Arithmetic>(
     taps: &PackedWeights<T>,
     axes: [Axis; 2],
     channels: [usize; 2],
@@ -34,7 +34,7 @@ pub(in crate::convolution) fn convolve<T: Real>(
 }
 
 /// [`convolve`] for one size of tiles.
-fn convolve_tiles<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>(
+fn convolve_tiles<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>(
     taps: &PackedWeights<T>,
     axes: [Axis; 2],
     channels: [usize; 2],

@@ -2,15 +2,18 @@
 
 use super::tiles::line;
 use super::two::{PATCH, PRODUCTS, SIDE};
+use crate::arithmetic::Arithmetic;
 use crate::convolution::axis::Axis;
 use crate::convolution::vectors::whole;
-use crate::real::Real;
 use pulp::{Simd, WithSimd};
 use std::ops::Range;
 
 /// `A y` for two vectors.
 #[inline(always)]
-fn cotangent_transform<S: Simd, T: Real>(simd: S, [a, b]: [T::Vector<S>; SIDE]) -> [T::Vector<S>; PATCH] {
+fn cotangent_transform<S: Simd, T: Arithmetic>(
+    simd: S,
+    [a, b]: [T::Vector<S>; SIDE],
+) -> [T::Vector<S>; PATCH] {
     [a, T::add(simd, a, b), T::subtract(simd, a, b), T::subtract(simd, T::splat(simd, T::ZERO), b)]
 }
 
@@ -26,7 +29,7 @@ pub(super) struct CotangentTransform<'a, T> {
     pub(super) transformed: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for CotangentTransform<'_, T> {
+impl<T: Arithmetic> WithSimd for CotangentTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -50,7 +53,7 @@ impl<T: Real> WithSimd for CotangentTransform<'_, T> {
     }
 }
 
-impl<T: Real> CotangentTransform<'_, T> {
+impl<T: Arithmetic> CotangentTransform<'_, T> {
     /// A vector of channels of a tile.
     ///
     /// # Safety

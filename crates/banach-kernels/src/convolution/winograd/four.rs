@@ -12,7 +12,7 @@
 //! Convolution for Deep Neural Networks, 2020).
 
 use super::tiles::Tiling;
-use crate::real::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 
 /// Products of a tile for one pair of channels.
@@ -26,19 +26,19 @@ const Q: f64 = 1.5;
 
 /// `factor x + y`.
 #[inline(always)]
-fn scaled<S: Simd, T: Real>(simd: S, factor: f64, x: T::Vector<S>, y: T::Vector<S>) -> T::Vector<S> {
+fn scaled<S: Simd, T: Arithmetic>(simd: S, factor: f64, x: T::Vector<S>, y: T::Vector<S>) -> T::Vector<S> {
     T::multiply_add(simd, T::splat(simd, T::from_f64(factor)), x, y)
 }
 
 /// `a x + b y`.
 #[inline(always)]
-fn combined<S: Simd, T: Real>(simd: S, [a, b]: [f64; 2], [x, y]: [T::Vector<S>; 2]) -> T::Vector<S> {
+fn combined<S: Simd, T: Arithmetic>(simd: S, [a, b]: [f64; 2], [x, y]: [T::Vector<S>; 2]) -> T::Vector<S> {
     scaled::<S, T>(simd, a, x, T::multiply(simd, T::splat(simd, T::from_f64(b)), y))
 }
 
 impl Tiling<4, 6> for Four {
     #[inline(always)]
-    fn input<S: Simd, T: Real>(simd: S, [a, b, c, d, e, f]: [T::Vector<S>; 6]) -> [T::Vector<S>; 6] {
+    fn input<S: Simd, T: Arithmetic>(simd: S, [a, b, c, d, e, f]: [T::Vector<S>; 6]) -> [T::Vector<S>; 6] {
         const OUTER: [f64; 2] = [P * P * Q * Q, -(P * P + Q * Q)];
         let [even, odd] = [scaled::<S, T>(simd, -Q * Q, c, e), scaled::<S, T>(simd, -Q * Q, b, d)];
         let first = [scaled::<S, T>(simd, P, odd, even), scaled::<S, T>(simd, -P, odd, even)];
@@ -55,7 +55,7 @@ impl Tiling<4, 6> for Four {
     }
 
     #[inline(always)]
-    fn output<S: Simd, T: Real>(simd: S, [a, b, c, d, e, f]: [T::Vector<S>; 6]) -> [T::Vector<S>; 4] {
+    fn output<S: Simd, T: Arithmetic>(simd: S, [a, b, c, d, e, f]: [T::Vector<S>; 6]) -> [T::Vector<S>; 4] {
         let sums = [T::add(simd, b, c), T::add(simd, d, e)];
         let differences = [T::subtract(simd, b, c), T::subtract(simd, d, e)];
         [

@@ -4,12 +4,12 @@ use super::cotangent::CotangentTransform;
 use super::tiles::{TAPS, TILES, apart, line};
 use super::transform::InputTransform;
 use super::two::{PATCH, PRODUCTS, SIDE, Two};
+use crate::arithmetic::Arithmetic;
 use crate::convolution::axis::Axis;
 use crate::convolution::vectors::{whole, write};
 use crate::level::Level;
 use crate::panels::StridedMatrix;
 use crate::product::product_plain;
-use crate::real::Real;
 use crate::tile::balanced;
 use pulp::{Simd, WithSimd};
 use std::marker::PhantomData;
@@ -21,7 +21,7 @@ const NEAR: usize = 1 << 19;
 const FEWEST: usize = 64;
 
 /// Adds the weight gradient of rows of tiles of all images to `sums`, `[taps, channels in, channels out]`.
-pub(in crate::convolution) fn gradient<T: Real>(
+pub(in crate::convolution) fn gradient<T: Arithmetic>(
     level: Level,
     axes: [Axis; 2],
     channels: [usize; 2],
@@ -89,7 +89,7 @@ pub(in crate::convolution) fn gradient<T: Real>(
 
 /// `Gᵀ m` for four vectors.
 #[inline(always)]
-fn gradient_transform<S: Simd, T: Real>(
+fn gradient_transform<S: Simd, T: Arithmetic>(
     simd: S,
     [a, b, c, d]: [T::Vector<S>; PATCH],
 ) -> [T::Vector<S>; TAPS] {
@@ -113,7 +113,7 @@ struct GradientTransform<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Real> WithSimd for GradientTransform<'_, T> {
+impl<T: Arithmetic> WithSimd for GradientTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]

@@ -1,7 +1,7 @@
 //! Sizes and scratch memory of Winograd tiles.
 
 use crate::aligned_buffer::AlignedBuffer;
-use crate::real::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 use std::cell::RefCell;
 
@@ -11,10 +11,10 @@ pub(super) const TAPS: usize = 3;
 /// A size of tiles: `SIDE` output pixels along an axis, from `PATCH` input pixels.
 pub(super) trait Tiling<const SIDE: usize, const PATCH: usize> {
     /// `Bᵀ d`.
-    fn input<S: Simd, T: Real>(simd: S, d: [T::Vector<S>; PATCH]) -> [T::Vector<S>; PATCH];
+    fn input<S: Simd, T: Arithmetic>(simd: S, d: [T::Vector<S>; PATCH]) -> [T::Vector<S>; PATCH];
 
     /// `Aᵀ m`.
-    fn output<S: Simd, T: Real>(simd: S, m: [T::Vector<S>; PATCH]) -> [T::Vector<S>; SIDE];
+    fn output<S: Simd, T: Arithmetic>(simd: S, m: [T::Vector<S>; PATCH]) -> [T::Vector<S>; SIDE];
 
     /// `G g`.
     fn weights(g: [f64; TAPS]) -> [f64; PATCH];

@@ -1,9 +1,9 @@
 //! The input and output transforms of Winograd's method, channel by channel.
 
 use super::tiles::{Tiling, line};
+use crate::arithmetic::Arithmetic;
 use crate::convolution::axis::Axis;
 use crate::convolution::vectors::{whole, write};
-use crate::real::Real;
 use pulp::{Simd, WithSimd};
 use std::array::from_fn;
 use std::marker::PhantomData;
@@ -24,7 +24,7 @@ pub(super) struct InputTransform<'a, T, W, const SIDE: usize, const PATCH: usize
     pub(super) transformed: &'a mut [T],
 }
 
-impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
+impl<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
     for InputTransform<'_, T, W, SIDE, PATCH>
 {
     type Output = ();
@@ -41,7 +41,7 @@ impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> Wit
     }
 }
 
-impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
+impl<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
     InputTransform<'_, T, W, SIDE, PATCH>
 {
     /// The tiles of one row; `first` is the index of the first among all tiles.
@@ -142,7 +142,7 @@ pub(super) struct OutputTransform<'a, T, W, const SIDE: usize, const PATCH: usiz
     pub(super) target: &'a mut [T],
 }
 
-impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
+impl<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
     for OutputTransform<'_, T, W, SIDE, PATCH>
 {
     type Output = ();
@@ -173,7 +173,7 @@ impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> Wit
     }
 }
 
-impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
+impl<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>
     OutputTransform<'_, T, W, SIDE, PATCH>
 {
     /// The pixels of a tile.

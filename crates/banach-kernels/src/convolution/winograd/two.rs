@@ -1,7 +1,7 @@
 //! Winograd tiles of 2 by 2 pixels.
 
 use super::tiles::Tiling;
-use crate::real::Real;
+use crate::arithmetic::Arithmetic;
 use pulp::Simd;
 
 /// Output pixels of a tile along an axis.
@@ -16,12 +16,12 @@ pub(super) struct Two;
 
 impl Tiling<2, 4> for Two {
     #[inline(always)]
-    fn input<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 4] {
+    fn input<S: Simd, T: Arithmetic>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 4] {
         [T::subtract(simd, a, c), T::add(simd, b, c), T::subtract(simd, c, b), T::subtract(simd, b, d)]
     }
 
     #[inline(always)]
-    fn output<S: Simd, T: Real>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 2] {
+    fn output<S: Simd, T: Arithmetic>(simd: S, [a, b, c, d]: [T::Vector<S>; 4]) -> [T::Vector<S>; 2] {
         let (sum, difference) = (T::add(simd, b, c), T::subtract(simd, b, c));
         [T::add(simd, a, sum), T::subtract(simd, difference, d)]
     }

@@ -3,9 +3,9 @@
 use super::four::{self, Four};
 use super::tiles::{TAPS, TILES, Tiling, apart};
 use super::two::{self, Two};
+use crate::arithmetic::Arithmetic;
 use crate::convolution::geometry::Convolution;
 use crate::panels::{Panels, StridedMatrix};
-use crate::real::Real;
 use pulp::{Simd, WithSimd};
 use std::marker::PhantomData;
 
@@ -24,7 +24,7 @@ pub(in crate::convolution) fn products(convolution: &Convolution) -> usize {
 
 /// Packs the transformed weights `[channels summed over, channels]` of every product; `at` returns the weight
 /// of a tap.
-pub(in crate::convolution) fn pack<T: Real>(
+pub(in crate::convolution) fn pack<T: Arithmetic>(
     products: &mut [Panels<T>],
     channels: [usize; 2],
     at: impl Fn(usize, usize, usize) -> T,
@@ -37,7 +37,7 @@ pub(in crate::convolution) fn pack<T: Real>(
 }
 
 /// [`pack`] for one size of tiles.
-fn pack_tiles<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>(
+fn pack_tiles<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>(
     products: &mut [Panels<T>],
     [summed, kept]: [usize; 2],
     at: impl Fn(usize, usize, usize) -> T,
@@ -61,7 +61,7 @@ fn pack_tiles<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: u
             }
         }
         for (panels, weights) in products.iter_mut().zip(transformed.chunks(size)) {
-            panels.repack(StridedMatrix::new(weights, summed, kept));
+            panels.refill(StridedMatrix::new(weights, summed, kept));
         }
     });
 }
@@ -82,7 +82,7 @@ struct WeightTransform<'a, T, W, const SIDE: usize, const PATCH: usize> {
     transformed: &'a mut [T],
 }
 
-impl<T: Real, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
+impl<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize> WithSimd
     for WeightTransform<'_, T, W, SIDE, PATCH>
 {
     type Output = ();
