@@ -105,14 +105,33 @@ impl<T: Arithmetic> Panels<T> {
 
     /// Packs a matrix from a function: `read(row, first column, out)` writes the columns of a row that fit in
     /// `out`.
-    pub(crate) fn fill(&mut self, depth: usize, columns: usize, read: impl Fn(usize, usize, &mut [T])) {
-        self.resize(depth, columns);
+    pub(crate) fn fill(
+        &mut self,
+        depth: usize,
+        columns: usize,
+        mut read: impl FnMut(usize, usize, &mut [T]),
+    ) {
+        self.fill_blocks([1, depth], columns, |_, row, start, out| read(row, start, out));
+    }
+
+    /// Packs a matrix of blocks of rows from a function, the first row of every block before the second ones:
+    /// `read(block, row of the block, first column, out)`.
+    pub(crate) fn fill_blocks(
+        &mut self,
+        [blocks, rows]: [usize; 2],
+        columns: usize,
+        mut read: impl FnMut(usize, usize, usize, &mut [T]),
+    ) {
+        self.resize(blocks * rows, columns);
         for panel in 0..self.count() {
             let (start, used) = self.span(panel);
             let (width, numbers) = self.panel_mut(panel);
-            for (row, out) in numbers.chunks_exact_mut(width).enumerate() {
-                read(row, start, &mut out[..used]);
-                out[used..].fill(T::ZERO);
+            for row in 0..rows {
+                for block in 0..blocks {
+                    let out = &mut numbers[(block * rows + row) * width..][..width];
+                    read(block, row, start, &mut out[..used]);
+                    out[used..].fill(T::ZERO);
+                }
             }
         }
     }

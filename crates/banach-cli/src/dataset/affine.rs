@@ -23,6 +23,7 @@ impl Affine {
     }
 
     /// The image of a point.
+    #[inline(always)]
     pub(crate) fn at(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [[a, b], [c, d]] = self.matrix;
         [a * x + b * y + self.shift[0], c * x + d * y + self.shift[1]]

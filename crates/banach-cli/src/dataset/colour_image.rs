@@ -36,27 +36,39 @@ impl ColourImage {
     }
 
     /// The colour at any place of the plane, bilinear between pixels; the image is mirrored at its edges for ever.
+    #[inline(always)]
     pub(crate) fn sampled(&self, [x, y]: [f32; 2]) -> [f32; 3] {
-        let (left, top) = (x.floor(), y.floor());
-        let columns = neighbours(left as i64, self.width);
-        let rows = neighbours(top as i64, self.height).map(|row| row * self.width);
-        let (right, down) = (x - left, y - top);
-        let mut found = [0.0; 3];
-        for (row, along) in [(rows[0], 1.0 - down), (rows[1], down)] {
-            let [one, other] = columns.map(|column| self.pixels[row + column]);
-            for (channel, found) in found.iter_mut().enumerate() {
-                *found += along * (one[channel] + right * (other[channel] - one[channel]));
-            }
-        }
-        found
+        let ((left, right), (top, down)) = (split(x), split(y));
+        let [left, after] = neighbours(left, self.width);
+        let [top, below] = neighbours(top, self.height);
+        let (top, below, pixels) = (top * self.width, below * self.width, self.pixels.as_slice());
+        let upper = between(pixels[top + left], pixels[top + after], right);
+        let lower = between(pixels[below + left], pixels[below + after], right);
+        between(upper, lower, down)
     }
 }
 
+/// The greatest integer that is no greater than a number, and what lies between both.
+#[inline(always)]
+fn split(place: f32) -> (i64, f32) {
+    let whole = place as i64;
+    let whole = if whole as f32 > place { whole - 1 } else { whole };
+    (whole, place - whole as f32)
+}
+
+#[inline(always)]
+fn between(one: [f32; 3], other: [f32; 3], share: f32) -> [f32; 3] {
+    let at = |one: f32, other: f32| one + share * (other - one);
+    [at(one[0], other[0]), at(one[1], other[1]), at(one[2], other[2])]
+}
+
 /// A pixel of an axis of `length` pixels that is mirrored at its edges, and the next one.
+#[inline(always)]
 fn neighbours(at: i64, length: usize) -> [usize; 2] {
-    match usize::try_from(at) {
-        Ok(at) if at + 1 < length => [at, at + 1],
-        _ => [mirrored(at, length), mirrored(at + 1, length)],
+    if at >= 0 && at + 1 < length as i64 {
+        [at as usize, at as usize + 1]
+    } else {
+        [mirrored(at, length), mirrored(at + 1, length)]
     }
 }
 

@@ -33,32 +33,66 @@ pub(crate) fn view([width, height]: [usize; 2], parts: &[Part<'_>], second: bool
     // From the front to the back: what is covered already needs no texture.
     for (number, part) in parts.iter().enumerate().rev() {
         let placed = if second { part.moved.after(&part.placed) } else { part.placed };
-        let back = placed.inverse();
-        let pixel = back.determinant().abs().sqrt() as f32;
+        let columns = columns(part, &placed, width);
+        let layer = Layer::new(number, part, &placed, columns.start);
         for y in rows(part, &placed, height) {
-            for x in columns(part, &placed, width) {
-                let at = y * width + x;
-                if uncovered[at] <= 0.0 {
-                    continue;
-                }
-                let own = back.at([x as f64, y as f64]);
-                let coverage = part.outline.as_ref().map_or(1.0, |outline| outline.coverage(own, pixel));
-                if coverage <= 0.0 {
-                    continue;
-                }
-                let colour = part.texture.sampled(part.textured.at(own).map(|place| place as f32));
-                let share = coverage * uncovered[at];
-                for ((sum, level), gain) in pixels[at].iter_mut().zip(colour).zip(part.gains) {
-                    *sum += share * (level * gain).min(1.0);
-                }
-                uncovered[at] -= share;
-                if coverage >= 0.5 && seen[at] == usize::MAX {
-                    seen[at] = number;
-                }
-            }
+            let span = y * width + columns.start..y * width + columns.end;
+            let row = (&mut pixels[span.clone()], &mut seen[span.clone()], &mut uncovered[span]);
+            layer.draw(y, row);
         }
     }
     View { image: ColourImage { width, height, pixels }, seen }
+}
+
+/// A part as it lies in an image.
+struct Layer<'a> {
+    number: usize,
+    part: &'a Part<'a>,
+    /// From the pixels of the image to the coordinates of the outline, and to those of the texture.
+    outline: Affine,
+    texture: Affine,
+    /// The side of a pixel in the units of the outline.
+    pixel: f32,
+    /// The first column.
+    first: f64,
+}
+
+impl<'a> Layer<'a> {
+    fn new(number: usize, part: &'a Part<'a>, placed: &Affine, first: usize) -> Self {
+        let outline = placed.inverse();
+        let (texture, pixel) = (part.textured.after(&outline), outline.determinant().abs().sqrt() as f32);
+        Self { number, part, outline, texture, pixel, first: first as f64 }
+    }
+
+    /// Draws a part of a row: colours, what is seen, and the share of each pixel that nothing covers.
+    ///
+    /// Every pixel of every part passes here; a build that hardly optimises this crate inlines indexed loops alone.
+    fn draw(&self, y: usize, (pixels, seen, uncovered): (&mut [[f32; 3]], &mut [usize], &mut [f32])) {
+        let (gains, texture) = (self.part.gains, self.part.texture);
+        let (mut at, mut x, y) = (0, self.first, y as f64);
+        while at < uncovered.len() {
+            if uncovered[at] > 0.0 {
+                let coverage = match &self.part.outline {
+                    Some(outline) => outline.coverage(self.outline.at([x, y]), self.pixel),
+                    None => 1.0,
+                };
+                if coverage > 0.0 {
+                    let [right, down] = self.texture.at([x, y]);
+                    let [red, green, blue] = texture.sampled([right as f32, down as f32]);
+                    let share = coverage * uncovered[at];
+                    let pixel = &mut pixels[at];
+                    pixel[0] += share * (red * gains[0]).min(1.0);
+                    pixel[1] += share * (green * gains[1]).min(1.0);
+                    pixel[2] += share * (blue * gains[2]).min(1.0);
+                    uncovered[at] -= share;
+                    if coverage >= 0.5 && seen[at] == usize::MAX {
+                        seen[at] = self.number;
+                    }
+                }
+            }
+            (at, x) = (at + 1, x + 1.0);
+        }
+    }
 }
 
 /// The exact flow, from what is seen in the first image.

@@ -33,6 +33,7 @@ impl Outline {
     }
 
     /// How much of a pixel at a point lies in the shape; `pixel` is its side in the units of the shape.
+    #[inline(always)]
     pub(crate) fn coverage(&self, [x, y]: [f64; 2], pixel: f32) -> f32 {
         let (x, y) = (x as f32, y as f32);
         let away = (x * x + y * y).sqrt();
@@ -44,13 +45,18 @@ impl Outline {
         if away < to - pixel && (from == 0.0 || away > from + pixel) {
             return 1.0;
         }
-        let turn = y.atan2(x) / TAU as f32;
-        let place = (turn - turn.floor()) * DIRECTIONS as f32;
-        let index = (place as usize).min(DIRECTIONS - 1);
-        let between = place - index as f32;
-        let edge = self.radii[index] * (1.0 - between) + self.radii[index + 1] * between;
+        let edge = self.edge(y.atan2(x));
         let inside = |edge: f32| ((edge - away) / pixel + 0.5).clamp(0.0, 1.0);
         if self.hole > 0.0 { inside(edge).min(1.0 - inside(self.hole * edge)) } else { inside(edge) }
+    }
+
+    /// The distance of the edge in a direction.
+    fn edge(&self, angle: f32) -> f32 {
+        let turn = angle / TAU as f32;
+        let place = (if turn < 0.0 { turn + 1.0 } else { turn }) * DIRECTIONS as f32;
+        let index = (place as usize).min(DIRECTIONS - 1);
+        let (share, radii) = (place - index as f32, self.radii.as_slice());
+        radii[index] * (1.0 - share) + radii[index + 1] * share
     }
 }
 

@@ -46,42 +46,38 @@ impl<T: Arithmetic> PackedWeights<T> {
 
     /// Packs other weights, without allocation.
     pub(crate) fn refill(&mut self, weights: &[T], strides: [usize; 4]) {
-        let kernel = self.convolution.kernel[1];
-        let at = |o: usize, i: usize, tap: usize| {
-            let (y, x) = (tap / kernel, tap % kernel);
-            weights[o * strides[0] + i * strides[1] + y * strides[2] + x * strides[3]]
-        };
-        let taps = self.convolution.taps();
-        let [inward, outward] = [self.convolution.group_channels()[0], self.convolution.channels[1]];
-        let number = |o: usize| (0..inward).all(|i| (0..taps).all(|tap| at(o, i, tap).to_f64().is_finite()));
-        self.finite = (0..outward).all(number);
-        if self.convolution.channelwise() {
-            self.groups[0].fill(taps, self.convolution.groups, |tap, first, out| {
-                for (channel, out) in (first..).zip(out) {
-                    *out = at(channel, 0, tap);
-                }
+        let Self { convolution, transposed, method, ref mut groups, .. } = *self;
+        let reader = Reader { weights, strides, width: convolution.kernel[1] };
+        let (taps, mut finite) = (convolution.taps(), true);
+        if convolution.channelwise() {
+            groups[0].fill(taps, convolution.groups, |tap, first, out| {
+                finite &= reader.read([first, 0], tap, 0, out);
             });
+            self.finite = finite;
             return;
         }
-        let [inward, outward] = self.convolution.group_channels();
-        let transposed = self.transposed;
+        let [inward, outward] = convolution.group_channels();
         let [summed, kept] = if transposed { [outward, inward] } else { [inward, outward] };
-        if self.method == ConvolutionMethod::Winograd {
-            winograd::pack(&mut self.groups, [summed, kept], |summed, kept, tap| {
+        if method == ConvolutionMethod::Winograd {
+            finite = winograd::pack(groups, [summed, kept], |summed, first, tap, out| {
                 // The transposed convolution is a convolution with the reversed kernel.
-                if transposed { at(summed, kept, taps - 1 - tap) } else { at(kept, summed, tap) }
-            });
-            return;
-        }
-        for (group, panels) in self.groups.iter_mut().enumerate() {
-            panels.fill(taps * summed, kept, |row, first, out| {
-                let (tap, summed) = (row / summed, row % summed);
-                for (kept, out) in (first..).zip(out) {
-                    let [i, o] = if transposed { [kept, summed] } else { [summed, kept] };
-                    *out = at(group * outward + o, i, tap);
+                if transposed {
+                    reader.read([summed, first], taps - 1 - tap, 1, out)
+                } else {
+                    reader.read([first, summed], tap, 0, out)
                 }
             });
+            self.finite = finite;
+            return;
         }
+        for (group, panels) in groups.iter_mut().enumerate() {
+            // The weights of all taps lie together, so that they are read one after the other.
+            panels.fill_blocks([taps, summed], kept, |tap, summed, first, out| {
+                let [o, i] = if transposed { [summed, first] } else { [first, summed] };
+                finite &= reader.read([group * outward + o, i], tap, usize::from(transposed), out);
+            });
+        }
+        self.finite = finite;
     }
 
     /// Returns the convolution.
@@ -102,5 +98,36 @@ impl<T: Arithmetic> PackedWeights<T> {
     /// Returns the level of the packing.
     pub fn level(&self) -> Level {
         self.groups.first().map_or(Level::Portable, Panels::level)
+    }
+}
+
+/// Weights where they lie.
+#[derive(Clone, Copy)]
+struct Reader<'a, T> {
+    weights: &'a [T],
+    /// Elements between output channels, input channels, rows and columns.
+    strides: [usize; 4],
+    /// Columns of the kernel.
+    width: usize,
+}
+
+impl<T: Arithmetic> Reader<'_, T> {
+    /// Reads the weights of a tap, from output and input channel `[o, i]` on along one of both, and returns
+    /// whether all are finite.
+    #[inline(always)]
+    fn read(&self, [o, i]: [usize; 2], tap: usize, along: usize, out: &mut [T]) -> bool {
+        let Self { strides, .. } = self;
+        let from =
+            o * strides[0] + i * strides[1] + tap / self.width * strides[2] + tap % self.width * strides[3];
+        let step = strides[along];
+        let last = from + (out.len() - 1) * step;
+        assert!(last < self.weights.len(), "a weight outside the slice");
+        let weights = &self.weights[from..=last];
+        if step == 0 {
+            out.fill(weights[0]);
+        } else {
+            out.iter_mut().zip(weights.iter().step_by(step)).for_each(|(out, weight)| *out = *weight);
+        }
+        out.iter().fold(true, |all, weight| all & weight.to_f64().is_finite())
     }
 }

@@ -69,13 +69,15 @@ pub(crate) fn write_weights<T: Arithmetic>(
     convolution.check();
     assert_eq!(sums.len(), convolution.weights(), "the number of sums");
     let [inward, outward] = [convolution.group_channels()[0], convolution.channels[1]];
-    for o in 0..outward {
-        for i in 0..inward {
-            for tap in 0..convolution.taps() {
-                let sum = sums[(tap * inward + i) * outward + o];
-                let (y, x) = (tap / convolution.kernel[1], tap % convolution.kernel[1]);
-                let weight = &mut weights[o * strides[0] + i * strides[1] + y * strides[2] + x * strides[3]];
-                *weight = if add { T::from_f64(weight.to_f64() + sum.to_f64()) } else { sum };
+    // Weights of all taps lie together, so that they are written one after the other.
+    for i in 0..inward {
+        for tap in 0..convolution.taps() {
+            let (y, x) = (tap / convolution.kernel[1], tap % convolution.kernel[1]);
+            let from = i * strides[1] + y * strides[2] + x * strides[3];
+            let sums = &sums[(tap * inward + i) * outward..][..outward];
+            for (o, sum) in sums.iter().enumerate() {
+                let weight = &mut weights[from + o * strides[0]];
+                *weight = if add { T::from_f64(weight.to_f64() + sum.to_f64()) } else { *sum };
             }
         }
     }

@@ -22,17 +22,17 @@ pub(in crate::convolution) fn products(convolution: &Convolution) -> usize {
     if time(4, 40, 513) < time(2, 18, 81) { four::PRODUCTS } else { two::PRODUCTS }
 }
 
-/// Packs the transformed weights `[channels summed over, channels]` of every product; `at` returns the weight
-/// of a tap.
+/// Packs the transformed weights `[channels summed over, channels]` of every product, and returns whether all weights are
+/// finite: `read(channel summed over, first channel, tap, out)` writes weights of a tap, and returns that for them.
 pub(in crate::convolution) fn pack<T: Arithmetic>(
     products: &mut [Panels<T>],
     channels: [usize; 2],
-    at: impl Fn(usize, usize, usize) -> T,
-) {
+    read: impl Fn(usize, usize, usize, &mut [T]) -> bool,
+) -> bool {
     if products.len() == four::PRODUCTS {
-        pack_tiles::<T, Four, 4, 6>(products, channels, at);
+        pack_tiles::<T, Four, 4, 6>(products, channels, read)
     } else {
-        pack_tiles::<T, Two, 2, 4>(products, channels, at);
+        pack_tiles::<T, Two, 2, 4>(products, channels, read)
     }
 }
 
@@ -40,20 +40,21 @@ pub(in crate::convolution) fn pack<T: Arithmetic>(
 fn pack_tiles<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PATCH: usize>(
     products: &mut [Panels<T>],
     [summed, kept]: [usize; 2],
-    at: impl Fn(usize, usize, usize) -> T,
-) {
+    read: impl Fn(usize, usize, usize, &mut [T]) -> bool,
+) -> bool {
     TILES.with_borrow_mut(|buffer| {
         let size = apart::<T>(summed * kept);
         buffer.grow::<T>(PATCH * PATCH * size);
         let transformed = buffer.numbers_mut();
+        let mut finite = true;
         for i in 0..summed {
             for o in (0..kept).step_by(LANES) {
                 let used = LANES.min(kept - o);
                 let mut taps = [[[0.0; LANES]; TAPS]; TAPS];
-                for lane in 0..used {
-                    for (tap, weights) in taps.as_flattened_mut().iter_mut().enumerate() {
-                        weights[lane] = at(i, o + lane, tap).to_f64();
-                    }
+                for (tap, weights) in taps.as_flattened_mut().iter_mut().enumerate() {
+                    let mut found = [T::ZERO; LANES];
+                    finite &= read(i, o, tap, &mut found[..used]);
+                    *weights = found.map(Arithmetic::to_f64);
                 }
                 let place = i * kept + o;
                 let tiling = PhantomData::<W>;
@@ -63,7 +64,8 @@ fn pack_tiles<T: Arithmetic, W: Tiling<SIDE, PATCH>, const SIDE: usize, const PA
         for (panels, weights) in products.iter_mut().zip(transformed.chunks(size)) {
             panels.refill(StridedMatrix::new(weights, summed, kept));
         }
-    });
+        finite
+    })
 }
 
 /// Channels that are transformed at once.
