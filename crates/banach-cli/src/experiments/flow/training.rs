@@ -18,6 +18,7 @@ use crate::terminal::progress::Progress;
 use banach::{AdamConfig, Objective, clip_gradients};
 use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
+use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 /// Norm to which the gradient of all parameters together is clipped.
@@ -98,16 +99,20 @@ impl<'a> Training<'a> {
 
     /// Trains the network on every mini-batch once; none if interrupted.
     fn train_epoch(&mut self, epoch: usize, progress: &Progress) -> Result<Option<Sums>, Error> {
-        let mut sums = Sums::default();
-        let batches = self.batches;
-        for (index, batch) in batches.pass(epoch).enumerate() {
-            sums += self.step(batch, (epoch - 1) * batches.count() + index)?;
-            progress.advance_bar();
-            if self.session.interruption.is_requested() {
-                return Ok(None);
+        let (mut sums, batches) = (Sums::default(), self.batches);
+        // The next mini-batch is drawn while the network trains with this one.
+        std::thread::scope(|scope| {
+            let (ahead, drawn) = sync_channel(1);
+            let _ = scope.spawn(move || batches.pass(epoch).try_for_each(|batch| ahead.send(batch)));
+            for (index, batch) in drawn.iter().enumerate() {
+                sums += self.step(batch, (epoch - 1) * batches.count() + index)?;
+                progress.advance_bar();
+                if self.session.interruption.is_requested() {
+                    return Ok(None);
+                }
             }
-        }
-        Ok(Some(sums))
+            Ok(Some(sums))
+        })
     }
 
     /// Trains with mini-batch number `index`, counted from 0 over all epochs. Where the loss or the gradient is not finite,
