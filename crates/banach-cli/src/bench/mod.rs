@@ -6,6 +6,7 @@ mod comparison;
 pub(crate) mod conv;
 mod earlier;
 mod energy;
+mod flow;
 mod journal;
 mod matrix;
 mod measurement;
@@ -46,6 +47,8 @@ pub(crate) enum Bench {
     },
     /// The minimisation of a trained energy of FPI_GD for all test examples. Takes no --backward.
     Energy(energy::EnergyArguments),
+    /// A training step of FlowNet, with a fixed point behind it and without, in two sizes. Takes no --backward and no --engine.
+    Flow(Measuring),
     /// The peak of memory of a training step with 10 and with 200 iterations, each in a process of its own.
     Memory {
         /// Only so many iterations, measured in this very process.
@@ -70,6 +73,7 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
         Bench::Energy(arguments) => energy::bench(arguments),
+        Bench::Flow(measuring) => flow::bench(measuring),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
         #[cfg(feature = "optimize")]
         Bench::Qp(measuring) => qp::bench(measuring),

@@ -54,6 +54,25 @@ fn quadratic_programs_are_measured_with_their_infeasibility() {
 }
 
 #[test]
+fn a_training_step_of_optical_flow_is_measured_with_a_fixed_point_and_without() {
+    let stage = Stage::new();
+    let lines = lines(&stage, "flow --repeats 1 --only 64x64");
+    let found = |line: &Value| (line["setting"].clone(), line["iterations"].as_f64().unwrap() > 1.0);
+    let expected = [("none 64x64".into(), false), ("fpi-nn 64x64".into(), true)];
+    assert_eq!(lines.iter().map(found).collect::<Vec<_>>(), expected);
+    let rate = |line: &Value| line["pairs_per_second"].as_f64().unwrap() * line["ms"].as_f64().unwrap();
+    assert!(lines.iter().all(|line| (rate(line) - 8e3).abs() < 1.0));
+    for line in ["flow --backward tape", "flow --engine device"] {
+        let output = stage.run(&format!("bench {line}"));
+        let text = text(&output.stderr);
+        assert!(
+            output.status.code() == Some(2) && text.contains("compiled steps on the native engine"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn epochs_of_bibtex_are_measured() {
     let stage = Stage::with_data();
     let lines = lines(&stage, "bibtex --data data --repeats 2 --only anderson");

@@ -10,6 +10,7 @@ mod flow_colours;
 mod flownet;
 mod history;
 mod horn_schunck;
+mod learner;
 mod loss;
 mod model;
 mod network;
@@ -23,6 +24,7 @@ mod table;
 mod training;
 
 pub(crate) use flow_colours::draw;
+pub(crate) use learner::Learner;
 pub(crate) use model::read;
 pub(crate) use run::Flow;
 pub(crate) use table::{TableArguments, table};

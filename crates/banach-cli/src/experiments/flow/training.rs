@@ -3,10 +3,10 @@
 use super::estimator::Estimator;
 use super::evaluation::{GeneratedPairs, evaluate};
 use super::history::{Epoch, Scores, State};
-use super::loss::{self, Pairs};
+use super::learner::Learner;
 use super::network::Network;
 use super::settings::Settings;
-use crate::dataset::pair_batches::{Batch, PairBatches};
+use crate::dataset::pair_batches::PairBatches;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::continuation::End;
@@ -15,14 +15,9 @@ use crate::experiments::schedule::Schedule;
 use crate::experiments::session::Session;
 use crate::experiments::trained;
 use crate::terminal::progress::Progress;
-use banach::{AdamConfig, Objective, clip_gradients};
-use burn::module::Module as _;
-use burn::optim::ModuleOptimizer;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-/// Norm to which the gradient of all parameters together is clipped.
-const GRADIENT_NORM: f64 = 1.0;
 /// Most lines of epochs that a run writes.
 const MOST_LINES: usize = 100;
 
@@ -31,9 +26,7 @@ pub(crate) struct Training<'a> {
     session: &'a Session,
     batches: &'a PairBatches,
     generated: &'a GeneratedPairs,
-    network: Network,
-    objective: Objective<Network, Pairs>,
-    optimizer: ModuleOptimizer,
+    learner: Learner,
     schedule: Schedule,
     writer: Writer,
 }
@@ -47,25 +40,14 @@ impl<'a> Training<'a> {
         network: Network,
         parts: Option<Parts>,
     ) -> Result<Self, Error> {
-        let frozen = settings.frozen.is_some();
-        let objective = Objective::new(if frozen { loss::of_the_layer } else { loss::of_all_scales });
-        let mut training = Self {
+        Ok(Self {
             session,
             batches,
             generated,
-            network,
-            objective,
-            optimizer: AdamConfig::new().init().map_err(Error::layer)?,
+            learner: Learner::new(network, settings.frozen.is_some(), parts)?,
             schedule: Schedule::new(settings.learning_rate, settings.epochs * batches.count()),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
-        };
-        if let Some(Parts { model, optimizer, .. }) = parts {
-            let loaded = training.network.try_load_record(model);
-            let loaded = loaded.map_err(|error| Error::Training(error.to_string()))?;
-            training.network = if frozen { loaded.frozen() } else { loaded };
-            training.optimizer = training.optimizer.load_record(optimizer);
-        }
-        Ok(training)
+        })
     }
 
     /// Trains up to the last epoch of the settings, and adds each finished epoch to the state. The estimator has the shape of
@@ -105,7 +87,8 @@ impl<'a> Training<'a> {
             let (ahead, drawn) = sync_channel(1);
             let _ = scope.spawn(move || batches.pass(epoch).try_for_each(|batch| ahead.send(batch)));
             for (index, batch) in drawn.iter().enumerate() {
-                sums += self.step(batch, (epoch - 1) * batches.count() + index)?;
+                let rate = self.schedule.rate((epoch - 1) * batches.count() + index);
+                sums += self.learner.step(batch, rate)?;
                 progress.advance_bar();
                 if self.session.interruption.is_requested() {
                     return Ok(None);
@@ -115,26 +98,9 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Trains with mini-batch number `index`, counted from 0 over all epochs. Where the loss or the gradient is not finite,
-    /// every row counts as not finite and the weights stay.
-    fn step(&mut self, Batch { images, flow }: Batch, index: usize) -> Result<Sums, Error> {
-        let (rows, rate) = (images.dims()[0], self.schedule.rate(index));
-        let found = self.objective.value_and_gradient(&self.network, (images, flow));
-        let (loss, gradients) = found.map_err(Error::layer)?;
-        let (gradients, norm) =
-            clip_gradients(&self.network, gradients, GRADIENT_NORM).map_err(Error::layer)?;
-        let mut work = self.network.take_work(rows);
-        if norm.is_finite() && loss.is_finite() {
-            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
-        } else {
-            work.non_finite_rows = rows;
-        }
-        Ok(Sums::of_mini_batch(loss, rows, work))
-    }
-
     /// The errors of the network on generated pairs, and what the solver did there; none if interrupted.
     fn scores(&self, estimator: &Estimator, state: &State) -> Result<Option<(Scores, Work)>, Error> {
-        let estimator = estimator.clone().with_weights(&self.network)?;
+        let estimator = estimator.clone().with_weights(&self.learner.network)?;
         let interruption = &self.session.interruption;
         let of = |pairs| evaluate(&estimator, pairs, interruption, || {});
         let Some((validation, mut work)) = of(&self.generated.validation) else { return Ok(None) };
@@ -153,10 +119,13 @@ impl<'a> Training<'a> {
     fn finish_epoch(&mut self, epoch: Epoch, state: &mut State) -> Result<(), Error> {
         state.epochs.push(epoch);
         if state.has_improved() {
-            trained::write(self.session.folder.path(), &state.settings.shape(state.layer), &self.network)?;
+            trained::write(
+                self.session.folder.path(),
+                &state.settings.shape(state.layer),
+                &self.learner.network,
+            )?;
         }
-        let (model, optimizer) = (self.network.clone().into_record(), self.optimizer.to_record());
-        self.writer.save(state, Parts { model, optimizer, average: None })
+        self.writer.save(state, self.learner.parts())
     }
 }
 
