@@ -127,7 +127,7 @@ fn packing<T: Real>(level: Level) {
     }
     let sums = numbers::<T>(count);
     rate(&format!("{real} weights of 48 channels written"), level, count, || {
-        write_weights(&convolution, &sums, true, &mut weights, strides);
+        write_weights(&convolution, 0..convolution.channels[1], &sums, true, &mut weights, strides);
     });
 }
 

@@ -38,7 +38,7 @@ pub struct Kernels<T: 'static> {
     convolve: fn(&PackedWeights<T>, &[T], Range<usize>, &mut [T]),
     convolve_transposed: fn(&PackedWeights<T>, &[T], Range<usize>, &mut [T]),
     weight_gradient: fn(&Convolution, ConvolutionMethod, Range<usize>, [&[T]; 2], &mut [T], &mut Panels<T>),
-    write_weights: fn(&Convolution, &[T], bool, &mut [T], [usize; 4]),
+    write_weights: fn(&Convolution, Range<usize>, &[T], bool, &mut [T], [usize; 4]),
 }
 
 type Elementwise<T> = for<'a> fn(
@@ -218,19 +218,20 @@ pub fn weight_gradient<T: Real>(
     (T::kernels().weight_gradient)(convolution, method, pairs, images, sums, scratch);
 }
 
-/// Writes sums, or adds them, to the weights; for `strides` see
-/// [`PackedWeights::pack`](PackedWeights::pack).
+/// Writes sums, or adds them, to the weights of a range of output channels, whose first one has its weights at the start of
+/// the slice; for `strides` see [`PackedWeights::pack`](PackedWeights::pack).
 ///
 /// # Panics
-/// If the number of sums is wrong or a weight is outside the slice.
+/// If the number of sums is wrong, an output channel is none of the convolution or a weight is outside the slice.
 pub fn write_weights<T: Real>(
     convolution: &Convolution,
+    outputs: Range<usize>,
     sums: &[T],
     add: bool,
     weights: &mut [T],
     strides: [usize; 4],
 ) {
-    (T::kernels().write_weights)(convolution, sums, add, weights, strides);
+    (T::kernels().write_weights)(convolution, outputs, sums, add, weights, strides);
 }
 
 impl<T: Real> Panels<T> {

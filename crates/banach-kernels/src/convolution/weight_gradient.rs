@@ -61,6 +61,7 @@ pub(crate) fn weight_gradient<T: Arithmetic>(
 /// Writes sums, or adds them, to the weights.
 pub(crate) fn write_weights<T: Arithmetic>(
     convolution: &Convolution,
+    outputs: Range<usize>,
     sums: &[T],
     add: bool,
     weights: &mut [T],
@@ -74,7 +75,7 @@ pub(crate) fn write_weights<T: Arithmetic>(
         for tap in 0..convolution.taps() {
             let (y, x) = (tap / convolution.kernel[1], tap % convolution.kernel[1]);
             let from = i * strides[1] + y * strides[2] + x * strides[3];
-            let sums = &sums[(tap * inward + i) * outward..][..outward];
+            let sums = &sums[(tap * inward + i) * outward..][..outward][outputs.clone()];
             for (o, sum) in sums.iter().enumerate() {
                 let weight = &mut weights[from + o * strides[0]];
                 *weight = if add { T::from_f64(weight.to_f64() + sum.to_f64()) } else { *sum };

@@ -111,13 +111,13 @@ pub(crate) fn weights<T: Real>(
         weight_gradient(convolution, method, pairs, [&x, &y], &mut sums, &mut scratch);
     }
     let mut found = before.clone();
-    write_weights(convolution, &sums, true, &mut found, strides(convolution));
+    write_weights(convolution, 0..convolution.channels[1], &sums, true, &mut found, strides(convolution));
     let [height, width] = convolution.output();
     let terms = images * height * width;
     // Winograd's products are larger than those they stand for: 36 to 4 where it is worst.
     let terms = if method == ConvolutionMethod::Winograd { 9 * terms } else { terms };
     assert_near(&found, &wanted, terms, &what);
-    write_weights(convolution, &sums, false, &mut found, strides(convolution));
+    write_weights(convolution, 0..convolution.channels[1], &sums, false, &mut found, strides(convolution));
     let written: Vec<f64> = wanted.iter().zip(numbers(&before)).map(|(sum, before)| sum - before).collect();
     assert_near(&found, &written, terms, &what);
 }

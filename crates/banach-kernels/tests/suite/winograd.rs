@@ -162,7 +162,14 @@ fn the_weight_gradient_is_the_transpose_of_the_convolution() {
         let outward = inner(&convolved(&convolution, method, &x, &weights), &y);
         let sums = gradient(&convolution, method, &x, &y);
         let mut found = vec![0.0; weights.len()];
-        write_weights(&convolution, &sums, false, &mut found, strides(&convolution));
+        write_weights(
+            &convolution,
+            0..convolution.channels[1],
+            &sums,
+            false,
+            &mut found,
+            strides(&convolution),
+        );
         let back = inner(&found, &weights);
         assert!((outward - back).abs() < 1e-11 * outward.abs().max(1.0), "{outward} and {back}");
     }

@@ -4,6 +4,7 @@ use super::instruction::{Instruction, Pack};
 use super::loops::copy;
 use super::memory::{Layout, Slot};
 use super::packed::{Packed, PackedOperand};
+use super::parallel::{MOVED, pays};
 use super::plan::{ConstantData, Plan, plan};
 use super::view::{Buffer, View, tail};
 use super::workspace::{Workspace, zeros};
@@ -13,6 +14,7 @@ use crate::language::tensor_type::Type;
 use crate::run::operand::Operand;
 use crate::run::value::number::Number;
 use banach_kernels::{ConvolutionMethod, Level, PackedWeights, Panels, StridedMatrix};
+use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A program compiled for the CPU.
@@ -119,25 +121,36 @@ impl<T: Number> Machine<T> {
         &self,
         inputs: &[Operand<'_, T>],
         known: &Packed<T>,
-        which: impl Fn(usize) -> bool,
+        which: impl Fn(usize) -> bool + Sync,
     ) -> Packed<T> {
+        let numbers = |pack: &Pack| match pack.buffer() {
+            Buffer::Input(position) if which(position) => match inputs[position] {
+                Operand::Real(numbers) => Some(numbers),
+                Operand::Integer(_) => panic!("bug: integers are not packed"),
+            },
+            Buffer::Constant(constant) => Some(self.constant(constant)),
+            Buffer::Input(_) | Buffer::Packed(_) | Buffer::Temporary(_) => None,
+        };
+        let known = |pack: &Pack| known.of_input(pack);
+        let make = |pack: &Pack| {
+            known(pack).or_else(|| numbers(pack).map(|numbers| Arc::new(self.make(pack, numbers))))
+        };
         let packs = self.plan.packs.clone();
-        let mut packed = Packed { made: vec![None; packs.len()], packs };
+        let work: usize =
+            packs.iter().filter(|pack| known(pack).is_none()).filter_map(numbers).map(<[T]>::len).sum();
+        let made = if self.spread && pays::<T>(work * MOVED) {
+            packs.par_iter().map(make).collect()
+        } else {
+            packs.iter().map(make).collect()
+        };
+        let mut packed = Packed { made, packs };
+        // Packs of packs come after these.
         for (at, pack) in self.plan.packs.iter().enumerate() {
-            packed.made[at] = known.of_input(pack).or_else(|| {
-                let numbers: &[T] = match pack.buffer() {
-                    Buffer::Input(position) if !which(position) => return None,
-                    Buffer::Input(position) => match inputs[position] {
-                        Operand::Real(numbers) => numbers,
-                        Operand::Integer(_) => panic!("bug: integers are not packed"),
-                    },
-                    Buffer::Constant(constant) => self.constant(constant),
-                    Buffer::Packed(other) if packed.made[other].is_none() => return None,
-                    Buffer::Packed(other) => packed.numbers(other),
-                    Buffer::Temporary(_) => return None,
-                };
-                Some(Arc::new(self.make(pack, numbers)))
-            });
+            if let Buffer::Packed(other) = pack.buffer()
+                && packed.made[other].is_some()
+            {
+                packed.made[at] = Some(Arc::new(self.make(pack, packed.numbers(other))));
+            }
         }
         packed
     }

@@ -25,6 +25,8 @@ pub(super) fn pays<T>(operations: usize) -> bool {
     (operations * size_of::<T>() / size_of::<f32>()) as u64 >= parallel_operations()
 }
 
+/// Operations of a product that take as long as moving a number into another layout.
+pub(super) const MOVED: usize = 100;
 /// The factor by which a section must pay: its measured cost varies.
 const MARGIN: f64 = 1.25;
 /// Measurements of each time, of which the median counts.

@@ -4,7 +4,7 @@
 use super::Run;
 use crate::run::native::instruction::{BufferOffset, Convolve, MatrixView, Product, RightOperand};
 use crate::run::native::packed::PackedOperand;
-use crate::run::native::parallel::pays;
+use crate::run::native::parallel::{MOVED, pays};
 use crate::run::native::view::Loop;
 use crate::run::value::number::Number;
 use banach_kernels::{
@@ -24,6 +24,8 @@ const MANY: usize = 256;
 const COLUMNS: usize = 64;
 /// The most parts of the images in a weight gradient.
 const MOST: usize = 16;
+/// Output channels whose weights one core writes.
+const OUTPUTS: usize = 32;
 /// Operations of a part of a parallel section.
 const WORTH: usize = 1 << 21;
 
@@ -216,8 +218,16 @@ impl<T: Number> Run<'_, '_, '_, T> {
             axpy(level, &mut whole, 1.0, &part);
             whole
         });
-        if let Some(sums) = whole {
-            write_weights(convolution, &sums, false, target, strides);
+        let Some(sums) = whole else { return };
+        let write = |(chunk, target): (usize, &mut [T])| {
+            let first = chunk * OUTPUTS;
+            let outputs = first..first + target.len().div_ceil(strides[0]);
+            write_weights(convolution, outputs, &sums, false, target, strides);
+        };
+        if self.machine.spread && pays::<T>(sums.len() * MOVED) {
+            target.par_chunks_mut(OUTPUTS * strides[0]).enumerate().for_each(write);
+        } else {
+            target.chunks_mut(OUTPUTS * strides[0]).enumerate().for_each(write);
         }
     }
 }
