@@ -172,3 +172,105 @@ pub(crate) fn add_transposed_product(y: &mut [Lanes], a: &[Lanes], x: &[Lanes]) 
 
     run(Product(y, a, x));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dense::lanes::LANES;
+    use crate::dense::packed::{factor, restrict, solve_rows, solve_transposed};
+    use crate::dense::registers::forced::{Level, at};
+
+    fn lanes(count: usize, seed: usize) -> Vec<Lanes> {
+        let number = |i: usize, lane: usize| ((i * 31 + lane * 17 + seed * 7) % 23) as f64 / 23.0 - 0.4;
+        (0..count).map(|i| Lanes(from_fn(|lane| number(i, lane)))).collect()
+    }
+
+    /// One lane.
+    fn of(lanes: &[Lanes], lane: usize) -> Vec<f64> {
+        lanes.iter().map(|lanes| lanes.0[lane]).collect()
+    }
+
+    #[track_caller]
+    fn assert_lanes(found: &[Lanes], expected: impl Fn(usize, usize) -> f64) {
+        for (i, found) in found.iter().enumerate() {
+            for lane in 0..LANES {
+                let expected = expected(i, lane);
+                assert!((found.0[lane] - expected).abs() < 1e-10, "{i}, lane {lane}: {found:?}, {expected}");
+            }
+        }
+    }
+
+    fn on_every_level(check: impl Fn()) {
+        let levels = Level::all().into_iter().map(Some).chain([None]);
+        levels.for_each(|level| at(level, &check));
+    }
+
+    #[test]
+    fn products_are_sums_over_rows_and_columns_with_all_instructions() {
+        on_every_level(|| {
+            for (k, n) in [(1, 1), (3, 5), (4, 4), (9, 6)] {
+                let (a, x, y) = (lanes(k * n, 1), lanes(n, 2), lanes(k, 3));
+                let mut found = y.clone();
+                add_product(&mut found, &a, &x);
+                let row =
+                    |i: usize, lane: usize| (0..n).map(|j| a[i * n + j].0[lane] * x[j].0[lane]).sum::<f64>();
+                assert_lanes(&found, |i, lane| y[i].0[lane] + row(i, lane));
+                let mut found = x.clone();
+                add_transposed_product(&mut found, &a, &y);
+                let column =
+                    |j: usize, lane: usize| (0..k).map(|i| a[i * n + j].0[lane] * y[i].0[lane]).sum::<f64>();
+                assert_lanes(&found, |j, lane| x[j].0[lane] + column(j, lane));
+                let mut found = vec![Lanes::ZERO; packed(k)];
+                gram(&a, n, k, &mut found);
+                let element = |i: usize, j: usize, lane: usize| {
+                    (0..n).map(|at| a[i * n + at].0[lane] * a[j * n + at].0[lane]).sum::<f64>()
+                };
+                for i in 0..k {
+                    assert_lanes(&found[packed(i)..=packed(i) + i], |j, lane| element(i, j, lane));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn factors_solve_the_system_of_their_matrix_with_all_instructions() {
+        on_every_level(|| {
+            for n in [1, 3, 4, 7, 10] {
+                let mut a = vec![Lanes::ZERO; packed(n)];
+                gram(&lanes(n * (n + 2), 5), n + 2, n, &mut a);
+                (0..n).for_each(|i| a[packed(i) + i] += Lanes::ONE);
+                let x = lanes(n, 6);
+                let mut solved = vec![Lanes::ZERO; n];
+                add_symmetric_product(&mut solved, &a, &x);
+                let product = |i: usize, lane: usize| {
+                    let a = of(&a, lane);
+                    (0..n).map(|j| a[packed(i.max(j)) + i.min(j)] * x[j].0[lane]).sum::<f64>()
+                };
+                assert_lanes(&solved, product);
+                let mut l = a.clone();
+                factor(&mut l, n);
+                solve_rows(&l, n, &mut solved);
+                solve_transposed(&l, &mut solved);
+                assert_lanes(&solved, |i, lane| x[i].0[lane]);
+            }
+        });
+    }
+
+    #[test]
+    fn a_restricted_triangle_has_rows_of_the_identity_with_all_instructions() {
+        on_every_level(|| {
+            let (n, a) = (6, lanes(packed(6), 8));
+            let is_active = |i: usize, lane: usize| (i + lane) % 3 != 0;
+            let one = |there: bool| if there { 1.0 } else { 0.0 };
+            let mask: Vec<Lanes> = (0..n).map(|i| Lanes(from_fn(|lane| one(is_active(i, lane))))).collect();
+            let mut found = vec![Lanes::ZERO; packed(n)];
+            restrict(&a, &mask, &mut found);
+            for i in 0..n {
+                assert_lanes(&found[packed(i)..=packed(i) + i], |j, lane| {
+                    let both = is_active(i, lane) && is_active(j, lane);
+                    if both { a[packed(i) + j].0[lane] } else { one(i == j) }
+                });
+            }
+        });
+    }
+}

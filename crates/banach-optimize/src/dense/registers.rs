@@ -32,7 +32,58 @@ pub(crate) fn run(kernel: impl Kernel) {
         }
     }
 
+    #[cfg(test)]
+    if let Some(level) = forced::level() {
+        return level.vectorize(Widest(kernel));
+    }
     pulp::Arch::new().dispatch(Widest(kernel));
+}
+
+/// Other instructions than the widest, for tests.
+#[cfg(test)]
+pub(crate) mod forced {
+    use pulp::{Simd, WithSimd};
+    use std::cell::Cell;
+
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) enum Level {
+        Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Avx2(pulp::x86::V3),
+    }
+
+    impl Level {
+        /// The levels of this machine.
+        pub(crate) fn all() -> Vec<Self> {
+            #[cfg(target_arch = "x86_64")]
+            let wide = pulp::x86::V3::try_new().map(Level::Avx2);
+            #[cfg(not(target_arch = "x86_64"))]
+            let wide = None;
+            std::iter::once(Level::Scalar).chain(wide).collect()
+        }
+
+        pub(super) fn vectorize(self, kernel: impl WithSimd<Output = ()>) {
+            match self {
+                Level::Scalar => pulp::Scalar::new().vectorize(kernel),
+                #[cfg(target_arch = "x86_64")]
+                Level::Avx2(simd) => simd.vectorize(kernel),
+            }
+        }
+    }
+
+    thread_local!(static LEVEL: Cell<Option<Level>> = const { Cell::new(None) });
+
+    pub(super) fn level() -> Option<Level> {
+        LEVEL.get()
+    }
+
+    /// Calls a closure with the kernels of this thread at a level; at the widest for None.
+    pub(crate) fn at<R>(level: Option<Level>, call: impl FnOnce() -> R) -> R {
+        LEVEL.set(level);
+        let result = call();
+        LEVEL.set(None);
+        result
+    }
 }
 
 /// Eight lanes in N registers. Products and sums are one operation where the machine has it.
