@@ -26,12 +26,11 @@ impl Cost {
     }
 }
 
-/// The bytes of the inputs that a program uses, and of its outputs.
+/// The bytes of the inputs that equations of a program read, and of the outputs that they write.
 fn moved(program: &Program) -> f64 {
-    let used = |var: &&Var| {
-        program.outputs().contains(var)
-            || program.equations().iter().any(|equation| equation.operands.contains(var))
-    };
-    let ends = program.inputs().iter().filter(used).chain(program.outputs());
+    let equations = program.equations();
+    let is_read = |var: &&Var| equations.iter().any(|equation| equation.operands.contains(var));
+    let is_written = |var: &&Var| equations.iter().any(|equation| equation.result == **var);
+    let ends = program.inputs().iter().filter(is_read).chain(program.outputs().iter().filter(is_written));
     ends.map(|&var| BYTES_OF_A_NUMBER * program.type_of(var).len() as f64).sum()
 }
