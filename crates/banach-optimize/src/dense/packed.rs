@@ -38,8 +38,8 @@ fn eliminate_columns<S: Simd, const N: usize, const R: usize, const C: usize>(
         let mut known = [Register::zero(simd); C];
         for c in 0..C {
             let mut rest = Register::load(simd, &x[c]).minus(sums[c]);
-            for u in 0..c {
-                rest = rest.minus_product(known[u], Register::load(simd, &of[c][j + u]));
+            for (u, known) in known.iter().take(c).enumerate() {
+                rest = rest.minus_product(*known, Register::load(simd, &of[c][j + u]));
             }
             known[c] = rest.times(Register::load(simd, &of[c][j + c]));
             known[c].store(&mut x[c]);
@@ -78,8 +78,8 @@ fn factor_rows<S: Simd, const N: usize, const R: usize>(simd: S, a: &mut [Lanes]
         for c in 0..=r {
             let place = &mut rows[starts[r] + i + c];
             let mut rest = Register::load(simd, place).minus(sums[r][c]);
-            for u in 0..c {
-                rest = rest.minus_product(known[r][u], known[c][u]);
+            for (a, b) in known[r].iter().zip(&known[c]).take(c) {
+                rest = rest.minus_product(*a, *b);
             }
             known[r][c] = if r == c { rest.reciprocal_root() } else { rest.times(known[c][c]) };
             known[r][c].store(place);

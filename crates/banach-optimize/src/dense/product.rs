@@ -260,7 +260,7 @@ mod tests {
     fn a_restricted_triangle_has_rows_of_the_identity_with_all_instructions() {
         on_every_level(|| {
             let (n, a) = (6, lanes(packed(6), 8));
-            let is_active = |i: usize, lane: usize| (i + lane) % 3 != 0;
+            let is_active = |i: usize, lane: usize| !(i + lane).is_multiple_of(3);
             let one = |there: bool| if there { 1.0 } else { 0.0 };
             let mask: Vec<Lanes> = (0..n).map(|i| Lanes(from_fn(|lane| one(is_active(i, lane))))).collect();
             let mut found = vec![Lanes::ZERO; packed(n)];

@@ -64,9 +64,9 @@ pub(crate) mod forced {
 
         pub(super) fn vectorize(self, kernel: impl WithSimd<Output = ()>) {
             match self {
-                Level::Scalar => pulp::Scalar::new().vectorize(kernel),
+                Level::Scalar => Simd::vectorize(pulp::Scalar::new(), kernel),
                 #[cfg(target_arch = "x86_64")]
-                Level::Avx2(simd) => simd.vectorize(kernel),
+                Level::Avx2(simd) => Simd::vectorize(simd, kernel),
             }
         }
     }
@@ -114,9 +114,7 @@ impl<S: Simd, const N: usize> Register<S, N> {
     #[inline(always)]
     pub(crate) fn store(self, lanes: &mut Lanes) {
         let (parts, _) = S::as_mut_simd_f64s(&mut lanes.0);
-        for part in 0..N {
-            parts[part] = self.parts[part];
-        }
+        parts[..N].copy_from_slice(&self.parts);
     }
 
     #[inline(always)]

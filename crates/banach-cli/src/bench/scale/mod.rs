@@ -200,7 +200,7 @@ fn picture(points: &[Point], roofs: Roofs) -> Plane {
         Places { name: sweep.name.into(), places }
     });
     Plane {
-        title: format!("forward solves below {} GB/s of memory", short(roofs.bandwidth)),
+        title: format!("forward solves, and memory with {} GB/s", short(roofs.bandwidth)),
         axes: ["operations per byte", "GFLOP/s"],
         lines: vec![
             roof(format!("products, one core: {} GFLOP/s", short(roofs.one_core)), roofs.one_core),
