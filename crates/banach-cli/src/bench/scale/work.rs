@@ -52,11 +52,11 @@ impl Work {
                 let cell = Cell::with_state(&state, &mut generator, &device);
                 let z = Matrix::normal(batch, width, &mut generator).tensor(&device);
                 let layer = forced(count, engine).init(cell).map_err(Error::layer)?;
-                Ok(Prepared::Dense(layer, z))
+                Ok(Prepared::Dense(Box::new(layer), z))
             }
             Self::Images(size) => {
                 let network = Network::new(size, engine, ConvolutionName::Auto, &device)?;
-                Ok(Prepared::Images(network.cell, size.image(&device)))
+                Ok(Prepared::Images(Box::new(network.cell), size.image(&device)))
             }
         }
     }
@@ -64,8 +64,8 @@ impl Work {
 
 /// A layer, ready to be solved.
 pub(super) enum Prepared {
-    Dense(FixedPoint<Cell>, Tensor<2>),
-    Images(FixedPoint<conv::Cell>, Tensor<4>),
+    Dense(Box<FixedPoint<Cell>>, Tensor<2>),
+    Images(Box<FixedPoint<conv::Cell>>, Tensor<4>),
 }
 
 impl Prepared {
