@@ -1,8 +1,9 @@
 //! Tensors as slices of f64, and results in the dtype and on the device of the inputs.
 
+use crate::dense::buffer::{Buffer, Pooled};
 use crate::error::Error;
 use banach::program::{Host, Kind, Operand, Type, Value};
-use burn::tensor::{Device, FloatDType, Tensor};
+use burn::tensor::{AllocationProperty, Bytes, DType, Device, FloatDType, Tensor, TensorData};
 
 /// The elements of a float tensor in double precision, without a copy where the tensor lies so in host memory.
 #[derive(Debug)]
@@ -57,6 +58,22 @@ impl Place {
             }
             Kind::Float(_) | Kind::Int(_) | Kind::Bool => Value::from_numbers(numbers, shape),
         };
+        self.placed(value, shape)
+    }
+
+    /// Creates a tensor there of a buffer, whose memory is used again when the tensor is dropped.
+    pub(crate) fn value_of_buffer(&self, numbers: Buffer<f64>, shape: &[usize]) -> Result<Value, Error> {
+        let value = match self.kind {
+            Kind::Float(FloatDType::F32) => {
+                let numbers = Buffer::collect(numbers.len(), numbers.iter().map(|number| *number as f32));
+                of_buffer(numbers, DType::F32)
+            }
+            Kind::Float(_) | Kind::Int(_) | Kind::Bool => of_buffer(numbers, DType::F64),
+        };
+        self.placed(value.reshaped(shape), shape)
+    }
+
+    fn placed(&self, value: Value, shape: &[usize]) -> Result<Value, Error> {
         if self.device == value.device() {
             return Ok(value);
         }
@@ -64,6 +81,24 @@ impl Place {
         let flat: Tensor<1> = value.reshaped(&[count]).try_into_tensor()?;
         Ok(Value::from(flat.to_device(&self.device)).reshaped(shape))
     }
+}
+
+/// A buffer as the bytes of a tensor.
+struct Owner<T: Pooled>(Buffer<T>);
+
+impl<T: Pooled + bytemuck::NoUninit> AsRef<[u8]> for Owner<T> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
+/// A vector in host memory that owns a buffer; it is copied where it is modified in place.
+fn of_buffer<T: Pooled + bytemuck::NoUninit + Send>(numbers: Buffer<T>, dtype: DType) -> Value {
+    let count = numbers.len();
+    let bytes = bytes::Bytes::from_owner(Owner(numbers));
+    let bytes = Bytes::from_shared(bytes, AllocationProperty::Native);
+    let data = TensorData::from_bytes(bytes, [count], dtype);
+    Value::from(Tensor::<1>::from_data(data, (&Device::flex(), dtype)))
 }
 
 /// Checks that a tensor is of single or double precision and has one of the shapes expected; returns whether it

@@ -150,7 +150,7 @@ fn convolution(
 }
 
 /// Exactly `count` calls of g forward and of its transposed derivative backward, whatever comes of it.
-fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
+pub(super) fn forced(count: usize, engine: EngineName) -> FixedPointConfig {
     let mut config = FixedPointConfig::new()
         .with_solver(Picard::default())
         .with_adjoint(Neumann::default())

@@ -130,7 +130,8 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    fn lined_up(&self) -> String {
+    /// The measurements as a table.
+    pub(crate) fn lined_up(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
         for name in self.written.iter().flat_map(|measurement| measurement.more.keys()) {
             if !names.contains(&name.as_str()) {

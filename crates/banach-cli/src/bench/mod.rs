@@ -15,6 +15,7 @@ mod networks;
 #[cfg(feature = "optimize")]
 mod qp;
 mod rows;
+mod scale;
 mod solvers;
 mod step;
 
@@ -62,6 +63,9 @@ pub(crate) enum Bench {
     Qp(Measuring),
     /// A batch in which one row needs 20 times the steps of the others, against its parts alone.
     Rows(Measuring),
+    /// Forward solves while batch, width, channels, image size, steps and threads grow, beside the roofs of this machine,
+    /// with a picture. Takes no --backward.
+    Scale(scale::ScaleArguments),
     /// Every forward solver and every adjoint solver on several networks; prints Markdown. Takes no --backward.
     Solvers(Measuring),
 }
@@ -84,6 +88,7 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
             advice: "build with `cargo run --release --features optimize -- bench qp`".into(),
         }),
         Bench::Rows(measuring) => rows::bench(measuring),
+        Bench::Scale(arguments) => scale::bench(arguments),
         Bench::Solvers(measuring) => solvers::bench(measuring),
     }
 }

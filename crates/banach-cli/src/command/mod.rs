@@ -261,7 +261,7 @@ mod tests {
         ("banach show", "found no update, expected one of bibtex, cell, conv"),
         (
             "banach bench",
-            "found no benchmark, expected one of cell, conv, bibtex, energy, flow, memory, qp, rows, solvers",
+            "found no benchmark, expected one of cell, conv, bibtex, energy, flow, memory, qp, rows, scale, solvers",
         ),
         ("banach help nothing", "found 'nothing', expected one of train"),
         (

@@ -7,8 +7,15 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use std::path::Path;
 
-const COLOURS: [RGBColor; 4] =
-    [RGBColor(31, 119, 180), RGBColor(214, 39, 40), RGBColor(44, 160, 44), RGBColor(148, 103, 189)];
+/// The colours of curves and groups, in their order.
+pub(crate) const COLOURS: [RGBColor; 6] = [
+    RGBColor(31, 119, 180),
+    RGBColor(214, 39, 40),
+    RGBColor(44, 160, 44),
+    RGBColor(148, 103, 189),
+    RGBColor(255, 127, 14),
+    RGBColor(23, 190, 207),
+];
 const FAINT: RGBColor = RGBColor(190, 196, 204);
 /// The factor between the least and the greatest value below which a logarithmic axis tells less than a linear one.
 const NARROW: f64 = 1.5;

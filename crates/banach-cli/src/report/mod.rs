@@ -5,6 +5,7 @@ pub(crate) mod file;
 pub(crate) mod folder;
 pub(crate) mod json;
 pub(crate) mod memory;
+pub(crate) mod plane;
 pub(crate) mod plural;
 pub(crate) mod sample;
 pub(crate) mod sheet;

@@ -73,6 +73,64 @@ fn a_training_step_of_optical_flow_is_measured_with_a_fixed_point_and_without() 
 }
 
 #[test]
+fn growing_work_is_measured_below_the_roofs_of_the_machine() {
+    let stage = Stage::new();
+    let lines = lines(&stage, "scale --repeats 1 --only n256 --out roofs");
+    let at = |start: &str| {
+        let found = lines.iter().find(|line| line["setting"].as_str().unwrap().starts_with(start));
+        found.unwrap_or_else(|| panic!("{start}: {lines:?}"))
+    };
+    let number = |line: &Value, name: &str| line[name].as_f64().unwrap();
+    let batch = at("batch B4 n256 K10");
+    // z U once, and x W, a sum and a tanh in each of ten steps.
+    let (state, weights) = (4.0 * 256.0, 256.0 * 256.0);
+    let operations = 2.0 * 4.0 * weights + 10.0 * (2.0 * 4.0 * weights + 2.0 * state);
+    let bytes = 4.0 * (2.0 * state + weights + 10.0 * (3.0 * state + weights));
+    assert_eq!((number(batch, "operations"), number(batch, "bytes")), (operations, bytes));
+    let rate = operations / number(batch, "ms") / 1e6;
+    assert!((number(batch, "gflops") / rate - 1.0).abs() < 1e-9);
+    let all =
+        lines.iter().rfind(|line| line["setting"].as_str().unwrap().starts_with("roof product")).unwrap();
+    let memory = number(at("roof copy"), "gbytes_a_second");
+    let roof = number(all, "gflops").min(memory * operations / bytes);
+    assert!((number(batch, "share_of_roof") / (rate / roof) - 1.0).abs() < 1e-9, "{batch}");
+    let one = number(at("roof product 256x256x256 cores 1"), "gflops");
+    assert!(one > 0.0 && number(at("steps B64 n256 K100"), "operations_per_byte") > 0.0);
+    let picture = std::fs::read_to_string(stage.path("roofs/roofline.svg")).unwrap();
+    // A mark for each point of the two sweeps, and two in the legend.
+    let points = lines.iter().filter(|line| line["share_of_roof"].is_number()).count();
+    assert_eq!((points, picture.matches("<circle").count()), (10, 12), "{picture}");
+}
+
+#[test]
+fn solves_on_more_threads_are_compared_with_one() {
+    let lines = lines(&Stage::new(), "scale --repeats 1 --only threads");
+    let spread: Vec<&Value> = lines.iter().filter(|line| line["threads"].is_number()).collect();
+    let number = |line: &Value, name: &str| line[name].as_f64().unwrap();
+    assert!(spread.len() % 2 == 0 && spread[0]["threads"] == 1 && spread[0]["efficiency"] == 1.0);
+    for line in &spread[..spread.len() / 2] {
+        let expected = number(spread[0], "ms") / number(line, "ms") / number(line, "threads");
+        assert!((number(line, "efficiency") - expected).abs() < 1e-9, "{line}");
+    }
+}
+
+#[test]
+fn a_table_of_growing_work_ends_with_what_is_far_below_its_roof() {
+    let stage = Stage::new();
+    let (table, _) = stage.succeed("bench scale --repeats 1 --only steps");
+    let head: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
+    assert_eq!(head[..4], ["scale", "backward", "ms", "iterations"]);
+    assert!(head.contains(&"operations_per_byte") && head.contains(&"share_of_roof"), "{head:?}");
+    let low =
+        |line: &&str| line.split_whitespace().last().unwrap().parse::<f64>().is_ok_and(|share| share < 0.5);
+    let named = table.lines().skip_while(|line| !line.starts_with("Below half")).skip(1).count();
+    let of_sweeps = table.lines().filter(|line| line.starts_with("steps"));
+    assert_eq!(named, of_sweeps.filter(low).count(), "{table}");
+    let refused = stage.run("bench scale --only B3");
+    assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains("--only B3"));
+}
+
+#[test]
 fn epochs_of_bibtex_are_measured() {
     let stage = Stage::with_data();
     let lines = lines(&stage, "bibtex --data data --repeats 2 --only anderson");

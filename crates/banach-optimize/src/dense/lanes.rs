@@ -1,7 +1,7 @@
 //! Eight numbers side by side, one of each of eight problems, and arithmetic on all of them at once.
 
 use std::array::from_fn;
-use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
 /// The number of problems solved side by side.
 pub(crate) const LANES: usize = 8;
@@ -77,12 +77,5 @@ impl AddAssign for Lanes {
     #[inline(always)]
     fn add_assign(&mut self, other: Self) {
         *self = *self + other;
-    }
-}
-
-impl SubAssign for Lanes {
-    #[inline(always)]
-    fn sub_assign(&mut self, other: Self) {
-        *self = *self - other;
     }
 }

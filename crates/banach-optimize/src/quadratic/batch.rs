@@ -8,6 +8,7 @@ use super::layout::{A, B, G, H, HESSIAN, LINEAR, Layout};
 use super::row::{Row, parts};
 use super::settings::QuadraticSettings;
 use super::solve::{Derivative, Prepared, RowSolution, solve, unsolved};
+use crate::dense::buffer::Buffer;
 use crate::dense::cholesky::Scratch;
 use crate::dense::lanes::LANES;
 use crate::dense::vector::{add_scaled, add_two_outer_products};
@@ -32,7 +33,7 @@ pub(crate) fn solve_rows(
     settings: &QuadraticSettings,
 ) -> Solutions {
     let count = layout.operands.rows;
-    let first = layout.row(data, 0);
+    let first = layout.row(data, 0).examined();
     let curvature = LazyLock::new(|| {
         let shared = count > 1 && layout.shares(&[HESSIAN]) && first.hessian.iter().all(|q| q.is_finite());
         shared.then(|| Curvature::new(first.hessian, layout.sizes.n, &mut Scratch::default()))
@@ -43,7 +44,7 @@ pub(crate) fn solve_rows(
     });
     let guess = |row: usize| guesses.get(row).and_then(Option::as_deref);
     let solve_alone = |scratch: &mut Scratch, at: usize| {
-        let row = layout.row(data, at);
+        let row = layout.row(data, at).examined();
         if !row.is_finite() {
             return unsolved(&row, Termination::NonFinite);
         }
@@ -82,13 +83,13 @@ pub(crate) fn pull_rows(
     solutions: &Solutions,
     v: &[f64],
     positions: &[usize],
-) -> Vec<Vec<f64>> {
+) -> Vec<Buffer<f64>> {
     let adjoints = adjoints(layout, data, solutions, v);
     let cotangent = |position: &usize| {
         let operand = layout.operands.present[*position];
         let len = layout.len(operand);
         if layout.operands.shared[*position] {
-            let mut out = vec![0.0; len];
+            let mut out = Buffer::zeros(len);
             for (row, w) in solutions.rows.iter().zip(&adjoints) {
                 if let Some(w) = w {
                     add_cotangent(operand, layout, &row.y, w, &mut out);
@@ -96,7 +97,7 @@ pub(crate) fn pull_rows(
             }
             return out;
         }
-        let mut out = vec![0.0; layout.operands.rows * len];
+        let mut out = Buffer::zeros(layout.operands.rows * len);
         out.par_chunks_exact_mut(len.max(1)).enumerate().for_each(|(row, out)| {
             if let Some(w) = &adjoints[row] {
                 add_cotangent(operand, layout, &solutions.rows[row].y, w, out);
@@ -112,7 +113,7 @@ fn adjoints(layout: &Layout, data: &[Numbers], solutions: &Solutions, v: &[f64])
     let size = layout.sizes.point();
     let alone = |at: usize| {
         let Derivative::Alone(system) = &solutions.rows[at].derivative else { return None };
-        Some(adjoint(&layout.row(data, at), system, &v[at * size..(at + 1) * size]))
+        Some(adjoint(&layout.row(data, at).examined(), system, &v[at * size..(at + 1) * size]))
     };
     if solutions.groups.is_empty() {
         return (0..layout.operands.rows).into_par_iter().map(alone).collect();

@@ -33,11 +33,6 @@ pub(crate) fn symmetric(q: &[f64], n: usize) -> Vec<f64> {
     out
 }
 
-/// Whether Q = Qᵀ to the bit.
-pub(crate) fn is_symmetric(q: &[f64], n: usize) -> bool {
-    (0..n).all(|i| (0..i).all(|j| q[i * n + j] == q[j * n + i]))
-}
-
 impl Curvature {
     /// Factors the symmetric part of Q.
     pub(crate) fn new(q: &[f64], n: usize, scratch: &mut Scratch) -> Self {

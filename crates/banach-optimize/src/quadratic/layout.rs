@@ -1,6 +1,5 @@
 //! The layout of a batch: sizes, and which operands are shared by all rows.
 
-use super::curvature::is_symmetric;
 use super::row::{Row, Sizes};
 use crate::error::Error;
 use crate::operands::Operands;
@@ -75,7 +74,7 @@ impl Layout {
         Row {
             sizes: self.sizes,
             hessian: of(HESSIAN),
-            is_symmetric: is_symmetric(of(HESSIAN), self.sizes.n),
+            is_symmetric: false,
             linear: of(LINEAR),
             g: of(G),
             h: of(H),

@@ -5,6 +5,7 @@ use super::layout::{Constraints, Layout};
 use super::settings::QuadraticSettings;
 use super::tangent::OptimalitySystem;
 use crate::algebra::linear_solve::{Factorization, LinearSolve, OnSingular};
+use crate::dense::buffer::Buffer;
 use crate::error::Error;
 use crate::report::{OptimizationReport, SolveJournal};
 use crate::tensors::{Numbers, Place};
@@ -78,8 +79,8 @@ fn on_tape(points: Value, operands: Vec<Value>, types: Vec<Type>, batch: Batch) 
     let attached = banach::attach(points, operands, move |v, positions| {
         let v = Numbers::of(&Value::from(v));
         let pulled = pull_rows(&batch.layout, &batch.data, &batch.solutions, v.slice(), positions);
-        let value = |(numbers, position): (Vec<f64>, &usize)| {
-            let value = batch.place.value(numbers, &types[*position].shape);
+        let value = |(numbers, position): (Buffer<f64>, &usize)| {
+            let value = batch.place.value_of_buffer(numbers, &types[*position].shape);
             value.map_err(|error| error.into_program("a quadratic program").into())
         };
         pulled.into_iter().zip(positions).map(value).collect()

@@ -28,6 +28,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// constraints, eight rows are solved side by side, one in each lane of the processor's vectors. A row has the same bits
 /// alone and in any batch.
 ///
+/// Memory of these solves and of gradients is kept for the next solve, whatever layer asks for it: at most 64 MiB of
+/// each kind of number.
+///
 /// ```
 /// use banach_optimize::{QuadraticProblem, QuadraticProgram};
 /// use burn::tensor::{DType, Device, Tensor};

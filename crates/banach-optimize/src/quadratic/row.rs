@@ -9,7 +9,7 @@ use crate::dense::vector::{add_product, add_transposed_product, largest};
 pub(crate) struct Row<'a> {
     pub(crate) sizes: Sizes,
     pub(crate) hessian: &'a [f64],
-    /// Whether Q = Qᵀ to the bit.
+    /// Whether Q is known to be equal to Qᵀ to the bit, which saves half of its products.
     pub(crate) is_symmetric: bool,
     pub(crate) linear: &'a [f64],
     pub(crate) g: &'a [f64],
@@ -47,7 +47,17 @@ pub(crate) fn parts_mut(y: &mut [f64], sizes: Sizes) -> (&mut [f64], &mut [f64],
     (x, lambda, nu)
 }
 
+/// Whether Q = Qᵀ to the bit.
+fn is_symmetric(q: &[f64], n: usize) -> bool {
+    (0..n).all(|i| (0..i).all(|j| q[i * n + j] == q[j * n + i]))
+}
+
 impl Row<'_> {
+    /// The row with the knowledge whether Q = Qᵀ.
+    pub(crate) fn examined(self) -> Self {
+        Row { is_symmetric: is_symmetric(self.hessian, self.sizes.n), ..self }
+    }
+
     /// Returns whether all data are finite.
     pub(crate) fn is_finite(&self) -> bool {
         let data = [self.hessian, self.linear, self.g, self.h, self.a, self.b];

@@ -3,6 +3,7 @@
 use crate::random_programs::{Batch, points};
 use crate::reference::{Random, numbers};
 use banach_optimize::{QuadraticProgram, Termination};
+use burn::tensor::Tensor;
 
 /// Points, gradients of all data, and how every row ended after how many steps.
 type Solved = (Vec<f64>, Vec<Vec<f64>>, Vec<(Termination, usize)>);
@@ -104,5 +105,31 @@ fn rows_that_fail_leave_their_group_as_it_is() {
         for row in [1, 3, 6] {
             assert!(found[row * len..(row + 1) * len].iter().all(|gradient| *gradient == 0.0));
         }
+    }
+}
+
+#[test]
+fn solutions_and_gradients_outlive_later_solves_and_can_be_changed() {
+    let mut random = Random::new(23);
+    let (rows, weights) = (11, random.normals(40));
+    let batches: Vec<Batch> = (0..3).map(|_| unshared(&mut random, rows)).collect();
+    let of = |batch: &Batch| {
+        let values = batch.values(true);
+        let solution = QuadraticProgram::default().solve(batch.problem(&values)).unwrap();
+        let point = points(&solution);
+        let width = point.dims()[1];
+        let weights = crate::reference::plain::<2>(&weights[..width], [1, width]).autodiff();
+        let gradients = (point * weights).sum().backward();
+        values[1].gradient(&gradients).unwrap().try_into_tensor::<2>().unwrap()
+    };
+    let expected: Vec<Vec<f64>> = batches.iter().map(|batch| numbers(&of(batch))).collect();
+    // Gradients are dropped in between, so their memory is used again for those that follow.
+    let kept: Vec<Tensor<2>> = batches.iter().map(of).collect();
+    let changed: Vec<Tensor<2>> = batches.iter().map(|batch| of(batch).mul_scalar(2.0)).collect();
+    batches.iter().for_each(|batch| drop(of(batch)));
+    for ((kept, changed), expected) in kept.iter().zip(&changed).zip(&expected) {
+        assert_eq!(&numbers(kept), expected);
+        let twice: Vec<f64> = expected.iter().map(|number| 2.0 * number).collect();
+        assert_eq!(numbers(changed), twice);
     }
 }

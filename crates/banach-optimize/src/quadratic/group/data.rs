@@ -8,8 +8,10 @@
 //!
 //! and the constraints have the slacks d - Cx = M y + c at x = -Q⁻¹ (q + Cᵀy).
 
+use crate::dense::buffer::Buffer;
 use crate::dense::lanes::{LANES, Lanes};
-use crate::dense::packed::{add_product, factor, gram, packed, solve_rows, triangle_row};
+use crate::dense::packed::{factor, packed, solve_rows, triangle_row};
+use crate::dense::product::{add_product, gram};
 use crate::quadratic::row::{Row, Sizes};
 use std::array::from_fn;
 
@@ -18,41 +20,40 @@ use std::array::from_fn;
 pub(super) struct Data {
     pub(super) sizes: Sizes,
     /// The lower triangle of Q.
-    pub(super) hessian: Vec<Lanes>,
+    pub(super) hessian: Buffer<Lanes>,
     /// L
-    pub(super) factor: Vec<Lanes>,
+    pub(super) factor: Buffer<Lanes>,
     /// q
-    pub(super) linear: Vec<Lanes>,
+    pub(super) linear: Buffer<Lanes>,
     /// C
-    pub(super) constraints: Vec<Lanes>,
+    pub(super) constraints: Buffer<Lanes>,
     /// d
-    pub(super) bounds: Vec<Lanes>,
+    pub(super) bounds: Buffer<Lanes>,
     /// W
-    pub(super) reduced: Vec<Lanes>,
+    pub(super) reduced: Buffer<Lanes>,
 }
 
 /// The dual programs of a group.
 #[derive(Clone, Debug)]
 pub(super) struct Dual {
     /// The lower triangle of M.
-    pub(super) gram: Vec<Lanes>,
+    pub(super) gram: Buffer<Lanes>,
     /// c
-    pub(super) linear: Vec<Lanes>,
+    pub(super) linear: Buffer<Lanes>,
     /// W L⁻¹ q = C Q⁻¹ q
-    pub(super) pulled: Vec<Lanes>,
+    pub(super) pulled: Buffer<Lanes>,
     /// 1 + max |d|
     pub(super) scale: Lanes,
 }
 
 /// One vector or matrix of every row, and another below it.
-fn side_by_side<'a>(rows: &[Row<'a>; LANES], of: impl Fn(&Row<'a>) -> [&'a [f64]; 2]) -> Vec<Lanes> {
+fn side_by_side<'a>(rows: &[Row<'a>; LANES], of: impl Fn(&Row<'a>) -> [&'a [f64]; 2]) -> Buffer<Lanes> {
     let all: [[&[f64]; 2]; LANES] = from_fn(|lane| of(&rows[lane]));
-    let mut out = Vec::with_capacity(all[0][0].len() + all[0][1].len());
-    for part in 0..2 {
+    let part = |part: usize| {
         let slices = all.map(|parts| &parts[part][..all[0][part].len()]);
-        out.extend((0..slices[0].len()).map(|at| Lanes(from_fn(|lane| slices[lane][at]))));
-    }
-    out
+        (0..slices[0].len()).map(move |at| Lanes(from_fn(|lane| slices[lane][at])))
+    };
+    Buffer::collect(all[0][0].len() + all[0][1].len(), part(0).chain(part(1)))
 }
 
 impl Data {
@@ -60,10 +61,12 @@ impl Data {
     pub(super) fn new(rows: &[Row<'_>; LANES]) -> Self {
         let sizes = rows[0].sizes;
         let n = sizes.n;
-        let mut hessian = Vec::with_capacity(packed(n));
+        let mut hessian = Buffer::zeros(packed(n));
         for i in 0..n {
             let mean = |row: &Row<'_>, j: usize| 0.5 * (row.hessian[i * n + j] + row.hessian[j * n + i]);
-            hessian.extend((0..=i).map(|j| Lanes(from_fn(|lane| mean(&rows[lane], j)))));
+            for (j, out) in hessian[packed(i)..=packed(i) + i].iter_mut().enumerate() {
+                *out = Lanes(from_fn(|lane| mean(&rows[lane], j)));
+            }
         }
         let mut l = hessian.clone();
         factor(&mut l, n);
@@ -88,13 +91,14 @@ impl Data {
 
     pub(super) fn dual(&self) -> Dual {
         let (n, k) = (self.sizes.n, self.constraint_count());
-        let mut gram_matrix = vec![Lanes::ZERO; packed(k)];
+        let mut gram_matrix = Buffer::zeros(packed(k));
         gram(&self.reduced, n, k, &mut gram_matrix);
         let mut start = self.linear.clone();
         solve_rows(&self.factor, n, &mut start);
-        let mut pulled = vec![Lanes::ZERO; k];
+        let mut pulled = Buffer::zeros(k);
         add_product(&mut pulled, &self.reduced, &start);
-        let linear = self.bounds.iter().zip(&pulled).map(|(d, pulled)| *d + *pulled).collect();
+        let sums = self.bounds.iter().zip(&pulled[..]).map(|(d, pulled)| *d + *pulled);
+        let linear = Buffer::collect(k, sums);
         let scale = self.bounds.iter().fold(Lanes::ZERO, |scale, d| scale.max(d.map(f64::abs)));
         Dual { gram: gram_matrix, linear, pulled, scale: scale + Lanes::ONE }
     }

@@ -3,28 +3,31 @@
 //! The steps are those of the iteration of one row, from which x is eliminated.
 
 use super::data::Dual;
+use crate::dense::buffer::Buffer;
 use crate::dense::lanes::Lanes;
-use crate::dense::packed::{add_symmetric_product, factor, packed, solve_rows, solve_transposed};
-use crate::dense::vector::wide;
+use crate::dense::packed::{factor, packed, solve_rows, solve_transposed};
+use crate::dense::product::add_symmetric_product;
+use crate::dense::registers::{Kernel, Register, run};
 use crate::quadratic::interior_point::{NEAR_BOUNDARY, SHORTEST, SMALLEST};
 use crate::quadratic::newton::REGULARIZATION;
+use pulp::Simd;
 
 /// The iterates of a group: y = [λ, ν], and the slacks s of the inequalities.
 #[derive(Debug)]
 pub(super) struct Iteration<'a> {
     dual: &'a Dual,
-    pub(super) y: Vec<Lanes>,
-    pub(super) s: Vec<Lanes>,
+    pub(super) y: Buffer<Lanes>,
+    pub(super) s: Buffer<Lanes>,
     /// M y + c, which s tends to.
-    slack: Vec<Lanes>,
+    slack: Buffer<Lanes>,
     /// The number added to the diagonal of M.
     added: Lanes,
-    d: Vec<Lanes>,
-    factor: Vec<Lanes>,
-    right: Vec<Lanes>,
-    step: Vec<Lanes>,
-    slack_step: Vec<Lanes>,
-    second: Vec<Lanes>,
+    d: Buffer<Lanes>,
+    factor: Buffer<Lanes>,
+    right: Buffer<Lanes>,
+    step: Buffer<Lanes>,
+    slack_step: Buffer<Lanes>,
+    second: Buffer<Lanes>,
 }
 
 impl<'a> Iteration<'a> {
@@ -35,21 +38,21 @@ impl<'a> Iteration<'a> {
         let largest = diagonal.fold(Lanes::ZERO, Lanes::max);
         let mut iteration = Iteration {
             dual,
-            y: vec![],
-            s: vec![],
+            y: Buffer::default(),
+            s: Buffer::default(),
             slack: dual.linear.clone(),
             added: largest.map(|largest| REGULARIZATION * largest),
-            d: vec![Lanes::ONE; m],
+            d: Buffer::filled(Lanes::ONE, m),
             factor: dual.gram.clone(),
-            right: dual.linear.iter().map(|c| -*c).collect(),
-            step: vec![Lanes::ZERO; k],
-            slack_step: vec![Lanes::ZERO; m],
-            second: vec![Lanes::ZERO; m],
+            right: Buffer::collect(k, dual.linear.iter().map(|c| -*c)),
+            step: Buffer::zeros(k),
+            slack_step: Buffer::zeros(m),
+            second: Buffer::zeros(m),
         };
         iteration.factor();
         iteration.solve();
         iteration.y = iteration.step.clone();
-        iteration.s = iteration.y[..m].iter().map(|lambda| -*lambda).collect();
+        iteration.s = Buffer::collect(m, iteration.y[..m].iter().map(|lambda| -*lambda));
         into_interior(&mut iteration.s);
         into_interior(&mut iteration.y[..m]);
         add_symmetric_product(&mut iteration.slack, &dual.gram, &iteration.y);
@@ -72,65 +75,17 @@ impl<'a> Iteration<'a> {
     /// Takes a step, and returns its length; the lanes of a length of zero or NaN make no progress.
     pub(super) fn advance(&mut self) -> Lanes {
         let m = self.s.len();
-        wide(
-            #[inline(always)]
-            || {
-                for i in 0..m {
-                    self.d[i] = self.s[i].zip(self.y[i], |s, lambda| s / lambda);
-                }
-            },
-        );
+        run(Ratios(self));
         self.factor();
         // The predictor aims at complementarity zero.
-        self.right.iter_mut().zip(&self.slack).for_each(|(right, slack)| *right = -*slack);
+        self.right.iter_mut().zip(&self.slack[..]).for_each(|(right, slack)| *right = -*slack);
         self.solve();
-        let (mut mu, mut ahead) = (Lanes::ZERO, Lanes::ZERO);
-        wide(
-            #[inline(always)]
-            || {
-                for i in 0..m {
-                    self.slack_step[i] = -self.s[i] - self.d[i] * self.step[i];
-                }
-                let length = self.length();
-                for i in 0..m {
-                    let (s, lambda) = (self.s[i], self.y[i]);
-                    mu += s * lambda;
-                    ahead += (s + length * self.slack_step[i]) * (lambda + length * self.step[i]);
-                }
-                let share = ahead.zip(mu, |ahead, mu| (ahead / mu).clamp(0.0, 1.0));
-                let target = share * share * share * mu.map(|mu| mu / m.max(1) as f64);
-                for i in 0..m {
-                    let correction = self.slack_step[i] * self.step[i] - target;
-                    self.second[i] = correction.zip(self.y[i], |correction, lambda| correction / lambda);
-                    self.right[i] -= self.second[i];
-                }
-            },
-        );
+        run(Correction(self));
         if m > 0 {
             self.solve();
         }
         let mut taken = Lanes::ZERO;
-        wide(
-            #[inline(always)]
-            || {
-                for i in 0..m {
-                    self.slack_step[i] = -(self.s[i] + self.second[i]) - self.d[i] * self.step[i];
-                }
-                taken = self.length().map(|length| (NEAR_BOUNDARY * length).min(1.0));
-                for i in 0..self.y.len() {
-                    // M times the step, by the system that the step solves.
-                    let mut change = self.right[i];
-                    self.y[i] += taken * self.step[i];
-                    if i < m {
-                        change -= self.d[i] * self.step[i];
-                        self.s[i] += taken * self.slack_step[i];
-                        self.s[i] = self.s[i].map(|s| s.max(SMALLEST));
-                        self.y[i] = self.y[i].map(|lambda| lambda.max(SMALLEST));
-                    }
-                    self.slack[i] += taken * change;
-                }
-            },
-        );
+        run(Move(self, &mut taken));
         taken.map(|length| if length <= SHORTEST { 0.0 } else { length })
     }
 
@@ -151,16 +106,95 @@ impl<'a> Iteration<'a> {
         solve_transposed(&self.factor, &mut self.step);
     }
 
-    /// The longest step, at most 1 / 0.995, at which slacks and multipliers are not negative.
+    /// The steps of the slacks for the complementarity s λ + `second` λ; returns the longest step, at most 1 / 0.995, at
+    /// which slacks and multipliers are not negative.
     #[inline(always)]
-    fn length(&self) -> Lanes {
-        let mut length = Lanes([1.0 / NEAR_BOUNDARY; _]);
-        let pairs = self.s.iter().zip(&self.slack_step).chain(self.y.iter().zip(&self.step[..self.s.len()]));
-        for (at, step) in pairs {
-            let bound = at.zip(*step, |at, step| if step < 0.0 { -at / step } else { f64::INFINITY });
-            length = length.min(bound);
+    fn slack_steps<S: Simd, const N: usize>(&mut self, simd: S) -> Register<S, N> {
+        let infinity = Register::splat(simd, f64::INFINITY);
+        let mut length = Register::splat(simd, 1.0 / NEAR_BOUNDARY);
+        let bound =
+            |at: Register<S, N>, step: Register<S, N>| at.over(step).negated().where_negative(step, infinity);
+        for i in 0..self.s.len() {
+            let [s, second, d] = [&self.s, &self.second, &self.d].map(|of| Register::load(simd, &of[i]));
+            let [lambda, step] = [&self.y, &self.step].map(|of| Register::load(simd, &of[i]));
+            let slack_step = s.plus(second).negated().minus_product(d, step);
+            slack_step.store(&mut self.slack_step[i]);
+            length = length.smaller(bound(s, slack_step)).smaller(bound(lambda, step));
         }
         length
+    }
+}
+
+/// D = S Λ⁻¹
+struct Ratios<'a, 'b>(&'a mut Iteration<'b>);
+
+impl Kernel for Ratios<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self, simd: S) {
+        let Iteration { s, y, d, second, .. } = self.0;
+        for i in 0..s.len() {
+            let (s, lambda) = (Register::<S, N>::load(simd, &s[i]), Register::load(simd, &y[i]));
+            s.over(lambda).store(&mut d[i]);
+            Register::<S, N>::zero(simd).store(&mut second[i]);
+        }
+    }
+}
+
+/// The right-hand side of the corrector, after the predictor's step.
+struct Correction<'a, 'b>(&'a mut Iteration<'b>);
+
+impl Kernel for Correction<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self, simd: S) {
+        let length = self.0.slack_steps::<S, N>(simd);
+        let Iteration { s, y, step, slack_step, second, right, .. } = self.0;
+        let (m, load) = (s.len(), |lanes: &Lanes| Register::<S, N>::load(simd, lanes));
+        let (mut mu, mut ahead) = (Register::zero(simd), Register::zero(simd));
+        for i in 0..m {
+            let (s, lambda) = (load(&s[i]), load(&y[i]));
+            mu = mu.plus_product(s, lambda);
+            let (s, lambda) =
+                (s.plus_product(length, load(&slack_step[i])), lambda.plus_product(length, load(&step[i])));
+            ahead = ahead.plus_product(s, lambda);
+        }
+        let [zero, one, count] = [0.0, 1.0, m.max(1) as f64].map(|number| Register::splat(simd, number));
+        let share = zero.larger(ahead.over(mu)).smaller(one);
+        let target = share.times(share).times(share).times(mu.over(count));
+        for i in 0..m {
+            let correction = load(&slack_step[i]).times(load(&step[i])).minus(target);
+            let correction = correction.over(load(&y[i]));
+            correction.store(&mut second[i]);
+            load(&right[i]).minus(correction).store(&mut right[i]);
+        }
+    }
+}
+
+/// The step of the corrector, and how far it goes.
+struct Move<'a, 'b>(&'a mut Iteration<'b>, &'a mut Lanes);
+
+impl Kernel for Move<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd, const N: usize>(self, simd: S) {
+        let Move(iteration, taken) = self;
+        let near = Register::<S, N>::splat(simd, NEAR_BOUNDARY);
+        let length = near.times(iteration.slack_steps(simd)).smaller(Register::splat(simd, 1.0));
+        length.store(taken);
+        let Iteration { s, y, d, step, slack_step, right, slack, .. } = iteration;
+        let load = |lanes: &Lanes| Register::<S, N>::load(simd, lanes);
+        let smallest = Register::splat(simd, SMALLEST);
+        for i in 0..y.len() {
+            // M times the step, by the system that the step solves.
+            let (step, mut change) = (load(&step[i]), load(&right[i]));
+            let mut next = load(&y[i]).plus_product(length, step);
+            if i < s.len() {
+                change = change.minus_product(load(&d[i]), step);
+                let next_slack = load(&s[i]).plus_product(length, load(&slack_step[i]));
+                next_slack.larger(smallest).store(&mut s[i]);
+                next = next.larger(smallest);
+            }
+            next.store(&mut y[i]);
+            load(&slack[i]).plus_product(length, change).store(&mut slack[i]);
+        }
     }
 }
 

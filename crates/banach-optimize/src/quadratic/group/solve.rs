@@ -3,8 +3,10 @@
 use super::data::{Data, Dual, pivot_ratio};
 use super::iteration::Iteration;
 use super::system::{GroupSystem, Mask};
+use crate::dense::buffer::Buffer;
 use crate::dense::lanes::{LANES, Lanes};
-use crate::dense::packed::add_transposed_product;
+use crate::dense::packed::packed;
+use crate::dense::product::add_transposed_product;
 use crate::quadratic::active_set::RESIDUAL;
 use crate::quadratic::curvature::{RangeSpace, WELL_CONDITIONED};
 use crate::quadratic::row::{Row, Sizes};
@@ -62,8 +64,8 @@ pub(crate) fn solve_group(
     }
     let dual = data.dual();
     search.run(&dual, guesses, settings);
-    let Search { progress, mask, .. } = search;
-    let system = GroupSystem::new(data, &dual, mask);
+    let Search { progress, mask, factor, .. } = search;
+    let system = GroupSystem { data, mask, factor };
     let rows = finish(&system, &dual, progress, settings);
     GroupSolution { system: rows.iter().any(Option::is_some).then_some(system), rows }
 }
@@ -75,7 +77,8 @@ struct Search {
     /// The active sets that are found, and those that were tried last.
     mask: Mask,
     tried: [bool; LANES],
-    factor: Vec<Lanes>,
+    /// The factor of M for these active sets.
+    factor: Buffer<Lanes>,
 }
 
 impl Search {
@@ -85,9 +88,9 @@ impl Search {
         Search {
             sizes: data.sizes,
             progress: solvable.map(of),
-            mask: vec![Lanes::ONE; k],
+            mask: Buffer::filled(Lanes::ONE, k),
             tried: [false; LANES],
-            factor: vec![Lanes::ZERO; k * (k + 1) / 2],
+            factor: Buffer::zeros(packed(k)),
         }
     }
 
@@ -189,11 +192,12 @@ fn finish(
 ) -> [Option<RowSolution>; LANES] {
     let data = &system.data;
     let (Sizes { n, m, .. }, k) = (data.sizes, data.constraint_count());
-    let right: Vec<Lanes> = data.linear.iter().map(|q| -*q).chain(data.bounds.iter().copied()).collect();
+    let right = data.linear.iter().map(|q| -*q).chain(data.bounds.iter().copied());
+    let right = Buffer::collect(n + k, right);
     let point = system.solve(&right);
     let mut residual = right;
     system.subtract_product(&point, &mut residual);
-    let mut pulled = vec![Lanes::ZERO; n];
+    let mut pulled = Buffer::zeros(n);
     add_transposed_product(&mut pulled, &data.constraints, &point[n..]);
     from_fn(|lane| {
         let Progress::Found(steps) = progress[lane] else { return None };

@@ -4,47 +4,36 @@
 //! one, so that its multiplier is zero.
 
 use super::data::{Data, Dual, pivot_ratio};
+use crate::dense::buffer::Buffer;
 use crate::dense::lanes::{LANES, Lanes};
-use crate::dense::packed::{
-    add_product, add_symmetric_product, add_transposed_product, factor, packed, solve_rows, solve_transposed,
-};
-use crate::dense::vector::wide;
+use crate::dense::packed::{factor, restrict, solve_rows, solve_transposed};
+use crate::dense::product::{add_product, add_symmetric_product, add_transposed_product};
 use crate::quadratic::equality::DEPENDENT;
 use std::array::from_fn;
 
 /// One for an active constraint, zero for another.
-pub(super) type Mask = Vec<Lanes>;
+pub(super) type Mask = Buffer<Lanes>;
 
 /// The factored systems of a group.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupSystem {
     pub(super) data: Data,
-    mask: Mask,
-    factor: Vec<Lanes>,
+    pub(super) mask: Mask,
+    /// The factor of M with the rows and columns of inactive constraints replaced.
+    pub(super) factor: Buffer<Lanes>,
 }
 
 impl Dual {
     /// Factors M with the rows and columns of inactive constraints replaced.
     pub(super) fn factor_active(&self, mask: &[Lanes], out: &mut [Lanes]) {
-        wide(
-            #[inline(always)]
-            || {
-                for (i, active) in mask.iter().enumerate() {
-                    let (first, diagonal) = (packed(i), packed(i) + i);
-                    let row = self.gram[first..diagonal].iter().zip(&mut out[first..diagonal]);
-                    for ((gram, out), other) in row.zip(mask) {
-                        *out = *gram * (*active * *other);
-                    }
-                    out[diagonal] = self.gram[diagonal] * *active + (Lanes::ONE - *active);
-                }
-            },
-        );
+        restrict(&self.gram, mask, out);
         factor(out, mask.len());
     }
 
     /// The multipliers of the active constraints as equalities, and the slacks d - Cx of all constraints.
-    pub(super) fn minimiser(&self, mask: &[Lanes], factor: &[Lanes]) -> (Vec<Lanes>, Vec<Lanes>) {
-        let mut y: Vec<Lanes> = self.linear.iter().zip(mask).map(|(c, active)| -(*c * *active)).collect();
+    pub(super) fn minimiser(&self, mask: &[Lanes], factor: &[Lanes]) -> (Buffer<Lanes>, Buffer<Lanes>) {
+        let right = self.linear.iter().zip(mask).map(|(c, active)| -(*c * *active));
+        let mut y = Buffer::collect(mask.len(), right);
         solve_rows(factor, mask.len(), &mut y);
         solve_transposed(factor, &mut y);
         let mut slack = self.linear.clone();
@@ -60,12 +49,6 @@ impl Dual {
 }
 
 impl GroupSystem {
-    pub(super) fn new(data: Data, dual: &Dual, mask: Mask) -> Self {
-        let mut factor = vec![Lanes::ZERO; dual.gram.len()];
-        dual.factor_active(&mask, &mut factor);
-        GroupSystem { data, mask, factor }
-    }
-
     /// Returns whether a lane's active constraints are independent.
     pub(super) fn is_regular(&self, dual: &Dual, lane: usize) -> bool {
         dual.is_regular(&self.mask, &self.factor, lane)
@@ -80,19 +63,19 @@ impl GroupSystem {
     pub(crate) fn adjoints(&self, v: &[f64]) -> [Vec<f64>; LANES] {
         let size = self.data.sizes.point();
         let at = |lane: usize, i: usize| v.get(lane * size + i).copied().unwrap_or(0.0);
-        let right: Vec<Lanes> = (0..size).map(|i| Lanes(from_fn(|lane| at(lane, i)))).collect();
+        let right = Buffer::collect(size, (0..size).map(|i| Lanes(from_fn(|lane| at(lane, i)))));
         let w = self.solve(&right);
         from_fn(|lane| w.iter().map(|w| w.0[lane]).collect())
     }
 
     /// Solves for the right-hand sides [r, d], refined once.
-    pub(super) fn solve(&self, right: &[Lanes]) -> Vec<Lanes> {
-        let mut solution = right.to_vec();
+    pub(super) fn solve(&self, right: &[Lanes]) -> Buffer<Lanes> {
+        let mut solution = Buffer::from(right);
         self.solve_once(&mut solution);
-        let mut rest = right.to_vec();
+        let mut rest = Buffer::from(right);
         self.subtract_product(&solution, &mut rest);
         self.solve_once(&mut rest);
-        solution.iter_mut().zip(&rest).for_each(|(solution, rest)| *solution += *rest);
+        solution.iter_mut().zip(&rest[..]).for_each(|(solution, rest)| *solution += *rest);
         solution
     }
 
@@ -102,17 +85,17 @@ impl GroupSystem {
         solve_rows(&self.data.factor, n, r);
         y.iter_mut().for_each(|y| *y = -*y);
         add_product(y, &self.data.reduced, r);
-        y.iter_mut().zip(&self.mask).for_each(|(y, active)| *y = *y * *active);
+        y.iter_mut().zip(&self.mask[..]).for_each(|(y, active)| *y = *y * *active);
         solve_rows(&self.factor, self.mask.len(), y);
         solve_transposed(&self.factor, y);
-        let minus: Vec<Lanes> = y.iter().map(|y| -*y).collect();
+        let minus = Buffer::collect(y.len(), y.iter().map(|y| -*y));
         add_transposed_product(r, &self.data.reduced, &minus);
         solve_transposed(&self.data.factor, r);
     }
 
     /// out -= [Qx + Cᵀy, Cx]
     pub(super) fn subtract_product(&self, point: &[Lanes], out: &mut [Lanes]) {
-        let minus: Vec<Lanes> = point.iter().map(|point| -*point).collect();
+        let minus = Buffer::collect(point.len(), point.iter().map(|point| -*point));
         let ((x, y), (out_x, out_y)) =
             (minus.split_at(self.data.sizes.n), out.split_at_mut(self.data.sizes.n));
         add_symmetric_product(out_x, &self.data.hessian, x);
