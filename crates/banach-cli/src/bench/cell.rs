@@ -92,7 +92,7 @@ fn measure(
     (batch, width): (usize, usize),
     solver: &str,
 ) -> Result<(), Error> {
-    let device = Device::flex().autodiff();
+    let device = journal.device.clone().autodiff();
     let mut generator = Generator::new(0, WEIGHT_STREAM);
     let cell = Cell::new(width, &mut generator, &device);
     let z = Matrix::normal(batch, width, &mut generator).tensor(&device);

@@ -2,11 +2,12 @@
 
 use super::columns::{squares, widened};
 use super::iterate::DeferredSolver;
-use super::mixture::{Problem, mixture};
+use super::mixture::{Constants, Problem, mixture};
 use super::picard::damped;
 use super::window::Point;
 use crate::{Anderson, Rows};
 use burn::tensor::{Bool, Tensor};
+use std::rc::Rc;
 
 /// Whether a device solves the least-squares problems: it tells differences that are used by a pivot near one.
 pub(super) fn fits(settings: &Anderson, x0: &Tensor<2>) -> bool {
@@ -26,8 +27,9 @@ pub(super) struct Memory {
     differences: Tensor<3>,
     /// `Δx + β ΔF`, `[rows, window, n]`.
     targets: Tensor<3>,
-    /// `⟨ΔFᵢ, ΔFⱼ⟩`, `[rows, window, window]`.
-    gram: Tensor<3>,
+    /// `⟨ΔFᵢ, ΔFⱼ⟩`, and room for `⟨ΔFᵢ, F⟩` in the last column, `[rows, window, window + 1]`.
+    products: Tensor<3>,
+    constants: Rc<Constants>,
     mark: Mark,
     /// Σ |γᵢ| of the last step, `[rows, 1]`.
     extrapolated: Tensor<2>,
@@ -65,7 +67,8 @@ impl DeferredSolver for Anderson {
             last: None,
             differences: Tensor::zeros([rows, window, width], to),
             targets: Tensor::zeros([rows, window, width], to),
-            gram: Tensor::zeros([rows, window, window], to),
+            products: Tensor::zeros([rows, window, window + 1], to),
+            constants: Rc::new(Constants::new(window, self.ridge, to)),
             mark: Mark { added: 0, valid, fresh: column.clone(), least: endless },
             extrapolated: column,
         }
@@ -86,14 +89,15 @@ impl DeferredSolver for Anderson {
         let window = self.window;
         let along = difference.reshape([rows, 1, width]);
         let precision = point.x.precision();
+        let right = (memory.differences.clone() * along).sum_dim(2);
+        let constants = Rc::clone(&memory.constants);
         let problem = Problem {
-            gram: memory.gram.clone(),
-            right: (memory.differences.clone() * along).sum_dim(2),
+            products: memory.products.clone().slice_assign([0..rows, 0..window, window..window + 1], right),
             valid: memory.mark.valid.clone().reshape([rows, window, 1]),
             residual: residual.reshape([rows, 1, 1]),
             slots: (0..memory.mark.added.min(window)).map(|age| (newest + window - age) % window).collect(),
-            ridge: self.ridge,
-            floor: floor(self, precision),
+            constants: &constants,
+            least_pivot: self.ridge + floor(self, precision),
             precision,
         };
         let (factors, sum) = mixture(problem);
@@ -153,8 +157,8 @@ impl Memory {
         assigned(&mut self.differences, change.clone());
         assigned(&mut self.targets, moved);
         let products = (self.differences.clone() * change).sum_dim(2);
-        self.gram = self
-            .gram
+        self.products = self
+            .products
             .clone()
             .slice_assign([all.clone(), 0..window, here.clone()], products.clone())
             .slice_assign([all.clone(), here.clone(), 0..window], products.reshape([rows, 1, window]));
