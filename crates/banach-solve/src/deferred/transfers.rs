@@ -1,6 +1,6 @@
 //! Counts of transfers between a host and a device.
 
-/// The transfers of a deferred solve, without those of the map.
+/// The transfers of a deferred solve, without those of the map and of the constants at its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transfers {

@@ -158,6 +158,40 @@ fn the_host_reads_at_most_once_in_four_steps_of_an_adjoint() {
 }
 
 #[test]
+#[ignore = "prints transfers"]
+fn transfers_of_a_solve() {
+    let line = |name: &str, steps: usize, first: Option<Transfers>, again: Option<Transfers>| {
+        let [first, again] = [first, again].map(Option::unwrap_or_default);
+        println!(
+            "| {name} | {steps} | {} | {} | {} | {} |",
+            first.reads, first.writes, again.reads, again.writes
+        );
+    };
+    println!("| solver | steps | reads | writes | reads again | writes again |");
+    let (map, x0) = cell();
+    for settings in [picard(), anderson()] {
+        let (solution, first) = fixed_point_deferred(&map, &x0, &settings, None).unwrap();
+        let steps = *solution.statistics.steps.iter().max().unwrap();
+        let (_, again) = fixed_point_deferred(&map, &x0, &settings, Some(steps)).unwrap();
+        line(&settings.solver.to_string(), steps, first, again);
+    }
+    let (w, v) = adjoint();
+    let map = |c: &Tensor<2>| c.clone().matmul(w.clone());
+    for settings in [
+        LinearSolver::Neumann(Neumann::default()),
+        LinearSolver::Anderson(Anderson::default()),
+        LinearSolver::Gmres(Gmres::default()),
+    ]
+    .map(Settings::<LinearSolver>::new)
+    {
+        let (solution, first) = solve_linear_deferred(&map, &v, None, &settings, None).unwrap();
+        let steps = *solution.statistics.steps.iter().max().unwrap();
+        let (_, again) = solve_linear_deferred(&map, &v, None, &settings, Some(steps)).unwrap();
+        line(&format!("{} (adjoint)", settings.solver), steps, first, again);
+    }
+}
+
+#[test]
 fn few_steps_are_taken_beyond_the_end() {
     let calls = std::cell::Cell::new(0);
     for (slope, needed) in [(0.1, 5), (0.5, 14), (0.8, 36), (0.9, 67)] {
