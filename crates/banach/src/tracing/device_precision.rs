@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::settings::lock::locked;
 use banach_program::{Kind, Value, panics_as_errors};
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use std::sync::Mutex;
 
 /// Devices with a precision and what is wrong with it, if anything.
@@ -66,7 +66,7 @@ fn fault(device: &Device, precision: FloatDType) -> Option<String> {
 /// A few numbers: a product of matrices, a function and a sum.
 fn sample(device: &Device, precision: FloatDType) -> Vec<f64> {
     let numbers: Vec<f64> = (1..17).map(|number| 1.0 / f64::from(number) - 0.3).collect();
-    let x = Tensor::<2>::from_data(TensorData::new(numbers, [4, 4]), (device, precision));
+    let x = Tensor::<2>::from_data(TensorData::new(numbers, [4, 4]), (device, DType::from(precision)));
     let product = x.clone().matmul(x.clone()).tanh() * 0.7 + x;
     let sum = product.clone().sum_dim(1) * 0.25;
     Tensor::cat(vec![product, sum], 1).into_data().iter::<f64>().collect()
@@ -80,7 +80,7 @@ mod tests {
     fn this_machine_computes_in_every_precision() {
         for precision in [FloatDType::F64, FloatDType::F32, FloatDType::F16, FloatDType::BF16] {
             assert_eq!(fault(&Device::flex(), precision), None, "{precision:?}");
-            let x = Tensor::<1>::ones([2], (&Device::flex(), precision));
+            let x = Tensor::<1>::ones([2], (&Device::flex(), DType::from(precision)));
             assert!(check(&x.into()).is_ok());
         }
         let numbers = sample(&Device::flex(), FloatDType::F64);

@@ -6,7 +6,7 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::pool::MaxPool2dConfig;
 use burn::nn::{Linear, LinearConfig, PaddingConfig2d};
-use burn::optim::{AdamConfig, GradientsParams, Optimizer};
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Device, Tensor, activation};
 
 /// x = tanh(x W + z)
@@ -84,12 +84,13 @@ fn training_follows_the_processor() {
 #[test]
 fn a_network_goes_from_device_to_device_by_its_record() {
     let (_, network) = trained(&device());
-    let z = spread([5, 16], 6, &device());
+    let z = spread([5, 16], 6, &device().autodiff());
     let expected = numbers(network.forward(z.clone()));
-    let there = Network::new(&device()).load_record(network.clone().into_record());
-    let here = network.fork(&Device::flex());
+    let there = Network::new(&device().autodiff()).load_record(network.clone().into_record());
+    let processor = Device::flex().autodiff();
+    let here = network.fork(&processor);
     assert!(largest_difference(&numbers(there.forward(z)), &expected) < 1e-6);
-    let found = numbers(here.forward(spread([5, 16], 6, &Device::flex())));
+    let found = numbers(here.forward(spread([5, 16], 6, &processor)));
     assert!(largest_difference(&found, &expected) < 1e-4, "{found:?}, expected {expected:?}");
 }
 

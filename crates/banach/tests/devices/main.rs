@@ -8,6 +8,7 @@ mod kinds;
 mod layers;
 mod precisions;
 mod primitives;
+#[allow(dead_code, reason = "the tests of the processor use the rest")]
 #[path = "../suite/reference.rs"]
 mod reference;
 mod solvers;

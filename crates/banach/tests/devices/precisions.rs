@@ -1,13 +1,21 @@
 //! Precisions other than single: refused where the device does not compute in them.
 
-use crate::device;
-use banach::{Engine, FixedPoint, FixedPointConfig, update_fn};
+use crate::{device, update};
+use banach::{Engine, FixedPoint, FixedPointConfig};
+use burn::module::Module;
 use burn::tensor::{DType, Device, FloatDType, Tensor};
+
+#[derive(Module, Debug)]
+struct Half {
+    factor: f64,
+}
+
+update!(Half, Tensor<2>, Tensor<2>, |this, z| z.zeros_like(), |x, z| (x * this.factor + z).tanh());
 
 /// Solves x = tanh(x / 2 + z) in a precision.
 fn solved(precision: FloatDType, device: &Device) -> Result<(bool, Vec<f64>), String> {
-    let update = update_fn(|x: Tensor<2>, z: Tensor<2>| (x * 0.5 + z).tanh());
-    let layer: FixedPoint<_> = FixedPointConfig::new().with_engine(Engine::Device).init(update).unwrap();
+    let config = FixedPointConfig::new().with_engine(Engine::Device);
+    let layer: FixedPoint<Half> = config.init(Half { factor: 0.5 }).unwrap();
     let z = Tensor::<2>::from_data([[0.3, -0.2], [0.7, 0.1]], (device, DType::F32)).cast(precision);
     let solution = layer.solve(z).map_err(|error| error.to_string())?;
     let converged = solution.report().converged();

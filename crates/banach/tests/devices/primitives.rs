@@ -6,7 +6,7 @@ use banach_program::{
     Bilinear, Binary, Builder, Comparison, Constant, Elementwise, Index, Kind, Literal, Logic, Pool,
     Primitive, Program, Span, Structure, Type, Unary, Value, Window, evaluate_on, jvp, vjp,
 };
-use burn::tensor::{Device, FloatDType, IntDType, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, IntDType, Tensor, TensorData};
 use std::collections::BTreeSet;
 
 /// Rounding of single precision in a few operations, and what a device's functions lose beside it.
@@ -186,14 +186,15 @@ fn values(types: &[Type], seed: f64, above: f64, device: &Device) -> Vec<Value> 
 fn moved(ty: &Type, numbers: Vec<f64>, device: &Device) -> Value {
     let count = numbers.len();
     let value = match ty.kind {
-        Kind::Float(precision) => {
-            Value::from(Tensor::<1>::from_data(TensorData::new(numbers, [count]), (device, precision)))
-        }
+        Kind::Float(precision) => Value::from(Tensor::<1>::from_data(
+            TensorData::new(numbers, [count]),
+            (device, DType::from(precision)),
+        )),
         Kind::Int(precision) => {
             let numbers: Vec<i64> = numbers.iter().map(|x| x.floor() as i64).collect();
             Value::from(Tensor::<1, burn::tensor::Int>::from_data(
                 TensorData::new(numbers, [count]),
-                (device, precision),
+                (device, DType::from(precision)),
             ))
         }
         Kind::Bool => {
@@ -233,7 +234,7 @@ fn every_primitive_agrees_with_the_processor_in_value_and_derivatives() {
         seen.extend(kinds::name(&case.primitive));
         for (what, program) in programs {
             match difference(&program, 0.123, case.above) {
-                Ok(apart) if apart <= ROUNDING => {}
+                Ok(apart) if apart <= allowed(&case.primitive) => {}
                 Ok(apart) => wrong.push(format!("{:?}, {what}: off by {apart:e}", case.primitive)),
                 Err(error) => wrong.push(format!("{:?}, {what}: {error}", case.primitive)),
             }
@@ -242,6 +243,29 @@ fn every_primitive_agrees_with_the_processor_in_value_and_derivatives() {
     let left_out: Vec<&str> = kinds::ALL.iter().copied().filter(|name| !seen.contains(name)).collect();
     assert!(left_out.is_empty(), "not compared: {left_out:?}");
     assert!(wrong.is_empty(), "{} of the programs are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The largest difference in a function. WGSL allows a coarse arcsine and arccosine.
+fn allowed(primitive: &Primitive) -> f64 {
+    match primitive {
+        Primitive::Elementwise(Elementwise::Unary(Unary::Asin | Unary::Acos)) => 1e-3,
+        _ => ROUNDING,
+    }
+}
+
+/// Whether WGSL leaves open what a function is at these operands.
+fn is_open(primitive: &Primitive, operands: &[f64]) -> bool {
+    let Primitive::Elementwise(function) = primitive else { return false };
+    let (x, y) = (operands[0], operands.get(1).copied().unwrap_or(0.0));
+    match function {
+        Elementwise::Unary(Unary::Atan) | Elementwise::Cast(Kind::Int(_)) => x.is_nan(),
+        Elementwise::Unary(Unary::LogSigmoid) => x == f64::NEG_INFINITY,
+        Elementwise::Binary(Binary::Power) => x == 0.0 || !x.is_finite() || !y.is_finite(),
+        Elementwise::Binary(Binary::Remainder) => y.is_infinite(),
+        Elementwise::Binary(Binary::Atan2) => x.is_nan() || y.is_nan() || x == 0.0 && y == 0.0,
+        Elementwise::Power(_) => !x.is_finite(),
+        _ => false,
+    }
 }
 
 /// Numbers at which functions differ between devices, if anywhere.
@@ -271,8 +295,8 @@ fn functions_agree_with_the_processor_at_numbers_that_are_not_finite() {
         let (found, expected) = (at(&device()), at(&Device::flex()));
         for (k, (a, b)) in found.iter().zip(&expected).enumerate() {
             let apart = largest_difference(&[*a], &[*b]);
-            if apart > ROUNDING {
-                let operands: Vec<f64> = pairs.iter().take(types.len()).map(|numbers| numbers[k]).collect();
+            let operands: Vec<f64> = pairs.iter().take(types.len()).map(|numbers| numbers[k]).collect();
+            if apart > allowed(&case.primitive) && !is_open(&case.primitive, &operands) {
                 let line = format!("{:?} of {operands:?} is {a}, expected {b}", case.primitive);
                 if !wrong.contains(&line) {
                     wrong.push(line);

@@ -71,7 +71,7 @@ fn adjoints() -> [LinearSolver; 9] {
         LinearSolver::Bicgstab(Bicgstab::default()),
         LinearSolver::Dense(Dense::default()),
         LinearSolver::ConjugateGradient(ConjugateGradient::default()),
-        LinearSolver::Truncated(Truncated::FIRST),
+        LinearSolver::Truncated(Truncated { terms: 3, damping: 1.0 }),
     ]
 }
 
