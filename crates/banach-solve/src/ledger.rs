@@ -1,6 +1,7 @@
 //! The state of every row during a solve, and the rules that end rows.
 
 mod budget;
+mod deferral;
 
 use crate::descent::{EnergyDecrease, EnergyEvidence, rounding};
 use crate::growth::Growth;
@@ -153,10 +154,29 @@ impl<R: Rows> Ledger<R> {
         &mut self,
         steps: impl Fn(usize) -> usize,
         x: &R,
-        (residuals, sizes): (&[f64], &[f64]),
+        measured: (&[f64], &[f64]),
         evidence: Option<&EnergyEvidence>,
     ) {
+        let worse = self.apply_rules(steps, measured, evidence);
         // Rows that have ended are frozen at their best iterates, which equal `x` there.
+        if worse.is_empty() {
+            self.best = x.clone();
+        } else if worse.len() < self.batch.len() {
+            let mut better = vec![true; self.batch.len()];
+            worse.iter().for_each(|position| better[*position] = false);
+            self.best.replace(&better, x);
+        }
+    }
+
+    /// Records the residuals and sizes of the active rows, and ends rows that meet a stopping rule. Returns
+    /// the positions of the active rows whose iterate is not their best one; the best iterates are those of
+    /// the caller to set.
+    pub(crate) fn apply_rules(
+        &mut self,
+        steps: impl Fn(usize) -> usize,
+        (residuals, sizes): (&[f64], &[f64]),
+        evidence: Option<&EnergyEvidence>,
+    ) -> Vec<usize> {
         self.reset.fill(false);
         let mut worse = Vec::new();
         for position in 0..self.batch.len() {
@@ -196,13 +216,7 @@ impl<R: Rows> Ledger<R> {
                 self.active[position] = outcome.is_none();
             }
         }
-        if worse.is_empty() {
-            self.best = x.clone();
-        } else if worse.len() < self.batch.len() {
-            let mut better = vec![true; self.batch.len()];
-            worse.iter().for_each(|position| better[*position] = false);
-            self.best.replace(&better, x);
-        }
+        worse
     }
 
     /// Whether an iterate of the row is better than its best one: lower, or as low up to rounding and with a

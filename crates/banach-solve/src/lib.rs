@@ -35,11 +35,13 @@
 //! | `derivative_free` | [`Picard`], [`Anderson`], [`Broyden`], [`Squarem`] |
 //! | `linear` | [`Neumann`], [`Gmres`], [`Bicgstab`], [`ConjugateGradient`], [`Dense`], [`Truncated`] |
 //! | `fixed_point` | [`Newton`], [`Auto`], the [`Handover`] from Auto to Newton, [`fixed_point()`] |
+//! | `deferred` | solves on a device that the host looks at every few steps, [`fixed_point_deferred`] |
 //! | `conversion` | every solver as a member of its enumeration |
 //! | `spectrum` | [`spectral_radius`] and [`spectral_norm`] of linear maps |
 
 mod active_map;
 mod conversion;
+mod deferred;
 mod derivative_free;
 mod descent;
 mod error;
@@ -59,6 +61,7 @@ mod state;
 mod tolerance;
 mod user_defined;
 
+pub use deferred::{Transfers, fixed_point_deferred, solve_linear_deferred};
 pub use derivative_free::{
     Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, Picard, PicardMemory, Squarem,
     SquaremMemory,

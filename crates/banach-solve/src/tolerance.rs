@@ -12,6 +12,10 @@ use std::time::Duration;
 /// residual; from zero, `x = x + 1` never converges. With an [energy](crate::Map::energy) it suffices instead
 /// that its slope, over as long a distance again, predicts at most half of its decrease so far.
 ///
+/// In half precision no row reaches the default: there the default of `relative` is the machine epsilon of the state,
+/// `1e-3` for `f16` and `8e-3` for `bf16` ([`attainable`](Self::attainable), which layers of Banach apply).
+/// Norms are computed in `f32`.
+///
 /// For `(I - A) c = v` the residual is `‖v - (c - A c)‖` and its scale is `‖v‖`, both in the Euclidean norm,
 /// which linear solvers minimize.
 ///
@@ -70,14 +74,24 @@ impl Norm {
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { absolute: 1e-6, relative: 1e-4, norm: Norm::default() }
+        Self { absolute: 1e-6, relative: RELATIVE, norm: Norm::default() }
     }
 }
+
+/// The default of the relative tolerance.
+const RELATIVE: f64 = 1e-4;
 
 impl Tolerance {
     /// Creates a tolerance with one value for `absolute` and `relative`.
     pub fn both(tolerance: f64) -> Self {
         Self { absolute: tolerance, relative: tolerance, norm: Norm::default() }
+    }
+
+    /// Returns the tolerance with a default that a state of this machine epsilon can reach: a relative tolerance of `1e-4`
+    /// becomes the machine epsilon where that is larger. Any other relative tolerance is kept.
+    #[must_use]
+    pub fn attainable(self, epsilon: f64) -> Self {
+        if self.relative == RELATIVE { Self { relative: RELATIVE.max(epsilon), ..self } } else { self }
     }
 
     /// Returns the largest converged residual of a row of this size.

@@ -92,7 +92,7 @@ fn measure(
     (batch, width): (usize, usize),
     solver: &str,
 ) -> Result<(), Error> {
-    let device = Device::flex().autodiff();
+    let device = journal.device.clone().autodiff();
     let mut generator = Generator::new(0, WEIGHT_STREAM);
     let cell = Cell::new(width, &mut generator, &device);
     let z = Matrix::normal(batch, width, &mut generator).tensor(&device);
@@ -128,6 +128,16 @@ pub(crate) fn program(device: &Device) -> Result<Program, Error> {
 pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Report, Error> {
     let (layer, z) = smallest(config, device)?;
     layer.solve(z).map(|solution| solution.report().clone()).map_err(Error::layer)
+}
+
+/// The solution in the smallest size, and the gradient of the mean of its squares to the input.
+pub(crate) fn differentiated(config: &FixedPointConfig, device: &Device) -> Result<[Vec<f32>; 2], Error> {
+    let (layer, z) = smallest(config, &device.clone().autodiff())?;
+    let z = z.require_grad();
+    let x = layer.forward(z.clone());
+    let gradients = x.clone().powi_scalar(2).mean().backward();
+    let gradient = z.grad(&gradients).unwrap_or_else(|| panic!("bug: found no gradient of a tracked input"));
+    Ok([x, gradient].map(|tensor| tensor.into_data().iter::<f32>().collect()))
 }
 
 fn smallest(config: &FixedPointConfig, device: &Device) -> Result<(FixedPoint<Cell>, Tensor<2>), Error> {

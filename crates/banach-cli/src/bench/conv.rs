@@ -191,7 +191,7 @@ fn train(
     (size, convolved): (Size, ConvolutionName),
     backward: BackwardName,
 ) -> Result<(), Error> {
-    let device = Device::flex().autodiff();
+    let device = journal.device.clone().autodiff();
     let network = Network::new(size, journal.measuring.engine, convolved, &device)?;
     let image = size.image(&device);
     let step = Step::new(backward, journal.measuring.engine, Network::loss).with_convolution(convolved);
@@ -209,7 +209,7 @@ fn forward(
     setting: &str,
     (size, convolved): (Size, ConvolutionName),
 ) -> Result<(), Error> {
-    let device = Device::flex();
+    let device = journal.device.clone();
     let network = Network::new(size, journal.measuring.engine, convolved, &device)?;
     let image = size.image(&device);
     let timing = journal.median_ms(REPEATS, WARM_UP, || {

@@ -2,10 +2,12 @@
 
 use super::earlier::Earlier;
 use super::measurement::{Measurement, Timing, short};
+use crate::device;
 use crate::error::Error;
 use crate::options::{BackwardName, Measuring};
 use crate::report::{json, table};
 use crate::terminal::output::{say, tell};
+use burn::tensor::Device;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 use std::time::Instant;
@@ -15,6 +17,8 @@ use std::time::Instant;
 pub(crate) struct Journal<'a> {
     task: &'static str,
     pub(crate) measuring: &'a Measuring,
+    /// Where to compute.
+    pub(crate) device: Device,
     earlier: Option<Earlier>,
     written: Vec<Measurement>,
 }
@@ -23,7 +27,8 @@ impl<'a> Journal<'a> {
     /// A journal without measurements; reads the recording to compare with, if one is named.
     pub(crate) fn new(task: &'static str, measuring: &'a Measuring) -> Result<Self, Error> {
         let earlier = measuring.against.as_deref().map(Earlier::read).transpose()?;
-        Ok(Self { task, measuring, earlier, written: Vec::new() })
+        let device = device::named(&measuring.device)?;
+        Ok(Self { task, measuring, device, earlier, written: Vec::new() })
     }
 
     /// Whether the setting is asked for.
@@ -77,6 +82,9 @@ impl<'a> Journal<'a> {
         timing: Timing,
         iterations: f64,
     ) -> Measurement {
+        // The CPU is not named, as in recordings that are older than devices.
+        let named =
+            (self.device != Device::flex()).then(|| ("device".into(), self.measuring.device.clone().into()));
         Measurement {
             task: self.task.into(),
             peer: "banach".into(),
@@ -86,7 +94,7 @@ impl<'a> Journal<'a> {
             ms: timing.ms,
             spread_ms: timing.spread,
             iterations,
-            more: Map::new(),
+            more: Map::from_iter(named),
         }
     }
 
@@ -169,6 +177,7 @@ mod tests {
         Measuring {
             verbosity: Verbosity::default(),
             engine,
+            device: "cpu".into(),
             backward: None,
             repeats: Some(3),
             only,

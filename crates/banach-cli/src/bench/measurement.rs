@@ -33,10 +33,10 @@ impl Measurement {
         format!("{} {}  {} ms  {path}", self.task, self.setting, short(self.ms)).trim_end().into()
     }
 
-    /// Whether another line measures the task and setting of this one, with its engine, backward pass and solver.
+    /// Whether another line measures the task and setting of this one, with its engine, backward pass, solver and device.
     pub(super) fn measures_what(&self, other: &Self) -> bool {
         let of = |line: &Self| {
-            let extra = ["solver", "epoch"].map(|name| line.more.get(name).cloned());
+            let extra = ["solver", "epoch", "device"].map(|name| line.more.get(name).cloned());
             (line.task.clone(), line.setting.clone(), line.engine, line.backward, extra)
         };
         of(self) == of(other)

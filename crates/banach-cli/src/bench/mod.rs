@@ -75,12 +75,15 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
     match task {
         Bench::Cell(measuring) => cell::bench(measuring),
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
-        Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
-        Bench::Energy(arguments) => energy::bench(arguments),
-        Bench::Flow(measuring) => flow::bench(measuring),
-        Bench::Memory { steps, measuring } => memory::bench(*steps, measuring),
+        Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring.on_the_cpu()?),
+        Bench::Energy(arguments) => {
+            arguments.measuring.on_the_cpu()?;
+            energy::bench(arguments)
+        }
+        Bench::Flow(measuring) => flow::bench(measuring.on_the_cpu()?),
+        Bench::Memory { steps, measuring } => memory::bench(*steps, measuring.on_the_cpu()?),
         #[cfg(feature = "optimize")]
-        Bench::Qp(measuring) => qp::bench(measuring),
+        Bench::Qp(measuring) => qp::bench(measuring.on_the_cpu()?),
         #[cfg(not(feature = "optimize"))]
         Bench::Qp(_) => Err(Error::Setting {
             found: "bench qp".into(),
@@ -89,6 +92,6 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         }),
         Bench::Rows(measuring) => rows::bench(measuring),
         Bench::Scale(arguments) => scale::bench(arguments),
-        Bench::Solvers(measuring) => solvers::bench(measuring),
+        Bench::Solvers(measuring) => solvers::bench(measuring.on_the_cpu()?),
     }
 }

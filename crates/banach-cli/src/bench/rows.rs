@@ -94,7 +94,8 @@ fn measure(
     (fast, slow): (usize, bool),
     parts: f64,
 ) -> Result<f64, Error> {
-    let device = if backward.is_some() { Device::flex().autodiff() } else { Device::flex() };
+    let device = journal.device.clone();
+    let device = if backward.is_some() { device.autodiff() } else { device };
     let (layer, input) = (layer(journal.measuring.engine, &device)?, input(fast, slow, &device));
     let step = backward.map(|backward| Step::new(backward, journal.measuring.engine, loss));
     let timing = journal.median_ms(REPEATS, WARM_UP, || match &step {

@@ -3,8 +3,11 @@
 use super::names::{BackwardName, EngineName};
 use super::numbers::count;
 use super::verbosity::Verbosity;
+use crate::error::Error;
 use clap::Args;
 use std::path::PathBuf;
+
+const CPU: &str = "cpu";
 
 /// What is measured, and how it is written.
 #[derive(Args, Clone, Debug)]
@@ -15,6 +18,9 @@ pub(crate) struct Measuring {
     /// Where the loops of the fixed points run.
     #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
     pub(crate) engine: EngineName,
+    /// Where to compute, for cell, conv and rows: a name that `banach devices` lists.
+    #[arg(long, value_name = "NAME", default_value = CPU)]
+    pub(crate) device: String,
     /// How training steps get their gradient [default: by each in turn].
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) backward: Option<BackwardName>,
@@ -28,4 +34,19 @@ pub(crate) struct Measuring {
     /// slower or faster where the difference exceeds the noise of the repeats.
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Option<PathBuf>,
+}
+
+impl Measuring {
+    /// Refuses a device other than the processor, for tasks that are measured there alone.
+    pub(crate) fn on_the_cpu(&self) -> Result<&Self, Error> {
+        if self.device == CPU {
+            return Ok(self);
+        }
+        Err(Error::Setting {
+            found: format!("--device {}", self.device),
+            expected: "no device".into(),
+            advice: "this task is measured on the CPU; of the others, cell, conv and rows take a device"
+                .into(),
+        })
+    }
 }

@@ -34,6 +34,13 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "train bibtex --data . --max-steps 0", &["--max-steps"]);
     refused(&stage, "train bibtex --data . --layer conv", &["fpi-nn, fpi-gd, feedforward, mlp"]);
     refused(&stage, "train bibtex --data . --device abacus", &["abacus", "cpu"]);
+    refused(&stage, "train bibtex --data . --device cpu:1", &["cpu:1", "cpu or cpu:0", "banach devices"]);
+    refused(&stage, "table bibtex --data . --device cpu:first", &["cpu:first", "whole number"]);
+    refused(&stage, "bench cell --device abacus:1", &["abacus:1", "one of: cpu"]);
+    refused(&stage, "bench memory --device wgpu", &["--device wgpu", "cell, conv and rows"]);
+    if !cfg!(feature = "wgpu") {
+        refused(&stage, "train bibtex --data . --device wgpu:1", &["wgpu:1", "--features wgpu"]);
+    }
     refused(&stage, "train toy --dimension 0", &["--dimension"]);
     refused(&stage, "train toy --seed -1", &["-1"]);
     let expected = if cfg!(feature = "dashboard") { "a terminal" } else { "the feature `dashboard`" };
@@ -54,6 +61,20 @@ fn wrong_arguments_are_refused() {
     refused(&stage, "show cell --trace --hoisted", &["--hoisted"]);
     refused(&stage, "show cell --trace --tolerance 2", &["--tolerance", "to below 1"]);
     refused(&stage, "show cell --trace --max-steps none", &["--max-steps", "from 1 to 1000000"]);
+}
+
+#[test]
+fn devices_are_listed_with_what_they_compute() {
+    let stage = Stage::new();
+    let output = stage.run("devices");
+    let listed = text(&output.stdout);
+    assert!(output.status.success() && listed.contains("cpu:0") && listed.contains("works"), "{listed}");
+    let output = stage.run("devices --json");
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list["devices"][0]["name"], "cpu:0");
+    assert_eq!((&list["devices"][0]["works"], &list["devices"][0]["solution"]), (&true.into(), &0.0.into()));
+    let missing = list["not_built_in"].as_array().unwrap();
+    assert_eq!(missing.contains(&"wgpu".into()), !cfg!(feature = "wgpu"));
 }
 
 #[test]

@@ -19,20 +19,21 @@ pub(super) fn by_iteration<R: Rows>(
     let sizes = R::norms(&[v]).swap_remove(0);
     let affine = AffineMap { map, v };
     let (solution, _) = iterate(&affine, &start, solver, Some(sizes.clone()), rules, observer)?;
-    verified(solution, map, v, &sizes, rules)
+    let lengths = R::norms(&[&solution.value]).swap_remove(0);
+    verified(solution, map, v, (&sizes, &lengths), rules)
 }
 
 /// Verifies rows that may have converged by rounding alone: beside a very large `c`, rounding swallows `v` in
-/// `A c + v - c`, but not in `v - (c - A c)`. Costs one application where there is such a row.
-fn verified<R: Rows>(
+/// `A c + v - c`, but not in `v - (c - A c)`. Costs one application where there is such a row. Takes the
+/// norms of `v` and of `c`.
+pub(crate) fn verified<R: Rows>(
     mut solution: Solution<R>,
     map: &(impl Map<R> + ?Sized),
     v: &R,
-    sizes: &[f64],
+    (sizes, lengths): (&[f64], &[f64]),
     rules: StoppingRules,
 ) -> Result<Solution<R>, Error> {
     let c = &solution.value;
-    let lengths = R::norms(&[c]).swap_remove(0);
     // Not `>`, which is false for a length that is NaN.
     let small = |row: usize| 4.0 * c.precision() * lengths[row] <= rules.tolerance.threshold(sizes[row]);
     let large = |row: &usize| !small(*row);
@@ -61,9 +62,9 @@ fn verified<R: Rows>(
 }
 
 /// `c -> A c + v`.
-struct AffineMap<'a, R, M: ?Sized> {
-    map: &'a M,
-    v: &'a R,
+pub(crate) struct AffineMap<'a, R, M: ?Sized> {
+    pub(crate) map: &'a M,
+    pub(crate) v: &'a R,
 }
 
 impl<R: Rows, M: Map<R> + ?Sized> Map<R> for AffineMap<'_, R, M> {

@@ -1,6 +1,6 @@
 //! Restarted GMRES.
 
-use super::hessenberg::Hessenberg;
+use super::hessenberg::{Extension, Hessenberg};
 use super::system::LinearSystem;
 use crate::active_map::ActiveMap;
 use crate::ledger::Ledger;
@@ -169,22 +169,20 @@ impl<R: Rows> Cycle<R> {
                 continue;
             }
             self.steps[row] += 1;
-            let below = below[position];
-            let mut column: Vec<f64> = components.iter().map(|component| -component[position]).collect();
-            column.last_mut().into_iter().for_each(|diagonal| *diagonal += 1.0);
-            if !(below.is_finite() && column.iter().all(|entry| entry.is_finite())) {
-                (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
-                continue;
-            }
-            // `I - A` maps a unit vector to a length of at most `1 + length`, with a rounding error in
-            // proportion.
-            let exhausted = below <= 32.0 * precision * (1.0 + length[position]);
-            self.small[row].push(column, if exhausted { 0.0 } else { -below });
-            if exhausted {
-                self.closed[row] = Some(Outcome::Stalled);
+            let components = components.iter().map(|component| component[position]);
+            let lengths = (below[position], length[position]);
+            match self.small[row].extend(components, lengths, precision) {
+                Extension::NonFinite => {
+                    (self.open[row], self.closed[row]) = (false, Some(Outcome::NonFinite));
+                    continue;
+                }
+                Extension::Exhausted => {
+                    (self.open[row], self.closed[row]) = (false, Some(Outcome::Stalled));
+                }
+                Extension::Grown => {}
             }
             let done = self.small[row].residual() <= wanted[row];
-            self.open[row] = !(exhausted || done || self.steps[row] >= limit);
+            self.open[row] &= !(done || self.steps[row] >= limit);
         }
         self.basis.push(normalized_rows(&next, &below, &entries_at(&self.open, &self.members)));
         Ok(())
@@ -220,14 +218,23 @@ impl<R: Rows> Cycle<R> {
 
     /// Ends rows whose subspace is exhausted without convergence, or in which the map is not finite.
     fn judge(&self, ledger: &mut Ledger<R>, before: &[f64], after: &[f64]) {
-        for row in 0..after.len() {
-            match self.closed[row] {
-                Some(Outcome::NonFinite) => ledger.end(row, Outcome::NonFinite),
-                // Another cycle can reduce rounding errors; after a cycle without decrease no other will
-                // help.
-                Some(_) if after[row] > 0.5 * before[row] => ledger.end(row, Outcome::Stalled),
-                Some(_) | None => {}
-            }
+        end_closed(ledger, &self.closed, before, after);
+    }
+}
+
+/// Ends rows that have closed, given their residuals before and after the cycle.
+pub(crate) fn end_closed<R: Rows>(
+    ledger: &mut Ledger<R>,
+    closed: &[Option<Outcome>],
+    before: &[f64],
+    after: &[f64],
+) {
+    for row in 0..after.len() {
+        match closed[row] {
+            Some(Outcome::NonFinite) => ledger.end(row, Outcome::NonFinite),
+            // Another cycle can reduce rounding errors; after a cycle without decrease no other will help.
+            Some(_) if after[row] > 0.5 * before[row] => ledger.end(row, Outcome::Stalled),
+            Some(_) | None => {}
         }
     }
 }

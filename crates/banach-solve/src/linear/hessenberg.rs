@@ -2,7 +2,7 @@
 
 /// The least-squares problem of one row in one GMRES cycle, triangularized by Givens rotations.
 #[derive(Debug, Clone)]
-pub(super) struct Hessenberg {
+pub(crate) struct Hessenberg {
     /// Columns of the triangular factor.
     columns: Vec<Vec<f64>>,
     /// Cosine and sine of every rotation.
@@ -11,19 +11,49 @@ pub(super) struct Hessenberg {
     right: Vec<f64>,
 }
 
+/// What a step of Arnoldi's process has made of the subspace of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extension {
+    /// One more dimension.
+    Grown,
+    /// No more than it was: the image lies in the subspace.
+    Exhausted,
+    /// Nothing: the image is not finite.
+    NonFinite,
+}
+
 impl Hessenberg {
+    /// Appends the column of `I - A` for the newest vector `q`, given the components of `A q` along the basis, the
+    /// length `below` of the rest, and the length of `A q`.
+    pub(crate) fn extend(
+        &mut self,
+        components: impl Iterator<Item = f64>,
+        (below, length): (f64, f64),
+        precision: f64,
+    ) -> Extension {
+        let mut column: Vec<f64> = components.map(|component| -component).collect();
+        column.last_mut().into_iter().for_each(|diagonal| *diagonal += 1.0);
+        if !(below.is_finite() && column.iter().all(|entry| entry.is_finite())) {
+            return Extension::NonFinite;
+        }
+        // `I - A` maps a unit vector to a length of at most `1 + length`, with a rounding error in proportion.
+        let exhausted = below <= 32.0 * precision * (1.0 + length);
+        self.push(column, if exhausted { 0.0 } else { -below });
+        if exhausted { Extension::Exhausted } else { Extension::Grown }
+    }
+
     /// A problem without columns; `residual` is the residual at the start of the cycle.
-    pub(super) fn new(residual: f64) -> Self {
+    pub(crate) fn new(residual: f64) -> Self {
         Self { columns: Vec::new(), rotations: Vec::new(), right: vec![residual] }
     }
 
     /// The norm of the least-squares residual.
-    pub(super) fn residual(&self) -> f64 {
+    pub(crate) fn residual(&self) -> f64 {
         self.right.last().map_or(0.0, |last| last.abs())
     }
 
     /// Appends a column of the Hessenberg matrix, with the entry `below` its diagonal.
-    pub(super) fn push(&mut self, mut column: Vec<f64>, below: f64) {
+    pub(crate) fn push(&mut self, mut column: Vec<f64>, below: f64) {
         for (i, (cosine, sine)) in self.rotations.iter().enumerate() {
             let (upper, lower) = (column[i], column[i + 1]);
             column[i] = cosine * upper + sine * lower;
@@ -41,7 +71,7 @@ impl Hessenberg {
     }
 
     /// The least-squares solution. Components along which the system is singular to this precision are zero.
-    pub(super) fn combination(&self, precision: f64) -> Vec<f64> {
+    pub(crate) fn combination(&self, precision: f64) -> Vec<f64> {
         let count = self.columns.len();
         let largest = (0..count).fold(1.0_f64, |largest, i| largest.max(self.columns[i][i].abs()));
         let mut solved = self.right[..count].to_vec();

@@ -16,11 +16,14 @@ mod truncated;
 mod user;
 
 pub use bicgstab::Bicgstab;
+pub(crate) use by_iteration::{AffineMap, verified};
 pub use choice::LinearSolver;
 pub use conjugate_gradient::ConjugateGradient;
 pub use dense::Dense;
 pub(crate) use dense::{corrections, factorized};
 pub use gmres::Gmres;
+pub(crate) use gmres::end_closed;
+pub(crate) use hessenberg::{Extension, Hessenberg};
 pub use neumann::Neumann;
 pub(crate) use system::LinearSystem;
 pub use truncated::Truncated;

@@ -34,7 +34,7 @@ impl Neumann {
     }
 
     /// The fixed-point iteration of the series.
-    pub(super) fn iteration(self) -> Picard {
+    pub(crate) fn iteration(self) -> Picard {
         Picard { damping: self.damping, ..Picard::default() }
     }
 }

@@ -5,6 +5,7 @@ mod approximate;
 mod auto;
 mod broyden;
 mod continued;
+mod deferred;
 mod dense;
 mod energy;
 mod guesses;

@@ -6,14 +6,15 @@ use crate::engine::native_loop::{NativeLoop, compile};
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
+use crate::settings::lock::locked;
 use crate::tracing::cache::Bytes;
 use banach_program::Value;
 use banach_solve::{
-    FixedPointSolver, LinearSolver, Settings, Solution, Unobserved, fixed_point, fixed_point_smooth,
-    solve_linear_from,
+    FixedPointSolver, LinearSolver, Rows as _, Settings, Solution, Unobserved, fixed_point,
+    fixed_point_deferred, fixed_point_smooth, solve_linear_deferred, solve_linear_from,
 };
 use burn::tensor::{Device, Tensor};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// The programs of a loop, compiled when the native engine first needs them.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct EngineLoop {
     convolution: Convolution,
     /// None if the native engine does not support one of the operations.
     native: OnceLock<Option<Box<dyn NativeLoop>>>,
+    /// The most steps of a row in the last solve on a device that is not this machine's processor.
+    last_steps: Mutex<Option<usize>>,
 }
 
 impl Bytes for EngineLoop {
@@ -33,10 +36,11 @@ impl Bytes for EngineLoop {
 
 impl EngineLoop {
     pub(crate) fn new(programs: LoopPrograms, engine: Engine, convolution: Convolution) -> Self {
-        EngineLoop { programs, engine, convolution, native: OnceLock::new() }
+        EngineLoop { programs, engine, convolution, native: OnceLock::new(), last_steps: Mutex::default() }
     }
 
-    /// Solves `x = g(x, q)`, by Newton's method if the programs have a Jacobian.
+    /// Solves `x = g(x, q)`, by Newton's method if the programs have a Jacobian; with few waits on a device that is not
+    /// this machine's processor.
     pub(crate) fn fixed_point(
         &self,
         x0: &Tensor<2>,
@@ -46,10 +50,12 @@ impl EngineLoop {
         if let Some(native) = self.native(x0, q) {
             return native.fixed_point(x0, q, settings);
         }
+        let settings = &attainable(settings, x0);
         let g = self.on_device(q, &x0.device())?;
         g.failure.checked(match self.programs.jacobian {
             Some(_) => fixed_point_smooth(&g, x0, settings)?,
-            None => fixed_point(&g, x0, settings)?,
+            None if is_on_host(x0) || self.programs.has_energy() => fixed_point(&g, x0, settings)?,
+            None => self.remembered(fixed_point_deferred(&g, x0, settings, self.expected())?.0),
         })
     }
 
@@ -63,8 +69,22 @@ impl EngineLoop {
         if let Some(native) = self.native(b, q) {
             return native.linear(system, settings);
         }
+        let settings = &attainable(settings, b);
         let a = self.on_device(q, &b.device())?;
-        a.failure.checked(solve_linear_from(&a, b, guess, settings, &mut Unobserved)?)
+        a.failure.checked(match is_on_host(b) {
+            true => solve_linear_from(&a, b, guess, settings, &mut Unobserved)?,
+            false => self.remembered(solve_linear_deferred(&a, b, guess, settings, self.expected())?.0),
+        })
+    }
+
+    /// The steps that the next solve will probably take.
+    fn expected(&self) -> Option<usize> {
+        *locked(&self.last_steps)
+    }
+
+    fn remembered(&self, solution: Solution<Tensor<2>>) -> Solution<Tensor<2>> {
+        *locked(&self.last_steps) = solution.statistics.steps.iter().max().copied();
+        solution
     }
 
     /// Runs the prologue on a device.
@@ -74,10 +94,29 @@ impl EngineLoop {
 
     /// Returns the native loop if all tensors are in the memory of this machine.
     fn native(&self, x: &Tensor<2>, q: &[Value]) -> Option<&dyn NativeLoop> {
-        let on_host = || Value::from(x.clone()).is_on_host() && q.iter().all(Value::is_on_host);
-        if self.engine == Engine::Device || !on_host() {
+        if self.engine == Engine::Device || !is_on_host(x) || !q.iter().all(Value::is_on_host) {
             return None;
         }
-        self.native.get_or_init(|| compile(&self.programs, self.convolution)).as_deref()
+        let compiled = || match compile(&self.programs, self.convolution) {
+            Ok(native) => Some(native),
+            Err(reason) => {
+                log::info!(
+                    target: "banach",
+                    "a loop runs on the device, not on the native engine: {reason}. (Logged once for each loop.)"
+                );
+                None
+            }
+        };
+        self.native.get_or_init(compiled).as_deref()
     }
+}
+
+/// Returns the settings with a tolerance that the precision of the state can reach, if the tolerance is the default.
+fn attainable<S: Clone>(settings: &Settings<S>, x: &Tensor<2>) -> Settings<S> {
+    settings.clone().with_tolerance(settings.tolerance.attainable(x.precision()))
+}
+
+/// Returns whether a tensor is in the memory of this machine.
+fn is_on_host(x: &Tensor<2>) -> bool {
+    Value::from(x.clone()).is_on_host()
 }

@@ -36,16 +36,22 @@ pub(crate) trait NativeLoop: Bytes + Debug + Send + Sync {
     ) -> Result<Solution<Tensor<2>>, Error>;
 }
 
-/// Compiles a loop. None if the native engine does not support one of its operations.
-pub(crate) fn compile(programs: &LoopPrograms, convolution: Convolution) -> Option<Box<dyn NativeLoop>> {
-    fn boxed<T: Number>(compiled: Result<CompiledLoop<T>, Unsuitable>) -> Option<Box<dyn NativeLoop>> {
-        Some(Box::new(compiled.ok()?))
+/// Compiles a loop, or says what the native engine does not support.
+pub(crate) fn compile(
+    programs: &LoopPrograms,
+    convolution: Convolution,
+) -> Result<Box<dyn NativeLoop>, String> {
+    fn boxed<T: Number>(
+        compiled: Result<CompiledLoop<T>, Unsuitable>,
+    ) -> Result<Box<dyn NativeLoop>, String> {
+        compiled.map(|compiled| Box::new(compiled) as Box<dyn NativeLoop>).map_err(|error| error.to_string())
     }
     let method = convolution.method();
     match programs.map.input_types().next().map(|ty| ty.kind) {
         Some(Kind::Float(FloatDType::F32)) => boxed(CompiledLoop::<f32>::new(programs, method)),
         Some(Kind::Float(FloatDType::F64)) => boxed(CompiledLoop::<f64>::new(programs, method)),
-        Some(_) | None => None,
+        Some(kind) => Err(format!("found a state of {kind}, expected f32 or f64")),
+        None => panic!("bug: found a map without a state, expected one input at least"),
     }
 }
 

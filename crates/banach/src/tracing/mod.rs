@@ -4,6 +4,7 @@ pub(crate) mod auxiliary;
 pub(crate) mod cache;
 pub(crate) mod compare;
 pub(crate) mod detached;
+mod device_precision;
 pub(crate) mod fingerprint;
 pub(crate) mod layout;
 pub(crate) mod module_fn;

@@ -6,6 +6,7 @@ use crate::settings::lock::locked;
 use crate::settings::trial::record_error;
 use crate::tracing::cache::Bytes;
 use crate::tracing::compare::Comparison;
+use crate::tracing::device_precision;
 use crate::tracing::layout::{Layout, Packing};
 use crate::tracing::parameters::{Parameters, Replacement};
 use crate::tracing::update::Update;
@@ -73,6 +74,7 @@ impl TracedUpdate {
         traced: &mut dyn FnMut(&Device, Part) -> Result<Program, Error>,
     ) -> Result<(Self, FlatUpdate), Error> {
         let device = &states.first().map_or_else(Device::default, Value::device);
+        states.iter().try_for_each(device_precision::check)?;
         let program = traced(device, Part::Update)?;
         if program.outputs().len() != states.len() {
             let (what, found) = ("the result of the update".into(), program.outputs().len());

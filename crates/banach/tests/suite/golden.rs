@@ -1,4 +1,4 @@
-//! Fixed points, losses, gradients and forward derivatives computed independently, to 1e-8.
+//! Fixed points, losses, gradients and forward derivatives computed independently.
 
 use crate::reference::{Golden, assert_close, double, numbers};
 use crate::update;
@@ -11,7 +11,7 @@ use burn::tensor::{Gradients, Tensor, activation};
 
 /// The layer as it is, and begun in single precision on both engines.
 fn tight<M: Module + Update>(module: M) -> [FixedPoint<M>; 3] {
-    let stated = FixedPointConfig::new().with_tolerance(Tolerance::both(1e-13)).with_max_steps(500);
+    let stated = FixedPointConfig::new().with_tolerance(Tolerance::both(crate::TIGHTEST)).with_max_steps(500);
     let mixed = stated.clone().with_precision(Precision::Mixed);
     let configs = [stated, mixed.clone(), mixed.with_engine(Engine::Device)];
     configs.map(|config| config.init(module.clone()).unwrap())
@@ -34,13 +34,18 @@ struct Checked<'a> {
 
 impl<'a> Checked<'a> {
     fn new(golden: &'a Golden, loss: &Tensor<1>) -> Self {
-        assert_close(&numbers(loss), &[golden.number("loss_value")], 1e-8, "loss");
+        assert_close(&numbers(loss), &[golden.number("loss_value")], crate::EXACT, "loss");
         Checked { golden, gradients: loss.backward(), directional: 0.0 }
     }
 
     fn gradient<const D: usize>(&mut self, name: &str, tensor: &Tensor<D>) {
         let found = numbers(&tensor.grad(&self.gradients).unwrap());
-        assert_close(&found, &self.golden.numbers("gradient", name), 1e-8, &format!("gradient of {name}"));
+        assert_close(
+            &found,
+            &self.golden.numbers("gradient", name),
+            crate::EXACT,
+            &format!("gradient of {name}"),
+        );
         let direction = self.golden.numbers("direction", name);
         self.directional += found.iter().zip(direction).map(|(g, t)| g * t).sum::<f64>();
     }
@@ -51,7 +56,7 @@ impl<'a> Checked<'a> {
 
     /// All gradients together along the direction, against forward mode.
     fn agrees_forward(&self, along: f64) {
-        assert_close(&[self.directional], &[along], 1e-8, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
+        assert_close(&[self.directional], &[along], crate::EXACT, "⟨∇, t⟩ = ⟨w cos x̂, ẋ⟩");
     }
 }
 
@@ -61,7 +66,7 @@ fn magnitudes<M: Module + Update>(golden: &Golden, layer: &FixedPoint<M>, z: M::
     let largest = |of: fn(&RowCertificate) -> f64| certificate.rows.iter().map(of).fold(0.0, f64::max);
     assert_close(&[largest(|row| row.radius)], &[golden.number("spectral_radius")], 1e-3, "the radius of J");
     assert_close(&[largest(|row| row.norm)], &[golden.number("jacobian_spectral_norm")], 1e-3, "‖J‖");
-    assert!(certificate.holds(1e-8), "{certificate}");
+    assert!(certificate.holds(crate::EXACT), "{certificate}");
 }
 
 /// d loss along the direction by the golden forward derivative: Σ cos(x̂) w ẋ.
@@ -94,7 +99,7 @@ fn tanh_cell() {
         let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
         magnitudes(&golden, &layer, z.clone());
         let x = layer.forward(z.clone());
-        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), crate::EXACT * 1e-2, "x̂");
         let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
         checked.param("W", &layer.update().w);
         checked.param("U", &layer.update().u);
@@ -134,7 +139,7 @@ fn conv_cell() {
         let z = golden.tensor::<4>("inputs", "z").autodiff().require_grad();
         magnitudes(&golden, &layer, z.clone());
         let x = layer.forward(z.clone());
-        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), crate::EXACT * 1e-2, "x̂");
         let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
         checked.param("K", &layer.update().k);
         checked.param("L", &layer.update().l);
@@ -171,7 +176,7 @@ fn attention_cell() {
         let z = golden.tensor::<3>("inputs", "z").autodiff().require_grad();
         magnitudes(&golden, &layer, z.clone());
         let x = layer.forward(z.clone());
-        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), crate::EXACT * 1e-2, "x̂");
         let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
         checked.param("Q", &layer.update().q);
         checked.param("K", &layer.update().k);
@@ -215,8 +220,8 @@ fn two_states() {
         let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
         magnitudes(&golden, &layer, z.clone());
         let (x, y) = layer.forward(z.clone());
-        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-10, "x̂");
-        assert_close(&numbers(&y), &golden.numbers("fixed_point", "y"), 1e-10, "ŷ");
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), crate::EXACT * 1e-2, "x̂");
+        assert_close(&numbers(&y), &golden.numbers("fixed_point", "y"), crate::EXACT * 1e-2, "ŷ");
         let mut checked = Checked::new(&golden, &(loss(&golden, "x", &x) + loss(&golden, "y", &y)));
         checked.param("A", &layer.update().a);
         checked.param("B", &layer.update().b);
@@ -242,7 +247,7 @@ fn expanding() {
         let z = golden.tensor::<2>("inputs", "z").autodiff().require_grad();
         magnitudes(&golden, &layer, z.clone());
         let x = layer.forward(z.clone());
-        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), 1e-9, "x̂");
+        assert_close(&numbers(&x), &golden.numbers("fixed_point", "x"), crate::EXACT * 1e-2, "x̂");
         let mut checked = Checked::new(&golden, &loss(&golden, "x", &x));
         checked.gradient("z", &z);
         checked.agrees_forward(along(&golden, "x", &x));

@@ -47,3 +47,15 @@ mod untraced;
 mod warm;
 mod warm_batches;
 mod zoo;
+
+use burn::tensor::{DType, Device};
+
+/// The largest error of a result computed in double precision.
+pub(crate) const EXACT: f64 = 1e-8;
+/// The tolerance of a solve to double precision.
+pub(crate) const TIGHTEST: f64 = 1e-13;
+
+/// Where the tests of reference values compute.
+pub(crate) fn place() -> (Device, DType) {
+    (Device::flex(), DType::F64)
+}

@@ -5,9 +5,9 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use serde_json::Value as Json;
 
-/// Double precision on the CPU.
+/// Double precision on the CPU, or what the tests of another device compute in.
 pub(crate) fn double() -> (Device, DType) {
-    (Device::flex(), DType::F64)
+    crate::place()
 }
 
 /// A golden file, by name.

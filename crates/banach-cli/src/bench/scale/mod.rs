@@ -87,7 +87,7 @@ struct Point {
 
 /// Runs `banach bench scale`.
 pub(crate) fn bench(arguments: &ScaleArguments) -> Result<(), Error> {
-    let measuring = &arguments.measuring;
+    let measuring = arguments.measuring.on_the_cpu()?;
     if let Some(backward) = measuring.backward {
         return Err(Error::Setting {
             found: format!("--backward {}", backward.as_str()),

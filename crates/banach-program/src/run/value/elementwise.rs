@@ -94,6 +94,10 @@ impl Value {
 
     pub(crate) fn compare(self, comparison: Comparison, other: Value) -> Self {
         let (kind, dtype) = (self.ty().kind, self.device().settings().bool_dtype);
+        if comparison == Comparison::NotEqual && kind.is_float() && self.is_elsewhere() {
+            // By wgpu no number differs from NaN.
+            return self.compare(Comparison::Equal, other).not();
+        }
         let (a, b) = (self.0, other.0);
         Value(match (comparison, kind) {
             (Comparison::Equal, Kind::Float(_)) => Dispatch::float_equal(a, b, dtype),
@@ -120,6 +124,9 @@ impl Value {
             let other = Value::constant(&full, &self.device());
             return self.compare(comparison, other);
         };
+        if comparison == Comparison::NotEqual && self.is_elsewhere() {
+            return self.compare_scalar(Comparison::Equal, number).not();
+        }
         let (x, number) = (self.0, Scalar::Float(number));
         Value(match comparison {
             Comparison::Equal => Dispatch::float_equal_elem(x, number, dtype),
@@ -177,9 +184,7 @@ impl Value {
             (Kind::Int(_), Kind::Int(dtype)) => Dispatch::int_cast(self.0, dtype),
             (Kind::Bool, Kind::Float(dtype)) => Dispatch::bool_into_float(self.0, dtype),
             (Kind::Bool, Kind::Int(dtype)) => Dispatch::bool_into_int(self.0, dtype),
-            (Kind::Float(_), Kind::Bool) => {
-                Dispatch::float_not_equal_elem(self.0, Scalar::Float(0.0), settings.bool_dtype)
-            }
+            (Kind::Float(_), Kind::Bool) => return self.compare_scalar(Comparison::NotEqual, 0.0),
             (Kind::Int(_), Kind::Bool) => {
                 Dispatch::int_not_equal_elem(self.0, Scalar::Int(0), settings.bool_dtype)
             }

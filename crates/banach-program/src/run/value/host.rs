@@ -98,9 +98,28 @@ impl<T: Number> Owned<T> {
 }
 
 impl Value {
+    /// Moves the tensor to the memory of this machine.
+    #[must_use]
+    pub fn on_host(self) -> Self {
+        if self.is_on_host() {
+            return self;
+        }
+        let host = &Device::flex();
+        match self.ty().kind {
+            Kind::Float(_) => Tensor::<1>::from_dispatch(self.0).to_device(host).into(),
+            Kind::Int(_) => Tensor::<1, Int>::from_dispatch(self.0).to_device(host).into(),
+            Kind::Bool => Tensor::<1, Bool>::from_dispatch(self.0).to_device(host).into(),
+        }
+    }
+
     /// Returns whether the tensor is in host memory and off the tape.
     pub fn is_on_host(&self) -> bool {
         matches!(self.0.device(), DispatchDevice::Flex(_))
+    }
+
+    /// Returns whether the tensor is off the tape on a device other than this machine's processor.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !(self.is_on_host() || self.is_placeholder() || self.device().is_autodiff())
     }
 
     /// Creates a tensor in host memory.

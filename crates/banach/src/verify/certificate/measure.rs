@@ -67,11 +67,15 @@ pub(super) fn certificate(
         point = substitution.apply(fix.per_row(), point)?;
         v = zero_rows(&failed, v);
     }
+    // Double precision is that of this machine: a device may not compute in it.
+    let point = point.into_iter().map(Value::on_host).collect();
+    let v = Value::from(v).on_host().try_into_tensor()?;
     let at = DiagnosedPoint::new(fix, config, point)?;
     at.spectrum(&mut rows)?;
     if fix.energy.is_some() {
         let norms: Vec<f64> = rows.iter().map(|row| row.norm).collect();
-        let start = Value::from(call.x0.clone()).in_precision(at.x.dtype().into()).try_into_tensor()?;
+        let start =
+            Value::from(call.x0.clone()).on_host().in_precision(at.x.dtype().into()).try_into_tensor()?;
         let ground = at.ground(&start, &norms)?;
         rows.iter_mut().zip(ground).for_each(|(row, ground)| row.ground = Some(ground));
     }

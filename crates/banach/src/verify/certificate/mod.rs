@@ -96,6 +96,8 @@ impl<M: Module + Update> FixedPoint<M> {
     /// # Ok::<(), banach::Error>(())
     /// ```
     ///
+    /// The forward solve runs where the tensors are, all measurements on this machine's processor.
+    ///
     /// # Errors
     /// As [`solve`](Self::solve), but for rows that do not converge: those are what a certificate is about.
     pub fn certificate(&self, z: M::Input) -> Result<Certificate, Error> {

@@ -1,0 +1,60 @@
+//! Layers and programs on a device beside the processor, in single precision, against the processor.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../suite/golden.rs"]
+mod golden;
+mod kinds;
+mod layers;
+mod precisions;
+mod primitives;
+#[allow(dead_code, reason = "the tests of the processor use the rest")]
+#[path = "../suite/reference.rs"]
+mod reference;
+mod solvers;
+
+use burn::tensor::{DType, Device, DeviceType, Tensor, TensorData};
+use std::sync::OnceLock;
+
+/// The largest error of a result in the tests of the processor, in single precision.
+pub(crate) const EXACT: f64 = 5e-4;
+/// The tolerance of a solve to the precision of the device.
+pub(crate) const TIGHTEST: f64 = 1e-6;
+
+/// The first device that wgpu finds.
+pub(crate) fn device() -> Device {
+    static DEVICE: OnceLock<Device> = OnceLock::new();
+    let first = || {
+        let found = Device::enumerate(DeviceType::Wgpu).into_vec();
+        found
+            .into_iter()
+            .next()
+            .expect("found no device for wgpu; `.ci/devices` installs a driver in software")
+    };
+    DEVICE.get_or_init(first).clone()
+}
+
+/// Where the tests of reference values compute.
+pub(crate) fn place() -> (Device, DType) {
+    (device(), DType::F32)
+}
+
+/// The same numbers between -1 and 1 on every device.
+pub(crate) fn spread<const D: usize>(shape: [usize; D], seed: u32, device: &Device) -> Tensor<D> {
+    let count = shape.iter().product::<usize>();
+    let number = |i: usize| ((i as f32 + 1.0) * 0.754_877 + seed as f32 * 0.569_84).fract() * 2.0 - 1.0;
+    let numbers: Vec<f32> = (0..count).map(number).collect();
+    Tensor::from_data(TensorData::new(numbers, shape), (device, DType::F32))
+}
+
+/// The largest difference of two vectors, relative to the largest number; NaN and infinities must stand in the same places.
+pub(crate) fn largest_difference(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let size = expected.iter().filter(|x| x.is_finite()).fold(1.0f64, |size, x| size.max(x.abs()));
+    let apart = |(a, b): (&f64, &f64)| match a == b || a.is_nan() && b.is_nan() {
+        true => 0.0,
+        false if (a - b).is_finite() => (a - b).abs() / size,
+        false => f64::INFINITY,
+    };
+    found.iter().zip(expected).map(apart).fold(0.0, f64::max)
+}

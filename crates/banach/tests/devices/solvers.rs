@@ -1,0 +1,131 @@
+//! Every solver and every adjoint on the problems of the zoo, and the transfers of a layer.
+
+use crate::{device, largest_difference};
+use banach::solve::{
+    Anderson, Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver,
+    Neumann, Newton, Outcome, Picard, Squarem, Tolerance, Truncated,
+};
+use banach::{Engine, FixedPoint, FixedPointConfig, Update};
+use banach_zoo::Problem;
+use burn::module::Module;
+use burn::tensor::{DType, Device, Tensor};
+
+#[derive(Module, Debug)]
+struct Named {
+    #[module(skip)]
+    problem: Problem,
+    #[module(skip)]
+    device: Device,
+}
+
+impl Update for Named {
+    type State = Tensor<2>;
+    type Input = Tensor<2>;
+
+    fn start(&self, _: &Tensor<2>) -> Tensor<2> {
+        self.problem.x0(&self.device, DType::F32)
+    }
+
+    fn update(&self, x: Tensor<2>, z: Tensor<2>) -> Tensor<2> {
+        (self.problem.map)(x, z)
+    }
+}
+
+/// How a problem ended on a device: outcomes, solution and derivative.
+fn ended(
+    problem: &Problem,
+    config: &FixedPointConfig,
+    device: &Device,
+) -> (Vec<Outcome>, Vec<f64>, Vec<f64>) {
+    let named = Named { problem: problem.clone(), device: device.clone() };
+    let layer: FixedPoint<Named> = config.clone().with_engine(Engine::Device).init(named).unwrap();
+    let z = problem.z(device, DType::F32).autodiff().require_grad();
+    let solution = layer.solve(z.clone()).unwrap();
+    let outcomes = solution.report().outcomes.clone();
+    let x = solution.into_value();
+    let numbers = |x: &Tensor<2>| x.clone().into_data().iter::<f64>().collect::<Vec<_>>();
+    let gradients = x.clone().sum().backward();
+    let slopes = z.grad(&gradients).map(|slopes| numbers(&slopes)).unwrap_or_default();
+    (outcomes, numbers(&x), slopes)
+}
+
+fn forwards() -> [FixedPointSolver; 7] {
+    [
+        FixedPointSolver::Picard(Picard::default()),
+        FixedPointSolver::Anderson(Anderson::default()),
+        FixedPointSolver::Anderson(Anderson { window: 2, mixing: 0.8, ..Anderson::default() }),
+        FixedPointSolver::Broyden(Broyden::default()),
+        FixedPointSolver::Squarem(Squarem::default()),
+        FixedPointSolver::Auto(Auto::default()),
+        FixedPointSolver::Newton(Newton::default()),
+    ]
+}
+
+fn adjoints() -> [LinearSolver; 9] {
+    [
+        LinearSolver::Neumann(Neumann::default()),
+        LinearSolver::Gmres(Gmres::default()),
+        LinearSolver::Gmres(Gmres::new(3)),
+        LinearSolver::Anderson(Anderson::default()),
+        LinearSolver::Broyden(Broyden::default()),
+        LinearSolver::Bicgstab(Bicgstab::default()),
+        LinearSolver::Dense(Dense::default()),
+        LinearSolver::ConjugateGradient(ConjugateGradient::default()),
+        LinearSolver::Truncated(Truncated { terms: 3, damping: 1.0 }),
+    ]
+}
+
+/// Problems of the zoo that are solved by plain iteration in a moderate number of steps, and rows without a solution.
+fn problems() -> Vec<Problem> {
+    let names = [
+        "cosine",
+        "kepler",
+        "affine",
+        "affine_matrix",
+        "symmetric",
+        "layer",
+        "not_a_number",
+        "expanding_rows",
+        "two_answers",
+    ];
+    names.map(|name| banach_zoo::named(name).unwrap()).into()
+}
+
+fn mistakes(name: &str, problem: &Problem, config: &FixedPointConfig) -> Vec<String> {
+    let (expected, x, slopes) = ended(problem, config, &Device::flex());
+    let (outcomes, found, gradient) = ended(problem, config, &device());
+    let mut wrong = Vec::new();
+    if outcomes != expected {
+        wrong.push(format!("{name}: {outcomes:?}, expected {expected:?}"));
+        return wrong;
+    }
+    let converged = |row: &usize| expected[*row].is_converged();
+    for row in (0..expected.len()).filter(converged) {
+        for (what, found, expected) in [("x", &found, &x), ("the derivative", &gradient, &slopes)] {
+            let width = found.len() / outcomes.len();
+            let of_row = row * width..(row + 1) * width;
+            let apart = largest_difference(&found[of_row.clone()], &expected[of_row]);
+            if apart > 2e-3 {
+                wrong.push(format!("{name}: {what} of row {row} is off by {apart:e}"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn every_solver_ends_as_on_the_processor() {
+    let mut wrong = Vec::new();
+    let config = || FixedPointConfig::new().with_tolerance(Tolerance::both(1e-5)).with_max_steps(300);
+    for problem in problems() {
+        for solver in forwards() {
+            let name = format!("{} by {solver}", problem.name);
+            wrong.extend(mistakes(&name, &problem, &config().with_solver(solver)));
+        }
+        for adjoint in adjoints() {
+            let name = format!("{} with {adjoint}", problem.name);
+            wrong.extend(mistakes(&name, &problem, &config().with_adjoint(adjoint)));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
