@@ -5,6 +5,7 @@ mod command;
 mod dataset;
 mod denoise;
 mod device;
+mod device_list;
 mod error;
 mod experiments;
 mod flow;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Action::Show { update } => show::show(&update),
         Action::Report { arguments } => page::report(&arguments),
         Action::Bench { task } => bench::bench(&task),
+        Action::Devices(arguments) => device_list::devices(&arguments),
         Action::Completions { shell } => output::say(command::completions(shell).trim_end()),
         Action::Manual { out } => {
             command::manual(out.as_deref()).and_then(|text| output::say(text.trim_end()))

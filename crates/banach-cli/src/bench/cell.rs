@@ -130,6 +130,16 @@ pub(crate) fn solved(config: &FixedPointConfig, device: &Device) -> Result<Repor
     layer.solve(z).map(|solution| solution.report().clone()).map_err(Error::layer)
 }
 
+/// The solution in the smallest size, and the gradient of the mean of its squares to the input.
+pub(crate) fn differentiated(config: &FixedPointConfig, device: &Device) -> Result<[Vec<f32>; 2], Error> {
+    let (layer, z) = smallest(config, &device.clone().autodiff())?;
+    let z = z.require_grad();
+    let x = layer.forward(z.clone());
+    let gradients = x.clone().powi_scalar(2).mean().backward();
+    let gradient = z.grad(&gradients).unwrap_or_else(|| panic!("bug: found no gradient of a tracked input"));
+    Ok([x, gradient].map(|tensor| tensor.into_data().iter::<f32>().collect()))
+}
+
 fn smallest(config: &FixedPointConfig, device: &Device) -> Result<(FixedPoint<Cell>, Tensor<2>), Error> {
     let (batch, width) = SIZES[0];
     let mut generator = Generator::new(0, WEIGHT_STREAM);

@@ -5,6 +5,7 @@ mod train;
 
 use crate::bench::Bench;
 use crate::denoise::DenoiseArguments;
+use crate::device_list::DevicesArguments;
 use crate::error::Error;
 use crate::experiments::multilabel::PredictArguments;
 use crate::experiments::{denoise, flow, multilabel};
@@ -71,6 +72,8 @@ pub(crate) enum Action {
         #[command(subcommand)]
         task: Bench,
     },
+    /// List the devices for --device, each with the result of a small solve on it.
+    Devices(DevicesArguments),
     /// Print a script that completes the arguments in a shell.
     Completions {
         /// The shell that reads the script.
@@ -110,6 +113,7 @@ impl Action {
             | Self::Flow(_)
             | Self::Report { .. }
             | Self::Bench { .. }
+            | Self::Devices(_)
             | Self::Completions { .. }
             | Self::Manual { .. } => None,
         }
@@ -266,7 +270,7 @@ mod tests {
         ("banach help nothing", "found 'nothing', expected one of train"),
         (
             "banach foo",
-            "found 'foo', expected one of train, table, predict, denoise, flow, report, show, bench, completions, manual; run `banach --help`",
+            "found 'foo', expected one of train, table, predict, denoise, flow, report, show, bench, devices, completions, manual; run `banach --help`",
         ),
         ("banach train toy --data d", "--data"),
         ("banach train bibtex --data d --dashboard --quiet", "--quiet"),

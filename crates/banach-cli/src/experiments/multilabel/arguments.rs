@@ -37,7 +37,7 @@ pub(crate) struct TrainingArguments {
     /// Most epochs to train, counted from the start of the run [default: by recipe and layer].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) epochs: Option<usize>,
-    /// Where to compute: cpu (also called flex), or cuda where it is built in.
+    /// Where to compute: a name that `banach devices` lists.
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     pub(crate) device: String,
     #[command(flatten)]

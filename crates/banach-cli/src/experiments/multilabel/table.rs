@@ -70,7 +70,7 @@ pub(crate) struct Comparing {
     /// Most epochs of a run [default: by recipe and layer].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// Where to compute: cpu (also called flex), or cuda where it is built in.
+    /// Where to compute: a name that `banach devices` lists.
     #[arg(long, value_name = "NAME", default_value = "cpu")]
     device: String,
     /// Where the loops of the fixed points run.
