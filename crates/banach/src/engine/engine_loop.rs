@@ -4,6 +4,8 @@ use crate::engine::device_loop::DeviceLoop;
 use crate::engine::linear_system::LinearSystem;
 use crate::engine::native_loop::{NativeLoop, compile};
 use crate::engine::programs::LoopPrograms;
+#[cfg(feature = "remote")]
+use crate::engine::remote_loop::RemoteLoop;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
 use crate::tracing::cache::Bytes;
@@ -23,6 +25,8 @@ pub(crate) struct EngineLoop {
     convolution: Convolution,
     /// None if the native engine does not support one of the operations.
     native: OnceLock<Option<Box<dyn NativeLoop>>>,
+    #[cfg(feature = "remote")]
+    remote: RemoteLoop,
 }
 
 impl Bytes for EngineLoop {
@@ -33,7 +37,14 @@ impl Bytes for EngineLoop {
 
 impl EngineLoop {
     pub(crate) fn new(programs: LoopPrograms, engine: Engine, convolution: Convolution) -> Self {
-        EngineLoop { programs, engine, convolution, native: OnceLock::new() }
+        EngineLoop {
+            programs,
+            engine,
+            convolution,
+            native: OnceLock::new(),
+            #[cfg(feature = "remote")]
+            remote: RemoteLoop::default(),
+        }
     }
 
     /// Solves `x = g(x, q)`, by Newton's method if the programs have a Jacobian.
@@ -45,6 +56,12 @@ impl EngineLoop {
     ) -> Result<Solution<Tensor<2>>, Error> {
         if let Some(native) = self.native(x0, q) {
             return native.fixed_point(x0, q, settings);
+        }
+        #[cfg(feature = "remote")]
+        if self.engine == Engine::Native
+            && let Some(solution) = self.remote.fixed_point((&self.programs, self.convolution), x0, q, settings)?
+        {
+            return Ok(solution);
         }
         let g = self.on_device(q, &x0.device())?;
         g.failure.checked(match self.programs.jacobian {
@@ -62,6 +79,12 @@ impl EngineLoop {
         let LinearSystem { b, guess, q } = system;
         if let Some(native) = self.native(b, q) {
             return native.linear(system, settings);
+        }
+        #[cfg(feature = "remote")]
+        if self.engine == Engine::Native
+            && let Some(solution) = self.remote.linear((&self.programs, self.convolution), system, settings)?
+        {
+            return Ok(solution);
         }
         let a = self.on_device(q, &b.device())?;
         a.failure.checked(solve_linear_from(&a, b, guess, settings, &mut Unobserved)?)
