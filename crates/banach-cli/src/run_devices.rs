@@ -12,6 +12,8 @@ const REMOTE: &str = "remote:";
 pub(crate) struct Devices {
     /// The devices that compute.
     pub(crate) all: Vec<Device>,
+    /// Their names.
+    pub(crate) names: Vec<String>,
     /// Whether one of them belongs to another process, and can be lost.
     pub(crate) remote: bool,
 }
@@ -23,6 +25,16 @@ impl Devices {
         if self.remote && self.all.len() > 1 { Device::flex() } else { self.all[0].clone() }
     }
 
+    /// The failure of the device at a position, or of one of all, while it computed.
+    pub(crate) fn failed(&self, position: Option<usize>, message: &str) -> Error {
+        let names = position.map_or_else(|| self.names.join(","), |position| self.names[position].clone());
+        Error::Lost(if names.contains(REMOTE) {
+            format!("{names} does not answer any more ({message})")
+        } else {
+            format!("the step on {names} failed: {message}")
+        })
+    }
+
     /// Whether mini-batches are computed in shares, apart from the network: on several devices, or on one of another process.
     pub(crate) fn is_shared(&self) -> bool {
         self.remote || self.all.len() > 1
@@ -31,11 +43,13 @@ impl Devices {
 
 /// Returns the devices called `names`: `cpu,cpu`, or `remote:HOST:PORT,HOST:PORT`.
 pub(crate) fn named(names: &str) -> Result<Devices, Error> {
-    let mut devices = Devices { all: vec![], remote: false };
+    let mut devices = Devices { all: vec![], names: vec![], remote: false };
     let mut before_is_remote = false;
     for name in names.split(',').map(str::trim) {
-        let address = name.strip_prefix(REMOTE).or_else(|| Some(name).filter(|_| before_is_remote && is_address(name)));
+        let address =
+            name.strip_prefix(REMOTE).or_else(|| Some(name).filter(|_| before_is_remote && is_address(name)));
         before_is_remote = address.is_some();
+        devices.names.push(address.map_or_else(|| name.into(), |address| format!("{REMOTE}{address}")));
         devices.remote |= before_is_remote;
         devices.all.push(address.map_or_else(|| device::named(name), remote)?);
     }

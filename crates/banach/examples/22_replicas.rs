@@ -52,8 +52,10 @@ impl Network {
 #[cfg(feature = "remote")]
 fn devices() -> Result<Vec<Device>, Error> {
     // ANCHOR: connect
-    let devices: Vec<Device> =
-        std::env::args().skip(1).map(|address| banach::remote::connect(&address)).collect::<Result<_, _>>()?;
+    let devices: Vec<Device> = std::env::args()
+        .skip(1)
+        .map(|address| banach::remote::connect(&address))
+        .collect::<Result<_, _>>()?;
     // ANCHOR_END: connect
     Ok(if devices.is_empty() { vec![Device::flex(), Device::flex()] } else { devices })
 }

@@ -174,8 +174,10 @@ pub enum Error {
         cause: String,
     },
     /// A device of a data-parallel step failed: its server was lost, or the step panicked.
-    #[error("the step on {device} failed: {message}")]
+    #[error("the step on device {position}, {device}, failed: {message}")]
     Replica {
+        /// Its position among the devices, from 0.
+        position: usize,
         /// The device.
         device: String,
         /// The message of the panic.

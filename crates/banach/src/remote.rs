@@ -43,18 +43,19 @@ fn version() -> String {
     format!("banach {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Returns a server that lends a device and runs solves on its own engine, for clients of this version of Banach.
-/// [`serve`](RemoteServer::serve) starts it.
+/// Returns a server that lends a CPU device, and runs solves on its own engine, for clients of this version of Banach.
+/// [`serve`](RemoteServer::serve) starts it. Clients refuse a server of another device, which does not solve.
 #[must_use]
 pub fn server(device: &Device) -> RemoteServer {
     let engine = RemoteEngine::default();
     let expected = Credential::from(version().as_bytes());
-    let server = RemoteServer::new([device.clone()]).with_authorizer(move |request: AuthorizationRequest<'_>| {
-        if *request.credential == expected {
-            return Ok(());
-        }
-        Err(format!("{} is no client of {}", request.client, version()))
-    });
+    let server =
+        RemoteServer::new([device.clone()]).with_authorizer(move |request: AuthorizationRequest<'_>| {
+            if *request.credential == expected {
+                return Ok(());
+            }
+            Err(format!("{} is no client of {}", request.client, version()))
+        });
     with_operation(server, device, SOLVE, move |operands| engine.answered(operands))
 }
 
@@ -85,14 +86,19 @@ pub fn connect(address: &str) -> Result<Device, Error> {
             note_server(&device);
             Ok(device)
         }
-        Ok(Err(_)) | Err(_) => refused("a server that does not solve".into(), &format!("one of {}", version())),
+        Ok(Err(_)) | Err(_) => {
+            refused("a server that does not solve".into(), &format!("one of {}", version()))
+        }
     }
 }
 
 /// Waits until a port accepts connections.
 fn reach(address: &str) -> Result<(), Error> {
-    let refused =
-        |found: String, expected: &str| Error::Server { address: address.into(), found, expected: expected.into() };
+    let refused = |found: String, expected: &str| Error::Server {
+        address: address.into(),
+        found,
+        expected: expected.into(),
+    };
     let found = address.to_socket_addrs();
     let sockets: Vec<_> =
         found.map_err(|error| refused(error.to_string(), "a host and a port, HOST:PORT"))?.collect();

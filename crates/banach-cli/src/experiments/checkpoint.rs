@@ -120,7 +120,9 @@ impl Writer {
         // The tensors may be those of a server that is lost before they are read.
         let written = move || panics_as_messages(|| write(&folder, &state, parts));
         self.pending = Some(std::thread::spawn(move || {
-            written().unwrap_or_else(|message| Err(Error::Training(format!("no checkpoint was written: {message}"))))
+            written().unwrap_or_else(|message| {
+                Err(Error::Training(format!("no checkpoint was written: {message}")))
+            })
         }));
         Ok(())
     }

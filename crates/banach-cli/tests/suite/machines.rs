@@ -2,7 +2,8 @@
 
 use crate::stage::Stage;
 
-const LINE: &str = "train bibtex --data data --seed 3 --layer fpi-nn --recipe published --hidden 20 --tolerance 1e-6";
+const LINE: &str =
+    "train bibtex --data data --seed 3 --layer fpi-nn --recipe published --hidden 20 --tolerance 1e-6";
 
 /// The training losses of a run.
 fn losses(stage: &Stage, run: &str) -> Vec<f64> {

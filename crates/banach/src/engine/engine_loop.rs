@@ -59,7 +59,8 @@ impl EngineLoop {
         }
         #[cfg(feature = "remote")]
         if self.engine == Engine::Native
-            && let Some(solution) = self.remote.fixed_point((&self.programs, self.convolution), x0, q, settings)?
+            && let Some(solution) =
+                self.remote.fixed_point((&self.programs, self.convolution), x0, q, settings)?
         {
             return Ok(solution);
         }
@@ -82,7 +83,8 @@ impl EngineLoop {
         }
         #[cfg(feature = "remote")]
         if self.engine == Engine::Native
-            && let Some(solution) = self.remote.linear((&self.programs, self.convolution), system, settings)?
+            && let Some(solution) =
+                self.remote.linear((&self.programs, self.convolution), system, settings)?
         {
             return Ok(solution);
         }

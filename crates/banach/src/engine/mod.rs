@@ -18,4 +18,4 @@ pub(crate) mod remote_engine;
 pub(crate) mod remote_loop;
 pub(crate) mod runner;
 #[cfg(feature = "remote")]
-mod wire;
+pub(crate) mod wire;

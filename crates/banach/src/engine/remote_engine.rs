@@ -51,9 +51,9 @@ impl RemoteEngine {
         problem: &Problem,
         mut tensors: Vec<Value>,
     ) -> Result<Option<Solution<Tensor<2>>>, Error> {
-        let mut define = |_: &u64| {
-            let definition: Definition = decoded(definition.ok_or(None)?).map_err(Some)?;
-            defined(definition).map_err(Some)
+        let mut define = |_: &u64| -> Result<EngineLoop, Option<Error>> {
+            let Some(definition) = definition else { return Err(None) };
+            decoded(definition).and_then(defined).map_err(Some)
         };
         let whole = match self.loops.get_or_insert(key, TRACE_MEMORY, &mut define) {
             Ok(whole) => whole,
@@ -75,9 +75,10 @@ impl RemoteEngine {
 
 /// Returns the loop of a definition whose programs are well formed.
 fn defined(Definition { programs, convolution }: Definition) -> Result<EngineLoop, Error> {
-    let jacobian = programs.jacobian.as_ref();
-    let jacobian = jacobian.map(|jacobian| [&jacobian.coefficients, &jacobian.product]);
-    let mut all = [&programs.prologue, &programs.map].into_iter().chain(jacobian.into_iter().flatten());
-    all.try_for_each(|program: &Program| verify(program))?;
+    let mut all: Vec<&Program> = vec![&programs.prologue, &programs.map];
+    if let Some(jacobian) = &programs.jacobian {
+        all.extend([&jacobian.coefficients, &jacobian.product]);
+    }
+    all.into_iter().try_for_each(verify)?;
     Ok(EngineLoop::new(programs, Engine::Native, convolution))
 }

@@ -109,10 +109,8 @@ impl RemoteLoop {
             let definition = (!sent).then(|| bytes.clone());
             let request = Request::Solve { key: *key, definition, problem: problem() };
             let (x, answer) = called(&request, operands(), &results, &device)?;
-            with_sent(&device, |sent| match answer {
-                Answer::UnknownLoop => sent.remove(key),
-                _ => sent.insert(*key),
-            });
+            let known = !matches!(answer, Answer::UnknownLoop);
+            with_sent(&device, |sent| if known { sent.insert(*key) } else { sent.remove(key) });
             match answer {
                 Answer::Solved(solution) => {
                     let x = x.try_into_tensor()?;

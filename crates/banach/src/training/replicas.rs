@@ -92,7 +92,8 @@ impl Replicas {
         }
         let main = module.devices().into_iter().next().unwrap_or_default().without_autodiff();
         let main = &main;
-        let work = |share: S, device: &Device, copy: M| {
+        let work = |position: usize, share: S, copy: M| {
+            let device = &self.devices[position];
             let computed = panics_as_messages(|| {
                 let copy = copy.fork(device);
                 let loss = loss(&copy, share, device);
@@ -101,17 +102,15 @@ impl Replicas {
                 let gradients = gradients.to_device(main, &copy);
                 (loss.into_data().iter::<f64>().sum::<f64>(), gradients)
             });
-            computed.map_err(|message| Error::Replica { device: format!("{device:?}"), message })
+            computed.map_err(|message| Error::Replica { position, device: format!("{device:?}"), message })
         };
         let work = &work;
         let results: Vec<Result<(f64, GradientsParams), Error>> = thread::scope(|scope| {
-            let pairs = shares.into_iter().zip(&self.devices);
-            let running: Vec<_> = pairs
-                .map(|(share, device)| {
-                    let copy = module.clone();
-                    scope.spawn(move || work(share, device, copy))
-                })
-                .collect();
+            let start = |(position, share)| {
+                let copy = module.clone();
+                scope.spawn(move || work(position, share, copy))
+            };
+            let running: Vec<_> = shares.into_iter().enumerate().map(start).collect();
             let ended = running.into_iter().map(|thread| match thread.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),

@@ -4,8 +4,8 @@ use crate::corners::{config, some};
 use crate::reference::{assert_close, numbers};
 use crate::warm::Cell;
 use banach::solve::{
-    Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver, Neumann, Newton, Picard,
-    Squarem, Truncated,
+    Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver, Neumann,
+    Newton, Picard, Squarem, Truncated,
 };
 use banach::{Engine, Error, FixedPoint, FixedPointConfig, OnFailure, Precision, Replicas, remote};
 use burn::module::{Module, Param};
@@ -56,7 +56,8 @@ fn solved(layer: &FixedPoint<Cell>, device: &Device) -> (Vec<f64>, [Vec<f64>; 2]
     let adjoint = &report.adjoint()[0];
     let sum = |steps: &[usize]| steps.iter().sum::<usize>();
     let unconverged = report.outcomes.iter().filter(|outcome| !outcome.is_converged()).count();
-    let counts = [sum(&report.steps), report.evaluations, unconverged, sum(&adjoint.steps), adjoint.evaluations];
+    let counts =
+        [sum(&report.steps), report.evaluations, unconverged, sum(&adjoint.steps), adjoint.evaluations];
     (value, gradients.map(|gradient| numbers(&gradient)), counts)
 }
 
@@ -165,7 +166,8 @@ fn servers_that_cannot_be_used_are_refused_in_one_line() {
     let (plain, _) = served(RemoteServer::new([Device::flex()]));
     refused(&plain, &["does not solve", "banach"]);
     let other = RemoteServer::new([Device::flex()]);
-    let (other, _) = served(other.with_authorizer(|_: burn::server::AuthorizationRequest<'_>| Err("another".into())));
+    let (other, _) =
+        served(other.with_authorizer(|_: burn::server::AuthorizationRequest<'_>| Err("another".into())));
     refused(&other, &["another version", "banach"]);
 }
 

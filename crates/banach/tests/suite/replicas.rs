@@ -21,9 +21,9 @@ const ROWS: usize = 7;
 
 fn network() -> Network {
     let device = Device::flex().autodiff();
-    let encoder: Linear = LinearConfig::new(3, 4).init(&device);
+    let encoder: Linear = LinearConfig::new(3, 4).with_bias(false).init(&device);
     let layer = config().init(Cell { w: weight([4, 4]) }).unwrap();
-    Network { encoder: Linear { weight: weight([3, 4]), bias: None, ..encoder }, layer }
+    Network { encoder: Linear { weight: weight([3, 4]), ..encoder }, layer }
 }
 
 /// The gradients of the parameters by their places.
@@ -90,7 +90,14 @@ fn a_step_of_several_replicas_is_that_of_one_with_its_counts() {
             assert_close(found, expected, 1e-13, "the gradient of several replicas");
         }
         let rows = |of: &Statistics| {
-            [of.rows, of.forward_steps, of.unconverged_rows, of.adjoint_rows, of.adjoint_steps, of.non_finite_rows]
+            [
+                of.rows,
+                of.forward_steps,
+                of.unconverged_rows,
+                of.adjoint_rows,
+                of.adjoint_steps,
+                of.non_finite_rows,
+            ]
         };
         assert_eq!(rows(&statistics), rows(&counts), "{count} replicas");
     }
@@ -132,10 +139,11 @@ fn a_panic_of_a_replica_is_an_error_that_names_its_device() {
         network.forward(Tensor::<2>::ones([1, width], (device, DType::F32))).sum()
     });
     let error = result.err().unwrap();
-    assert!(matches!(error, Error::Replica { .. }), "{error:?}");
+    assert!(matches!(error, Error::Replica { position: 1, .. }), "{error:?}");
     let text = error.to_string();
-    assert!(text.starts_with("the step on Flex") && !text.contains('\n'), "{text}");
-    let refused = |shares: Vec<usize>| replicas.step(&network, shares, |_, _, device| Tensor::zeros([1], device));
+    assert!(text.starts_with("the step on device 1, ") && !text.contains('\n'), "{text}");
+    let refused =
+        |shares: Vec<usize>| replicas.step(&network, shares, |_, _, device| Tensor::zeros([1], device));
     assert!(matches!(refused(vec![1, 1, 1]), Err(Error::Setting { .. })));
     assert!(matches!(Replicas::new([]), Err(Error::Setting { .. })));
 }

@@ -12,12 +12,12 @@ use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
 use crate::dataset::data_set::DataSet;
 use crate::dataset::example::Example;
-use crate::run_devices::{self, Devices};
 use crate::error::Error;
 use crate::experiments::continuation::{self, End, broken_off, interrupted};
 use crate::experiments::experiment::{Finished, Plan};
 use crate::experiments::session::Session;
 use crate::report::plural::counted;
+use crate::run_devices::{self, Devices};
 use crate::terminal::dashboard;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -113,18 +113,21 @@ impl Run {
         // A run that trained nothing says nothing new about the epochs of the runs before.
         let is_new = state.epochs.len() > finished || !summary::is_written(session, finished);
         let report = MultiLabelReport::new(self.name, &self.data.summary, &state, parameters);
-        let lost = match &end {
-            Err(Error::Lost(reason)) => Some(reason.clone()),
-            Ok(_) | Err(_) => None,
+        let (end, lost) = match end {
+            Err(Error::Lost(reason)) => (End::Interrupted, Some(reason)),
+            end => (end?, None),
         };
-        match if lost.is_some() { Ok(End::Interrupted) } else { end }? {
+        match end {
             End::Interrupted => {
                 if is_new && !state.epochs.is_empty() {
                     summary::draw(session, &state)?;
                     session.write_report(&report)?;
                 }
                 let (epochs, folder) = (state.epochs.len(), session.folder.path());
-                Err(lost.map_or_else(|| interrupted(epochs, folder), |reason| broken_off(&reason, epochs, folder)))
+                Err(lost.map_or_else(
+                    || interrupted(epochs, folder),
+                    |reason| broken_off(&reason, epochs, folder),
+                ))
             }
             End::Finished => {
                 if is_new {

@@ -4,7 +4,6 @@ use super::evaluation::row_f1;
 use super::loss::{clip, loss};
 use super::network::Network;
 use crate::dataset::batches::Batch;
-use crate::error::Error;
 use crate::experiments::epoch::{Sums, Work};
 use banach::Replicas;
 use burn::optim::GradientsParams;
@@ -30,15 +29,14 @@ pub(crate) fn train_shared(
     batch: &Batch,
     epoch: usize,
     replicas: &Replicas,
-) -> Result<(GradientsParams, Sums), Error> {
+) -> Result<(GradientsParams, Sums), banach::Error> {
     let rows = batch.z.dims()[0];
     let shares = replicas.shares(rows).into_iter().map(|share| batch.rows(share)).collect();
     let step = replicas.step(network, shares, |network: &Network, share: Batch, device| {
         let weight = share.z.dims()[0] as f64 / rows as f64;
         network.objective(share.to_device(device), epoch) * weight
     });
-    let (value, gradients) = step.map_err(|error| Error::Lost(error.to_string()))?;
-    Ok(clipped(network, (value, gradients), rows))
+    Ok(clipped(network, step?, rows))
 }
 
 /// The clipped gradient of a mini-batch, and its sums.

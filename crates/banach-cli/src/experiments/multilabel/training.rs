@@ -14,13 +14,13 @@ use super::step;
 use super::weight_average::WeightAverage;
 use crate::dataset::batches::Batches;
 use crate::dataset::encoding::Encoding;
-use crate::run_devices::Devices;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Parts, Writer};
 use crate::experiments::continuation::End;
 use crate::experiments::epoch::{self, Sums, Work};
 use crate::experiments::session::Session;
 use crate::experiments::trained;
+use crate::run_devices::Devices;
 use banach::program::panics_as_messages;
 use banach::{AdamConfig, Replicas};
 use burn::module::Module;
@@ -51,7 +51,7 @@ pub(crate) struct Training<'a> {
     rate: FallingRate,
     writer: Writer,
     /// The devices that share mini-batches, if they do.
-    replicas: Option<Replicas>,
+    shared: Option<(Replicas, Devices)>,
 }
 
 impl<'a> Training<'a> {
@@ -77,7 +77,7 @@ impl<'a> Training<'a> {
                 splits.train.count(),
             ),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
-            replicas: None,
+            shared: None,
         };
         if let Some(Parts { model, optimizer, average }) = parts {
             let loaded = training.network.try_load_record(model);
@@ -93,18 +93,18 @@ impl<'a> Training<'a> {
     pub(crate) fn share(&mut self, devices: &Devices) -> Result<(), Error> {
         if devices.is_shared() {
             let tracked = devices.all.iter().map(|device| device.clone().autodiff());
-            self.replicas = Some(Replicas::new(tracked).map_err(Error::layer)?);
+            self.shared = Some((Replicas::new(tracked).map_err(Error::layer)?, devices.clone()));
         }
         Ok(())
     }
 
     /// Trains up to the last epoch of the settings, and adds each finished epoch to the state.
     pub(crate) fn run(&mut self, state: &mut State, display: &mut Display) -> Result<End, Error> {
-        let trained = match self.replicas {
+        let trained = match self.shared.clone() {
             None => self.epochs(state, display),
             // A tensor of a lost server panics where it is read.
-            Some(_) => panics_as_messages(|| self.epochs(state, display))
-                .unwrap_or_else(|message| Err(Error::Lost(message))),
+            Some((_, devices)) => panics_as_messages(|| self.epochs(state, display))
+                .unwrap_or_else(|message| Err(devices.failed(None, &message))),
         };
         // The last checkpoint must be complete however the run ends.
         let written = self.writer.finish();
@@ -134,13 +134,21 @@ impl<'a> Training<'a> {
     /// Trains the network on every mini-batch once.
     fn train_epoch(&mut self, epoch: usize, display: &mut Display) -> Result<Sums, Error> {
         let (train, mut sums) = (&self.splits.train, Sums::default());
-        let replicas = self.replicas.clone();
+        let shared = self.shared.clone();
         display.training_begins(train.examples().len());
         for (index, batch) in train.pass(epoch).enumerate() {
             let rows = batch.z.dims()[0];
-            let (gradients, mini_batch) = match &replicas {
+            let (gradients, mini_batch) = match &shared {
                 None => step::train(&self.network, batch, epoch),
-                Some(replicas) => step::train_shared(&self.network, &batch, epoch, replicas)?,
+                Some((replicas, devices)) => {
+                    let step = step::train_shared(&self.network, &batch, epoch, replicas);
+                    step.map_err(|error| match error {
+                        banach::Error::Replica { position, message, .. } => {
+                            devices.failed(Some(position), &message)
+                        }
+                        error => Error::layer(error),
+                    })?
+                }
             };
             let network = self.network.clone();
             self.network = self.optimizer.step(self.rate.next(), network, gradients).projected();

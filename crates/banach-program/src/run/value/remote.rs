@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::language::tensor_type::{Kind, Type};
 use crate::language::value::Value;
 use burn::backend::ir::{CustomOpIr, TensorIr};
-use burn::backend::{DispatchDevice, Flex, Remote};
+use burn::backend::{DispatchDevice, Flex, Remote, TensorMetadata};
 use burn::remote::CustomOpClient;
 use burn::server::RemoteServer;
 use burn::tensor::{Bool, DType, Device, Int, Shape, Tensor, TensorData};
@@ -25,7 +25,8 @@ impl Value {
             word[..part.len()].copy_from_slice(part);
             i32::from_le_bytes(word)
         };
-        let words: Vec<i32> = std::iter::once(bytes.len() as i32).chain(bytes.chunks(WORD).map(word)).collect();
+        let words: Vec<i32> =
+            std::iter::once(bytes.len() as i32).chain(bytes.chunks(WORD).map(word)).collect();
         let count = words.len();
         Tensor::<1, Int>::from_data(TensorData::new(words, [count]), (device, DType::I32)).into()
     }
@@ -42,7 +43,10 @@ impl Value {
         let count = words.next().unwrap_or_default() as usize;
         let mut bytes: Vec<u8> = words.flat_map(i32::to_le_bytes).collect();
         if count > bytes.len() {
-            return Err(failed("the bytes of a remote operation", format!("{} of {count} bytes", bytes.len())));
+            return Err(failed(
+                "the bytes of a remote operation",
+                format!("{} of {count} bytes", bytes.len()),
+            ));
         }
         bytes.truncate(count);
         Ok(bytes)
@@ -61,7 +65,8 @@ pub fn call_remote(
 ) -> Result<Vec<Value>, Error> {
     Value::on_one_device(&operands)?;
     let Some(DispatchDevice::Remote(remote)) = operands.first().map(|value| value.0.device()) else {
-        let found = operands.first().map_or_else(|| "no operand".into(), |value| format!("{:?}", value.device()));
+        let found =
+            operands.first().map_or_else(|| "no operand".into(), |value| format!("{:?}", value.device()));
         return Err(Error::Devices { position: 0, found, expected: "a remote device".into() });
     };
     let bool_dtype = operands[0].device().settings().bool_dtype;
@@ -71,7 +76,7 @@ pub fn call_remote(
         let dtype = match ty.kind {
             Kind::Float(dtype) => dtype.into(),
             Kind::Int(dtype) => dtype.into(),
-            Kind::Bool => DType::Bool(bool_dtype.into()),
+            Kind::Bool => bool_dtype.into(),
         };
         TensorIr::uninit(client.create_empty_handle(), Shape::from(ty.shape.clone()), dtype)
     };
@@ -92,7 +97,9 @@ impl Value {
     fn into_remote_ir(self) -> Result<TensorIr, Error> {
         let failed = |error| failed("an operand of a remote operation", format!("{error:?}"));
         let tensor = match self.ty().kind {
-            Kind::Float(_) => Tensor::<1>::from_dispatch(self.0).try_into_primitive::<Remote>().map_err(failed),
+            Kind::Float(_) => {
+                Tensor::<1>::from_dispatch(self.0).try_into_primitive::<Remote>().map_err(failed)
+            }
             Kind::Int(_) => {
                 Tensor::<1, Int>::from_dispatch(self.0).try_into_primitive::<Remote>().map_err(failed)
             }
@@ -116,7 +123,8 @@ macro_rules! with_operation_on {
                     Tensor::<1>::from_primitive::<$backend>(handles.get_float_tensor::<$backend>(ir)).into()
                 }
                 Kind::Int(_) => {
-                    Tensor::<1, Int>::from_primitive::<$backend>(handles.get_int_tensor::<$backend>(ir)).into()
+                    Tensor::<1, Int>::from_primitive::<$backend>(handles.get_int_tensor::<$backend>(ir))
+                        .into()
                 }
                 Kind::Bool => Value(
                     Tensor::<1, Bool>::from_primitive::<$backend>(handles.get_bool_tensor::<$backend>(ir))
@@ -131,11 +139,13 @@ macro_rules! with_operation_on {
                         handles.register_float_tensor::<$backend>(&ir.id, on_its_device(tensor));
                     }
                     Kind::Int(_) => {
-                        let tensor = Tensor::<1, Int>::from_dispatch(value.0).try_into_primitive::<$backend>();
+                        let tensor =
+                            Tensor::<1, Int>::from_dispatch(value.0).try_into_primitive::<$backend>();
                         handles.register_int_tensor::<$backend>(&ir.id, on_its_device(tensor));
                     }
                     Kind::Bool => {
-                        let tensor = Tensor::<1, Bool>::from_dispatch(value.0).try_into_primitive::<$backend>();
+                        let tensor =
+                            Tensor::<1, Bool>::from_dispatch(value.0).try_into_primitive::<$backend>();
                         handles.register_bool_tensor::<$backend>(&ir.id, on_its_device(tensor));
                     }
                 }
@@ -153,14 +163,15 @@ pub fn with_operation(
     handler: impl Fn(Vec<Value>) -> Vec<Value> + Send + Sync + 'static,
 ) -> RemoteServer {
     let device = device.clone().without_autodiff();
-    match device.as_dispatch() {
-        DispatchDevice::Flex(_) => with_operation_on!(Flex, server, operation, handler),
-        _ => server,
+    if let DispatchDevice::Flex(_) = device.as_dispatch() {
+        return with_operation_on!(Flex, server, operation, handler);
     }
+    server
 }
 
 fn on_its_device<T>(tensor: Result<T, impl std::fmt::Debug>) -> T {
-    tensor.unwrap_or_else(|error| panic!("bug: found a result on another device than the operands: {error:?}"))
+    tensor
+        .unwrap_or_else(|error| panic!("bug: found a result on another device than the operands: {error:?}"))
 }
 
 fn failed(primitive: &str, found: impl ToString) -> Error {
