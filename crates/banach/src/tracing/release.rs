@@ -78,7 +78,9 @@ impl Release {
     /// Counts a solve, releases nodes when that is due, and returns the leaf to which the solve is joined.
     pub(crate) fn anchor(&self, device: &Device) -> Tensor<2> {
         let (old, kept) = self.of_this_thread(|calls| {
-            let old = if calls.is_due() { calls.anchor.take() } else { None };
+            // A layer may have moved to another device.
+            let moved = calls.anchor.as_ref().is_some_and(|anchor| anchor.device() != *device);
+            let old = if calls.is_due() || moved { calls.anchor.take() } else { None };
             (old, calls.anchor.clone())
         });
         let anchor = kept.unwrap_or_else(|| {

@@ -178,3 +178,35 @@ fn tensors_move_between_here_and_a_server_unchanged() {
     let there: Tensor<2> = x.clone().to_device(&device);
     assert_eq!(numbers(&there.to_device(&Device::flex())), numbers(&x));
 }
+
+/// Prints milliseconds of a solve with its gradient: here, by the engine of a server, and by the device loop there.
+#[test]
+#[ignore = "a measurement, printed for the book's chapter on several machines"]
+#[allow(clippy::print_stdout, reason = "a measurement prints")]
+fn the_cost_of_a_layer_on_a_server() {
+    let (device, mut seen) = connected();
+    for [rows, width] in [[12, 32], [64, 256], [256, 512]] {
+        for (engine, on) in [
+            (Engine::Native, Device::flex()),
+            (Engine::Native, device.clone()),
+            (Engine::Device, device.clone()),
+        ] {
+            let config = FixedPointConfig::new().with_engine(engine);
+            let w = some([width, width], 1.0) * (2.0 / width as f64);
+            let w = Param::from_tensor(w.cast(burn::tensor::DType::F32).autodiff().require_grad());
+            let layer = config.init(Cell { w }).unwrap().fork(&on.clone().autodiff());
+            let z = some([rows, width], 0.1).cast(burn::tensor::DType::F32).to_device(&on).autodiff();
+            let step = || {
+                let gradients = layer.forward(z.clone()).square().mean().backward();
+                numbers(&layer.update().w.val().grad(&gradients).unwrap().slice([0..1, 0..1]))
+            };
+            let _ = (step(), step(), reads(&mut seen));
+            let begun = std::time::Instant::now();
+            let repeats = 20;
+            (0..repeats).for_each(|_| drop(step()));
+            let milliseconds = begun.elapsed().as_secs_f64() * 1e3 / f64::from(repeats);
+            let reads = reads(&mut seen) as f64 / f64::from(repeats);
+            println!("{rows:>4} x {width:<4} {engine:?} on {on:?}: {milliseconds:.2} ms, {reads:.1} reads");
+        }
+    }
+}
