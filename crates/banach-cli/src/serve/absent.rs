@@ -1,6 +1,6 @@
 //! The command `serve` of a build without it.
 
-use super::ServeArguments;
+use super::arguments::ServeArguments;
 use crate::error::Error;
 
 /// Refuses to serve.

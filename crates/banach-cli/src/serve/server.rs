@@ -1,6 +1,6 @@
 //! A server of a device, until Ctrl-C.
 
-use super::ServeArguments;
+use super::arguments::ServeArguments;
 use crate::device;
 use crate::error::Error;
 use crate::options::Verbosity;
