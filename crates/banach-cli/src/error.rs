@@ -49,6 +49,9 @@ pub(crate) enum Error {
     /// Training itself broke off.
     #[error("training stopped: {0}")]
     Training(String),
+    /// A server of the run does not answer any more.
+    #[error("{0}")]
+    Lost(String),
     /// The standard output takes nothing more.
     #[error("cannot write to the standard output: {reason}")]
     Output { reason: String },
@@ -64,7 +67,7 @@ impl Error {
     /// 2 for what the user can put right, 130 for an interruption, 0 where the reader needs no more, 1 for the rest.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Training(_) => 1,
+            Self::Training(_) | Self::Lost(_) => 1,
             Self::Interrupted(_) => INTERRUPTED,
             Self::Unread => 0,
             Self::Usage(_)

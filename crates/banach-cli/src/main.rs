@@ -13,6 +13,8 @@ mod options;
 mod page;
 mod random;
 mod report;
+mod run_devices;
+mod serve;
 mod show;
 mod terminal;
 mod trace;
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         Action::Flow(arguments) => flow::flow(&arguments),
         Action::Show { update } => show::show(&update),
         Action::Report { arguments } => page::report(&arguments),
+        Action::Serve(arguments) => serve::serve(&arguments),
         Action::Bench { task } => bench::bench(&task),
         Action::Devices(arguments) => device_list::devices(&arguments),
         Action::Completions { shell } => output::say(command::completions(shell).trim_end()),

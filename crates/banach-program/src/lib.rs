@@ -50,7 +50,7 @@ pub use language::program::{Equation, Program, Var};
 pub use language::tensor_type::{Constant, Kind, Literal, Type};
 pub use language::value::Value;
 pub use language::verify::verify;
-pub use panics::panics_as_errors;
+pub use panics::{panics_as_errors, panics_as_messages};
 pub use rewrite::hoist::{Hoisted, hoist};
 pub use rewrite::operations::{operations, operations_of};
 pub use rewrite::precision::in_precision;
@@ -64,6 +64,8 @@ pub use run::native::{
 pub use run::operand::{Operand, Target};
 pub use run::value::host::{Host, Owned};
 pub use run::value::number::Number;
+#[cfg(feature = "remote")]
+pub use run::value::remote::{call_remote, with_operation};
 pub use trace::outputs::Outputs;
 pub use trace::record::{record, trace};
 pub use trace::tensors::Tensors;

@@ -49,6 +49,14 @@ pub fn panics_as_errors<T>(inputs: &[Type], code: impl FnOnce() -> T) -> Result<
     catch_silently(code).map_err(|payload| error_of_panic(payload, inputs))
 }
 
+/// Runs code, and returns the message of its panic in one line, without printing the panic.
+///
+/// # Errors
+/// The message.
+pub fn panics_as_messages<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_silently(code).map_err(|payload| message_of(payload.as_ref()))
+}
+
 /// Finds the innermost tensor operation of Burn in a backtrace, since Burn's checks do not name it. `None` in
 /// a binary without symbols.
 fn operation_of(backtrace: &str) -> Option<String> {

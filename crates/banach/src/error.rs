@@ -173,6 +173,26 @@ pub enum Error {
         /// The likely cause, and what to write instead.
         cause: String,
     },
+    /// A device of a data-parallel step failed: its server was lost, or the step panicked.
+    #[error("the step on device {position}, {device}, failed: {message}")]
+    Replica {
+        /// Its position among the devices, from 0.
+        position: usize,
+        /// The device.
+        device: String,
+        /// The message of the panic.
+        message: String,
+    },
+    /// There is no server at an address, or one that cannot be used.
+    #[error("{address}: found {found}, expected {expected}")]
+    Server {
+        /// The host and port.
+        address: String,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
     /// A tensor of the layer is quantized.
     #[error("a quantized tensor has no derivative and cannot be traced; dequantize the update and its input")]
     Quantized,

@@ -67,6 +67,7 @@
 //! | entropy-regularised minimisers on the unit box | [`EntropicDescent`], [`BundleEntropy`] |
 //! | inference of a fixed number of learned steps | [`Unrolled`] |
 //! | fast training | [`Objective`], [`clip_gradients`], [`AdamConfig`] |
+//! | training on several devices | [`Replicas`] |
 //! | warm and learned starts | [`WarmStarts`], [`FixedPoint::start_loss`], [`FixedPoint::solve_from`] |
 //! | contracting updates | [`regularize`] |
 //! | the traced program of an update | [`FixedPoint::program`], [`program`] |
@@ -78,6 +79,8 @@ mod equation;
 mod error;
 mod layer;
 pub mod regularize;
+#[cfg(feature = "remote")]
+pub mod remote;
 mod settings;
 mod tracing;
 mod training;
@@ -114,5 +117,6 @@ pub use training::adam::{Adam, AdamConfig};
 pub use training::clipping::clip_gradients;
 pub use training::compiled::Compiled;
 pub use training::objective::Objective;
+pub use training::replicas::Replicas;
 pub use verify::certificate::{BoundMethod, Certificate, Ground, RowCertificate};
 pub use verify::{certificate, check};

@@ -11,6 +11,7 @@ use crate::experiments::multilabel::PredictArguments;
 use crate::experiments::{denoise, flow, multilabel};
 use crate::flow::FlowArguments;
 use crate::page::ReportArguments;
+use crate::serve::ServeArguments;
 use crate::show::Show;
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -67,6 +68,8 @@ pub(crate) enum Action {
         #[command(subcommand)]
         update: Show,
     },
+    /// Lend a device of this machine to other processes.
+    Serve(ServeArguments),
     /// Measure the work that other libraries are measured on.
     Bench {
         #[command(subcommand)]
@@ -112,6 +115,7 @@ impl Action {
             | Self::Denoise(_)
             | Self::Flow(_)
             | Self::Report { .. }
+            | Self::Serve(_)
             | Self::Bench { .. }
             | Self::Devices(_)
             | Self::Completions { .. }
@@ -270,7 +274,7 @@ mod tests {
         ("banach help nothing", "found 'nothing', expected one of train"),
         (
             "banach foo",
-            "found 'foo', expected one of train, table, predict, denoise, flow, report, show, bench, devices, completions, manual; run `banach --help`",
+            "found 'foo', expected one of train, table, predict, denoise, flow, report, show, serve, bench, devices, completions, manual; run `banach --help`",
         ),
         ("banach train toy --data d", "--data"),
         ("banach train bibtex --data d --dashboard --quiet", "--quiet"),

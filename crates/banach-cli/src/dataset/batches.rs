@@ -3,6 +3,7 @@
 use super::example::{Example, Widths};
 use crate::random::Generator;
 use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
 use std::sync::Arc;
 
 const EPOCH_STREAM: u64 = 1 << 32;
@@ -19,6 +20,20 @@ pub(crate) struct Batch {
     pub(crate) mask: Option<Tensor<2>>,
     /// Fixes other random numbers of the mini-batch: another one for each, by the seed and the epoch.
     pub(crate) draw: u64,
+}
+
+impl Batch {
+    /// These rows of the mini-batch.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Self {
+        let part = |tensor: &Tensor<2>| tensor.clone().slice([rows.clone()]);
+        Self { z: part(&self.z), y: part(&self.y), mask: self.mask.as_ref().map(part), draw: self.draw }
+    }
+
+    /// The mini-batch on another device.
+    pub(crate) fn to_device(self, device: &Device) -> Self {
+        let moved = |tensor: Tensor<2>| tensor.to_device(device);
+        Self { z: moved(self.z), y: moved(self.y), mask: self.mask.map(moved), draw: self.draw }
+    }
 }
 
 /// What is left out of each example while training. What stays is scaled up so that means do not change.

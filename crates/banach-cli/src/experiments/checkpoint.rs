@@ -4,6 +4,7 @@ use super::epoch::Epoch;
 use crate::error::Error;
 use crate::options::LayerName;
 use crate::report::file;
+use banach::program::panics_as_messages;
 use burn::optim::OptimizerRecord;
 use burn::store::{ModuleRecord, RecordError};
 use burn::tensor::Bytes;
@@ -116,7 +117,13 @@ impl Writer {
     ) -> Result<(), Error> {
         self.finish()?;
         let (folder, state) = (self.folder.clone(), state.clone());
-        self.pending = Some(std::thread::spawn(move || write(&folder, &state, parts)));
+        // The tensors may be those of a server that is lost before they are read.
+        let written = move || panics_as_messages(|| write(&folder, &state, parts));
+        self.pending = Some(std::thread::spawn(move || {
+            written().unwrap_or_else(|message| {
+                Err(Error::Training(format!("no checkpoint was written: {message}")))
+            })
+        }));
         Ok(())
     }
 

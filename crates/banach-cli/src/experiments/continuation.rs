@@ -57,15 +57,25 @@ pub(crate) fn is_begun<S: Repeatable, E: Recorded>(results: &Path) -> Result<boo
 
 /// What a run returns that was interrupted after so many `finished` epochs.
 pub(crate) fn interrupted(finished: usize, results: &Path) -> Error {
+    Error::Interrupted(kept(finished, results))
+}
+
+/// What a run returns that lost a server after so many `finished` epochs.
+pub(crate) fn broken_off(reason: &str, finished: usize, results: &Path) -> Error {
+    Error::Lost(format!("{reason}; {}, on these devices or others", kept(finished, results)))
+}
+
+/// What is left of a run after so many `finished` epochs, and how to go on.
+fn kept(finished: usize, results: &Path) -> String {
     if finished == 0 {
-        return Error::Interrupted("no epoch was finished, so start again without --resume".into());
+        return "no epoch was finished, so start again without --resume".into();
     }
     let kept = if finished == 1 { "is" } else { "are" };
-    Error::Interrupted(format!(
+    format!(
         "{} {kept} kept in {}; repeat the command with --resume to continue",
         counted(finished, "finished epoch"),
         results.display()
-    ))
+    )
 }
 
 impl<S: Repeatable, E: Recorded + Scored> State<S, E> {

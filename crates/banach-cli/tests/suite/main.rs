@@ -8,6 +8,7 @@ mod flow;
 mod folders;
 mod interruption;
 mod label_files;
+mod machines;
 mod mistakes;
 mod multilabel;
 mod pages;

@@ -2,6 +2,7 @@
 
 /// Unary functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[allow(missing_docs, reason = "the names are the functions' own")]
 pub enum Unary {
     Abs,
@@ -58,6 +59,7 @@ pub enum Binary {
 
 /// Comparisons of two numbers; with NaN, only `NotEqual` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[allow(missing_docs, reason = "the names are the comparisons' own")]
 pub enum Comparison {
     Equal,

@@ -2,6 +2,7 @@
 
 /// One axis of a slice: `start, start + step, ..` below `end`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Span {
     /// First position.
     pub start: usize,
@@ -41,6 +42,7 @@ impl Span {
 
 /// How a two-dimensional convolution slides: `x [b, i, h, w]`, `weight [o, i / groups, kh, kw]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Window {
     /// Steps between outputs.
     pub stride: [usize; 2],
@@ -54,6 +56,7 @@ pub struct Window {
 
 /// How a two-dimensional maximum slides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Pool {
     /// Size of the window.
     pub kernel: [usize; 2],

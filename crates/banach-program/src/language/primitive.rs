@@ -13,6 +13,7 @@ pub use banach_kernels::{Comparison, Unary};
 
 /// Functions of two numbers, applied to every pair of elements of two tensors of one shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Binary {
     /// a + b
     Add,
@@ -30,6 +31,7 @@ pub enum Binary {
 
 /// Functions of two truth values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 #[allow(missing_docs, reason = "the names are the functions' own")]
 pub enum Logic {
     And,
@@ -40,6 +42,7 @@ pub enum Logic {
 /// Functions linear in each of two operands. Convolution, its input gradient and its weight gradient are one
 /// trilinear form seen from three sides, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Bilinear {
     /// Element by element.
     Multiply,
@@ -63,6 +66,7 @@ pub enum Bilinear {
 
 /// Linear maps that only move, copy or add elements.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Structure {
     /// The elements in another shape, in row-major order.
     Reshape(Vec<usize>),
@@ -82,6 +86,7 @@ pub enum Structure {
 
 /// Linear maps that move elements to positions given by an integer operand.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Index {
     /// `out[i][j] = x[index[i][j]][j]` along the axis.
     Gather(usize),
@@ -95,6 +100,7 @@ pub enum Index {
 
 /// Functions applied at every position of their operands, which have one shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Elementwise {
     /// A function of one number.
     Unary(Unary),
@@ -146,6 +152,7 @@ impl Elementwise {
 
 /// An operation of an equation.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Primitive {
     /// A constant tensor.
     Constant(Constant),
@@ -175,7 +182,8 @@ pub enum Primitive {
     },
     /// `[b, c, h, w] -> [b, c, h', w']`: the position in `h w` of each window's largest element.
     MaxPoolIndices(Pool),
-    /// A primitive defined by another crate.
+    /// A primitive defined by another crate, which stays in its process.
+    #[cfg_attr(feature = "remote", serde(skip))]
     Custom(CustomOp<dyn Custom>),
 }
 

@@ -5,6 +5,7 @@ use crate::language::tensor_type::{Constant, Literal, Type};
 
 /// A variable of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Var(pub(crate) usize);
 
 impl Var {
@@ -16,6 +17,7 @@ impl Var {
 
 /// An equation of a program: `result = primitive(operands)`.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Equation {
     /// The primitive that is applied.
     pub primitive: Primitive,
@@ -27,6 +29,7 @@ pub struct Equation {
 
 /// Straight-line tensor code in static single assignment form.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Program {
     pub(crate) types: Vec<Type>,
     pub(crate) inputs: Vec<Var>,

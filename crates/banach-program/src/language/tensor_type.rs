@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 /// The kind of number a tensor holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Kind {
     /// Floating point: the only kind that has derivatives.
     Float(FloatDType),
@@ -40,6 +41,7 @@ impl From<DType> for Kind {
 
 /// The shape and kind of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Type {
     /// The size along every axis.
     pub shape: Vec<usize>,
@@ -81,6 +83,7 @@ impl Type {
 
 /// Elements of a constant.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub enum Literal {
     /// One number for all elements; booleans are 0 and 1.
     Full(f64),
@@ -90,6 +93,7 @@ pub enum Literal {
 
 /// A constant tensor.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub struct Constant {
     /// Returns the shape and kind.
     pub ty: Type,

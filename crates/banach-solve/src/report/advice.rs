@@ -2,9 +2,11 @@
 
 use super::rate::ResidualHistory;
 use crate::{Outcome, SolverKind};
+use serde::{Deserialize, Serialize};
 
 /// The trend of a row's residual up to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ResidualTrend {
     /// The data are not finite: the right-hand side of a linear system, or `g` at the start.

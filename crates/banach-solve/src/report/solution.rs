@@ -4,9 +4,10 @@ use super::advice::{ResidualTrend, advice};
 use super::solver_kind::SolverKind;
 use super::statistics::Statistics;
 use crate::{Error, Outcome, Rows};
+use serde::{Deserialize, Serialize};
 
 /// The best iterate of every row, with its outcome and the cost of the solve.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[must_use = "rows may not have converged"]
 #[non_exhaustive]
 pub struct Solution<R> {

@@ -1,7 +1,10 @@
 //! Solvers without their settings.
 
+use serde::{Deserialize, Serialize};
+
 /// A solver without its settings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SolverKind {
     /// Plain iteration.

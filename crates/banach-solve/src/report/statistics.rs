@@ -2,10 +2,10 @@
 
 use super::record::Record;
 use super::switch::Switch;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The cost of a solve, and the quality of its result, row by row.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Calls of the map, each on all rows left in the batch.

@@ -86,7 +86,7 @@ impl Share {
 }
 
 /// The node, for every backend of the build.
-#[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "rocm", feature = "wgpu")), Autodiff)]
+#[backend_extension(Flex, Cube: cfg(any(feature = "cuda", feature = "rocm", feature = "wgpu")), Remote: cfg(feature = "remote"), Autodiff)]
 pub(crate) trait SolutionNode: Backend {
     /// Returns `x` as a node that depends on `input` as well.
     fn joined(x: FloatTensor<Self>, input: FloatTensor<Self>, share: Share) -> FloatTensor<Self>;
@@ -114,6 +114,8 @@ macro_rules! plain_backend {
 plain_backend!(Flex);
 #[cfg(any(feature = "cuda", feature = "rocm", feature = "wgpu"))]
 plain_backend!(burn::backend::Cube);
+#[cfg(feature = "remote")]
+plain_backend!(burn::backend::Remote);
 
 #[derive(Debug)]
 struct JoinedBackward;

@@ -4,6 +4,8 @@ use crate::engine::device_loop::DeviceLoop;
 use crate::engine::linear_system::LinearSystem;
 use crate::engine::native_loop::{NativeLoop, compile};
 use crate::engine::programs::LoopPrograms;
+#[cfg(feature = "remote")]
+use crate::engine::remote_loop::RemoteLoop;
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
 use crate::settings::lock::locked;
@@ -26,6 +28,8 @@ pub(crate) struct EngineLoop {
     native: OnceLock<Option<Box<dyn NativeLoop>>>,
     /// The most steps of a row in the last solve on a device that is not this machine's processor.
     last_steps: Mutex<Option<usize>>,
+    #[cfg(feature = "remote")]
+    remote: RemoteLoop,
 }
 
 impl Bytes for EngineLoop {
@@ -36,7 +40,15 @@ impl Bytes for EngineLoop {
 
 impl EngineLoop {
     pub(crate) fn new(programs: LoopPrograms, engine: Engine, convolution: Convolution) -> Self {
-        EngineLoop { programs, engine, convolution, native: OnceLock::new(), last_steps: Mutex::default() }
+        EngineLoop {
+            programs,
+            engine,
+            convolution,
+            native: OnceLock::new(),
+            last_steps: Mutex::default(),
+            #[cfg(feature = "remote")]
+            remote: RemoteLoop::default(),
+        }
     }
 
     /// Solves `x = g(x, q)`, by Newton's method if the programs have a Jacobian; with few waits on a device that is not
@@ -51,6 +63,13 @@ impl EngineLoop {
             return native.fixed_point(x0, q, settings);
         }
         let settings = &attainable(settings, x0);
+        #[cfg(feature = "remote")]
+        if self.engine == Engine::Native
+            && let Some(solution) =
+                self.remote.fixed_point((&self.programs, self.convolution), x0, q, settings)?
+        {
+            return Ok(solution);
+        }
         let g = self.on_device(q, &x0.device())?;
         g.failure.checked(match self.programs.jacobian {
             Some(_) => fixed_point_smooth(&g, x0, settings)?,
@@ -70,6 +89,13 @@ impl EngineLoop {
             return native.linear(system, settings);
         }
         let settings = &attainable(settings, b);
+        #[cfg(feature = "remote")]
+        if self.engine == Engine::Native
+            && let Some(solution) =
+                self.remote.linear((&self.programs, self.convolution), system, settings)?
+        {
+            return Ok(solution);
+        }
         let a = self.on_device(q, &b.device())?;
         a.failure.checked(match is_on_host(b) {
             true => solve_linear_from(&a, b, guess, settings, &mut Unobserved)?,

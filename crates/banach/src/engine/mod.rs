@@ -12,4 +12,10 @@ mod number;
 mod operands;
 mod origin;
 pub(crate) mod programs;
+#[cfg(feature = "remote")]
+pub(crate) mod remote_engine;
+#[cfg(feature = "remote")]
+pub(crate) mod remote_loop;
 pub(crate) mod runner;
+#[cfg(feature = "remote")]
+pub(crate) mod wire;

@@ -5,6 +5,7 @@ use banach_program::{Builder, Hoisted, Program, Var, hoist, simplify};
 
 /// The programs of a loop.
 #[derive(Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct LoopPrograms {
     /// `q.. -> carried..`, which runs once.
     pub(crate) prologue: Program,
@@ -15,6 +16,7 @@ pub(crate) struct LoopPrograms {
 
 /// The Jacobian J of a map at a point.
 #[derive(Debug)]
+#[cfg_attr(feature = "remote", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct JacobianPrograms {
     /// The point, `(x, carried..)`, to the coefficients of J.
     pub(crate) coefficients: Program,

@@ -4,3 +4,4 @@ pub(crate) mod adam;
 pub(crate) mod clipping;
 pub(crate) mod compiled;
 pub(crate) mod objective;
+pub(crate) mod replicas;

@@ -37,6 +37,9 @@ mod random_fixed_points;
 mod random_mistakes;
 mod reference;
 mod regularize;
+#[cfg(feature = "remote")]
+mod remote;
+mod replicas;
 mod roots;
 mod rows_without_gradient;
 mod starts;

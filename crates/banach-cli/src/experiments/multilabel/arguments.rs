@@ -37,8 +37,9 @@ pub(crate) struct TrainingArguments {
     /// Most epochs to train, counted from the start of the run [default: by recipe and layer].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) epochs: Option<usize>,
-    /// Where to compute: a name that `banach devices` lists.
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    /// Where to compute: a name that `banach devices` lists, or remote:HOST:PORT for a `banach serve`. Several, with commas
+    /// between them, share every mini-batch.
+    #[arg(long, visible_alias = "devices", value_name = "NAMES", default_value = "cpu")]
     pub(crate) device: String,
     #[command(flatten)]
     pub(crate) changes: Changes,

@@ -12,12 +12,12 @@ use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
 use crate::dataset::data_set::DataSet;
 use crate::dataset::example::Example;
-use crate::device;
 use crate::error::Error;
-use crate::experiments::continuation::{self, End, interrupted};
+use crate::experiments::continuation::{self, End, broken_off, interrupted};
 use crate::experiments::experiment::{Finished, Plan};
 use crate::experiments::session::Session;
 use crate::report::plural::counted;
+use crate::run_devices::{self, Devices};
 use crate::terminal::dashboard;
 use burn::module::Module;
 use burn::tensor::Device;
@@ -35,7 +35,7 @@ pub(crate) struct Run {
     options: String,
     state: State,
     data: DataSet,
-    device: Device,
+    devices: Devices,
     resumes: bool,
     dashboard: bool,
 }
@@ -53,12 +53,12 @@ impl Run {
         if arguments.dashboard {
             dashboard::check()?;
         }
-        let device = device::named(&arguments.device)?;
+        let devices = run_devices::named(&arguments.device)?;
         let data = data(seed)?;
         let settings = Settings::new(arguments, path, &data.fingerprint);
         let &TrainingArguments { layer, resume, dashboard, .. } = arguments;
         let state = State { layer, seed, settings, epochs: Vec::new() };
-        Ok(Self { name, options, state, data, device, resumes: resume, dashboard })
+        Ok(Self { name, options, state, data, devices, resumes: resume, dashboard })
     }
 
     /// The settings of the run.
@@ -97,7 +97,7 @@ impl Run {
         let finished = state.epochs.len();
         let (shape, config) =
             (state.settings.shape(state.layer, self.data.widths()), state.settings.fixed_point(state.layer));
-        let tracked = self.device.clone().autodiff();
+        let tracked = self.devices.of_the_network().autodiff();
         let network = Network::new(shape, state.seed, &config, &self.data.train, &tracked)?;
         let parameters = network.num_params();
         let end = if state.is_over() {
@@ -107,18 +107,27 @@ impl Run {
             let passes = (finished, splits.train.count());
             let mut display = Display::new(session, &state.settings, passes, self.dashboard)?;
             let mut training = Training::new(session, &splits, &state.settings, network, parts, finished)?;
+            training.share(&self.devices)?;
             training.run(&mut state, &mut display)
         };
         // A run that trained nothing says nothing new about the epochs of the runs before.
         let is_new = state.epochs.len() > finished || !summary::is_written(session, finished);
         let report = MultiLabelReport::new(self.name, &self.data.summary, &state, parameters);
-        match end? {
+        let (end, lost) = match end {
+            Err(Error::Lost(reason)) => (End::Interrupted, Some(reason)),
+            end => (end?, None),
+        };
+        match end {
             End::Interrupted => {
                 if is_new && !state.epochs.is_empty() {
                     summary::draw(session, &state)?;
                     session.write_report(&report)?;
                 }
-                Err(interrupted(state.epochs.len(), session.folder.path()))
+                let (epochs, folder) = (state.epochs.len(), session.folder.path());
+                Err(lost.map_or_else(
+                    || interrupted(epochs, folder),
+                    |reason| broken_off(&reason, epochs, folder),
+                ))
             }
             End::Finished => {
                 if is_new {
@@ -131,7 +140,11 @@ impl Run {
     }
 
     fn splits(&self, settings: &Settings, tracked: &Device) -> Splits {
-        let Self { data, device, state, .. } = self;
+        let Self { data, devices, state, .. } = self;
+        let device = &devices.of_the_network();
+        // Shares are cut in the memory of this machine, and sent each to its device.
+        let here = Device::flex();
+        let tracked = if devices.is_shared() { &here } else { tracked };
         let plain = |examples: &Arc<[Example]>, device| {
             Batches::in_order(Arc::clone(examples), data.widths(), settings.batch, device)
         };

@@ -110,7 +110,7 @@ impl Settings {
 }
 
 impl Repeatable for Settings {
-    const CHANGEABLE: &'static [&'static str] = &["epochs", "data"];
+    const CHANGEABLE: &'static [&'static str] = &["epochs", "data", "device"];
     const WITHOUT_OPTION: &'static [&'static str] = &["batch", "gradient_norm", "validation_share"];
 
     fn epochs(&self) -> usize {
@@ -170,6 +170,14 @@ pub(crate) fn check(arguments: &TrainingArguments) -> Result<(), Error> {
             found: format!("--f1-weight with --layer {}", layer.as_str()),
             expected: "a layer whose loss is computed from its outputs".into(),
             advice: "leave out --f1-weight, or train --layer fpi-nn".into(),
+        });
+    }
+    let several = arguments.device.contains(',');
+    if several && matches!(layer, LayerName::DvnGt | LayerName::DvnAdversarial) {
+        return Err(Error::Setting {
+            found: format!("--device {} with --layer {}", arguments.device, layer.as_str()),
+            expected: "one device, because its random labellings depend on the whole mini-batch".into(),
+            advice: "name one device, or train another layer".into(),
         });
     }
     let no_label_units = Recipe::of(arguments.recipe, layer).label_units.is_none();

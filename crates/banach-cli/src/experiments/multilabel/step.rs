@@ -5,6 +5,7 @@ use super::loss::{clip, loss};
 use super::network::Network;
 use crate::dataset::batches::Batch;
 use crate::experiments::epoch::{Sums, Work};
+use banach::Replicas;
 use burn::optim::GradientsParams;
 use burn::tensor::activation;
 
@@ -16,6 +17,34 @@ pub(crate) fn train(network: &Network, batch: Batch, epoch: usize) -> (Gradients
     let loss = network.objective(batch, epoch);
     let value = f64::from(loss.clone().into_scalar::<f32>());
     let gradients = GradientsParams::from_grads(loss.backward(), network);
+    clipped(network, (value, gradients), rows)
+}
+
+/// A mini-batch of the training split in shares on several devices: as [`train`], up to the order of sums over rows.
+///
+/// The loss is a mean over rows, so that each share is weighted before it is differentiated: the cotangents of its rows, and
+/// what their adjoints are solved to, are then those of the whole mini-batch.
+pub(crate) fn train_shared(
+    network: &Network,
+    batch: &Batch,
+    epoch: usize,
+    replicas: &Replicas,
+) -> Result<(GradientsParams, Sums), banach::Error> {
+    let rows = batch.z.dims()[0];
+    let shares = replicas.shares(rows).into_iter().map(|share| batch.rows(share)).collect();
+    let step = replicas.step(network, shares, |network: &Network, share: Batch, device| {
+        let weight = share.z.dims()[0] as f64 / rows as f64;
+        network.objective(share.to_device(device), epoch) * weight
+    });
+    Ok(clipped(network, step?, rows))
+}
+
+/// The clipped gradient of a mini-batch, and its sums.
+fn clipped(
+    network: &Network,
+    (value, gradients): (f64, GradientsParams),
+    rows: usize,
+) -> (GradientsParams, Sums) {
     let (gradients, finite) = clip(network, gradients);
     let mut work = network.take_work(rows);
     if !finite || !value.is_finite() {

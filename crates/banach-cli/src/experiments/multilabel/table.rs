@@ -10,7 +10,6 @@ use super::settings::Settings;
 use crate::dataset::bibtex;
 use crate::dataset::data_set::DataSet;
 use crate::dataset::source::Source;
-use crate::device;
 use crate::error::Error;
 use crate::experiments::checkpoint::{self, Repeatable as _};
 use crate::experiments::comparison_run::{self, read_back, run_quietly};
@@ -21,6 +20,7 @@ use crate::options::{EngineName, LayerName, RecipeName, Verbosity};
 use crate::report::file;
 use crate::report::folder::{Contents, ResultsFolder};
 use crate::report::plural::counted;
+use crate::run_devices;
 use crate::terminal::interruption::Interruption;
 use crate::terminal::output::tell;
 use clap::Args;
@@ -70,8 +70,9 @@ pub(crate) struct Comparing {
     /// Most epochs of a run [default: by recipe and layer].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     epochs: Option<usize>,
-    /// Where to compute: a name that `banach devices` lists.
-    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    /// Where to compute: a name that `banach devices` lists, or remote:HOST:PORT for a `banach serve`. Several, with commas
+    /// between them, share every mini-batch.
+    #[arg(long, visible_alias = "devices", value_name = "NAMES", default_value = "cpu")]
     device: String,
     /// Where the loops of the fixed points run.
     #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
@@ -161,7 +162,7 @@ impl Comparison<'_> {
     fn run(&self) -> Result<(), Error> {
         let Comparing { seeds, device, verbosity, .. } = self.arguments;
         let quiet = verbosity.quiet;
-        device::named(device)?;
+        run_devices::named(device)?;
         let data = (self.load)(1)?;
         let is_bibtex = data.widths() == bibtex::WIDTHS;
         let _locked = ResultsFolder::open(self.out, self.contents[0])?;

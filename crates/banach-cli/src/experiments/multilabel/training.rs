@@ -20,7 +20,9 @@ use crate::experiments::continuation::End;
 use crate::experiments::epoch::{self, Sums, Work};
 use crate::experiments::session::Session;
 use crate::experiments::trained;
-use banach::AdamConfig;
+use crate::run_devices::Devices;
+use banach::program::panics_as_messages;
+use banach::{AdamConfig, Replicas};
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use std::sync::Arc;
@@ -48,6 +50,8 @@ pub(crate) struct Training<'a> {
     average: WeightAverage,
     rate: FallingRate,
     writer: Writer,
+    /// The devices that share mini-batches, if they do.
+    shared: Option<(Replicas, Devices)>,
 }
 
 impl<'a> Training<'a> {
@@ -73,6 +77,7 @@ impl<'a> Training<'a> {
                 splits.train.count(),
             ),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
+            shared: None,
         };
         if let Some(Parts { model, optimizer, average }) = parts {
             let loaded = training.network.try_load_record(model);
@@ -84,16 +89,31 @@ impl<'a> Training<'a> {
         Ok(training)
     }
 
+    /// Trains in shares on these devices, if mini-batches are shared.
+    pub(crate) fn share(&mut self, devices: &Devices) -> Result<(), Error> {
+        if devices.is_shared() {
+            let tracked = devices.all.iter().map(|device| device.clone().autodiff());
+            self.shared = Some((Replicas::new(tracked).map_err(Error::layer)?, devices.clone()));
+        }
+        Ok(())
+    }
+
     /// Trains up to the last epoch of the settings, and adds each finished epoch to the state.
     pub(crate) fn run(&mut self, state: &mut State, display: &mut Display) -> Result<End, Error> {
-        let trained = self.epochs(state, display);
+        let trained = match self.shared.clone() {
+            None => self.epochs(state, display),
+            // A tensor of a lost server panics where it is read.
+            Some((_, devices)) => panics_as_messages(|| self.epochs(state, display))
+                .unwrap_or_else(|message| Err(devices.failed(None, &message))),
+        };
         // The last checkpoint must be complete however the run ends.
-        self.writer.finish().and(trained)
+        let written = self.writer.finish();
+        if let Err(Error::Lost(_)) = trained { trained } else { written.and(trained) }
     }
 
     fn epochs(&mut self, state: &mut State, display: &mut Display) -> Result<End, Error> {
         for epoch in state.epochs.len() + 1..=state.settings.epochs {
-            let (begun, mut sums) = (Instant::now(), self.train_epoch(epoch, display));
+            let (begun, mut sums) = (Instant::now(), self.train_epoch(epoch, display)?);
             let seconds = begun.elapsed().as_secs_f64();
             if self.session.interruption.is_requested() {
                 return Ok(End::Interrupted);
@@ -112,12 +132,24 @@ impl<'a> Training<'a> {
     }
 
     /// Trains the network on every mini-batch once.
-    fn train_epoch(&mut self, epoch: usize, display: &mut Display) -> Sums {
+    fn train_epoch(&mut self, epoch: usize, display: &mut Display) -> Result<Sums, Error> {
         let (train, mut sums) = (&self.splits.train, Sums::default());
+        let shared = self.shared.clone();
         display.training_begins(train.examples().len());
         for (index, batch) in train.pass(epoch).enumerate() {
             let rows = batch.z.dims()[0];
-            let (gradients, mini_batch) = step::train(&self.network, batch, epoch);
+            let (gradients, mini_batch) = match &shared {
+                None => step::train(&self.network, batch, epoch),
+                Some((replicas, devices)) => {
+                    let step = step::train_shared(&self.network, &batch, epoch, replicas);
+                    step.map_err(|error| match error {
+                        banach::Error::Replica { position, message, .. } => {
+                            devices.failed(Some(position), &message)
+                        }
+                        error => Error::layer(error),
+                    })?
+                }
+            };
             let network = self.network.clone();
             self.network = self.optimizer.step(self.rate.next(), network, gradients).projected();
             self.average.add(&self.network, (epoch - 1) * train.count() + index);
@@ -128,7 +160,7 @@ impl<'a> Training<'a> {
             }
         }
         display.split_ends();
-        sums
+        Ok(sums)
     }
 
     /// Scores the validation and test splits; none if interrupted.

@@ -5,6 +5,8 @@ mod bilinear;
 mod elementwise;
 pub(crate) mod host;
 pub(crate) mod number;
+#[cfg(feature = "remote")]
+pub(crate) mod remote;
 mod structure;
 
 use crate::error::Error;
