@@ -22,6 +22,7 @@ pub trait Real: Arithmetic {
 /// table it is compiled once, in one unit with all that it inlines.
 #[doc(hidden)]
 #[derive(Debug)]
+#[allow(clippy::type_complexity, reason = "the types of the kernels, each written once")]
 pub struct Kernels<T: 'static> {
     dot: fn(Level, &[T], &[T]) -> f64,
     distance_and_size: fn(Level, &[T], &[T]) -> (f64, f64),
