@@ -34,6 +34,7 @@ pub(crate) struct EnergyArguments {
 /// Runs `banach bench energy`.
 pub(crate) fn bench(arguments: &EnergyArguments) -> Result<(), Error> {
     let EnergyArguments { checkpoint, data, export, measuring } = arguments;
+    measuring.on_the_cpu()?;
     if let Some(backward) = measuring.backward {
         return Err(Error::Setting {
             found: format!("--backward {}", backward.as_str()),

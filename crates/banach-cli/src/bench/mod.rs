@@ -76,10 +76,7 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
         Bench::Cell(measuring) => cell::bench(measuring),
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
         Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring.on_the_cpu()?),
-        Bench::Energy(arguments) => {
-            arguments.measuring.on_the_cpu()?;
-            energy::bench(arguments)
-        }
+        Bench::Energy(arguments) => energy::bench(arguments),
         Bench::Flow(measuring) => flow::bench(measuring.on_the_cpu()?),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring.on_the_cpu()?),
         #[cfg(feature = "optimize")]

@@ -55,3 +55,10 @@ pub(super) fn numbers(
 pub(super) fn replaced(x: &Tensor<2>, rows: &Tensor<2, Bool>, by: &Tensor<2>) -> Tensor<2> {
     x.clone().mask_where(rows.clone().expand(x.dims()), by.clone())
 }
+
+/// `x` in rows where it is finite, `otherwise` elsewhere.
+pub(super) fn finite_rows(x: &Tensor<2>, otherwise: &Tensor<2>) -> Tensor<2> {
+    // What is finite minus itself is zero, and the rest is NaN.
+    let broken = (x.clone() - x.clone()).sum_dim(1).is_nan();
+    replaced(x, &broken, otherwise)
+}

@@ -1,8 +1,7 @@
 //! Restarted GMRES on a device, whose least-squares problems the host solves for several steps at once.
 
-use super::columns::{largest, mask, numbers, read, replaced, squares, widened};
+use super::columns::{finite_rows, largest, mask, numbers, read, replaced, squares, widened};
 use super::krylov::{Column, Subspace};
-use super::linear::finite_rows;
 use super::schedule::Schedule;
 use super::transfers::Transfers;
 use crate::active_map::check_shape;

@@ -1,7 +1,7 @@
 //! Deferred solves of linear systems.
 
 use super::anderson;
-use super::columns::{replaced, squares};
+use super::columns::{finite_rows, squares};
 use super::gmres;
 use super::iterate::{DeferredSolver, iterate};
 use super::transfers::Transfers;
@@ -67,11 +67,4 @@ fn by_iteration(
     let solved = iterate(&AffineMap { map, v }, &start, solver, Some(squares(v)), limits)?;
     let known = (&solved.scale[..], &solved.lengths[..]);
     Ok((verified(solved.solution, map, v, known, limits.0)?, solved.transfers))
-}
-
-/// `x` in rows where it is finite, `otherwise` elsewhere.
-pub(super) fn finite_rows(x: &Tensor<2>, otherwise: &Tensor<2>) -> Tensor<2> {
-    // What is finite minus itself is zero, and the rest is NaN.
-    let broken = (x.clone() - x.clone()).sum_dim(1).is_nan();
-    replaced(x, &broken, otherwise)
 }
