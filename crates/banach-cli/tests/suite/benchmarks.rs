@@ -107,7 +107,7 @@ fn solves_on_more_threads_are_compared_with_one() {
     let lines = lines(&Stage::new(), "scale --repeats 1 --only threads");
     let spread: Vec<&Value> = lines.iter().filter(|line| line["threads"].is_number()).collect();
     let number = |line: &Value, name: &str| line[name].as_f64().unwrap();
-    assert!(spread.len() % 2 == 0 && spread[0]["threads"] == 1 && spread[0]["efficiency"] == 1.0);
+    assert!(spread.len().is_multiple_of(2) && spread[0]["threads"] == 1 && spread[0]["efficiency"] == 1.0);
     for line in &spread[..spread.len() / 2] {
         let expected = number(spread[0], "ms") / number(line, "ms") / number(line, "threads");
         assert!((number(line, "efficiency") - expected).abs() < 1e-9, "{line}");
