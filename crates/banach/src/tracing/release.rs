@@ -57,7 +57,9 @@ impl Release {
     pub(crate) fn anchor(&self, device: &Device) -> Tensor<2> {
         let mut calls = locked(&self.0);
         let due = calls.is_due();
-        let old = if due { calls.anchor.take() } else { None };
+        // Clones of a layer may be on several devices.
+        let elsewhere = calls.anchor.as_ref().is_some_and(|anchor| anchor.device() != *device);
+        let old = if due || elsewhere { calls.anchor.take() } else { None };
         let new = || Tensor::zeros([1, 1], device).require_grad();
         let anchor = calls.anchor.get_or_insert_with(new).clone();
         drop(calls);
