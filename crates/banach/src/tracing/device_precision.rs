@@ -56,10 +56,11 @@ fn fault(device: &Device, precision: FloatDType) -> Option<String> {
         FloatDType::BF16 => 6e-2,
         FloatDType::F32 | FloatDType::Flex32 => 1e-5,
     };
-    let (found, expected) = found.iter().zip(&expected).find(|(a, b)| {
-        // True for NaN.
-        !((**a - **b).abs() <= allowed)
-    })?;
+    let differs = |(a, b): &(&f64, &f64)| {
+        let apart = (**a - **b).abs();
+        apart.is_nan() || apart > allowed
+    };
+    let (found, expected) = found.iter().zip(&expected).find(differs)?;
     Some(format!("a number is {found}, expected {expected}"))
 }
 

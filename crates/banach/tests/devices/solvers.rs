@@ -1,9 +1,10 @@
 //! Every solver and every adjoint on the problems of the zoo, and the transfers of a layer.
 
-use crate::{device, largest_difference};
+use crate::{device, largest_difference, spread};
 use banach::solve::{
     Anderson, Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver,
-    Neumann, Newton, Outcome, Picard, Squarem, Tolerance, Truncated,
+    Neumann, Newton, Outcome, Picard, Settings, Squarem, Tolerance, Truncated, fixed_point,
+    fixed_point_deferred,
 };
 use banach::{Engine, FixedPoint, FixedPointConfig, Update};
 use banach_zoo::Problem;
@@ -128,4 +129,33 @@ fn every_solver_ends_as_on_the_processor() {
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "prints times"]
+fn times_of_a_solve() {
+    let (w, z) = (spread([32, 32], 1, &device()) * 0.15, spread([12, 32], 2, &device()));
+    let map = |x: &Tensor<2>| (x.clone().matmul(w.clone()) + z.clone()).tanh();
+    for solver in
+        [FixedPointSolver::Picard(Picard::default()), FixedPointSolver::Anderson(Anderson::default())]
+    {
+        let settings = Settings::new(solver);
+        let x0 = z.zeros_like();
+        let every_step = || fixed_point(&map, &x0, &settings).unwrap().statistics.steps[0];
+        let deferred = || fixed_point_deferred(&map, &x0, &settings, Some(8)).unwrap().0.statistics.steps[0];
+        let (steps, _) = (every_step(), deferred());
+        let time = |solve: &dyn Fn() -> usize| {
+            let mut times: Vec<f64> = (0..15)
+                .map(|_| {
+                    let start = std::time::Instant::now();
+                    solve();
+                    start.elapsed().as_secs_f64() * 1e3
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            times[7]
+        };
+        let (every_step, deferred) = (time(&every_step), time(&deferred));
+        println!("{}: {steps} steps, {every_step:.1} ms, deferred {deferred:.1} ms", settings.solver);
+    }
 }
