@@ -30,7 +30,7 @@ impl Batch {
     }
 
     /// The mini-batch on another device.
-    pub(crate) fn to_device(self, device: &Device) -> Self {
+    pub(crate) fn moved_to(self, device: &Device) -> Self {
         let moved = |tensor: Tensor<2>| tensor.to_device(device);
         Self { z: moved(self.z), y: moved(self.y), mask: self.mask.map(moved), draw: self.draw }
     }

@@ -85,7 +85,7 @@ impl<'a> Training<'a> {
         // The next mini-batch is drawn while the network trains with this one.
         std::thread::scope(|scope| {
             let (ahead, drawn) = sync_channel(1);
-            let _ = scope.spawn(move || batches.pass(epoch).try_for_each(|batch| ahead.send(batch)));
+            let _ = scope.spawn(move || batches.pass(epoch).all(|batch| ahead.send(batch).is_ok()));
             for (index, batch) in drawn.iter().enumerate() {
                 let rate = self.schedule.rate((epoch - 1) * batches.count() + index);
                 sums += self.learner.step(batch, rate)?;

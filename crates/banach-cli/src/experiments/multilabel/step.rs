@@ -34,7 +34,7 @@ pub(crate) fn train_shared(
     let shares = replicas.shares(rows).into_iter().map(|share| batch.rows(share)).collect();
     let step = replicas.step(network, shares, |network: &Network, share: Batch, device| {
         let weight = share.z.dims()[0] as f64 / rows as f64;
-        network.objective(share.to_device(device), epoch) * weight
+        network.objective(share.moved_to(device), epoch) * weight
     });
     Ok(clipped(network, step?, rows))
 }

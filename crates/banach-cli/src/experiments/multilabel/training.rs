@@ -142,11 +142,11 @@ impl<'a> Training<'a> {
                 None => step::train(&self.network, batch, epoch),
                 Some((replicas, devices)) => {
                     let step = step::train_shared(&self.network, &batch, epoch, replicas);
-                    step.map_err(|error| match error {
-                        banach::Error::Replica { position, message, .. } => {
-                            devices.failed(Some(position), &message)
-                        }
-                        error => Error::layer(error),
+                    step.map_err(|error| {
+                        let banach::Error::Replica { position, message, .. } = error else {
+                            return Error::layer(error);
+                        };
+                        devices.failed(Some(position), &message)
                     })?
                 }
             };
