@@ -47,7 +47,8 @@ fn deferred(
     x0: &Tensor<2>,
     settings: &Settings<FixedPointSolver>,
 ) -> (Solution<Tensor<2>>, Transfers) {
-    let (solution, transfers) = fixed_point_deferred(map, x0, settings, None).unwrap();
+    let (solution, transfers) =
+        fixed_point_deferred(map, x0, settings, None).expect("the settings are valid");
     (solution, transfers.expect("this solver is deferred"))
 }
 
@@ -159,6 +160,7 @@ fn the_host_reads_at_most_once_in_four_steps_of_an_adjoint() {
 
 #[test]
 #[ignore = "prints transfers"]
+#[allow(clippy::print_stdout, reason = "the table is the result")]
 fn transfers_of_a_solve() {
     let line = |name: &str, steps: usize, first: Option<Transfers>, again: Option<Transfers>| {
         let [first, again] = [first, again].map(Option::unwrap_or_default);
