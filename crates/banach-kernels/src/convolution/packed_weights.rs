@@ -85,7 +85,7 @@ impl<T: Arithmetic> PackedWeights<T> {
         &self.convolution
     }
 
-    /// Returns whether the weights are packed for [`convolve_transposed`](super::convolve_transposed).
+    /// Returns whether the weights are packed for [`convolve_transposed`](crate::convolve_transposed).
     pub fn transposed(&self) -> bool {
         self.transposed
     }
