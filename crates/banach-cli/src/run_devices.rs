@@ -64,13 +64,13 @@ fn is_address(name: &str) -> bool {
 
 #[cfg(feature = "remote")]
 fn remote(address: &str) -> Result<Device, Error> {
-    banach::remote::connect(address).map_err(|error| match error {
-        banach::Error::Server { address, found, expected } => Error::Setting {
+    banach::remote::connect(address).map_err(|error| {
+        let banach::Error::Server { address, found, expected } = error else { return Error::layer(error) };
+        Error::Setting {
             found: format!("{found} at {address}"),
             expected,
             advice: format!("run `banach serve` there, as version {} does", env!("CARGO_PKG_VERSION")),
-        },
-        error => Error::layer(error),
+        }
     })
 }
 
