@@ -1,8 +1,8 @@
 //! Devices by their names, and those of this machine.
 
 use crate::error::Error;
+use banach::program::panics_as_messages;
 use burn::tensor::{Device, Tensor};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A kind of device, called as the feature that builds it in. The CPU is always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,19 +135,10 @@ pub(crate) fn hardware(device: &Device) -> String {
 
 /// Starts a device, by one number written and read, or says why it does not start.
 fn started(device: &Device) -> Result<(), String> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
     let number = || Tensor::<1>::ones([1], device).into_data().iter::<f32>().next();
-    let result = catch_unwind(AssertUnwindSafe(number));
-    std::panic::set_hook(hook);
-    match result {
-        Ok(Some(1.0)) => Ok(()),
-        Ok(found) => Err(format!("it returned {found:?} for 1")),
-        Err(payload) => {
-            let text = payload.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panics");
-            Err(text.split_whitespace().collect::<Vec<_>>().join(" "))
-        }
+    match panics_as_messages(number)? {
+        Some(1.0) => Ok(()),
+        found => Err(format!("it returned {found:?} for 1")),
     }
 }
 

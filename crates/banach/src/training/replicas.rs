@@ -11,8 +11,8 @@ use std::thread;
 /// Copies of a module on several devices, each of which computes the gradient of a share of every mini-batch.
 ///
 /// A step copies the parameters from the device of the module to all others, runs on all of them at once, a thread each, and
-/// sums the gradients on the device of the module, where the optimizer then changes the parameters. The copies share what clones of a layer share:
-/// traces, [`Statistics`](crate::Statistics) and [`WarmStarts`](crate::WarmStarts), so that counts are those of all devices
+/// sums the gradients on the device of the module, where the optimizer then changes the parameters. The copies share what
+/// clones of a layer share: traces, [`Statistics`](crate::Statistics) and [`WarmStarts`](crate::WarmStarts), so that counts are those of all devices
 /// together, and a sample finds its last state on whichever device it is. Rows are solved alone, so that every row has the
 /// solution it has on one device; gradients differ by the order in which rows are summed.
 ///
@@ -78,8 +78,8 @@ impl Replicas {
     /// gradients on the device of the module. `loss` receives the copy of the module, the share and the device.
     ///
     /// # Errors
-    /// [`Error::Replica`] if a loss or its gradient panics, as it does when the server of its device is lost; [`Error::Setting`] for more
-    /// shares than devices.
+    /// [`Error::Replica`] if a loss or its gradient panics, as it does when the server of its device is lost;
+    /// [`Error::Setting`] for more shares than devices.
     pub fn step<M: Module + 'static, S: Send>(
         &self,
         module: &M,
