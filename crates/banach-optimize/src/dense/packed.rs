@@ -6,7 +6,7 @@
 
 use super::lanes::Lanes;
 use super::registers::{Kernel, Register, run};
-use super::rows::{fours, products, subtract_rows};
+use super::rows::{add_rows, fours, products};
 use pulp::Simd;
 use std::array::from_fn;
 
@@ -167,7 +167,7 @@ fn eliminate_back<S: Simd, const N: usize, const C: usize>(simd: S, l: &[Lanes],
         }
         known[c].store(&mut x[c]);
     }
-    subtract_rows(before, known, of, simd);
+    add_rows(before, known.map(Register::negated), of, simd);
 }
 
 /// x <- L⁻ᵀ x

@@ -45,24 +45,6 @@ pub(super) fn add_rows<S: Simd, const N: usize, const R: usize>(
     }
 }
 
-/// out -= Σ fᵣ aᵣ
-#[inline(always)]
-pub(super) fn subtract_rows<S: Simd, const N: usize, const R: usize>(
-    out: &mut [Lanes],
-    factors: [Register<S, N>; R],
-    a: [&[Lanes]; R],
-    simd: S,
-) {
-    let a = a.map(|a| &a[..out.len()]);
-    for at in 0..out.len() {
-        let mut sum = Register::load(simd, &out[at]);
-        for r in 0..R {
-            sum = sum.minus_product(factors[r], Register::load(simd, &a[r][at]));
-        }
-        sum.store(&mut out[at]);
-    }
-}
-
 /// Four at a time, then one at a time.
 #[inline(always)]
 pub(super) fn fours(count: usize) -> (impl DoubleEndedIterator<Item = usize>, Range<usize>) {
