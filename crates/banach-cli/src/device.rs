@@ -133,6 +133,11 @@ pub(crate) fn hardware(device: &Device) -> String {
     if *device == Device::flex() { "this machine's processor".into() } else { format!("{device:?}") }
 }
 
+/// Waits until the device has done what it was told.
+pub(crate) fn wait(device: &Device) -> Result<(), Error> {
+    device.sync().map_err(|error| Error::Training(format!("the device failed: {error}")))
+}
+
 /// Starts a device, by one number written and read, or says why it does not start.
 fn started(device: &Device) -> Result<(), String> {
     let number = || Tensor::<1>::ones([1], device).into_data().iter::<f32>().next();

@@ -348,6 +348,7 @@ impl<R: Rows> Ledger<R> {
             rates: self.histories.iter().map(ResidualHistory::rate).collect(),
             growth: self.growth.iter().zip(&self.sizes).map(|(growth, size)| growth.factor(*size)).collect(),
             switches: self.switches,
+            transfers: None,
             trace: self.trace,
         };
         let value = match self.departed {

@@ -48,6 +48,8 @@ mod error;
 mod fixed_point;
 mod growth;
 mod iterate;
+#[cfg(feature = "kernels")]
+mod kernels;
 mod ledger;
 mod linear;
 mod map;
@@ -61,7 +63,7 @@ mod state;
 mod tolerance;
 mod user_defined;
 
-pub use deferred::{Transfers, fixed_point_deferred, solve_linear_deferred};
+pub use deferred::{fixed_point_deferred, solve_linear_deferred};
 pub use derivative_free::{
     Anderson, AndersonMemory, Broyden, BroydenMemory, BroydenUpdate, Picard, PicardMemory, Squarem,
     SquaremMemory,
@@ -79,7 +81,9 @@ pub use linear::{
 pub use map::{Map, Smooth};
 pub use observe::{Observe, Progress, Unobserved};
 pub use outcome::Outcome;
-pub use report::{Method, Reason, Record, ResidualTrend, Solution, SolverKind, Statistics, Switch, advice};
+pub use report::{
+    Method, Reason, Record, ResidualTrend, Solution, SolverKind, Statistics, Switch, Transfers, advice,
+};
 pub use settings::Settings;
 pub use solver::{Iterate, Solver};
 pub use spectrum::{Arnoldi, Magnitude, spectral_norm, spectral_radius};

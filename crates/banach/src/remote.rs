@@ -43,8 +43,8 @@ fn version() -> String {
     format!("banach {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Returns a server that lends a CPU device, and runs solves on its own engine, for clients of this version of Banach.
-/// [`serve`](RemoteServer::serve) starts it. Clients refuse a server of another device, which does not solve.
+/// Returns a server that lends a device of this machine, and runs solves there, for clients of this version of Banach: on a CPU
+/// by the native engine, on other devices step by step with few waits. [`serve`](RemoteServer::serve) starts it.
 #[must_use]
 pub fn server(device: &Device) -> RemoteServer {
     let engine = RemoteEngine::default();

@@ -6,6 +6,7 @@ use super::step::Step;
 use crate::dataset::batches::Batches;
 use crate::dataset::bibtex;
 use crate::dataset::example::{Example, Widths};
+use crate::device;
 use crate::error::Error;
 use crate::experiments::multilabel::{Cell, F1Scores, PUBLISHED_HIDDEN, clip};
 use crate::options::{BackwardName, Measuring};
@@ -61,7 +62,7 @@ fn epochs(
     backward: BackwardName,
     [train, test]: [&Arc<[Example]>; 2],
 ) -> Result<(), Error> {
-    let device = Device::flex().autodiff();
+    let device = journal.device.clone().autodiff();
     let cell = Cell::new(bibtex::WIDTHS, PUBLISHED_HIDDEN, &mut Generator::new(0, WEIGHT_STREAM), &device);
     let config = config(solver).with_engine(journal.measuring.engine.engine());
     let mut layer = config.init(cell).map_err(Error::layer)?;
@@ -79,9 +80,10 @@ fn epochs(
             layer = optimizer.step(LEARNING_RATE, layer, gradients);
             (total, steps) = (total + loss, steps + 1);
         }
+        device::wait(&journal.device)?;
         let ms = start.elapsed().as_secs_f64() * 1e3;
         let counts = layer.take_statistics();
-        let score = score(&layer.valid(), test)?;
+        let score = score(&layer.valid(), test, &journal.device)?;
         layer.take_statistics();
         let measurement =
             journal.measurement(solver, Some(backward), Timing::once(ms), counts.mean_forward_steps());
@@ -104,10 +106,10 @@ fn loss(layer: &Layer, (z, y): (Tensor<2>, Tensor<2>)) -> Tensor<1> {
 }
 
 /// Mean F1 of the test split at one half, in percent.
-fn score(layer: &Layer, test: &Arc<[Example]>) -> Result<f64, Error> {
+fn score(layer: &Layer, test: &Arc<[Example]>, device: &Device) -> Result<f64, Error> {
     let Widths { labels, .. } = bibtex::WIDTHS;
     let mut scores = F1Scores::new(labels);
-    for batch in Batches::in_order(test.clone(), bibtex::WIDTHS, test.len(), &Device::flex()).pass(1) {
+    for batch in Batches::in_order(test.clone(), bibtex::WIDTHS, test.len(), device).pass(1) {
         let x = layer.solve((batch.z, None)).map_err(Error::layer)?.into_value();
         scores.extend(&x.into_data().iter().collect::<Vec<f32>>());
     }

@@ -105,6 +105,7 @@ fn measure(
     })?;
     let counts = layer.take_statistics();
     let measurement = journal.measurement(setting, Some(backward), timing, counts.mean_forward_steps());
+    let measurement = journal.with_transfers(measurement, &counts);
     let unconverged = counts.unconverged_rows + counts.adjoint_unconverged_rows;
     journal.write(
         measurement

@@ -80,6 +80,18 @@ impl Cell {
     }
 }
 
+impl Cell {
+    fn injected(&self, x: Tensor<4>, injection: Tensor<4>) -> Tensor<4> {
+        self.second.forward(activation::relu(self.first.forward(x) + injection))
+    }
+
+    /// The iterations of a solve by Burn alone, without looking at them.
+    fn unrolled(&self, image: &Tensor<4>, count: usize) -> Tensor<4> {
+        let injection = self.inject.forward(image.clone());
+        (0..count).fold(self.start(image), |x, _| self.injected(x, injection.clone()))
+    }
+}
+
 impl Update for Cell {
     type State = Tensor<4>;
     type Input = Tensor<4>;
@@ -90,7 +102,7 @@ impl Update for Cell {
     }
 
     fn update(&self, x: Tensor<4>, image: Tensor<4>) -> Tensor<4> {
-        self.second.forward(activation::relu(self.first.forward(x) + self.inject.forward(image)))
+        self.injected(x, self.inject.forward(image))
     }
 }
 
@@ -181,6 +193,9 @@ pub(crate) fn bench(convolved: ConvolutionName, measuring: &Measuring) -> Result
         if journal.wants(&setting("forward")) {
             forward(&mut journal, &setting("forward"), (size, convolved))?;
         }
+        if journal.is_elsewhere() && journal.wants(&setting("unrolled")) {
+            unrolled(&mut journal, &setting("unrolled"), size)?;
+        }
     }
     journal.close()
 }
@@ -201,6 +216,7 @@ fn train(
         Ok(())
     })?;
     let measurement = journal.measurement(setting, Some(backward), timing, size.count as f64);
+    let measurement = journal.with_transfers(measurement, &network.cell.take_statistics());
     journal.write(measurement.with(RATE, rate(2.0 * size.operations(), timing.ms)).with("loss", loss))
 }
 
@@ -214,6 +230,22 @@ fn forward(
     let image = size.image(&device);
     let timing = journal.median_ms(REPEATS, WARM_UP, || {
         network.cell.solve(image.clone()).map(|_| ()).map_err(Error::layer)
+    })?;
+    let measurement = journal.measurement(setting, None, timing, size.count as f64);
+    let measurement = journal.with_transfers(measurement, &network.cell.take_statistics());
+    journal.write(measurement.with(RATE, rate(size.operations(), timing.ms)))
+}
+
+/// The solve without a solver: what the device needs for the update alone.
+fn unrolled(journal: &mut Journal<'_>, setting: &str, size: Size) -> Result<(), Error> {
+    let device = journal.device.clone();
+    let network = Network::new(size, EngineName::Device, ConvolutionName::Auto, &device)?;
+    let image = size.image(&device);
+    let mut last = None;
+    let timing = journal.median_ms(REPEATS, WARM_UP, || {
+        // Kept until the device is done: what is dropped before need not be computed.
+        last = Some(network.cell.update().unrolled(&image, size.count));
+        Ok(())
     })?;
     let measurement = journal.measurement(setting, None, timing, size.count as f64);
     journal.write(measurement.with(RATE, rate(size.operations(), timing.ms)))

@@ -7,10 +7,14 @@ use crate::error::Error;
 use crate::options::{BackwardName, Measuring};
 use crate::report::{json, table};
 use crate::terminal::output::{say, tell};
+use banach::Statistics;
 use burn::tensor::Device;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 use std::time::Instant;
+
+/// Runs of a device that do not count, at least.
+const FIRST_RUNS: usize = 4;
 
 /// The measurements of a task, as the arguments want them.
 #[derive(Debug)]
@@ -42,7 +46,7 @@ impl<'a> Journal<'a> {
         all.filter(|&backward| self.measuring.backward.is_none_or(|only| only == backward)).collect()
     }
 
-    /// The median time of `step` in milliseconds, after `warm_up` runs that do not count.
+    /// The median time of `step` in milliseconds, after `warm_up` runs that do not count. A device has then done all of it.
     pub(crate) fn median_ms(
         &self,
         repeats: usize,
@@ -52,6 +56,7 @@ impl<'a> Journal<'a> {
         self.median(repeats, warm_up, || {
             let start = Instant::now();
             step()?;
+            device::wait(&self.device)?;
             Ok(start.elapsed().as_secs_f64() * 1e3)
         })
     }
@@ -63,6 +68,8 @@ impl<'a> Journal<'a> {
         warm_up: usize,
         mut step: impl FnMut() -> Result<f64, Error>,
     ) -> Result<Timing, Error> {
+        // Burn compiles and tries its kernels in the first runs on a device.
+        let warm_up = if self.is_elsewhere() { warm_up.max(FIRST_RUNS) } else { warm_up };
         for _ in 0..warm_up {
             step()?;
         }
@@ -83,8 +90,7 @@ impl<'a> Journal<'a> {
         iterations: f64,
     ) -> Measurement {
         // The CPU is not named, as in recordings that are older than devices.
-        let named =
-            (self.device != Device::flex()).then(|| ("device".into(), self.measuring.device.clone().into()));
+        let named = self.is_elsewhere().then(|| ("device".into(), self.measuring.device.clone().into()));
         Measurement {
             task: self.task.into(),
             peer: "banach".into(),
@@ -96,6 +102,20 @@ impl<'a> Journal<'a> {
             iterations,
             more: Map::from_iter(named),
         }
+    }
+
+    /// Whether the device is not the CPU.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.device != Device::flex()
+    }
+
+    /// The measurement with the reads and writes of a solve and its adjoint on average, where a device was not the CPU.
+    pub(crate) fn with_transfers(&self, measurement: Measurement, counts: &Statistics) -> Measurement {
+        if !self.is_elsewhere() {
+            return measurement;
+        }
+        let mean = |count: usize| count as f64 / counts.solves.max(1) as f64;
+        measurement.with("reads", mean(counts.transfers.reads)).with("writes", mean(counts.transfers.writes))
     }
 
     /// Writes a measurement down.

@@ -75,7 +75,7 @@ pub(crate) fn bench(task: &Bench) -> Result<(), Error> {
     match task {
         Bench::Cell(measuring) => cell::bench(measuring),
         Bench::Conv { convolution, measuring } => conv::bench(*convolution, measuring),
-        Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring.on_the_cpu()?),
+        Bench::Bibtex { data, measuring } => bibtex::bench(data, measuring),
         Bench::Energy(arguments) => energy::bench(arguments),
         Bench::Flow(measuring) => flow::bench(measuring.on_the_cpu()?),
         Bench::Memory { steps, measuring } => memory::bench(*steps, measuring.on_the_cpu()?),

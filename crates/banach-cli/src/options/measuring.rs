@@ -18,7 +18,7 @@ pub(crate) struct Measuring {
     /// Where the loops of the fixed points run.
     #[arg(long, value_enum, value_name = "NAME", default_value = "native")]
     pub(crate) engine: EngineName,
-    /// Where to compute, for cell, conv and rows: a name that `banach devices` lists.
+    /// Where to compute, for bibtex, cell, conv and rows: a name that `banach devices` lists.
     #[arg(long, value_name = "NAME", default_value = CPU)]
     pub(crate) device: String,
     /// How training steps get their gradient [default: by each in turn].
@@ -45,8 +45,9 @@ impl Measuring {
         Err(Error::Setting {
             found: format!("--device {}", self.device),
             expected: "no device".into(),
-            advice: "this task is measured on the CPU; of the others, cell, conv and rows take a device"
-                .into(),
+            advice:
+                "this task is measured on the CPU; of the others, bibtex, cell, conv and rows take a device"
+                    .into(),
         })
     }
 }

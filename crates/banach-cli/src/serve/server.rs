@@ -8,7 +8,6 @@ use crate::report::json;
 use crate::terminal::interruption::Interruption;
 use crate::terminal::output::{say, tell};
 use burn::server::WebSocketTransport;
-use burn::tensor::Device;
 use serde::Serialize;
 use std::fmt::Display;
 use std::net::TcpListener;
@@ -33,13 +32,6 @@ fn failed(error: &dyn Display) -> Error {
 pub(crate) fn serve(arguments: &ServeArguments) -> Result<(), Error> {
     let ServeArguments { port, host, device, verbosity: Verbosity { quiet, json } } = arguments;
     let lent = device::named(device)?;
-    if lent != Device::flex() {
-        return Err(Error::Setting {
-            found: format!("--device {device}"),
-            expected: "cpu: a server solves on the engine for CPUs".into(),
-            advice: "leave out --device".into(),
-        });
-    }
     let interruption = Interruption::listen()?;
     let listener = TcpListener::bind((host.as_str(), *port)).map_err(|error| Error::Setting {
         found: format!("--host {host} --port {port}, where nothing can listen: {error}"),

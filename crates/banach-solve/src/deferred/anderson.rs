@@ -4,7 +4,7 @@ use super::columns::{squares, widened};
 use super::iterate::DeferredSolver;
 use super::mixture::{Constants, Problem, mixture};
 use super::picard::damped;
-use super::window::Point;
+use super::window::{Point, sizes};
 use crate::{Anderson, Rows};
 use burn::tensor::{Bool, Tensor};
 use std::rc::Rc;
@@ -15,7 +15,7 @@ pub(super) fn fits(settings: &Anderson, x0: &Tensor<2>) -> bool {
 }
 
 /// The squared sine of the smallest angle between a difference and the span of newer ones.
-fn floor(settings: &Anderson, precision: f64) -> f64 {
+pub(super) fn floor(settings: &Anderson, precision: f64) -> f64 {
     settings.condition.powi(-2).max(16.0 * precision)
 }
 
@@ -106,8 +106,10 @@ impl DeferredSolver for Anderson {
         (target - correction).cast(point.x.dtype())
     }
 
-    fn extrapolated(&self, memory: &Memory) -> Option<Tensor<2>> {
-        Some(memory.extrapolated.clone())
+    fn columns(&self, point: &Point, memory: &Memory) -> Vec<Tensor<2>> {
+        let mut columns = sizes(point);
+        columns.push(memory.extrapolated.clone());
+        columns
     }
 
     fn mark(&self, memory: &Memory) -> Mark {

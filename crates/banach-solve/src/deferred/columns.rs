@@ -1,6 +1,6 @@
 //! Numbers of rows on a device: squared norms as columns, and their transfer.
 
-use super::transfers::Transfers;
+use crate::Transfers;
 use burn::tensor::{Bool, DType, Tensor, TensorData, Transaction};
 
 /// The precision in which rows are measured: squares of half precision overflow from 256 and underflow below

@@ -3,12 +3,11 @@
 use super::columns::{finite_rows, largest, mask, numbers, read, replaced, squares, widened};
 use super::krylov::{Column, Subspace};
 use super::schedule::Schedule;
-use super::transfers::Transfers;
 use crate::active_map::check_shape;
 use crate::ledger::Ledger;
 use crate::linear::{Extension, Hessenberg, end_closed};
 use crate::settings::StoppingRules;
-use crate::{Error, Gmres, Map, Outcome, Rows, Solution, Unobserved};
+use crate::{Error, Gmres, Map, Outcome, Rows, Solution, Transfers, Unobserved};
 use burn::tensor::Tensor;
 
 /// A system whose rows are scaled so that the largest entry of `v` is one: no square overflows or underflows.
@@ -47,7 +46,7 @@ pub(super) fn solve(
     (v, c0): (&Tensor<2>, Option<&Tensor<2>>),
     rules: StoppingRules,
     expected: Option<usize>,
-) -> Result<(Solution<Tensor<2>>, Transfers), Error> {
+) -> Result<Solution<Tensor<2>>, Error> {
     let mut system = System::new(map, v, c0, rules)?;
     let mut schedule = Schedule::new(expected);
     let mut steps = vec![0; v.rows()];
@@ -59,7 +58,7 @@ pub(super) fn solve(
             system.settle(&subspace, &cycle)?;
         }
     }
-    Ok((system.ledger.close(), system.transfers))
+    Ok(system.ledger.close().with_transfers(system.transfers))
 }
 
 /// The small problems of the rows between two restarts.

@@ -2,12 +2,11 @@
 
 use super::columns::{mask, replaced};
 use super::schedule::Schedule;
-use super::transfers::Transfers;
 use super::window::{Point, Step, best, look};
 use crate::active_map::check_shape;
 use crate::ledger::Ledger;
 use crate::settings::StoppingRules;
-use crate::{Error, Map, Rows, Solution, Unobserved};
+use crate::{Error, Map, Rows, Solution, Transfers, Unobserved};
 use burn::tensor::{Bool, Tensor};
 
 /// A solver whose steps need nothing of the host.
@@ -26,8 +25,9 @@ pub(super) trait DeferredSolver {
     /// Returns the next state of all rows.
     fn step(&self, point: &Point, memory: &mut Self::Memory) -> Tensor<2>;
 
-    /// A column that is not zero in rows whose last step was extrapolated; `None` where no step is.
-    fn extrapolated(&self, memory: &Self::Memory) -> Option<Tensor<2>>;
+    /// What the host will read of the last step, as the columns of these matrices: `‖g(x) - x‖²`, `‖g(x)‖²`, and, where steps
+    /// may be extrapolated, a number that is not zero in rows whose step was.
+    fn columns(&self, point: &Point, memory: &Self::Memory) -> Vec<Tensor<2>>;
 
     /// The mark of the memory.
     fn mark(&self, memory: &Self::Memory) -> Self::Mark;
@@ -42,7 +42,6 @@ pub(super) trait DeferredSolver {
 /// A solution, and what deferred iteration knows beside it.
 pub(super) struct Solved {
     pub(super) solution: Solution<Tensor<2>>,
-    pub(super) transfers: Transfers,
     /// The fixed scale of the residuals of every row; empty where there is none.
     pub(super) scale: Vec<f64>,
     /// The norm of the image of the solution of every row.
@@ -103,7 +102,8 @@ pub(super) fn iterate<S: DeferredSolver>(
         }
     }
     let Batch { ledger, transfers, scale, lengths, .. } = batch;
-    Ok(Solved { solution: ledger.close(), transfers, scale: scale.unwrap_or_default(), lengths })
+    let solution = ledger.close().with_transfers(transfers);
+    Ok(Solved { solution, scale: scale.unwrap_or_default(), lengths })
 }
 
 impl<S: DeferredSolver> Batch<'_, S> {
@@ -121,8 +121,8 @@ impl<S: DeferredSolver> Batch<'_, S> {
         let point = Point { x: self.x.clone(), gx };
         let mark = self.solver.mark(&self.memory);
         self.x = self.solver.step(&point, &mut self.memory);
-        let extrapolated = self.solver.extrapolated(&self.memory);
-        self.window.push(Step::new(point, mark, extrapolated, self.rules.tolerance.norm));
+        let columns = self.solver.columns(&point, &self.memory);
+        self.window.push(Step::new(point, mark, columns, self.rules.tolerance.norm));
         self.step += 1;
         Ok(())
     }
@@ -132,7 +132,7 @@ impl<S: DeferredSolver> Batch<'_, S> {
     /// again.
     fn catch_up(&mut self, scale: Option<&Tensor<2>>) -> Option<usize> {
         let unread = scale.filter(|_| self.scale.is_none());
-        let (looks, found) = look(&self.window, unread, &mut self.transfers);
+        let (looks, found) = look(&self.window, self.rules.tolerance.norm, unread, &mut self.transfers);
         self.scale = found.or(self.scale.take());
         let rows = self.x.rows();
         let first = self.step - self.window.len();

@@ -1,16 +1,14 @@
 //! Deferred solves of linear systems.
 
+use super::acceleration::accelerate;
 use super::anderson;
 use super::columns::{finite_rows, squares};
 use super::gmres;
-use super::iterate::{DeferredSolver, iterate};
-use super::transfers::Transfers;
+use super::iterate::{Solved, iterate};
 use crate::linear::{AffineMap, verified};
 use crate::settings::StoppingRules;
 use crate::{Error, LinearSolver, Map, Settings, Solution, SolverKind, Unobserved, solve_linear_from};
 use burn::tensor::Tensor;
-
-type Counted = (Solution<Tensor<2>>, Option<Transfers>);
 
 /// Solves `c - map(c) = v` as [`solve_linear_from`](crate::solve_linear_from) does, with few waits for the
 /// device: see [`fixed_point_deferred`](crate::fixed_point_deferred).
@@ -27,17 +25,24 @@ pub fn solve_linear_deferred(
     c0: Option<&Tensor<2>>,
     settings: &Settings<LinearSolver>,
     expected: Option<usize>,
-) -> Result<Counted, Error> {
+) -> Result<Solution<Tensor<2>>, Error> {
     settings.validate()?;
     let map: &dyn Map<Tensor<2>> = &|c: &Tensor<2>| map.apply(c);
     let fits = !v.dims().contains(&0) && c0.is_none_or(|c0| c0.dims() == v.dims());
     let rules = settings.rules();
-    let (solution, transfers) = match &settings.solver {
+    let solution = match &settings.solver {
         LinearSolver::Neumann(neumann) if fits => {
-            by_iteration(&neumann.iteration(), map, (v, c0), (rules, expected))?
+            let solver = neumann.iteration();
+            let run = |map: &dyn Map<Tensor<2>>, start: &Tensor<2>, scale| {
+                iterate(map, start, &solver, scale, (rules, expected))
+            };
+            by_iteration(run, map, (v, c0), rules)?
         }
         LinearSolver::Anderson(solver) if fits && anderson::fits(solver, v) => {
-            by_iteration(solver, map, (v, c0), (rules, expected))?
+            let run = |map: &dyn Map<Tensor<2>>, start: &Tensor<2>, scale| {
+                accelerate(map, start, solver, scale, (rules, expected))
+            };
+            by_iteration(run, map, (v, c0), rules)?
         }
         LinearSolver::Gmres(solver) if fits => gmres::solve(solver, map, (v, c0), rules, expected)?,
         LinearSolver::Neumann(_)
@@ -50,21 +55,21 @@ pub fn solve_linear_deferred(
         | LinearSolver::Truncated(_)
         | LinearSolver::User(_)
         | LinearSolver::Identity => {
-            return Ok((solve_linear_from(map, v, c0, settings, &mut Unobserved)?, None));
+            return solve_linear_from(map, v, c0, settings, &mut Unobserved);
         }
     };
-    Ok((solution.by(SolverKind::from(&settings.solver)), Some(transfers)))
+    Ok(solution.by(SolverKind::from(&settings.solver)))
 }
 
-/// Iterates from the guess, or without one from `v`.
+/// Iterates from the guess, or without one from `v`; `run` takes the map, the start and the squared scale of the residuals.
 fn by_iteration(
-    solver: &impl DeferredSolver,
+    run: impl FnOnce(&dyn Map<Tensor<2>>, &Tensor<2>, Option<Tensor<2>>) -> Result<Solved, Error>,
     map: &dyn Map<Tensor<2>>,
     (v, c0): (&Tensor<2>, Option<&Tensor<2>>),
-    limits: (StoppingRules, Option<usize>),
-) -> Result<(Solution<Tensor<2>>, Transfers), Error> {
+    rules: StoppingRules,
+) -> Result<Solution<Tensor<2>>, Error> {
     let start = c0.map_or_else(|| v.clone(), |c0| finite_rows(c0, v));
-    let solved = iterate(&AffineMap { map, v }, &start, solver, Some(squares(v)), limits)?;
+    let solved = run(&AffineMap { map, v }, &start, Some(squares(v)))?;
     let known = (&solved.scale[..], &solved.lengths[..]);
-    Ok((verified(solved.solution, map, v, known, limits.0)?, solved.transfers))
+    verified(solved.solution, map, v, known, rules)
 }

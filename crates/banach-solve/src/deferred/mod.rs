@@ -1,7 +1,10 @@
 //! Deferred solves: tensors on a device iterate ahead, and the host looks at the residuals of several steps
 //! at once.
 
+mod acceleration;
 mod anderson;
+#[cfg(feature = "kernels")]
+mod anderson_by_kernels;
 mod columns;
 mod gmres;
 mod iterate;
@@ -10,11 +13,9 @@ mod linear;
 mod mixture;
 mod picard;
 mod schedule;
-mod transfers;
 mod window;
 
 pub use linear::solve_linear_deferred;
-pub use transfers::Transfers;
 
 use crate::{Error, FixedPointSolver, Map, Settings, Solution, SolverKind, fixed_point};
 use burn::tensor::Tensor;
@@ -38,7 +39,7 @@ use burn::tensor::Tensor;
 /// The iterates of the steps between two looks stay in the memory of the device.
 ///
 /// [`Picard`](crate::Picard) without momentum and [`Anderson`](crate::Anderson) are deferred; other solvers
-/// run as in [`fixed_point`](crate::fixed_point()), and no transfers are counted. An [energy](Map::energy) of the map is not used.
+/// run as in [`fixed_point`](crate::fixed_point()), and their transfers are not counted. An [energy](Map::energy) of the map is not used.
 ///
 /// ```
 /// use banach_solve::{FixedPointSolver, Picard, Settings, fixed_point_deferred};
@@ -46,8 +47,8 @@ use burn::tensor::Tensor;
 ///
 /// let settings = Settings::new(FixedPointSolver::Picard(Picard::default()));
 /// let x0 = Tensor::<2>::zeros([1, 1], &Device::flex());
-/// let (solution, transfers) = fixed_point_deferred(&|x: &Tensor<2>| x.clone() * 0.5 + 1.0, &x0, &settings, None)?;
-/// let transfers = transfers.unwrap_or_default();
+/// let solution = fixed_point_deferred(&|x: &Tensor<2>| x.clone() * 0.5 + 1.0, &x0, &settings, None)?;
+/// let transfers = solution.statistics.transfers.unwrap_or_default();
 /// assert!(transfers.reads <= 4 && transfers.writes == 0 && solution.statistics.steps == [13]);
 /// assert!((solution.into_converged()?.into_scalar::<f32>() - 2.0).abs() < 1e-3);
 /// # Ok::<(), banach_solve::Error>(())
@@ -61,7 +62,7 @@ pub fn fixed_point_deferred(
     x0: &Tensor<2>,
     settings: &Settings<FixedPointSolver>,
     expected: Option<usize>,
-) -> Result<(Solution<Tensor<2>>, Option<Transfers>), Error> {
+) -> Result<Solution<Tensor<2>>, Error> {
     settings.solver.validate()?;
     let rules = settings.rules();
     rules.validate()?;
@@ -72,7 +73,7 @@ pub fn fixed_point_deferred(
             iterate::iterate(map, x0, solver, None, (rules, expected))?
         }
         FixedPointSolver::Anderson(solver) if anderson::fits(solver, x0) && !empty => {
-            iterate::iterate(map, x0, solver, None, (rules, expected))?
+            acceleration::accelerate(map, x0, solver, None, (rules, expected))?
         }
         FixedPointSolver::Picard(_)
         | FixedPointSolver::Anderson(_)
@@ -80,7 +81,7 @@ pub fn fixed_point_deferred(
         | FixedPointSolver::Squarem(_)
         | FixedPointSolver::Auto(_)
         | FixedPointSolver::Newton(_)
-        | FixedPointSolver::User(_) => return Ok((fixed_point(map, x0, settings)?, None)),
+        | FixedPointSolver::User(_) => return fixed_point(map, x0, settings),
     };
-    Ok((solved.solution.by(SolverKind::from(&settings.solver)), Some(solved.transfers)))
+    Ok(solved.solution.by(SolverKind::from(&settings.solver)))
 }

@@ -1,8 +1,7 @@
 //! The steps between two looks: their points, and what the host reads of them.
 
 use super::columns::{largest, numbers, read, replaced, squares};
-use super::transfers::Transfers;
-use crate::{Norm, Rows};
+use crate::{Norm, Rows, Transfers};
 use burn::tensor::{DType, Tensor};
 
 /// An iterate and its image.
@@ -17,23 +16,34 @@ pub(super) struct Step<M> {
     pub(super) point: Point,
     /// The small state of the solver before the step.
     pub(super) mark: M,
-    /// The squared norms of `g(x) - x` and `g(x)`, and, if the norm of the tolerance is the maximum, their largest
-    /// absolute values.
-    sizes: Vec<Tensor<2>>,
-    /// Not zero in rows whose step was extrapolated; `None` where no step is.
-    extrapolated: Option<Tensor<2>>,
+    /// Matrices whose columns are what the solver says of the step, and, if the norm of the tolerance is the maximum, the
+    /// largest absolute values of `g(x) - x` and `g(x)`.
+    columns: Vec<Tensor<2>>,
 }
 
 impl<M> Step<M> {
     /// The step of a solver from a point.
-    pub(super) fn new(point: Point, mark: M, extrapolated: Option<Tensor<2>>, norm: Norm) -> Self {
-        let matrices = [point.gx.clone() - point.x.clone(), point.gx.clone()];
-        let mut sizes: Vec<Tensor<2>> = matrices.iter().map(squares).collect();
+    pub(super) fn new(point: Point, mark: M, mut columns: Vec<Tensor<2>>, norm: Norm) -> Self {
         if norm == Norm::Maximum {
-            sizes.extend(matrices.iter().map(largest));
+            columns.extend(point.residual_and_image().iter().map(largest));
         }
-        Self { point, mark, sizes, extrapolated }
+        Self { point, mark, columns }
     }
+}
+
+impl Point {
+    fn residual_and_image(&self) -> [Tensor<2>; 2] {
+        [self.gx.clone() - self.x.clone(), self.gx.clone()]
+    }
+}
+
+/// The squared norms of `g(x) - x` and `g(x)`, in one matrix or two.
+pub(super) fn sizes(point: &Point) -> Vec<Tensor<2>> {
+    #[cfg(feature = "kernels")]
+    if crate::kernels::fit(&point.x) {
+        return vec![crate::kernels::sizes(&point.x, &point.gx)];
+    }
+    point.residual_and_image().iter().map(squares).collect()
 }
 
 /// What the host has read of one step.
@@ -52,22 +62,34 @@ pub(super) struct Look {
 /// Reads all steps, and a fixed scale that is not read yet, in one transfer.
 pub(super) fn look<M>(
     steps: &[Step<M>],
+    norm: Norm,
     scale: Option<&Tensor<2>>,
     transfers: &mut Transfers,
 ) -> (Vec<Look>, Option<Vec<f64>>) {
-    let of_step = |step: &Step<M>| step.sizes.iter().chain(&step.extrapolated).cloned().collect::<Vec<_>>();
-    let tensors = steps.iter().flat_map(of_step).chain(scale.cloned()).collect();
-    let mut found = read(tensors, transfers).into_iter();
-    let mut next = || found.next().unwrap_or_default();
+    let tensors: Vec<Tensor<2>> =
+        steps.iter().flat_map(|step| step.columns.iter().cloned()).chain(scale.cloned()).collect();
+    let widths: Vec<usize> = tensors.iter().map(|matrix| matrix.dims()[1]).collect();
+    let found = read(tensors, transfers).into_iter().zip(widths);
+    let mut columns = found.flat_map(|(numbers, width)| columns(&numbers, width));
     let roots = |squares: Vec<f64>| -> Vec<f64> { squares.iter().map(|square| square.sqrt()).collect() };
-    let look = |step: &Step<M>| Look {
-        residuals: roots(next()),
-        sizes: roots(next()),
-        largest: (step.sizes.len() > 2).then(|| (next(), next())),
-        extrapolated: step.extrapolated.as_ref().map_or_else(Vec::new, |_| next()),
+    let mut next = || columns.next().unwrap_or_default();
+    let look = |step: &Step<M>| {
+        let count: usize = step.columns.iter().map(|matrix| matrix.dims()[1]).sum();
+        let largest = usize::from(norm == Norm::Maximum) * 2;
+        Look {
+            residuals: roots(next()),
+            sizes: roots(next()),
+            extrapolated: if count > 2 + largest { next() } else { Vec::new() },
+            largest: (largest > 0).then(|| (next(), next())),
+        }
     };
     let looks = steps.iter().map(look).collect();
     (looks, scale.map(|_| roots(next())))
+}
+
+/// The columns of a matrix in row-major order.
+fn columns(numbers: &[f64], width: usize) -> Vec<Vec<f64>> {
+    (0..width).map(|column| numbers.iter().skip(column).step_by(width).copied().collect()).collect()
 }
 
 impl Look {

@@ -8,6 +8,7 @@ mod solution;
 mod solver_kind;
 mod statistics;
 mod switch;
+mod transfers;
 
 pub use advice::{ResidualTrend, advice};
 pub use record::Record;
@@ -15,3 +16,4 @@ pub use solution::Solution;
 pub use solver_kind::SolverKind;
 pub use statistics::Statistics;
 pub use switch::{Method, Reason, Switch};
+pub use transfers::Transfers;

@@ -3,6 +3,7 @@
 use super::advice::{ResidualTrend, advice};
 use super::solver_kind::SolverKind;
 use super::statistics::Statistics;
+use super::transfers::Transfers;
 use crate::{Error, Outcome, Rows};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,12 @@ impl<R> Solution<R> {
     /// Sets the solver.
     pub(crate) fn by(self, solver: SolverKind) -> Self {
         Self { solver, ..self }
+    }
+
+    /// Sets the transfers.
+    pub(crate) fn with_transfers(mut self, transfers: Transfers) -> Self {
+        self.statistics.transfers = Some(transfers);
+        self
     }
 
     /// Returns a remedy for the row, given the solver, its outcome and the trend of its residual.

@@ -2,6 +2,7 @@
 
 use super::record::Record;
 use super::switch::Switch;
+use super::transfers::Transfers;
 use serde::{Deserialize, Serialize};
 
 /// The cost of a solve, and the quality of its result, row by row.
@@ -39,6 +40,9 @@ pub struct Statistics {
     pub growth: Vec<f64>,
     /// Changes of method, ordered by step and row; empty for solvers other than [`Auto`](crate::Auto).
     pub switches: Vec<Switch>,
+    /// Transfers between this machine and the device, where the solve was deferred
+    /// ([`fixed_point_deferred`](crate::fixed_point_deferred())); others read and write at every step.
+    pub transfers: Option<Transfers>,
     /// The residuals of every step, if [`Settings::trace`](crate::Settings::trace) is set.
     pub trace: Option<Vec<Record>>,
 }
@@ -60,6 +64,7 @@ impl Statistics {
             rates: parts.iter().flat_map(|part| part.rates.iter().copied()).collect(),
             growth: parts.iter().flat_map(|part| part.growth.iter().copied()).collect(),
             switches: Self::switched(parts),
+            transfers: parts.iter().map(|part| part.transfers).reduce(together).flatten(),
             trace: traces.map(|traces| Self::merged(parts, &traces)),
         }
     }
@@ -117,9 +122,15 @@ impl Statistics {
             derivative_applications: self.derivative_applications + earlier.derivative_applications,
             energy_evaluations: self.energy_evaluations + earlier.energy_evaluations,
             switches,
+            transfers: together(self.transfers, earlier.transfers),
             ..self
         }
     }
+}
+
+/// The transfers of two solves, where one of them counts its own.
+fn together(first: Option<Transfers>, second: Option<Transfers>) -> Option<Transfers> {
+    first.map_or(second, |first| Some(first.and(second.unwrap_or_default())))
 }
 
 /// Appends the records of a later solve, with steps and evaluations counted from the start of the earlier

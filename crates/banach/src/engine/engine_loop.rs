@@ -74,7 +74,7 @@ impl EngineLoop {
         g.failure.checked(match self.programs.jacobian {
             Some(_) => fixed_point_smooth(&g, x0, settings)?,
             None if is_on_host(x0) || self.programs.has_energy() => fixed_point(&g, x0, settings)?,
-            None => self.remembered(fixed_point_deferred(&g, x0, settings, self.expected())?.0),
+            None => self.remembered(fixed_point_deferred(&g, x0, settings, self.expected())?),
         })
     }
 
@@ -99,7 +99,7 @@ impl EngineLoop {
         let a = self.on_device(q, &b.device())?;
         a.failure.checked(match is_on_host(b) {
             true => solve_linear_from(&a, b, guess, settings, &mut Unobserved)?,
-            false => self.remembered(solve_linear_deferred(&a, b, guess, settings, self.expected())?.0),
+            false => self.remembered(solve_linear_deferred(&a, b, guess, settings, self.expected())?),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::settings::lock::locked;
-use banach_solve::{LinearSolver, Outcome, Record};
+use banach_solve::{LinearSolver, Outcome, Record, Transfers};
 use burn::tensor::Tensor;
 use std::sync::{Arc, Mutex};
 
@@ -65,6 +65,9 @@ pub struct Report {
     pub row_evaluations: usize,
     /// Applications of J, each to all rows that are still in the batch; zero for solvers without a derivative.
     pub derivative_applications: usize,
+    /// Transfers between this machine and a device, where the solve was deferred
+    /// ([`fixed_point_deferred`](banach_solve::fixed_point_deferred())).
+    pub transfers: Option<Transfers>,
     explanation: String,
     adjoint: Arc<Mutex<Vec<AdjointReport>>>,
 }
@@ -82,6 +85,7 @@ impl Report {
             single_evaluations: solution.statistics.earlier,
             row_evaluations: solution.statistics.row_evaluations,
             derivative_applications: solution.statistics.derivative_applications,
+            transfers: solution.statistics.transfers,
             explanation: solution.explain(),
             adjoint: Arc::default(),
         }
@@ -128,6 +132,8 @@ pub struct AdjointReport {
     pub evaluations: usize,
     /// Evaluations in single precision, which come first ([`Precision::Mixed`](crate::Precision::Mixed)).
     pub single_evaluations: usize,
+    /// Transfers between this machine and a device, of the solves that were deferred.
+    pub transfers: Option<Transfers>,
     /// The solvers that ran, in order; there is a second one if the first left rows unsolved.
     pub solvers: Vec<String>,
     /// The reason why a second solver ran.
@@ -197,6 +203,7 @@ impl AdjointReport {
             trace: solution.statistics.trace.clone(),
             evaluations: solution.statistics.evaluations,
             single_evaluations: solution.statistics.earlier,
+            transfers: solution.statistics.transfers,
             solvers: vec![solver.to_string()],
             advice: (0..solution.outcomes.len()).map(|row| solution.advice(row)).collect(),
             ..AdjointReport::default()
@@ -214,6 +221,9 @@ impl AdjointReport {
         self.escalation = Some(format!("{name} left {failed} of {} rows unsolved", self.outcomes.len()));
         self.solvers.push(solver.to_string());
         self.evaluations += second.statistics.evaluations;
+        if let Some(transfers) = second.statistics.transfers {
+            self.transfers = Some(self.transfers.unwrap_or_default().and(transfers));
+        }
         let mut better = vec![false; self.outcomes.len()];
         for (row, better) in better.iter_mut().enumerate() {
             self.steps[row] += second.statistics.steps[row];
@@ -256,6 +266,9 @@ pub struct Statistics {
     pub escalations: usize,
     /// Adjoint solves in which a second solver was due, but was skipped because it had solved no row in recent solves.
     pub skipped_escalations: usize,
+    /// Transfers between this machine and a device of deferred solves, forward and adjoint
+    /// ([`fixed_point_deferred`](banach_solve::fixed_point_deferred())).
+    pub transfers: Transfers,
     /// Rows without a gradient, because they failed forward or backward under [`OnFailure::Skip`](crate::OnFailure::Skip).
     pub skipped_rows: usize,
 }
@@ -275,6 +288,7 @@ impl Statistics {
         self.solves += 1;
         self.rows += report.outcomes.len();
         self.forward_steps += report.steps.iter().sum::<usize>();
+        self.transfers = self.transfers.and(report.transfers.unwrap_or_default());
         self.unconverged_rows += report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         self.non_finite_rows +=
             report.outcomes.iter().filter(|outcome| **outcome == Outcome::NonFinite).count();
@@ -283,6 +297,7 @@ impl Statistics {
     pub(crate) fn count_adjoint(&mut self, report: &AdjointReport) {
         self.adjoint_rows += report.outcomes.len();
         self.adjoint_steps += report.steps.iter().sum::<usize>();
+        self.transfers = self.transfers.and(report.transfers.unwrap_or_default());
         self.adjoint_unconverged_rows +=
             report.outcomes.iter().filter(|outcome| outcome.is_failure()).count();
         self.non_finite_gradients += report.non_finite.iter().filter(|found| **found).count();

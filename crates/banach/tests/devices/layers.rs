@@ -81,6 +81,18 @@ fn training_follows_the_processor() {
     assert!(expected.last() < expected.first());
 }
 
+#[cfg(feature = "remote")]
+#[test]
+fn training_on_a_server_that_lends_the_device_follows_the_processor() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let transport = burn::server::WebSocketTransport::from_listener(listener);
+    std::thread::spawn(move || banach::remote::server(&device()).serve(transport));
+    let lent = banach::remote::connect(&address).unwrap();
+    let ((found, _), (expected, _)) = (trained(&lent), trained(&Device::flex()));
+    assert!(largest_difference(&found, &expected) < 1e-4, "{found:?}, expected {expected:?}");
+}
+
 #[test]
 fn a_network_goes_from_device_to_device_by_its_record() {
     let (_, network) = trained(&device());

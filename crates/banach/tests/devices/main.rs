@@ -1,4 +1,6 @@
 //! Layers and programs on a device beside the processor, in single precision, against the processor.
+//!
+//! The device is the first one of wgpu, or of the runtime that `BANACH_DEVICE` names and the build has: vulkan, metal, cuda, rocm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -21,17 +23,31 @@ pub(crate) const EXACT: f64 = 5e-4;
 /// The tolerance of a solve to the precision of the device.
 pub(crate) const TIGHTEST: f64 = 1e-6;
 
-/// The first device that wgpu finds.
+/// The device that is compared with the processor.
 pub(crate) fn device() -> Device {
     static DEVICE: OnceLock<Device> = OnceLock::new();
     let first = || {
-        let found = Device::enumerate(DeviceType::Wgpu).into_vec();
-        found
-            .into_iter()
-            .next()
-            .expect("found no device for wgpu; `.ci/devices` installs a driver in software")
+        let name = std::env::var("BANACH_DEVICE").unwrap_or_else(|_| "wgpu".into());
+        let found = Device::enumerate(runtime(&name)).into_vec();
+        let hint = "`.ci/devices` installs a driver in software for wgpu";
+        found.into_iter().next().unwrap_or_else(|| panic!("found no device of {name}; {hint}"))
     };
     DEVICE.get_or_init(first).clone()
+}
+
+fn runtime(name: &str) -> DeviceType {
+    match name {
+        "wgpu" => DeviceType::Wgpu,
+        #[cfg(feature = "vulkan")]
+        "vulkan" => DeviceType::Vulkan,
+        #[cfg(feature = "metal")]
+        "metal" => DeviceType::Metal,
+        #[cfg(feature = "cuda")]
+        "cuda" => DeviceType::Cuda,
+        #[cfg(feature = "rocm")]
+        "rocm" => DeviceType::Rocm,
+        _ => panic!("found BANACH_DEVICE={name}, expected a runtime that is a feature of this build"),
+    }
 }
 
 /// Where the tests of reference values compute.

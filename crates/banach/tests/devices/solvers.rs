@@ -131,6 +131,32 @@ fn every_solver_ends_as_on_the_processor() {
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// Rows of one block of a kernel and of several, windows with a kernel and one that is too long for it.
+#[test]
+fn anderson_takes_the_steps_of_the_processor_in_every_width_and_window() {
+    for (width, window) in [(3, 1), (3, 5), (2048, 2), (5000, 1), (5000, 5), (5000, 15), (40, 16)] {
+        let settings = Settings::new(FixedPointSolver::Anderson(Anderson::new(window)))
+            .with_tolerance(Tolerance::both(1e-5))
+            .with_max_steps(60);
+        // Rows that contract slowly and fast, turn, and expand.
+        let solved = |device: &Device| {
+            let rates = Tensor::<1>::from_floats([0.1, 0.8, -0.9, 1.5], device).reshape([4, 1]);
+            let z = spread([4, width], 3, device);
+            let map = |x: &Tensor<2>| (x.clone() * rates.clone() + z.clone() * 0.3).sin() + z.clone();
+            fixed_point_deferred(&map, &z.zeros_like(), &settings, None).unwrap()
+        };
+        let (found, expected) = (solved(&device()), solved(&Device::flex()));
+        let name = format!("width {width}, window {window}");
+        assert_eq!(found.outcomes, expected.outcomes, "{name}: {}", expected.explain());
+        for (steps, wanted) in found.statistics.steps.iter().zip(&expected.statistics.steps) {
+            assert!(steps.abs_diff(*wanted) <= 2, "{name}: {found:?}, expected {expected:?}");
+        }
+        let [found, expected] =
+            [found, expected].map(|solution| solution.value.into_data().iter::<f64>().collect::<Vec<_>>());
+        assert!(largest_difference(&found, &expected) < 1e-4, "{name}");
+    }
+}
+
 #[test]
 #[ignore = "prints times"]
 fn times_of_a_solve() {
@@ -142,7 +168,7 @@ fn times_of_a_solve() {
         let settings = Settings::new(solver);
         let x0 = z.zeros_like();
         let every_step = || fixed_point(&map, &x0, &settings).unwrap().statistics.steps[0];
-        let deferred = || fixed_point_deferred(&map, &x0, &settings, Some(8)).unwrap().0.statistics.steps[0];
+        let deferred = || fixed_point_deferred(&map, &x0, &settings, Some(8)).unwrap().statistics.steps[0];
         let (steps, _) = (every_step(), deferred());
         let time = |solve: &dyn Fn() -> usize| {
             let mut times: Vec<f64> = (0..15)

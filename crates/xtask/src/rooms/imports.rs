@@ -16,13 +16,14 @@ const VALUE: &str = "crates/banach-program/src/run/value";
 const VALUE_TYPE: &str = "crates/banach-program/src/language/value";
 const TRACE: &str = "crates/banach-program/src/trace/record";
 const LOWER: &str = "crates/banach-program/src/trace/lower";
+const KERNEL_OPERATIONS: &str = "crates/banach-solve/src/kernels/operations";
 const ATTACH: &str = "crates/banach/src/calculus/attach";
 
 const RESERVED: [Reserved; 2] = [
     Reserved {
         words: &["Dispatch", "DispatchTensor", "into_dispatch", "from_dispatch", "as_dispatch"],
         what: "Burn's dispatch layer",
-        rooms: &[VALUE, VALUE_TYPE, ATTACH],
+        rooms: &[VALUE, VALUE_TYPE, KERNEL_OPERATIONS, ATTACH],
     },
     Reserved { words: &["Autodiff"], what: "Burn's autodiff", rooms: &[ATTACH] },
 ];

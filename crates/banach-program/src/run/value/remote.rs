@@ -166,6 +166,10 @@ pub fn with_operation(
     if let DispatchDevice::Flex(_) = device.as_dispatch() {
         return with_operation_on!(Flex, server, operation, handler);
     }
+    #[cfg(feature = "graphics")]
+    if let DispatchDevice::Cube(_) = device.as_dispatch() {
+        return with_operation_on!(burn::backend::Cube, server, operation, handler);
+    }
     server
 }
 
