@@ -4,7 +4,7 @@ use super::anderson::floor;
 use super::iterate::DeferredSolver;
 use super::picard::damped;
 use super::window::Point;
-use crate::kernels::{DifferencesOf, Elimination, Ring, differences, eliminated, fit, largest_window, mixed};
+use crate::kernels::{DifferencesOf, Elimination, LARGEST_WINDOW, Ring, differences, eliminated, fit, mixed};
 use crate::{Anderson, Rows};
 use burn::tensor::{Bool, Tensor};
 
@@ -14,7 +14,7 @@ pub(super) struct ByKernels<'a>(&'a Anderson);
 impl<'a> ByKernels<'a> {
     /// The solver, where there are kernels for it on the device of `x0`.
     pub(super) fn new(settings: &'a Anderson, x0: &Tensor<2>) -> Option<Self> {
-        (fit(x0) && settings.window <= largest_window()).then_some(Self(settings))
+        (fit(x0) && settings.window <= LARGEST_WINDOW).then_some(Self(settings))
     }
 }
 

@@ -59,38 +59,21 @@ pub(super) fn elimination(
     if unit == 0 {
         let newest = newest as usize;
         let residual = shared[2 * window];
-        let marked = row * (window + 2);
         let here = row * window * window;
         for j in 0..window {
             products[here + newest * window + j] = shared[j];
             products[here + j * window + newest] = shared[j];
         }
-        // A row whose residual has grown too far begins anew; its last point may be used.
-        let least = last_marks[marked + window + 1];
-        let grown = least > 0.0 && residual > least * growth * growth;
-        for j in 0..window {
-            marks[marked + j] = last_marks[marked + j];
-            if j == newest {
-                marks[marked + j] = last_marks[marked + window];
-            }
-            if grown {
-                marks[marked + j] = 0.0;
-            }
-        }
-        marks[marked + window] = 1.0;
-        marks[marked + window + 1] = least;
-        if grown || least == 0.0 || residual < least {
-            marks[marked + window + 1] = residual;
-        }
+        mark(last_marks, marks, row, newest, residual, growth, window);
         let mut scale = Array::<f32>::new(window);
-        let mut system = Array::<f32>::new(window * (window + 1));
         for j in 0..window {
-            let length = products[here + j * window + j] * marks[marked + j];
+            let length = products[here + j * window + j] * marks[row * (window + 2) + j];
             scale[j] = 0.0;
             if length > residual * precision * precision {
                 scale[j] = 1.0 / length.sqrt();
             }
         }
+        let mut system = Array::<f32>::new(window * (window + 1));
         for i in 0..window {
             for k in 0..window {
                 let mut number = 0.0f32;
@@ -109,43 +92,100 @@ pub(super) fn elimination(
             }
             system[i * (window + 1) + window] = number;
         }
-        for age in 0..count as usize {
-            let at = (newest + window - age) % window;
-            let pivot = system[at * (window + 1) + at];
-            if pivot > least_pivot {
-                for i in 0..window {
-                    let multiple = system[i * (window + 1) + at] / pivot;
-                    if i != at {
-                        for k in 0..window + 1 {
-                            let change = multiple * system[at * (window + 1) + k];
-                            system[i * (window + 1) + k] -= change;
-                        }
-                    }
-                }
-                for k in 0..window + 1 {
-                    system[at * (window + 1) + k] /= pivot;
-                }
-            }
-        }
-        let mut sum = 0.0f32;
-        for j in 0..window {
-            let mut factor = 0.0f32;
-            // The pivot of a difference that was used is one.
-            if scale[j] > 0.0 && system[j * (window + 1) + j] > 0.5 {
-                factor = system[j * (window + 1) + window] * scale[j];
-            }
-            factors[row * window + j] = factor;
-            sum += factor.abs();
-        }
-        if sum < 1.0 / precision {
-            sizes[3 * row + 2] = sum;
-        } else {
-            for j in 0..window {
-                factors[row * window + j] = 0.0;
-            }
-            sizes[3 * row + 2] = 0.0;
-        }
+        eliminate(&mut system, newest, count as usize, least_pivot, window);
+        let sum = solve(&system, &scale, factors, row, precision, window);
         sizes[3 * row] = residual;
         sizes[3 * row + 1] = shared[2 * window + 1];
+        sizes[3 * row + 2] = sum;
     }
+}
+
+/// Lets a row use the newest difference if it may use its last point. A row whose residual has grown too far begins anew; its
+/// last point may be used.
+#[cube]
+fn mark(
+    last_marks: &Tensor<f32>,
+    marks: &mut Tensor<f32>,
+    row: usize,
+    newest: usize,
+    residual: f32,
+    growth: f32,
+    #[comptime] window: usize,
+) {
+    let first = row * (window + 2);
+    let least = last_marks[first + window + 1];
+    let grown = least > 0.0 && residual > least * growth * growth;
+    for j in 0..window {
+        marks[first + j] = last_marks[first + j];
+        if j == newest {
+            marks[first + j] = last_marks[first + window];
+        }
+        if grown {
+            marks[first + j] = 0.0;
+        }
+    }
+    marks[first + window] = 1.0;
+    marks[first + window + 1] = least;
+    if grown || least == 0.0 || residual < least {
+        marks[first + window + 1] = residual;
+    }
+}
+
+/// Eliminates from the newest difference to the oldest.
+#[cube]
+fn eliminate(
+    system: &mut Array<f32>,
+    newest: usize,
+    count: usize,
+    least_pivot: f32,
+    #[comptime] window: usize,
+) {
+    for age in 0..count {
+        let at = (newest + window - age) % window;
+        let pivot = system[at * (window + 1) + at];
+        if pivot > least_pivot {
+            for i in 0..window {
+                let multiple = system[i * (window + 1) + at] / pivot;
+                if i != at {
+                    for k in 0..window + 1 {
+                        let change = multiple * system[at * (window + 1) + k];
+                        system[i * (window + 1) + k] -= change;
+                    }
+                }
+            }
+            for k in 0..window + 1 {
+                system[at * (window + 1) + k] /= pivot;
+            }
+        }
+    }
+}
+
+/// Writes the factors of a row, zeros if they are not usable, and returns the sum of their absolute values.
+#[cube]
+fn solve(
+    system: &Array<f32>,
+    scale: &Array<f32>,
+    factors: &mut Tensor<f32>,
+    row: usize,
+    precision: f32,
+    #[comptime] window: usize,
+) -> f32 {
+    let mut sum = 0.0f32;
+    for j in 0..window {
+        let mut factor = 0.0f32;
+        // The pivot of a difference that was used is one.
+        if scale[j] > 0.0 && system[j * (window + 1) + j] > 0.5 {
+            factor = system[j * (window + 1) + window] * scale[j];
+        }
+        factors[row * window + j] = factor;
+        sum += factor.abs();
+    }
+    let usable = sum < 1.0 / precision;
+    if !usable {
+        for j in 0..window {
+            factors[row * window + j] = 0.0;
+        }
+        sum = 0.0;
+    }
+    sum
 }

@@ -15,16 +15,11 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 
 /// The largest window whose sums fit in the memory that units of a block share on every device.
-const LARGEST_WINDOW: usize = 15;
+pub(crate) const LARGEST_WINDOW: usize = 12;
 
 /// Returns whether the kernels take these rows: in single precision, on a device that CubeCL compiles for.
 pub(crate) fn fit(x: &Tensor<2>) -> bool {
     x.dtype() == DType::F32 && matches!(x.device().as_dispatch(), DispatchDevice::Cube(_))
-}
-
-/// Returns the largest window of the kernels.
-pub(crate) fn largest_window() -> usize {
-    LARGEST_WINDOW
 }
 
 /// The differences of a window, and what belongs to them.

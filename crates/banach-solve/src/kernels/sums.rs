@@ -4,11 +4,11 @@ use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
 /// Units of a block: enough to hide memory, few enough for the shared memory of every device.
-pub(super) const UNITS: usize = 1 << LEVELS;
-/// Halvings of a block to one unit.
-const LEVELS: usize = 7;
+pub(super) const UNITS: usize = 128;
+/// Groups of units that are added up first, because waiting for the block costs more than a few sums.
+const GROUPS: usize = 8;
 /// Columns that a block takes at least.
-const COLUMNS: usize = 2048;
+const COLUMNS: usize = 4096;
 /// Most blocks of a row: one unit adds up what they found.
 const BLOCKS: usize = 64;
 
@@ -26,20 +26,25 @@ pub(super) fn write_sums(sums: &Array<f32>, results: &mut Tensor<f32>, #[comptim
         shared[unit * count + k] = sums[k];
     }
     sync_cube();
-    #[unroll]
-    for level in 0..LEVELS {
-        let half = comptime!(UNITS >> (level + 1));
-        if unit < half {
-            for k in 0..count {
-                let other = shared[(unit + half) * count + k];
-                shared[unit * count + k] += other;
-            }
+    let mut grouped = Shared::<[f32]>::new_slice(GROUPS * count);
+    let mut number = UNIT_POS_X as usize;
+    while number < GROUPS * count {
+        let first = number / count * (UNITS / GROUPS) * count + number % count;
+        let mut sum = 0.0f32;
+        for member in 0..UNITS / GROUPS {
+            sum += shared[first + member * count];
         }
-        sync_cube();
+        grouped[number] = sum;
+        number += UNITS;
     }
+    sync_cube();
     let block = (CUBE_POS_Y * CUBE_COUNT_X + CUBE_POS_X) as usize;
     if unit < count {
-        results[block * count + unit] = shared[unit];
+        let mut sum = 0.0f32;
+        for group in 0..GROUPS {
+            sum += grouped[group * count + unit];
+        }
+        results[block * count + unit] = sum;
     }
 }
 

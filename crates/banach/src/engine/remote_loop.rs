@@ -107,7 +107,7 @@ impl RemoteLoop {
         for _ in 0..2 {
             let sent = with_sent(&device, |sent| sent.contains(key)).unwrap_or_default();
             let definition = (!sent).then(|| bytes.clone());
-            let request = Request::Solve { key: *key, definition, problem: problem() };
+            let request = Request::Solve { key: *key, definition, problem: Box::new(problem()) };
             let (x, answer) = called(&request, operands(), &results, &device)?;
             let known = !matches!(answer, Answer::UnknownLoop);
             with_sent(&device, |sent| if known { sent.insert(*key) } else { sent.remove(key) });

@@ -27,7 +27,7 @@ pub(crate) enum Request {
         key: u64,
         /// An encoded [`Definition`], if the server may not have it.
         definition: Option<Vec<u8>>,
-        problem: Problem,
+        problem: Box<Problem>,
     },
 }
 

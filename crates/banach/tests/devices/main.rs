@@ -3,6 +3,7 @@
 //! The device is the first one of wgpu, or of the runtime that `BANACH_DEVICE` names and the build has: vulkan, metal, cuda, rocm.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "the rest of the primitives is exact")]
 
 #[path = "../suite/golden.rs"]
 mod golden;

@@ -258,7 +258,7 @@ fn is_open(primitive: &Primitive, operands: &[f64]) -> bool {
     let Primitive::Elementwise(function) = primitive else { return false };
     let (x, y) = (operands[0], operands.get(1).copied().unwrap_or(0.0));
     match function {
-        Elementwise::Unary(Unary::Atan) | Elementwise::Cast(Kind::Int(_)) => x.is_nan(),
+        Elementwise::Unary(Unary::Atan | Unary::Sigmoid) | Elementwise::Cast(Kind::Int(_)) => x.is_nan(),
         Elementwise::Unary(Unary::LogSigmoid) => x == f64::NEG_INFINITY,
         Elementwise::Binary(Binary::Power) => x == 0.0 || !x.is_finite() || !y.is_finite(),
         Elementwise::Binary(Binary::Remainder) => y.is_infinite(),
