@@ -32,8 +32,8 @@ pub(crate) struct FlowArguments {
     /// A PNG file that shows the flow as colours: the direction as hue, the length as saturation.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-    /// The results folder of a `banach train flow` whose network is used.
-    #[arg(long, value_name = "DIR")]
+    /// The results folder of a `banach train flow` whose network is used, or a file of weights of FlowNetS from PyTorch.
+    #[arg(long, value_name = "PATH")]
     checkpoint: PathBuf,
     /// Replace files that exist.
     #[arg(long)]

@@ -9,7 +9,7 @@ use std::path::Path;
 const SMALL: &str = "--width 0.03 --size 64x64 --pairs 8 --batch 4";
 
 /// A pattern that moves to the right.
-fn pattern(width: u32, height: u32, right: f64) -> RgbImage {
+pub(crate) fn pattern(width: u32, height: u32, right: f64) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let level =
             |step: f64| (127.0 + 100.0 * (step * (f64::from(x) - right) + 0.3 * f64::from(y)).sin()) as u8;

@@ -133,6 +133,7 @@ fn enlarged(flow: Tensor<4>, size: [usize; 2]) -> FlowField {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiments::flow::flownet::Variant;
     use crate::experiments::flow::network::Shape;
     use crate::experiments::flow::settings;
     use crate::options::LayerName;
@@ -150,7 +151,8 @@ mod tests {
     #[test]
     fn images_of_odd_sizes_have_a_flow_of_their_size_as_burn_finds_it() {
         let device = Device::flex();
-        let shape = Shape { layer: LayerName::FpiNn, width: 0.03, gain: Some(0.9) };
+        let (layer, variant) = (LayerName::FpiNn, Variant::Paper);
+        let shape = Shape { layer, width: 0.03, gain: Some(0.9), variant };
         let network = |seed| Network::new(shape, seed, &settings::evaluation(), &device).unwrap();
         let estimator = Estimator::new(network(1), &device).with_weights(&network(2)).unwrap();
         let image = |phase: f32| ColourImage {

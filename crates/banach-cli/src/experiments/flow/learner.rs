@@ -55,7 +55,7 @@ impl Learner {
             resume: false,
         };
         let textures = textures::load(None, size)?;
-        let settings = Settings::new(&arguments, &textures.fingerprint);
+        let settings = Settings::new(&arguments, None, &textures.fingerprint);
         let (device, seed, [_, rows]) = (Device::flex().autodiff(), 1, settings.batches());
         let network = Network::new(settings.shape(layer), seed, &settings.training(), &device)?;
         let chairs = Chairs::new(Arc::clone(&textures.train), size, seed);

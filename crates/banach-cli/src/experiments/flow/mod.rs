@@ -15,6 +15,7 @@ mod loss;
 mod model;
 mod network;
 mod pictures;
+mod pytorch;
 mod real_pairs;
 mod refiner;
 mod run;
