@@ -78,7 +78,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> Result<(), Error> {
         ));
     }
     let begun = Instant::now();
-    let estimate = estimator.estimate(&first, &second);
+    let (estimate, work) = estimator.estimate(&first, &second);
     let field = estimate.flow();
     flow_file::write(&arguments.out, field)?;
     let longest = field.longest(BEYOND);
@@ -93,8 +93,8 @@ pub(crate) fn flow(arguments: &FlowArguments) -> Result<(), Error> {
         layer: shape.layer.as_str(),
         mean: mean(field),
         longest,
-        steps: estimate.work.mean_forward_steps().filter(|_| shape.layer.solves()),
-        converged: estimate.work.unconverged_rows == 0,
+        steps: work.mean_forward_steps().filter(|_| shape.layer.solves()),
+        converged: work.unconverged_rows == 0,
         seconds: begun.elapsed().as_secs_f64(),
     };
     if json { json::say(&done) } else { say(summary(&done)) }

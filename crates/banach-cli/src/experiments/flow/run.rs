@@ -207,7 +207,7 @@ fn draw(
     estimator: &Estimator,
     pair: &FlowPair,
 ) -> Result<(), Error> {
-    let estimate = estimator.estimate(&pair.first, &pair.second);
+    let (estimate, _) = estimator.estimate(&pair.first, &pair.second);
     let version = |name: &str, flow| Version { name: name.into(), flow };
     let mut versions = vec![version("FlowNet", estimate.before)];
     versions.extend(estimate.behind.map(|flow| version(state.layer.as_str(), flow)));
