@@ -67,6 +67,8 @@ impl Runner {
 
 /// Compiles a program that may use all cores. None if the engine does not support it.
 fn compiled<T: Number>(program: &Program, convolution: Convolution) -> Option<Box<dyn CompiledProgram>> {
-    let machine = Machine::<T>::new(program, &[]).ok()?;
+    // A call packs all inputs beforehand, side by side on all cores.
+    let inputs: Vec<usize> = (0..program.inputs().len()).collect();
+    let machine = Machine::<T>::new(program, &inputs).ok()?;
     Some(Box::new(machine.spread().convolving(convolution.method())))
 }
