@@ -211,6 +211,17 @@ fn the_flow_between_two_images_becomes_a_file_and_a_picture() {
 }
 
 #[test]
+fn the_network_inside_the_command_finds_the_flow_of_any_two_images() {
+    let stage = Stage::new();
+    pattern(130, 70, 0.0).save(stage.path("a.png")).unwrap();
+    pattern(130, 70, 2.0).save(stage.path("b.png")).unwrap();
+    let (json, notes) = stage.succeed("flow a.png b.png -o flow.flo --json");
+    let told: Value = serde_json::from_str(&json).unwrap();
+    assert!(notes.contains("by FlowNet of width 0.125") && told["height"] == 70, "{told}{notes}");
+    assert_eq!(std::fs::metadata(stage.path("flow.flo")).unwrap().len(), 12 + 8 * 130 * 70);
+}
+
+#[test]
 fn options_and_pairs_that_cannot_be_used_are_refused() {
     let stage = with_pairs();
     refused(&stage, "train flow --layer fpi-gd", &["none, fpi-nn, feedforward, variational"]);
