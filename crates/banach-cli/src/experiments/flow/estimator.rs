@@ -92,9 +92,9 @@ impl Estimator {
     fn images(&self, pairs: &[[&ColourImage; 2]]) -> (Tensor<4>, [usize; 2]) {
         let size = pairs.first().map_or([0; 2], |[first, _]| [first.width, first.height]);
         let [width, height] = size.map(|length| length.next_multiple_of(MULTIPLE));
-        let values =
-            pairs.par_iter().flat_map_iter(|[first, second]| channels(first, second, [width, height]));
-        let values = TensorData::new(values.collect::<Vec<f32>>(), [pairs.len(), 6, height, width]);
+        let values = pairs.par_iter().map(|[first, second]| channels(first, second, [width, height]));
+        let values = values.collect::<Vec<Vec<f32>>>().concat();
+        let values = TensorData::new(values, [pairs.len(), 6, height, width]);
         (Tensor::from_data(values, &self.device), size)
     }
 

@@ -105,7 +105,9 @@ fn flownet(mut tensors: Vec<Tensor>, device: &Device) -> Result<(f64, FlowNet), 
                 found.to_vec(),
                 expected.to_vec()
             ),
-            other => other.to_string(),
+            ApplyError::DTypeMismatch { .. }
+            | ApplyError::AdapterError { .. }
+            | ApplyError::LoadError { .. } => error.to_string(),
         });
     }
     // Where PyTorch's network has no bias, ours begins with 0.
