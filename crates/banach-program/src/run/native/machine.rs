@@ -136,7 +136,8 @@ impl<T: Number> Machine<T> {
         before: Packed<T>,
     ) -> Packed<T> {
         let numbers = |pack: &Pack| match pack.buffer() {
-            Buffer::Input(position) if which(position) => match inputs[position] {
+            Buffer::Input(position) if self.plan.fixed[position] && which(position) => match inputs[position]
+            {
                 Operand::Real(numbers) => Some(numbers),
                 Operand::Integer(_) => panic!("bug: integers are not packed"),
             },
