@@ -68,8 +68,8 @@ network = build()
 fill(network)
 weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 save_file(weights, os.path.join(folder, "flownets.safetensors"))
-torch.save(weights, os.path.join(folder, "flownets.pth"))
-checkpoint = dict(epoch=300, arch="flownets", state_dict=weights, best_EPE=1.9, div_flow=20)
+torch.save(network.state_dict(), os.path.join(folder, "flownets.pth"))
+checkpoint = dict(epoch=300, arch="flownets", state_dict=network.state_dict(), best_EPE=1.9, div_flow=20)
 torch.save(checkpoint, os.path.join(folder, "flownets.pth.tar"), _use_new_zipfile_serialization=False)
 with torch.no_grad():
     found = flow(network, [stripes(128, 64, 0.0), stripes(128, 64, 2.0)])
