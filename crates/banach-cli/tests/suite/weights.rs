@@ -150,7 +150,7 @@ fn files_that_are_no_weights_of_flownets_are_refused() {
     let whole = safetensors(&all, "F32");
     check("cut.safetensors", whole[..whole.len() - 40].to_vec(), &[]);
     check("half.safetensors", safetensors(&all, "BF16"), &["found conv1.0.bias as BF16, expected F32"]);
-    let normalised = with(at("conv1.0.bias"), "conv1.1.weight", &[1]);
+    let normalised = with(at("conv1.0.bias"), "conv1.1.bias", &[1]);
     check("bn.safetensors", normalised, &["found batch normalisation, expected FlowNetS without"]);
     let biased = with(at("conv4.0.bias"), "deconv4.0.bias", &[4]);
     check("biased.safetensors", biased, &["found a tensor deconv4.0.bias, which FlowNetS does not have"]);

@@ -76,7 +76,7 @@ fn flownet(mut tensors: Vec<Tensor>, device: &Device) -> Result<(f64, FlowNet), 
     for tensor in &mut tensors {
         // A network that trained on several devices has a name in front of all.
         let name = tensor.name.strip_prefix("module.").unwrap_or(&tensor.name);
-        if name == "conv1.1.weight" {
+        if name.starts_with("conv1.1.") {
             return Err("found batch normalisation, expected FlowNetS without".into());
         }
         let Some((_, ours)) = names.iter().find(|(theirs, _)| theirs == name) else {
