@@ -97,7 +97,14 @@ fn convolutions<T: Real>(level: Level) {
             let name = format!("{real} {method:?} weight gradient {what}");
             rate(&name, level, operations, || {
                 let pairs = 0..row_pairs(&convolution, 1);
-                weight_gradient(&convolution, method, pairs, [&x, &y], &mut sums, &mut scratch);
+                weight_gradient(
+                    &convolution,
+                    method,
+                    [pairs, 0..convolution.taps()],
+                    [&x, &y],
+                    &mut sums,
+                    &mut scratch,
+                );
             });
         }
     }

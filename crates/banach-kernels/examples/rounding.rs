@@ -55,7 +55,7 @@ fn summed<T: Real>(convolution: &Convolution, method: ConvolutionMethod, [x, y]:
     y.rotate_left(1001);
     let (mut sums, mut scratch) = (vec![T::ZERO; convolution.weights()], Panels::empty(Level::best()));
     let pairs = 0..row_pairs(convolution, 1);
-    weight_gradient(convolution, method, pairs, [&x, &y], &mut sums, &mut scratch);
+    weight_gradient(convolution, method, [pairs, 0..convolution.taps()], [&x, &y], &mut sums, &mut scratch);
     sums.into_iter().map(T::to_f64).collect()
 }
 

@@ -6,6 +6,7 @@ mod geometry;
 mod image;
 mod method;
 mod packed_weights;
+mod transposition;
 mod vectors;
 mod weight_gradient;
 mod winograd;

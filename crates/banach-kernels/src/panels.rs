@@ -136,7 +136,8 @@ impl<T: Arithmetic> Panels<T> {
         }
     }
 
-    fn resize(&mut self, depth: usize, columns: usize) {
+    /// Changes the shape of the matrix, whose elements have no meaning then.
+    pub(crate) fn resize(&mut self, depth: usize, columns: usize) {
         (self.depth, self.columns) = (depth, columns);
         let numbers = columns.checked_next_multiple_of(self.lanes).and_then(|wide| wide.checked_mul(depth));
         assert!(numbers.is_some(), "the size of panels must not overflow");
@@ -181,7 +182,7 @@ impl<T: Arithmetic> Panels<T> {
     }
 
     /// The width of a panel, and its elements.
-    fn panel_mut(&mut self, panel: usize) -> (usize, &mut [T]) {
+    pub(crate) fn panel_mut(&mut self, panel: usize) -> (usize, &mut [T]) {
         let (start, width) = (self.start(panel), self.vectors(panel) * self.lanes);
         let length = self.depth * width;
         (width, &mut self.lines.numbers_mut()[start..start + length])

@@ -38,7 +38,8 @@ pub struct Kernels<T: 'static> {
     repack_weights: fn(&mut PackedWeights<T>, &[T], [usize; 4]),
     convolve: fn(&PackedWeights<T>, &[T], Range<usize>, &mut [T]),
     convolve_transposed: fn(&PackedWeights<T>, &[T], Range<usize>, &mut [T]),
-    weight_gradient: fn(&Convolution, ConvolutionMethod, Range<usize>, [&[T]; 2], &mut [T], &mut Panels<T>),
+    weight_gradient:
+        fn(&Convolution, ConvolutionMethod, [Range<usize>; 2], [&[T]; 2], &mut [T], &mut Panels<T>),
     write_weights: fn(&Convolution, Range<usize>, &[T], bool, &mut [T], [usize; 4]),
 }
 
@@ -201,22 +202,23 @@ pub fn convolve_transposed<T: Real>(
     (T::kernels().convolve_transposed)(taps, source, rows, target);
 }
 
-/// Adds the gradient with respect to the weights, summed over a range of the [row pairs](crate::row_pairs) of `y`, to
-/// `sums`, `[taps, input channels of a group, output channels]`: `x` is `[images, input, channels in]`, `y` the
+/// Adds the gradient with respect to the weights of a range of taps, summed over a range of the
+/// [row pairs](crate::row_pairs) of `y`, to `sums`, `[taps, input channels of a group, output channels]`; the ranges are
+/// given as `[row pairs, taps]`, and Winograd's method needs all taps. `x` is `[images, input, channels in]`, `y` the
 /// gradient `[images, output, channels out]`. Pixels of `y` are packed into `scratch`, whose level is used;
 /// Winograd's method reuses its buffers in later calls of the thread.
 ///
 /// # Panics
-/// If a slice has the wrong length or the range exceeds the row pairs.
+/// If a slice has the wrong length or a range exceeds the row pairs or the taps.
 pub fn weight_gradient<T: Real>(
     convolution: &Convolution,
     method: ConvolutionMethod,
-    pairs: Range<usize>,
+    parts: [Range<usize>; 2],
     images: [&[T]; 2],
     sums: &mut [T],
     scratch: &mut Panels<T>,
 ) {
-    (T::kernels().weight_gradient)(convolution, method, pairs, images, sums, scratch);
+    (T::kernels().weight_gradient)(convolution, method, parts, images, sums, scratch);
 }
 
 /// Writes sums, or adds them, to the weights of a range of output channels, whose first one has its weights at the start of

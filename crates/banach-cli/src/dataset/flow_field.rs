@@ -17,8 +17,15 @@ impl FlowField {
         [width, height]: [usize; 2],
         vector: impl Fn(usize, usize) -> Option<[f32; 2]>,
     ) -> Self {
-        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        Self { width, height, vectors: places.map(|(x, y)| vector(x, y)).collect() }
+        let mut vectors = vec![None; width * height];
+        for y in 0..height {
+            let (first, mut x) = (y * width, 0);
+            while x < width {
+                vectors[first + x] = vector(x, y);
+                x += 1;
+            }
+        }
+        Self { width, height, vectors }
     }
 
     /// The displacement at a column and a row.

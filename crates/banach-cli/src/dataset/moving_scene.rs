@@ -99,8 +99,8 @@ impl<'a> Layer<'a> {
 pub(crate) fn flow([width, height]: [usize; 2], parts: &[Part<'_>], seen: &[usize]) -> FlowField {
     FlowField::from_vectors([width, height], |x, y| {
         let place = [x as f64, y as f64];
-        let moved = parts[seen[y * width + x]].moved.at(place);
-        Some([0, 1].map(|axis: usize| (moved[axis] - place[axis]) as f32))
+        let [right, down] = parts[seen[y * width + x]].moved.at(place);
+        Some([(right - place[0]) as f32, (down - place[1]) as f32])
     })
 }
 

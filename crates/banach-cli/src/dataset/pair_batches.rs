@@ -6,6 +6,7 @@ use super::flow_field::FlowField;
 use super::flow_pairs::FlowPair;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Pixels of a block, along each axis, that has one displacement in a mini-batch: that of the finest flow of FlowNet.
 pub(crate) const BLOCK: usize = 4;
@@ -47,36 +48,46 @@ impl PairBatches {
     pub(crate) fn pass(&self, epoch: usize) -> impl Iterator<Item = Batch> + '_ {
         (0..self.count).map(move |index| {
             let first = epoch as u64 * EPOCH + (index * self.rows) as u64;
-            let pairs: Vec<FlowPair> =
-                (0..self.rows as u64).into_par_iter().map(|row| self.chairs.draw(first + row)).collect();
-            self.batch(&pairs)
+            self.batch(first..first + self.rows as u64)
         })
     }
 
-    fn batch(&self, pairs: &[FlowPair]) -> Batch {
+    /// The pairs with these numbers.
+    fn batch(&self, numbers: Range<u64>) -> Batch {
         let [width, height] = self.chairs.size();
-        let tensor =
-            |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), &self.device);
-        let flow = pairs.iter().flat_map(|pair| blocks(&pair.flow)).collect();
-        let images =
-            pairs.iter().flat_map(|pair| channels(&pair.first, &pair.second, [width, height])).collect();
+        let count = (numbers.end - numbers.start) as usize;
+        let draw = |number| {
+            let FlowPair { first, second, flow, .. } = self.chairs.draw(number);
+            (channels(&first, &second, [width, height]), blocks(&flow))
+        };
+        let (images, flows): (Vec<Vec<f32>>, Vec<Vec<f32>>) = numbers.into_par_iter().map(draw).unzip();
+        let tensor = |values: Vec<Vec<f32>>, shape| {
+            Tensor::from_data(TensorData::new(values.concat(), shape), &self.device)
+        };
         Batch {
-            images: tensor(images, [pairs.len(), 6, height, width]),
-            flow: tensor(flow, [pairs.len(), 2, height / BLOCK, width / BLOCK]),
+            images: tensor(images, [count, 6, height, width]),
+            flow: tensor(flows, [count, 2, height / BLOCK, width / BLOCK]),
         }
     }
 }
 
 /// The colours of two images, channel by channel, `[6, height, width]`; pixels beyond the last row and column repeat these.
+///
+/// Every pixel of every pair passes here; a build that hardly optimises this crate inlines indexed loops alone.
 pub(crate) fn channels(first: &ColourImage, second: &ColourImage, [width, height]: [usize; 2]) -> Vec<f32> {
-    let mut values = Vec::with_capacity(6 * width * height);
-    for image in [first, second] {
-        for channel in 0..3 {
-            for y in 0..height {
-                let first = y.min(image.height - 1) * image.width;
-                let row = &image.pixels[first..first + image.width];
-                values.extend(row.iter().map(|pixel| pixel[channel]));
-                values.extend(std::iter::repeat_n(row[image.width - 1][channel], width - image.width));
+    let size = width * height;
+    let mut values = vec![0.0; 6 * size];
+    for (image, values) in [first, second].into_iter().zip(values.chunks_exact_mut(3 * size)) {
+        let (red, others) = values.split_at_mut(size);
+        let (green, blue) = others.split_at_mut(size);
+        for y in 0..height {
+            let first = y.min(image.height - 1) * image.width;
+            let row = &image.pixels[first..first + image.width];
+            let (mut at, mut x) = (y * width, 0);
+            while x < width {
+                let [r, g, b] = row[if x < row.len() { x } else { row.len() - 1 }];
+                (red[at], green[at], blue[at]) = (r, g, b);
+                (at, x) = (at + 1, x + 1);
             }
         }
     }
@@ -85,16 +96,23 @@ pub(crate) fn channels(first: &ColourImage, second: &ColourImage, [width, height
 
 /// The mean displacement of each block, `[2, height / 4, width / 4]`, in units of [`UNIT`]; unknown ones count as none.
 fn blocks(flow: &FlowField) -> Vec<f32> {
-    let mut values = Vec::with_capacity(2 * flow.vectors.len() / (BLOCK * BLOCK));
-    for part in 0..2 {
-        for y in (0..flow.height).step_by(BLOCK) {
-            values.extend((0..flow.width).step_by(BLOCK).map(|x| {
-                let places = (y..y + BLOCK).flat_map(|y| (x..x + BLOCK).map(move |x| (x, y)));
-                let sum: f32 = places.map(|(x, y)| flow.at(x, y).map_or(0.0, |vector| vector[part])).sum();
-                sum / (UNIT * (BLOCK * BLOCK) as f32)
-            }));
+    let columns = flow.width / BLOCK;
+    let size = columns * (flow.height / BLOCK);
+    let mut values = vec![0.0; 2 * size];
+    let (right, down) = values.split_at_mut(size);
+    for y in 0..flow.height {
+        let row = &flow.vectors[y * flow.width..(y + 1) * flow.width];
+        let (first, mut x) = (y / BLOCK * columns, 0);
+        while x < row.len() {
+            if let Some([u, v]) = row[x] {
+                right[first + x / BLOCK] += u;
+                down[first + x / BLOCK] += v;
+            }
+            x += 1;
         }
     }
+    let whole = UNIT * (BLOCK * BLOCK) as f32;
+    values.iter_mut().for_each(|sum| *sum /= whole);
     values
 }
 

@@ -56,7 +56,10 @@ impl<'a> Files<'a> {
     pub(crate) fn load<M: Module>(self, network: M) -> Result<M, Error> {
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(self.weights));
         let record = record.map_err(|error| broken(self.folder, BEST, self.advice, error))?;
-        network.try_load_record(record).map_err(|error| broken(self.folder, BEST, self.advice, error))
+        // Weights may be stored in half precision.
+        network
+            .try_load_record(record.cast_to_module_dtype())
+            .map_err(|error| broken(self.folder, BEST, self.advice, error))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The command `flow`: the optical flow between two images of a user.
 
+mod shipped;
+
 use crate::dataset::flow_field::FlowField;
 use crate::dataset::{flow_file, flow_pairs};
 use crate::error::Error;
@@ -32,9 +34,9 @@ pub(crate) struct FlowArguments {
     /// A PNG file that shows the flow as colours: the direction as hue, the length as saturation.
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
-    /// The results folder of a `banach train flow` whose network is used.
-    #[arg(long, value_name = "DIR")]
-    checkpoint: PathBuf,
+    /// The results folder of a `banach train flow` whose network is used, or a file of weights of FlowNetS from PyTorch [default: the network inside the command].
+    #[arg(long, value_name = "PATH")]
+    checkpoint: Option<PathBuf>,
     /// Replace files that exist.
     #[arg(long)]
     overwrite: bool,
@@ -63,7 +65,7 @@ struct Done<'a> {
 pub(crate) fn flow(arguments: &FlowArguments) -> Result<(), Error> {
     check_outputs(arguments)?;
     let [first, second] = flow_pairs::images(&arguments.first, &arguments.second)?;
-    let (shape, estimator) = read(&arguments.checkpoint)?;
+    let (shape, estimator) = arguments.checkpoint.as_deref().map_or_else(shipped::network, read)?;
     let Verbosity { quiet, json } = arguments.verbosity;
     if !quiet {
         let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
@@ -78,7 +80,7 @@ pub(crate) fn flow(arguments: &FlowArguments) -> Result<(), Error> {
         ));
     }
     let begun = Instant::now();
-    let estimate = estimator.estimate(&first, &second);
+    let (estimate, work) = estimator.estimate(&first, &second);
     let field = estimate.flow();
     flow_file::write(&arguments.out, field)?;
     let longest = field.longest(BEYOND);
@@ -93,8 +95,8 @@ pub(crate) fn flow(arguments: &FlowArguments) -> Result<(), Error> {
         layer: shape.layer.as_str(),
         mean: mean(field),
         longest,
-        steps: estimate.work.mean_forward_steps().filter(|_| shape.layer.solves()),
-        converged: estimate.work.unconverged_rows == 0,
+        steps: work.mean_forward_steps().filter(|_| shape.layer.solves()),
+        converged: work.unconverged_rows == 0,
         seconds: begun.elapsed().as_secs_f64(),
     };
     if json { json::say(&done) } else { say(summary(&done)) }

@@ -9,7 +9,7 @@ use std::path::Path;
 const SMALL: &str = "--width 0.03 --size 64x64 --pairs 8 --batch 4";
 
 /// A pattern that moves to the right.
-fn pattern(width: u32, height: u32, right: f64) -> RgbImage {
+pub(crate) fn pattern(width: u32, height: u32, right: f64) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let level =
             |step: f64| (127.0 + 100.0 * (step * (f64::from(x) - right) + 0.3 * f64::from(y)).sin()) as u8;
@@ -208,6 +208,17 @@ fn the_flow_between_two_images_becomes_a_file_and_a_picture() {
     refused(&stage, &format!("flow a.png b.ppm {other} --picture p.jpg"), &["p.jpg", "ends in png"]);
     refused(&stage, "flow a.png b.ppm -o other.flo --checkpoint nowhere", &["nowhere", "banach train flow"]);
     refused(&stage, "flow a.png -o other.flo --checkpoint run", &["<B>"]);
+}
+
+#[test]
+fn the_network_inside_the_command_finds_the_flow_of_any_two_images() {
+    let stage = Stage::new();
+    pattern(130, 70, 0.0).save(stage.path("a.png")).unwrap();
+    pattern(130, 70, 2.0).save(stage.path("b.png")).unwrap();
+    let (json, notes) = stage.succeed("flow a.png b.png -o flow.flo --json");
+    let told: Value = serde_json::from_str(&json).unwrap();
+    assert!(notes.contains("by FlowNet of width 0.125") && told["height"] == 70, "{told}{notes}");
+    assert_eq!(std::fs::metadata(stage.path("flow.flo")).unwrap().len(), 12 + 8 * 130 * 70);
 }
 
 #[test]

@@ -14,3 +14,4 @@ mod multilabel;
 mod pages;
 mod reports;
 mod stage;
+mod weights;

@@ -2,6 +2,7 @@
 
 use super::geometry::Convolution;
 use super::method::ConvolutionMethod;
+use super::transposition::{self, Lines};
 use super::winograd;
 use crate::arithmetic::Arithmetic;
 use crate::level::Level;
@@ -67,6 +68,14 @@ impl<T: Arithmetic> PackedWeights<T> {
                     reader.read([first, summed], tap, 0, out)
                 }
             });
+            self.finite = finite;
+            return;
+        }
+        if let Some(lines) = Lines::of(convolution.kernel, strides, summed, transposed) {
+            for (group, panels) in groups.iter_mut().enumerate() {
+                let weights = &weights[group * outward * strides[0]..];
+                finite &= transposition::pack(panels, lines, kept, weights);
+            }
             self.finite = finite;
             return;
         }

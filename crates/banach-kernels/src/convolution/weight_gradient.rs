@@ -4,8 +4,10 @@
 use super::axis::Axis;
 use super::geometry::Convolution;
 use super::method::ConvolutionMethod;
+use super::transposition::{self, Lines};
 use super::{channelwise, winograd};
 use crate::arithmetic::Arithmetic;
+use crate::level::Level;
 use crate::panels::Panels;
 use crate::tile::{self, TALLEST, Term, Tile};
 use pulp::{Simd, WithSimd};
@@ -22,17 +24,19 @@ pub fn row_pairs(convolution: &Convolution, images: usize) -> usize {
     images * convolution.output()[0].div_ceil(PAIR)
 }
 
-/// Adds the gradient with respect to the weights, over a range of row pairs.
+/// Adds the gradient with respect to the weights of a range of taps, over a range of row pairs.
 pub(crate) fn weight_gradient<T: Arithmetic>(
     convolution: &Convolution,
     method: ConvolutionMethod,
-    pairs: Range<usize>,
+    [pairs, taps]: [Range<usize>; 2],
     [x, y]: [&[T]; 2],
     sums: &mut [T],
     scratch: &mut Panels<T>,
 ) {
     convolution.check();
-    assert_eq!(sums.len(), convolution.weights(), "the number of sums");
+    assert!(taps.start <= taps.end && taps.end <= convolution.taps(), "the taps must be taps of the kernel");
+    let each = convolution.group_channels()[0] * convolution.channels[1];
+    assert_eq!(sums.len(), taps.len() * each, "the number of sums");
     let [input, output] = convolution.image_sizes();
     if input == 0 || output == 0 {
         return;
@@ -46,6 +50,11 @@ pub(crate) fn weight_gradient<T: Arithmetic>(
     let level = scratch.level();
     let axes = [convolution.axis(0, false), convolution.axis(1, false)];
     if method.of_weights(convolution, images) == ConvolutionMethod::Winograd {
+        assert_eq!(
+            taps.len(),
+            convolution.taps(),
+            "Winograd's method finds the weights of all taps together"
+        );
         winograd::gradient(level, axes, convolution.channels, pairs, [x, y], sums);
         return;
     }
@@ -55,7 +64,7 @@ pub(crate) fn weight_gradient<T: Arithmetic>(
         image * height + pair * PAIR
     };
     let rows = row(pairs.start)..row(pairs.end);
-    level.run(Gradient { convolution, axes, rows, x, y, sums, scratch });
+    level.run(Gradient { convolution, axes, rows, taps, x, y, sums, scratch });
 }
 
 /// Writes sums, or adds them, to the weights.
@@ -70,6 +79,10 @@ pub(crate) fn write_weights<T: Arithmetic>(
     convolution.check();
     assert_eq!(sums.len(), convolution.weights(), "the number of sums");
     let [inward, outward] = [convolution.group_channels()[0], convolution.channels[1]];
+    if let Some(lines) = Lines::of(convolution.kernel, strides, inward, false).filter(|_| !add) {
+        transposition::unpack(Level::best(), lines, (outputs, outward), sums, weights);
+        return;
+    }
     // Weights of all taps lie together, so that they are written one after the other.
     for i in 0..inward {
         for tap in 0..convolution.taps() {
@@ -90,6 +103,7 @@ struct Gradient<'a, T> {
     axes: [Axis; 2],
     /// Rows of all output images.
     rows: Range<usize>,
+    taps: Range<usize>,
     x: &'a [T],
     y: &'a [T],
     sums: &'a mut [T],
@@ -146,7 +160,7 @@ impl<T: Arithmetic> Gradient<'_, T> {
         let horizontal = self.axes[1];
         let mut table = Vec::with_capacity(rows.len() * TALLEST);
         let mut terms = Vec::with_capacity(rows.len());
-        for tap in 0..self.convolution.taps() {
+        for tap in self.taps.clone() {
             let pixels = horizontal.met(tap % self.convolution.kernel[1]);
             if pixels.is_empty() {
                 continue;
@@ -162,7 +176,7 @@ impl<T: Arithmetic> Gradient<'_, T> {
                 let vectors = self.scratch.vectors(panel);
                 let (column, columns) = self.scratch.span(panel);
                 for (first, height) in tile::balanced(inward, tile::tallest::<S>(vectors)) {
-                    let c = (tap * inward + first) * self.convolution.channels[1];
+                    let c = ((tap - self.taps.start) * inward + first) * self.convolution.channels[1];
                     let c = &mut self.sums[c + group * outward + column..];
                     let tile = Tile {
                         rows: table.as_ptr(),
@@ -182,7 +196,7 @@ impl<T: Arithmetic> Gradient<'_, T> {
                     // packed for the lanes of `S` and hold all pixels of the block. Row `i` of a term starts
                     // at channel `skip + i`, one of those of the image, of the first pixel met; `Axis::met`
                     // keeps the `depth` pixels that follow in the same row of `x`. The sums are one for every
-                    // weight and borrowed here.
+                    // weight of the taps and borrowed here.
                     unsafe { tile::compute(simd, vectors, height, &tile) };
                 }
             }
@@ -194,7 +208,7 @@ impl<T: Arithmetic> Gradient<'_, T> {
     fn channelwise<S: Simd>(&mut self, simd: S, rows: Range<usize>) {
         let horizontal = self.axes[1];
         let channels = self.convolution.channels[0];
-        for tap in 0..self.convolution.taps() {
+        for tap in self.taps.clone() {
             let pixels = horizontal.met(tap % self.convolution.kernel[1]);
             if pixels.is_empty() {
                 continue;
@@ -208,7 +222,7 @@ impl<T: Arithmetic> Gradient<'_, T> {
                 .collect();
             let lines =
                 channelwise::PixelRows { rows: &lines, stride: horizontal.stride, count: pixels.len() };
-            lines.add(simd, self.x, self.y, &mut self.sums[tap * channels..][..channels]);
+            lines.add(simd, self.x, self.y, &mut self.sums[(tap - self.taps.start) * channels..][..channels]);
         }
     }
 }

@@ -106,9 +106,15 @@ pub(crate) fn weights<T: Real>(
     let mut scratch = Panels::empty(level);
     let mut sums = vec![T::ZERO; convolution.weights()];
     let pairs = row_pairs(convolution, images);
-    let pair = random.below(pairs + 1);
+    let (pair, taps) = (random.below(pairs + 1), convolution.taps());
+    let together = method.of_weights(convolution, images) == ConvolutionMethod::Winograd;
+    let tap = if together { 0 } else { random.below(taps + 1) };
+    let each = sums.len() / taps.max(1);
     for pairs in [0..pair, pair..pairs] {
-        weight_gradient(convolution, method, pairs, [&x, &y], &mut sums, &mut scratch);
+        for taps in [0..tap, tap..taps].into_iter().filter(|taps| !together || !taps.is_empty()) {
+            let sums = &mut sums[taps.start * each..taps.end * each];
+            weight_gradient(convolution, method, [pairs.clone(), taps], [&x, &y], sums, &mut scratch);
+        }
     }
     let mut found = before.clone();
     write_weights(convolution, 0..convolution.channels[1], &sums, true, &mut found, strides(convolution));
@@ -117,7 +123,12 @@ pub(crate) fn weights<T: Real>(
     // Winograd's products are larger than those they stand for: 36 to 4 where it is worst.
     let terms = if method == ConvolutionMethod::Winograd { 9 * terms } else { terms };
     assert_near(&found, &wanted, terms, &what);
-    write_weights(convolution, 0..convolution.channels[1], &sums, false, &mut found, strides(convolution));
+    let (outputs, strides) = (convolution.channels[1], strides(convolution));
+    let output = random.below(outputs + 1);
+    for outputs in [0..output, output..outputs] {
+        let weights = &mut found[outputs.start * strides[0]..outputs.end * strides[0]];
+        write_weights(convolution, outputs, &sums, false, weights, strides);
+    }
     let written: Vec<f64> = wanted.iter().zip(numbers(&before)).map(|(sum, before)| sum - before).collect();
     assert_near(&found, &written, terms, &what);
 }

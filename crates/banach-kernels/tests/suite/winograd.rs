@@ -146,7 +146,7 @@ fn its_rounding_error_is_like_that_of_the_direct_method() {
 fn gradient<T: Real>(convolution: &Convolution, method: ConvolutionMethod, x: &[T], y: &[T]) -> Vec<T> {
     let (mut sums, mut scratch) = (vec![T::ZERO; convolution.weights()], Panels::empty(Level::best()));
     let pairs = row_pairs(convolution, y.len() / sizes(convolution)[1]);
-    weight_gradient(convolution, method, 0..pairs, [x, y], &mut sums, &mut scratch);
+    weight_gradient(convolution, method, [0..pairs, 0..convolution.taps()], [x, y], &mut sums, &mut scratch);
     sums
 }
 

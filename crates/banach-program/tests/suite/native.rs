@@ -51,6 +51,29 @@ fn inputs(program: &Program, seed: u64) -> Vec<Value> {
 }
 
 #[test]
+fn a_machine_packs_other_inputs_into_the_memory_of_an_earlier_call() {
+    for cell in [cell as fn(usize) -> Program, image_cell] {
+        let program = cell(6);
+        for fixed in [&[][..], &[0, 1, 2, 3, 4]] {
+            let machine = Machine::<f64>::new(&program, fixed).unwrap().spread();
+            // Machines of other methods share that memory.
+            for (seed, method) in [
+                (1, ConvolutionMethod::Direct),
+                (2, ConvolutionMethod::Direct),
+                (3, ConvolutionMethod::Winograd),
+                (4, ConvolutionMethod::Winograd),
+                (5, ConvolutionMethod::Direct),
+            ] {
+                let given = inputs(&program, seed);
+                let expected = numbers(&evaluate(&program, given.clone()).unwrap()[0]);
+                let found = machine.clone().convolving(method).call(given).unwrap();
+                assert_close(&numbers(&found[0]), &expected, 1e-12, "another call");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_program_for_fewer_rows_gives_the_same_rows() {
     for (cell, per_row) in [(cell as fn(usize) -> Program, [0, 1]), (image_cell, [0, 1])] {
         let program = cell(6);

@@ -5,7 +5,7 @@ use crate::engine::origin::{Origin, computed};
 use crate::error::Error;
 use crate::settings::configuration::{Convolution, Engine};
 use crate::tracing::cache::Bytes;
-use banach_program::{Kind, Machine, Program, Value, evaluate};
+use banach_program::{Bilinear, Equation, Kind, Machine, Primitive, Program, Value, Var, evaluate};
 use burn::tensor::FloatDType;
 use std::fmt::Debug;
 
@@ -65,8 +65,20 @@ impl Runner {
     }
 }
 
+/// The inputs that are weights of convolutions, which a call packs side by side on all cores.
+fn convolution_weights(program: &Program) -> Vec<usize> {
+    let convolution = |line: &&Equation| {
+        let Primitive::Bilinear(form) = &line.primitive else { return false };
+        matches!(form, Bilinear::Convolution(_) | Bilinear::ConvolutionInput(..))
+    };
+    let weights: Vec<Var> =
+        program.equations().iter().filter(convolution).map(|line| line.operands[1]).collect();
+    let inputs = program.inputs().iter().enumerate();
+    inputs.filter(|(_, input)| weights.contains(input)).map(|(position, _)| position).collect()
+}
+
 /// Compiles a program that may use all cores. None if the engine does not support it.
 fn compiled<T: Number>(program: &Program, convolution: Convolution) -> Option<Box<dyn CompiledProgram>> {
-    let machine = Machine::<T>::new(program, &[]).ok()?;
+    let machine = Machine::<T>::new(program, &convolution_weights(program)).ok()?;
     Some(Box::new(machine.spread().convolving(convolution.method())))
 }

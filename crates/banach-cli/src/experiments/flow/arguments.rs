@@ -22,8 +22,8 @@ pub(crate) struct FlowArguments {
     /// Channels of FlowNet, as a part of the published ones [default: 0.125].
     #[arg(long, value_name = "W", value_parser = width, allow_negative_numbers = true)]
     pub(crate) width: Option<f64>,
-    /// Train the layer alone, behind the network in the results folder of a `banach train flow --layer none`.
-    #[arg(long, value_name = "DIR")]
+    /// Train the layer alone, behind the network in the results folder of a `banach train flow --layer none`, or in a file of weights of FlowNetS from PyTorch.
+    #[arg(long, value_name = "PATH")]
     pub(crate) frozen: Option<PathBuf>,
     /// Epochs to train; the step size falls to 0 over them [default: 30].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]

@@ -11,6 +11,7 @@ use banach::Compiled;
 use banach::program::Value;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 use std::cell::RefCell;
 
 /// A trained network, off the tape.
@@ -37,8 +38,6 @@ pub(crate) struct Estimate {
     pub(crate) before: FlowField,
     /// As the layer makes it; none without a layer.
     pub(crate) behind: Option<FlowField>,
-    /// What the solver did.
-    pub(crate) work: Work,
 }
 
 impl Estimate {
@@ -62,12 +61,20 @@ impl Estimator {
         Ok(Self { network, programs: RefCell::default(), ..self })
     }
 
-    /// The flow from the first image to the second, of one size.
-    pub(crate) fn estimate(&self, first: &ColourImage, second: &ColourImage) -> Estimate {
-        let (images, size) = self.images(first, second);
+    /// The flow from the first image to the second, of one size, and what the solver did.
+    pub(crate) fn estimate(&self, first: &ColourImage, second: &ColourImage) -> (Estimate, Work) {
+        let (mut estimates, work) = self.estimates(&[[first, second]]);
+        (estimates.remove(0), work)
+    }
+
+    /// The flow of pairs whose images all have one size, found together.
+    pub(crate) fn estimates(&self, pairs: &[[&ColourImage; 2]]) -> (Vec<Estimate>, Work) {
+        let (images, size) = self.images(pairs);
         let found = self.finest(images.clone());
-        let behind = self.network.refined(found.clone(), images).map(|flow| enlarged(flow, size));
-        Estimate { before: enlarged(found, size), behind, work: self.network.take_work(1) }
+        let mut behind =
+            self.network.refined(found.clone(), images).map(|flow| enlarged(flow, size).into_iter());
+        let next = |before| Estimate { before, behind: behind.as_mut().and_then(Iterator::next) };
+        (enlarged(found, size).into_iter().map(next).collect(), self.network.take_work(pairs.len()))
     }
 
     /// The flow after every step of the solver, with the residual there; empty where nothing is solved for.
@@ -76,16 +83,18 @@ impl Estimator {
         first: &ColourImage,
         second: &ColourImage,
     ) -> Result<Vec<(FlowField, f64)>, Error> {
-        let (images, size) = self.images(first, second);
+        let (images, size) = self.images(&[[first, second]]);
         let course = self.network.iterates(self.finest(images.clone()), images)?;
-        Ok(course.into_iter().map(|(flow, residual)| (enlarged(flow, size), residual)).collect())
+        Ok(course.into_iter().map(|(flow, residual)| (enlarged(flow, size).remove(0), residual)).collect())
     }
 
-    /// Both images as one tensor, continued to a size that can be halved six times, and their own size.
-    fn images(&self, first: &ColourImage, second: &ColourImage) -> (Tensor<4>, [usize; 2]) {
-        let size = [first.width, first.height];
+    /// The images of all pairs as one tensor, continued to a size that can be halved six times, and their own size.
+    fn images(&self, pairs: &[[&ColourImage; 2]]) -> (Tensor<4>, [usize; 2]) {
+        let size = pairs.first().map_or([0; 2], |[first, _]| [first.width, first.height]);
         let [width, height] = size.map(|length| length.next_multiple_of(MULTIPLE));
-        let values = TensorData::new(channels(first, second, [width, height]), [1, 6, height, width]);
+        let values = pairs.par_iter().map(|[first, second]| channels(first, second, [width, height]));
+        let values = values.collect::<Vec<Vec<f32>>>().concat();
+        let values = TensorData::new(values, [pairs.len(), 6, height, width]);
         (Tensor::from_data(values, &self.device), size)
     }
 
@@ -103,16 +112,21 @@ impl Estimator {
         else {
             panic!("bug: no program for images of {shape:?}");
         };
-        let found = compiled.call((images, parameters.clone()));
+        let found = rayon::scope(|_| compiled.call((images, parameters.clone())));
         let mut found = found.unwrap_or_else(|error| panic!("bug: {error}"));
         found.remove(0).try_into_tensor().unwrap_or_else(|error| panic!("bug: {error}"))
     }
 }
 
-/// A flow `[1, 2, rows, columns]` in its units, bilinear between the middles of its blocks, as a field of `size`.
-fn enlarged(flow: Tensor<4>, size: [usize; 2]) -> FlowField {
-    let [_, _, rows, columns] = flow.dims();
-    let values: Vec<f32> = flow.into_data().iter().collect();
+/// Flows `[batch, 2, rows, columns]` in their units, bilinear between the middles of their blocks, as fields of `size`.
+fn enlarged(flows: Tensor<4>, size: [usize; 2]) -> Vec<FlowField> {
+    let [_, parts, rows, columns] = flows.dims();
+    let values: Vec<f32> = flows.into_data().iter().collect();
+    values.par_chunks(parts * rows * columns).map(|flow| field(flow, [rows, columns], size)).collect()
+}
+
+/// A flow `[2, rows, columns]` as a field.
+fn field(values: &[f32], [rows, columns]: [usize; 2], size: [usize; 2]) -> FlowField {
     let place = |at: usize, length: usize| {
         let place = (at as f32 + 0.5) / BLOCK as f32 - 0.5;
         let first = place.max(0.0) as usize;
@@ -133,6 +147,7 @@ fn enlarged(flow: Tensor<4>, size: [usize; 2]) -> FlowField {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiments::flow::flownet::Variant;
     use crate::experiments::flow::network::Shape;
     use crate::experiments::flow::settings;
     use crate::options::LayerName;
@@ -140,7 +155,10 @@ mod tests {
     #[test]
     fn a_flow_is_bilinear_between_the_middles_of_its_blocks() {
         let values = [[[[0.0, 1.0], [2.0, 3.0]], [[5.0, 5.0], [5.0, 5.0]]]];
-        let field = enlarged(Tensor::from_data(values, &Device::flex()), [7, 8]);
+        let flow = Tensor::from_data(values, &Device::flex());
+        let fields = enlarged(Tensor::cat(vec![flow.clone() + 1.0, flow], 0), [7, 8]);
+        let field = &fields[1];
+        assert!((fields[0].at(2, 3).unwrap()[0] - field.at(2, 3).unwrap()[0] - UNIT).abs() < 1e-4);
         let at = |x, y| field.at(x, y).unwrap().map(|part: f32| part / UNIT);
         assert_eq!((at(0, 0), at(6, 7), at(0, 7)), ([0.0, 5.0], [1.0 + 2.0, 5.0], [2.0, 5.0]));
         let [u, v] = at(2, 3);
@@ -149,8 +167,14 @@ mod tests {
 
     #[test]
     fn images_of_odd_sizes_have_a_flow_of_their_size_as_burn_finds_it() {
+        for variant in [Variant::Paper, Variant::Pytorch] {
+            check(variant);
+        }
+    }
+
+    fn check(variant: Variant) {
         let device = Device::flex();
-        let shape = Shape { layer: LayerName::FpiNn, width: 0.03, gain: Some(0.9) };
+        let shape = Shape { layer: LayerName::FpiNn, width: 0.03, gain: Some(0.9), variant };
         let network = |seed| Network::new(shape, seed, &settings::evaluation(), &device).unwrap();
         let estimator = Estimator::new(network(1), &device).with_weights(&network(2)).unwrap();
         let image = |phase: f32| ColourImage {
@@ -161,17 +185,27 @@ mod tests {
                 .collect(),
         };
         let (first, second) = (image(0.0), image(0.3));
-        let estimate = estimator.estimate(&first, &second);
-        let (images, _) = estimator.images(&first, &second);
-        assert_eq!(images.dims(), [1, 6, 64, 128]);
+        let pairs = [[&first, &second], [&second, &first], [&first, &first]];
+        let (estimates, work) = estimator.estimates(&pairs);
+        let (images, _) = estimator.images(&pairs);
+        assert_eq!(images.dims(), [3, 6, 64, 128]);
         let expected = enlarged(network(2).flows(images).pop().unwrap(), [67, 41]);
-        assert_eq!((estimate.before.width, estimate.flow().height), (67, 41));
-        for (found, expected) in
-            estimate.before.vectors.iter().flatten().zip(expected.vectors.iter().flatten())
-        {
-            assert!((found[0] - expected[0]).abs() < 1e-3 && (found[1] - expected[1]).abs() < 1e-3);
+        assert_eq!((estimates.len(), work.forward_rows), (3, 3));
+        for ((estimate, expected), [first, second]) in estimates.iter().zip(&expected).zip(pairs) {
+            assert_eq!((estimate.before.width, estimate.flow().height), (67, 41));
+            assert!(distance(&estimate.before, expected) < 1e-3);
+            let (alone, _) = estimator.estimate(first, second);
+            assert!(distance(&estimate.before, &alone.before) < 1e-3);
+            // Each row of a batch is solved to its own tolerance.
+            assert!(distance(estimate.flow(), alone.flow()) < 1e-2 && estimate.behind.is_some());
         }
-        assert!(estimate.behind.is_some() && estimate.work.forward_rows == 1);
+        assert!(distance(estimates[0].flow(), estimates[1].flow()) > 1e-2);
         assert!(estimator.iterates(&first, &second).unwrap().len() > 2);
+    }
+
+    /// The greatest difference of two fields.
+    fn distance(one: &FlowField, other: &FlowField) -> f32 {
+        let vectors = one.vectors.iter().flatten().zip(other.vectors.iter().flatten());
+        vectors.map(|(one, other)| (one[0] - other[0]).hypot(one[1] - other[1])).fold(0.0, f32::max)
     }
 }

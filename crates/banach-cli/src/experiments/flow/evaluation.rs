@@ -1,6 +1,6 @@
 //! End point errors of estimated flow, by the length of the true displacement.
 
-use super::estimator::Estimator;
+use super::estimator::{Estimate, Estimator};
 use crate::dataset::chairs::Chairs;
 use crate::dataset::colour_image::ColourImage;
 use crate::dataset::flow_field::FlowField;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Displacements shorter than the first are small, those from the second on large, in pixels.
 const MOTIONS: [f32; 2] = [10.0, 40.0];
+/// Pairs that are estimated together.
+const TOGETHER: usize = 8;
 /// Generated pairs that choose the epoch, and pairs that are only reported.
 const GENERATED: [u64; 2] = [24, 48];
 /// The numbers of the latter.
@@ -104,7 +106,7 @@ pub(crate) struct TestScores {
     pub(crate) middlebury: Option<SetScores>,
 }
 
-/// The scores on a set, and what the solver did; none if interrupted. `advance` is called after every pair.
+/// The scores on a set, and what the solver did; none if interrupted. `advance` is called for every pair.
 pub(crate) fn evaluate(
     estimator: &Estimator,
     pairs: &[FlowPair],
@@ -112,15 +114,24 @@ pub(crate) fn evaluate(
     advance: impl Fn(),
 ) -> Option<(SetScores, Work)> {
     let ([mut before, mut errors], mut work) = ([Errors::default(); 2], Work::default());
-    for FlowPair { first, second, flow, .. } in pairs {
+    let of_one_size = pairs.chunk_by(|one, next| size(one) == size(next));
+    for together in of_one_size.flat_map(|pairs| pairs.chunks(TOGETHER)) {
         if interruption.is_requested() {
             return None;
         }
-        let estimate = estimator.estimate(first, second);
-        before.add(Errors::of(&estimate.before, flow));
-        errors.add(Errors::of(estimate.flow(), flow));
-        work += estimate.work;
-        advance();
+        let images: Vec<[&ColourImage; 2]> =
+            together.iter().map(|pair| [&pair.first, &pair.second]).collect();
+        let (estimates, done) = estimator.estimates(&images);
+        let of = |(estimate, pair): (&Estimate, &FlowPair)| {
+            [&estimate.before, estimate.flow()].map(|found| Errors::of(found, &pair.flow))
+        };
+        let found: Vec<[Errors; 2]> = estimates.par_iter().zip(together).map(of).collect();
+        for [first, last] in found {
+            before.add(first);
+            errors.add(last);
+            advance();
+        }
+        work += done;
     }
     let scores = SetScores {
         aepe: errors.mean(),
@@ -133,6 +144,10 @@ pub(crate) fn evaluate(
         unconverged: work.unconverged_rows,
     };
     Some((scores, work))
+}
+
+fn size(pair: &FlowPair) -> [usize; 2] {
+    [pair.first.width, pair.first.height]
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ const GRADIENT_NORM: f64 = 1.0;
 
 /// A network, what it minimises, and the state of Adam.
 pub(crate) struct Learner {
-    pub(super) network: Network,
+    /// None while a step changes it.
+    network: Option<Network>,
     objective: Objective<Network, Pairs>,
     optimizer: ModuleOptimizer,
 }
@@ -33,11 +34,19 @@ impl Learner {
         let objective = Objective::new(if frozen { loss::of_the_layer } else { loss::of_all_scales });
         let optimizer = AdamConfig::new().init().map_err(Error::layer)?;
         let Some(Parts { model, optimizer: state, .. }) = parts else {
-            return Ok(Self { network, objective, optimizer });
+            return Ok(Self { network: Some(network), objective, optimizer });
         };
         let loaded = network.try_load_record(model).map_err(|error| Error::Training(error.to_string()))?;
         let network = if frozen { loaded.frozen() } else { loaded };
-        Ok(Self { network, objective, optimizer: optimizer.load_record(state) })
+        Ok(Self { network: Some(network), objective, optimizer: optimizer.load_record(state) })
+    }
+
+    /// The network as it is.
+    pub(super) fn network(&self) -> &Network {
+        match &self.network {
+            Some(network) => network,
+            None => panic!("bug: a step did not put the network back"),
+        }
     }
 
     /// A network of the default settings, and a mini-batch of pairs of a size to train it with.
@@ -55,7 +64,7 @@ impl Learner {
             resume: false,
         };
         let textures = textures::load(None, size)?;
-        let settings = Settings::new(&arguments, &textures.fingerprint);
+        let settings = Settings::new(&arguments, None, &textures.fingerprint);
         let (device, seed, [_, rows]) = (Device::flex().autodiff(), 1, settings.batches());
         let network = Network::new(settings.shape(layer), seed, &settings.training(), &device)?;
         let chairs = Chairs::new(Arc::clone(&textures.train), size, seed);
@@ -66,21 +75,27 @@ impl Learner {
 
     /// The checkpoint of this state.
     pub(super) fn parts(&self) -> Parts {
-        let (model, optimizer) = (self.network.clone().into_record(), self.optimizer.to_record());
+        let (model, optimizer) = (self.network().clone().into_record(), self.optimizer.to_record());
         Parts { model, optimizer, average: None }
     }
 
     /// Learns from a mini-batch. Where the loss or the gradient is not finite, every row counts as not finite and the weights
     /// stay.
-    pub(crate) fn step(&mut self, Batch { images, flow }: Batch, rate: f64) -> Result<Sums, Error> {
+    pub(crate) fn step(&mut self, batch: Batch, rate: f64) -> Result<Sums, Error> {
+        // Sections on all cores begin sooner from one of the threads that compute them.
+        rayon::scope(|_| self.step_on_this_thread(batch, rate))
+    }
+
+    fn step_on_this_thread(&mut self, Batch { images, flow }: Batch, rate: f64) -> Result<Sums, Error> {
         let rows = images.dims()[0];
-        let found = self.objective.value_and_gradient(&self.network, (images, flow));
+        let found = self.objective.value_and_gradient(self.network(), (images, flow));
         let (loss, gradients) = found.map_err(Error::layer)?;
         let (gradients, norm) =
-            clip_gradients(&self.network, gradients, GRADIENT_NORM).map_err(Error::layer)?;
-        let mut work = self.network.take_work(rows);
+            clip_gradients(self.network(), gradients, GRADIENT_NORM).map_err(Error::layer)?;
+        let mut work = self.network().take_work(rows);
         if norm.is_finite() && loss.is_finite() {
-            self.network = self.optimizer.step(rate, self.network.clone(), gradients);
+            // Weights that nothing else holds are changed where they lie.
+            self.network = self.network.take().map(|network| self.optimizer.step(rate, network, gradients));
         } else {
             work.non_finite_rows = rows;
         }

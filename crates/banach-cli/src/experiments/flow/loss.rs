@@ -51,6 +51,7 @@ fn error(found: Tensor<4>, truth: Tensor<4>) -> Tensor<1> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiments::flow::flownet::Variant;
     use crate::experiments::flow::network::Shape;
     use crate::experiments::flow::settings;
     use crate::options::LayerName;
@@ -83,7 +84,8 @@ mod tests {
     }
 
     fn network(layer: LayerName, device: &Device) -> Network {
-        let shape = Shape { layer, width: 0.03, gain: (layer == LayerName::FpiNn).then_some(0.9) };
+        let gain = (layer == LayerName::FpiNn).then_some(0.9);
+        let shape = Shape { layer, width: 0.03, gain, variant: Variant::Paper };
         let config = settings::evaluation().with_max_steps(300);
         Network::new(shape, 3, &config, device).unwrap()
     }

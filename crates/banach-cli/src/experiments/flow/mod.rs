@@ -15,6 +15,7 @@ mod loss;
 mod model;
 mod network;
 mod pictures;
+mod pytorch;
 mod real_pairs;
 mod refiner;
 mod run;
@@ -23,8 +24,12 @@ mod summary;
 mod table;
 mod training;
 
+pub(crate) use estimator::Estimator;
+#[cfg(test)]
+pub(crate) use evaluation::Errors;
 pub(crate) use flow_colours::draw;
 pub(crate) use learner::Learner;
-pub(crate) use model::read;
+pub(crate) use model::{decode, read};
+pub(crate) use network::Shape;
 pub(crate) use run::Flow;
 pub(crate) use table::{TableArguments, table};

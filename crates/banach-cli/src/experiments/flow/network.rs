@@ -2,7 +2,7 @@
 
 use super::convolutions::Weights;
 use super::data_term::{linearised, seen};
-use super::flownet::FlowNet;
+use super::flownet::{FlowNet, Variant};
 use super::horn_schunck::HornSchunck;
 use super::refiner::Refiner;
 use crate::dataset::pair_batches::BLOCK;
@@ -31,6 +31,8 @@ pub(crate) struct Shape {
     pub(crate) width: f64,
     /// How much the convolutions of the map may make of a difference; without a bound where the map is applied once.
     pub(crate) gain: Option<f64>,
+    #[serde(default, skip_serializing_if = "Variant::is_paper")]
+    pub(crate) variant: Variant,
 }
 
 /// What is done with the flow of FlowNet.
@@ -73,7 +75,13 @@ impl Network {
         } else {
             None
         };
-        Ok(Self { flownet: FlowNet::new(shape.width, &mut weights(WEIGHT_STREAM)), layer })
+        let flownet = FlowNet::new(shape.variant, shape.width, &mut weights(WEIGHT_STREAM));
+        Ok(Self { flownet, layer })
+    }
+
+    /// FlowNet without a layer.
+    pub(crate) fn alone(flownet: FlowNet) -> Self {
+        Self { flownet, layer: None }
     }
 
     /// This network with FlowNet, and its weights, of another one, which stays as it is.

@@ -63,15 +63,15 @@ impl Experiment for Flow {
     type Arguments = FlowArguments;
     type Report = FlowReport;
 
-    fn new(mut arguments: FlowArguments, seed: u64) -> Result<Self, Error> {
+    fn new(arguments: FlowArguments, seed: u64) -> Result<Self, Error> {
         arguments::check(&arguments)?;
-        if let Some(folder) = &arguments.frozen {
-            arguments.width = Some(model::read(folder)?.0.width);
-        }
+        let kept =
+            arguments.frozen.as_deref().map(|path| model::network(path, &Device::flex())).transpose()?;
+        let kept = kept.map(|(shape, _)| shape);
         let SceneSize(size) = settings::size(&arguments);
         let textures = textures::load(arguments.photographs.as_deref(), size)?;
         let real = arguments.data.as_deref().map(real_pairs::load).transpose()?.unwrap_or_default();
-        let settings = Settings::new(&arguments, &textures.fingerprint);
+        let settings = Settings::new(&arguments, kept, &textures.fingerprint);
         let state = State { layer: arguments.layer, seed, settings, epochs: Vec::new() };
         Ok(Self { state, textures, real, resumes: arguments.resume })
     }
@@ -207,7 +207,7 @@ fn draw(
     estimator: &Estimator,
     pair: &FlowPair,
 ) -> Result<(), Error> {
-    let estimate = estimator.estimate(&pair.first, &pair.second);
+    let (estimate, _) = estimator.estimate(&pair.first, &pair.second);
     let version = |name: &str, flow| Version { name: name.into(), flow };
     let mut versions = vec![version("FlowNet", estimate.before)];
     versions.extend(estimate.behind.map(|flow| version(state.layer.as_str(), flow)));

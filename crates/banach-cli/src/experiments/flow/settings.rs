@@ -1,6 +1,7 @@
 //! The settings of a run on optical flow, which a resumed run must repeat.
 
 use super::arguments::FlowArguments;
+use super::flownet::Variant;
 use super::network::Shape;
 use crate::experiments::checkpoint::Repeatable;
 use crate::experiments::solves::Solves;
@@ -31,6 +32,8 @@ const EVALUATED_STEPS: usize = 100;
 pub(crate) struct Settings {
     /// Channels of the network, as a part of the published ones.
     pub(crate) width: f64,
+    #[serde(default, skip_serializing_if = "Variant::is_paper")]
+    variant: Variant,
     /// Epochs over which the step size falls to 0.
     pub(crate) epochs: usize,
     /// Epochs without a lower validation error after which training stops.
@@ -56,11 +59,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The settings that arguments without contradictions give.
-    pub(crate) fn new(arguments: &FlowArguments, fingerprint: &str) -> Self {
+    /// The settings that arguments without contradictions give, behind a network of the shape `kept` if there is one.
+    pub(crate) fn new(arguments: &FlowArguments, kept: Option<Shape>, fingerprint: &str) -> Self {
         let (layer, changes) = (arguments.layer, &arguments.changes);
         Self {
-            width: arguments.width.unwrap_or(WIDTH),
+            width: kept.map_or(arguments.width.unwrap_or(WIDTH), |kept| kept.width),
+            variant: kept.map_or(Variant::Paper, |kept| kept.variant),
             epochs: arguments.epochs.unwrap_or(EPOCHS),
             patience: arguments.patience,
             size: size(arguments),
@@ -89,7 +93,7 @@ impl Settings {
 
     /// The network that these settings describe.
     pub(crate) fn shape(&self, layer: LayerName) -> Shape {
-        Shape { layer, width: self.width, gain: self.gain }
+        Shape { layer, width: self.width, gain: self.gain, variant: self.variant }
     }
 
     /// How the layer solves while it is trained.
@@ -116,7 +120,7 @@ pub(crate) fn size(arguments: &FlowArguments) -> SceneSize {
 impl Repeatable for Settings {
     /// The number of epochs decides every step size, so it stays. Pairs that are only tested on may change.
     const CHANGEABLE: &'static [&'static str] = &["data", "photographs"];
-    const WITHOUT_OPTION: &'static [&'static str] = &["textures_fingerprint"];
+    const WITHOUT_OPTION: &'static [&'static str] = &["textures_fingerprint", "variant"];
 
     fn epochs(&self) -> usize {
         self.epochs

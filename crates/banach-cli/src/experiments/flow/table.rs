@@ -149,9 +149,8 @@ fn one(
     let report = path.join("report.json");
     if let Some(finished) = read_back::<FinishedRun>(&report)? {
         // A network that stays as it is has the width that it was trained with.
-        let width = Some(finished.settings.width).filter(|_| method.1);
-        let wanted = FlowArguments { width: width.or(options.width), ..options.clone() };
-        Settings::new(&wanted, &textures.fingerprint).check_same(&finished.settings, &path)?;
+        let kept = method.1.then(|| finished.settings.shape(method.0));
+        Settings::new(&options, kept, &textures.fingerprint).check_same(&finished.settings, &path)?;
         if finished.test.is_some() {
             return Ok(finished);
         }

@@ -100,7 +100,7 @@ impl<'a> Training<'a> {
 
     /// The errors of the network on generated pairs, and what the solver did there; none if interrupted.
     fn scores(&self, estimator: &Estimator, state: &State) -> Result<Option<(Scores, Work)>, Error> {
-        let estimator = estimator.clone().with_weights(&self.learner.network)?;
+        let estimator = estimator.clone().with_weights(self.learner.network())?;
         let interruption = &self.session.interruption;
         let of = |pairs| evaluate(&estimator, pairs, interruption, || {});
         let Some((validation, mut work)) = of(&self.generated.validation) else { return Ok(None) };
@@ -122,7 +122,7 @@ impl<'a> Training<'a> {
             trained::write(
                 self.session.folder.path(),
                 &state.settings.shape(state.layer),
-                &self.learner.network,
+                self.learner.network(),
             )?;
         }
         self.writer.save(state, self.learner.parts())

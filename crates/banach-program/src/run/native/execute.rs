@@ -74,7 +74,8 @@ impl<'o, T: Number> Run<'_, '_, 'o, T> {
         let Some(temporary) = instruction.target else {
             if let Work::Pack(pack) = instruction.work {
                 let job = &self.machine.plan.packs[pack];
-                let made = self.machine.make(job, self.real(job.buffer()));
+                let before = self.workspace.made[pack].take();
+                let made = self.machine.make(job, self.real(job.buffer()), before);
                 self.workspace.made[pack] = Some(made);
             }
             return Ok(());

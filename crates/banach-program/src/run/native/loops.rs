@@ -27,13 +27,18 @@ const SQUARE: usize = 16;
 pub(crate) fn copy<E: Copy>(source: &View, from: &[E], target: &View, to: &mut [E]) {
     let mut order = target.order();
     let long = |axis: &usize| target.shape[*axis] >= SQUARE;
-    let inner = order.last().copied().filter(|axis| target.strides[*axis] == 1 && long(axis));
+    let inner = order.last().copied().filter(|axis| target.strides[*axis] == 1);
     let along = order.iter().copied().find(|axis| source.strides[*axis] == 1 && long(axis));
     if let (Some(inner), Some(along)) = (inner, along)
         && inner != along
     {
-        order.retain(|axis| *axis != inner && *axis != along);
-        return turn(source, from, target, to, (&order, along, inner));
+        order.retain(|axis| *axis != along);
+        if long(&inner) {
+            order.retain(|axis| *axis != inner);
+            return turn(source, from, target, to, (&order, along, inner));
+        }
+        // Runs of a short axis, such as the colours of pixels, would be many.
+        order.push(along);
     }
     runs(target, source, &order, |[mut out, mut at], run| {
         if run.strides == [1, 1] {

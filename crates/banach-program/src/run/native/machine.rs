@@ -94,6 +94,7 @@ impl<T: Number> Machine<T> {
             real: self.layout.real.iter().map(|&len| zeros(len, T::ZERO)).collect::<Result<_, _>>()?,
             integers: self.layout.integers.iter().map(|&len| zeros(len, 0)).collect::<Result<_, _>>()?,
             made: self.plan.packs.iter().map(|_| None).collect(),
+            given: Packed::nothing(),
             scratch: Panels::empty(self.level),
             sums: vec![],
         })
@@ -123,8 +124,20 @@ impl<T: Number> Machine<T> {
         known: &Packed<T>,
         which: impl Fn(usize) -> bool + Sync,
     ) -> Packed<T> {
+        self.pack_into(inputs, known, which, Packed::nothing())
+    }
+
+    /// [`pack`](Self::pack), into the memory of packs made before.
+    pub(super) fn pack_into(
+        &self,
+        inputs: &[Operand<'_, T>],
+        known: &Packed<T>,
+        which: impl Fn(usize) -> bool + Sync,
+        before: Packed<T>,
+    ) -> Packed<T> {
         let numbers = |pack: &Pack| match pack.buffer() {
-            Buffer::Input(position) if which(position) => match inputs[position] {
+            Buffer::Input(position) if self.plan.fixed[position] && which(position) => match inputs[position]
+            {
                 Operand::Real(numbers) => Some(numbers),
                 Operand::Integer(_) => panic!("bug: integers are not packed"),
             },
@@ -132,16 +145,19 @@ impl<T: Number> Machine<T> {
             Buffer::Input(_) | Buffer::Packed(_) | Buffer::Temporary(_) => None,
         };
         let known = |pack: &Pack| known.of_input(pack);
-        let make = |pack: &Pack| {
-            known(pack).or_else(|| numbers(pack).map(|numbers| Arc::new(self.make(pack, numbers))))
+        let make = |(pack, before): (&Pack, Option<Arc<PackedOperand<T>>>)| {
+            let before = before.and_then(Arc::into_inner);
+            known(pack).or_else(|| numbers(pack).map(|numbers| Arc::new(self.make(pack, numbers, before))))
         };
         let packs = self.plan.packs.clone();
+        let mut before = before.made;
+        before.resize_with(packs.len(), || None);
         let work: usize =
             packs.iter().filter(|pack| known(pack).is_none()).filter_map(numbers).map(<[T]>::len).sum();
         let made = if self.spread && pays::<T>(work * MOVED) {
-            packs.par_iter().map(make).collect()
+            packs.par_iter().zip(before).map(make).collect()
         } else {
-            packs.iter().map(make).collect()
+            packs.iter().zip(before).map(make).collect()
         };
         let mut packed = Packed { made, packs };
         // Packs of packs come after these.
@@ -149,7 +165,7 @@ impl<T: Number> Machine<T> {
             if let Buffer::Packed(other) = pack.buffer()
                 && packed.made[other].is_some()
             {
-                packed.made[at] = Some(Arc::new(self.make(pack, packed.numbers(other))));
+                packed.made[at] = Some(Arc::new(self.make(pack, packed.numbers(other), None)));
             }
         }
         packed
@@ -162,26 +178,50 @@ impl<T: Number> Machine<T> {
         }
     }
 
-    /// Packs the elements of an operand.
-    pub(super) fn make(&self, pack: &Pack, numbers: &[T]) -> PackedOperand<T> {
+    /// Packs the elements of an operand, into the memory of the same pack made before.
+    pub(super) fn make(
+        &self,
+        pack: &Pack,
+        numbers: &[T],
+        before: Option<PackedOperand<T>>,
+    ) -> PackedOperand<T> {
         match pack {
-            Pack::Matrix(matrix) => PackedOperand::Matrix(Panels::pack(
-                self.level,
-                StridedMatrix {
+            Pack::Matrix(matrix) => {
+                let mut panels = match before {
+                    Some(PackedOperand::Matrix(panels)) if panels.level() == self.level => panels,
+                    _ => Panels::empty(self.level),
+                };
+                panels.repack(StridedMatrix {
                     data: tail(numbers, matrix.start.offset),
                     rows: matrix.rows,
                     columns: matrix.columns,
                     row_stride: matrix.strides[0],
                     column_stride: matrix.strides[1],
-                },
-            )),
+                });
+                PackedOperand::Matrix(panels)
+            }
             Pack::Weights { convolution, transposed, start, strides } => {
                 let weights = tail(numbers, start.offset);
+                let is_alike = |packed: &PackedWeights<T>| {
+                    packed.convolution() == convolution
+                        && packed.transposed() == *transposed
+                        && packed.level() == self.level
+                        && packed.method() == self.method.of_images(convolution)
+                };
+                if let Some(PackedOperand::Weights(mut packed)) = before
+                    && is_alike(&packed)
+                {
+                    packed.repack(weights, *strides);
+                    return PackedOperand::Weights(packed);
+                }
                 let pack = if *transposed { PackedWeights::pack_transposed } else { PackedWeights::pack };
                 PackedOperand::Weights(pack(self.level, *convolution, self.method, weights, *strides))
             }
             Pack::Elements { view, order } => {
-                let mut laid_out = vec![T::ZERO; view.len()];
+                let mut laid_out = match before {
+                    Some(PackedOperand::Elements(numbers)) if numbers.len() == view.len() => numbers,
+                    _ => vec![T::ZERO; view.len()],
+                };
                 copy(view, numbers, &View::ordered(view.buffer, &view.shape, order), &mut laid_out);
                 PackedOperand::Elements(laid_out)
             }

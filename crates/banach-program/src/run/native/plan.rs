@@ -39,6 +39,8 @@ pub(crate) struct Plan<T> {
     pub(crate) temporaries: Vec<Temporary>,
     /// The temporary that is each output.
     pub(crate) outputs: Vec<usize>,
+    /// The inputs that are packed beforehand; packs of the others are made by instructions.
+    pub(crate) fixed: Vec<bool>,
 }
 
 /// The location of a variable during planning.
@@ -58,8 +60,6 @@ pub(crate) struct Planner<'p, T> {
     /// The equation that defines each variable.
     source: Vec<Option<&'p Equation>>,
     places: Vec<Location>,
-    /// Inputs that stay fixed over many runs.
-    fixed: Vec<bool>,
     plan: Plan<T>,
 }
 
@@ -96,8 +96,9 @@ impl<'p, T: Number> Planner<'p, T> {
             constants: vec![],
             temporaries: vec![],
             outputs: vec![],
+            fixed,
         };
-        Ok(Planner { program, fusion, members, source, places, fixed, plan })
+        Ok(Planner { program, fusion, members, source, places, plan })
     }
 
     fn line(&mut self, equation: &'p Equation) -> Result<(), Unsuitable> {
@@ -264,7 +265,7 @@ impl<'p, T: Number> Planner<'p, T> {
 
     fn is_fixed(&self, buffer: Buffer) -> bool {
         match buffer {
-            Buffer::Input(position) => self.fixed[position],
+            Buffer::Input(position) => self.plan.fixed[position],
             Buffer::Constant(_) | Buffer::Packed(_) => true,
             Buffer::Temporary(_) => false,
         }

@@ -62,8 +62,9 @@ impl<T: Number> Machine<T> {
                 },
             )
             .collect();
-        let packed = self.pack(&operands, &Packed::nothing(), |_| true);
         let mut workspace = self.workspace()?;
+        let before = std::mem::replace(&mut workspace.given, Packed::nothing());
+        let packed = self.pack_into(&operands, &Packed::nothing(), |_| true, before);
         let values = inputs.as_slice();
         self.run_on(Run {
             machine: self,
@@ -73,6 +74,7 @@ impl<T: Number> Machine<T> {
             values,
             outputs: &mut targets,
         })?;
+        workspace.given = packed;
         self.keep(workspace);
         let values = results.into_iter().zip(&self.outputs).map(|((real, integers), ty)| match ty.kind {
             Kind::Int(_) => Value::from_integers(&integers, ty),

@@ -1,6 +1,6 @@
 //! Workspaces: the memory of a machine between its inputs and its outputs.
 
-use super::packed::PackedOperand;
+use super::packed::{Packed, PackedOperand};
 use crate::error::Error;
 use banach_kernels::Panels;
 use std::fmt::{Debug, Formatter};
@@ -10,6 +10,8 @@ pub struct Workspace<T> {
     pub(super) real: Vec<Vec<T>>,
     pub(super) integers: Vec<Vec<i64>>,
     pub(super) made: Vec<Option<PackedOperand<T>>>,
+    /// The packed inputs of the last call, whose memory the next one takes.
+    pub(super) given: Packed<T>,
     pub(super) scratch: Panels<T>,
     pub(super) sums: Vec<f64>,
 }

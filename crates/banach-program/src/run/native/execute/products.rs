@@ -8,8 +8,8 @@ use crate::run::native::parallel::{MOVED, pays};
 use crate::run::native::view::Loop;
 use crate::run::value::number::Number;
 use banach_kernels::{
-    Convolution, PackedWeights, Panels, StridedMatrix, axpy, convolve, convolve_transposed, product,
-    product_unpacked, row_pairs, weight_gradient, write_weights,
+    Convolution, ConvolutionMethod, PackedWeights, Panels, StridedMatrix, axpy, convolve,
+    convolve_transposed, product, product_unpacked, row_pairs, weight_gradient, write_weights,
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -24,6 +24,8 @@ const MANY: usize = 256;
 const COLUMNS: usize = 64;
 /// The most parts of the images in a weight gradient.
 const MOST: usize = 16;
+/// The most parts of the taps in a weight gradient whose images are not divided.
+const PARTS_OF_TAPS: usize = 4;
 /// Output channels whose weights one core writes.
 const OUTPUTS: usize = 32;
 /// Operations of a part of a parallel section.
@@ -202,15 +204,20 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let strides =
             [convolution.group_channels()[0] * kernel[0] * kernel[1], kernel[0] * kernel[1], kernel[1], 1];
         let (level, method) = (self.machine.level, self.machine.method);
+        let all = convolution.taps();
         let sum = |pairs: Range<usize>, scratch: &mut Panels<T>| {
             let mut sums = vec![T::ZERO; convolution.weights()];
-            weight_gradient(convolution, method, pairs, [x, y], &mut sums, scratch);
+            weight_gradient(convolution, method, [pairs, 0..all], [x, y], &mut sums, scratch);
             sums
         };
         let operations = 2 * images * output[0] * output[1] * convolution.weights();
         let parts = divided(convolution, images);
-        let parts: Vec<Vec<T>> = if self.machine.spread && parts.len() > 1 && pays::<T>(operations) {
+        let spread = self.machine.spread && pays::<T>(operations + convolution.weights() * MOVED);
+        let by_taps = method.of_weights(convolution, images) == ConvolutionMethod::Direct;
+        let parts: Vec<Vec<T>> = if spread && parts.len() > 1 {
             parts.into_par_iter().map(|pairs| sum(pairs, &mut Panels::empty(level))).collect()
+        } else if spread && by_taps && all > 1 {
+            vec![self.by_taps(convolution, row_pairs(convolution, images), [x, y])]
         } else {
             parts.into_iter().map(|pairs| sum(pairs, scratch)).collect()
         };
@@ -229,6 +236,23 @@ impl<T: Number> Run<'_, '_, '_, T> {
         } else {
             target.chunks_mut(OUTPUTS * strides[0]).enumerate().for_each(write);
         }
+    }
+}
+
+impl<T: Number> Run<'_, '_, '_, T> {
+    /// The sums of a weight gradient, those of some taps by each core.
+    fn by_taps(&self, convolution: &Convolution, pairs: usize, images: [&[T]; 2]) -> Vec<T> {
+        let (level, method, all) = (self.machine.level, self.machine.method, convolution.taps());
+        let mut sums = vec![T::ZERO; convolution.weights()];
+        let some = all.div_ceil(PARTS_OF_TAPS);
+        let part = |scratch: &mut Panels<T>, (part, sums): (usize, &mut [T])| {
+            let taps = part * some..all.min((part + 1) * some);
+            weight_gradient(convolution, method, [0..pairs, taps], images, sums, scratch);
+        };
+        let each = convolution.weights() / all;
+        let chunks = sums.par_chunks_mut((some * each).max(1)).enumerate();
+        chunks.for_each_init(|| Panels::empty(level), part);
+        sums
     }
 }
 
