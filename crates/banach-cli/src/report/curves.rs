@@ -115,7 +115,8 @@ fn draw_panel<'a>(area: &Drawing<'a>, panel: &Panel) -> Result<(), DrawingAreaEr
     let (low, high) = bounds(&curves);
     let heights = RangedCoordf64::from(low..high).key_points(HEIGHTS);
     let value = |height: f64| if logarithmic { 10_f64.powf(height) } else { height };
-    let write = |height: f64, digits| written(value(height), panel.logarithmic, digits);
+    let scientific = panel.logarithmic && !heights.iter().all(|&height| is_plain(value(height)));
+    let write = |height: f64, digits| written(value(height), scientific, digits);
     let digits = digits(&heights, write);
     let mut chart = ChartBuilder::on(area)
         .margin(14)
@@ -176,6 +177,11 @@ fn bounds(curves: &[Vec<Point>]) -> (f64, f64) {
 fn alone(points: &[Point]) -> impl Iterator<Item = Point> {
     let point = if points.len() == 1 { points.first().copied() } else { None };
     point.into_iter()
+}
+
+/// Whether a number is easily read without a power of ten.
+fn is_plain(value: f64) -> bool {
+    value == 0.0 || (0.1..1e3).contains(&value.abs())
 }
 
 fn written(value: f64, scientific: bool, digits: usize) -> String {
