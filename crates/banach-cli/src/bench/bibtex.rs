@@ -87,6 +87,7 @@ fn epochs(
         layer.take_statistics();
         let measurement =
             journal.measurement(solver, Some(backward), Timing::once(ms), counts.mean_forward_steps());
+        let measurement = journal.with_transfers(measurement, &counts);
         journal.write(
             measurement
                 .with("epoch", epoch)

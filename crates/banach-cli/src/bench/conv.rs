@@ -78,9 +78,7 @@ impl Cell {
         }
         self
     }
-}
 
-impl Cell {
     fn injected(&self, x: Tensor<4>, injection: Tensor<4>) -> Tensor<4> {
         self.second.forward(activation::relu(self.first.forward(x) + injection))
     }

@@ -17,9 +17,19 @@ use burn_cubecl::tensor::CubeTensor;
 /// The largest window whose sums fit in the memory that units of a block share on every device.
 pub(crate) const LARGEST_WINDOW: usize = 12;
 
-/// Returns whether the kernels take these rows: in single precision, on a device that CubeCL compiles for.
+/// The most blocks along an axis that every device launches.
+const MOST_BLOCKS: usize = 65_535;
+
+/// Returns whether the kernels take these rows: in single precision, on a device that CubeCL compiles for, and not more than
+/// one launch takes and 32 bits count.
 pub(crate) fn fit(x: &Tensor<2>) -> bool {
-    x.dtype() == DType::F32 && matches!(x.device().as_dispatch(), DispatchDevice::Cube(_))
+    let [rows, width] = x.dims();
+    let launches = rows <= MOST_BLOCKS && width <= MOST_BLOCKS * mixture::UNITS;
+    let counts = rows * width <= u32::MAX as usize / LARGEST_WINDOW;
+    launches
+        && counts
+        && x.dtype() == DType::F32
+        && matches!(x.device().as_dispatch(), DispatchDevice::Cube(_))
 }
 
 /// The differences of a window, and what belongs to them.

@@ -156,6 +156,24 @@ fn anderson_takes_the_steps_of_the_processor_in_every_width_and_window() {
     }
 }
 
+/// A launch has at most 65535 blocks along an axis, and a kernel one of them for each row.
+#[test]
+fn rows_beyond_one_launch_are_solved_as_well() {
+    for solver in
+        [FixedPointSolver::Picard(Picard::default()), FixedPointSolver::Anderson(Anderson::default())]
+    {
+        let settings = Settings::new(solver).with_tolerance(Tolerance::both(1e-5));
+        let solved = |device: &Device| {
+            let z = spread([70_000, 2], 5, device);
+            let map = |x: &Tensor<2>| (x.clone() * 0.5 + z.clone()).sin();
+            let solution = fixed_point_deferred(&map, &z.zeros_like(), &settings, None).unwrap();
+            assert!(solution.converged(), "{}", solution.explain());
+            solution.value.into_data().iter::<f64>().collect::<Vec<_>>()
+        };
+        assert!(largest_difference(&solved(&device()), &solved(&Device::flex())) < 1e-4);
+    }
+}
+
 #[test]
 #[ignore = "prints times"]
 #[allow(clippy::print_stdout, reason = "the times are the result")]
