@@ -55,7 +55,7 @@ impl NoiseLevel {
 /// A mini-batch on a device; images are folded ([`Plane::folded`]).
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    /// Noisy patches, `[batch, 4, side / 2, side / 2]`.
+    /// Noisy patches, `[batch, fold², side / fold, side / fold]`.
     pub(crate) z: Tensor<4>,
     /// Their noise, in the same shape.
     pub(crate) noise: Tensor<4>,
@@ -66,8 +66,10 @@ pub(crate) struct Batch {
 /// How patches are drawn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PatchSettings {
-    /// Pixels of a patch along each axis; an even number.
+    /// Pixels of a patch along each axis; a multiple of `fold`.
     pub(crate) side: usize,
+    /// Pixels along each side of the blocks that are folded into channels.
+    pub(crate) fold: usize,
     /// Patches of each image in an epoch.
     pub(crate) crops: usize,
     /// Patches of a mini-batch.
@@ -120,19 +122,19 @@ impl Patches {
     }
 
     fn batch(&self, images: &[usize], generator: &mut Generator) -> Batch {
-        let PatchSettings { side, level, .. } = self.settings;
+        let PatchSettings { side, fold, level, .. } = self.settings;
         let (mut clean, mut noise, mut weight) = (Vec::new(), Vec::new(), Vec::new());
         for &image in images {
             let plane = &self.photographs[image].plane;
             let mut below = |bound: usize| (generator.uniform() * bound as f64) as usize;
             let place = [below(plane.width - side + 1), below(plane.height - side + 1)];
-            clean.extend(plane.oriented(place, side, below(8)).folded());
+            clean.extend(plane.oriented(place, side, below(8)).folded(fold));
             let sigma = level.draw(generator);
             noise.extend((0..side * side).map(|_| (sigma / 255.0 * generator.normal()) as f32));
             weight.push((255.0 / sigma.max(LEAST_WEIGHED)) as f32);
         }
         let z = clean.iter().zip(&noise).map(|(clean, noise)| clean + noise).collect();
-        let shape = [images.len(), 4, side / 2, side / 2];
+        let shape = [images.len(), fold * fold, side / fold, side / fold];
         let tensor =
             |values: Vec<f32>, shape| Tensor::from_data(TensorData::new(values, shape), &self.device);
         let weight = tensor(weight, [images.len(), 1, 1, 1]);
@@ -161,7 +163,7 @@ mod tests {
     use crate::dataset::photographs;
 
     fn patches(level: NoiseLevel) -> Patches {
-        let settings = PatchSettings { side: 16, crops: 2, batch: 10, level };
+        let settings = PatchSettings { side: 16, fold: 2, crops: 2, batch: 10, level };
         let photographs = photographs::load(None, 1, 16).unwrap();
         Patches::new(photographs.train, settings, 7, &Device::flex())
     }

@@ -1,4 +1,4 @@
-//! Gray images in single precision, and their folding to half the size.
+//! Gray images in single precision, and their folding to smaller ones.
 
 /// A gray image, row by row, from 0 for black to 1 for white.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,32 +43,32 @@ impl Plane {
         })
     }
 
-    /// The image as four of half the size, `[4, ⌈height / 2⌉, ⌈width / 2⌉]`: channel `2 r + c` holds the pixels in row r and
-    /// column c of each block of 2 by 2. A last row or column without a partner is repeated.
-    pub(crate) fn folded(&self) -> Vec<f32> {
-        let [height, width] = self.folded_size();
-        let mut values = Vec::with_capacity(4 * height * width);
-        for channel in 0..4 {
+    /// The image as n² of an nth of the size, `[n², ⌈height / n⌉, ⌈width / n⌉]`: channel `n r + c` holds the pixels in row r
+    /// and column c of each block of n by n. The last row and column are repeated where a block goes beyond them.
+    pub(crate) fn folded(&self, n: usize) -> Vec<f32> {
+        let [height, width] = self.folded_size(n);
+        let mut values = Vec::with_capacity(n * n * height * width);
+        for channel in 0..n * n {
             for row in 0..height {
-                let y = (2 * row + channel / 2).min(self.height - 1);
+                let y = (n * row + channel / n).min(self.height - 1);
                 values.extend(
-                    (0..width).map(|column| self.at((2 * column + channel % 2).min(self.width - 1), y)),
+                    (0..width).map(|column| self.at((n * column + channel % n).min(self.width - 1), y)),
                 );
             }
         }
         values
     }
 
-    /// Height and width of the folded channels.
-    pub(crate) fn folded_size(&self) -> [usize; 2] {
-        [self.height.div_ceil(2), self.width.div_ceil(2)]
+    /// Height and width of the channels of [`folded`](Self::folded).
+    pub(crate) fn folded_size(&self, n: usize) -> [usize; 2] {
+        [self.height.div_ceil(n), self.width.div_ceil(n)]
     }
 
-    /// The image of width and height `size` whose folded channels are `values`.
-    pub(crate) fn unfolded([width, height]: [usize; 2], values: &[f32]) -> Self {
-        let [rows, columns] = [height.div_ceil(2), width.div_ceil(2)];
+    /// The image of width and height `size` whose channels of blocks of n by n are `values`.
+    pub(crate) fn unfolded([width, height]: [usize; 2], n: usize, values: &[f32]) -> Self {
+        let [rows, columns] = [height.div_ceil(n), width.div_ceil(n)];
         Self::from_levels([width, height], |x, y| {
-            values[((2 * (y % 2) + x % 2) * rows + y / 2) * columns + x / 2]
+            values[((n * (y % n) + x % n) * rows + y / n) * columns + x / n]
         })
     }
 }
@@ -85,12 +85,15 @@ mod tests {
     fn folding_keeps_every_pixel_of_even_and_odd_sizes() {
         for (width, height) in [(4, 6), (5, 3), (1, 1), (2, 1)] {
             let plane = counted(width, height);
-            let folded = plane.folded();
-            assert_eq!(folded.len(), 4 * plane.folded_size().iter().product::<usize>());
-            assert_eq!(Plane::unfolded([width, height], &folded), plane);
+            for n in 1..=3 {
+                let folded = plane.folded(n);
+                assert_eq!(folded.len(), n * n * plane.folded_size(n).iter().product::<usize>());
+                assert_eq!(Plane::unfolded([width, height], n, &folded), plane);
+            }
+            assert_eq!(plane.folded(1), plane.values);
         }
-        assert_eq!(counted(4, 2).folded(), [0.0, 2.0, 1.0, 3.0, 10.0, 12.0, 11.0, 13.0]);
-        assert_eq!(counted(1, 1).folded(), [0.0; 4]);
+        assert_eq!(counted(4, 2).folded(2), [0.0, 2.0, 1.0, 3.0, 10.0, 12.0, 11.0, 13.0]);
+        assert_eq!(counted(1, 1).folded(2), [0.0; 4]);
     }
 
     #[test]

@@ -50,6 +50,14 @@ pub(crate) fn patch(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Pixels along each side of a block that is folded into channels.
+pub(crate) fn fold(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if [1, 2].contains(&number) => Ok(number),
+        _ => Err(format!("found {text}, expected 1 or 2")),
+    }
+}
+
 /// A bound of a gain.
 pub(crate) fn gain(text: &str) -> Result<f64, String> {
     between(text, |number| (1e-3..=100.0).contains(&number), "a number from 1e-3 to 100, for example 0.9")

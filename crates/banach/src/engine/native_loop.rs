@@ -7,13 +7,12 @@ use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::settings::configuration::Convolution;
 use crate::tracing::cache::Bytes;
-use banach_program::{Host, Kind, Operand, Unsuitable, Value, parallel_operations};
+use banach_program::{Host, Kind, Operand, Unsuitable, Value, on_all_cores, parallel_operations};
 use banach_solve::{
     FixedPointSolver, LinearSolver, Matrix, Rows as _, Settings, Solution, Unobserved, fixed_point,
     fixed_point_smooth, solve_linear_from,
 };
 use burn::tensor::{FloatDType, Tensor};
-use rayon::prelude::*;
 use std::fmt::Debug;
 use std::ops::Range;
 use web_time::Instant;
@@ -92,7 +91,7 @@ fn in_slices<T: Number, S: Clone + Sync>(
 ) -> Result<Solution<Tensor<2>>, Error> {
     let inputs: Vec<Host<T>> = q.iter().map(host).collect::<Result<_, _>>()?;
     let [rows, width] = start.dims();
-    let slice = rows_of_a_slice(compiled, rows);
+    let slice = rows_of_a_slice(compiled, [rows, width]);
     let bound = compiled.bind(&inputs, slice)?;
     let started = Instant::now();
     let state = |tensor: &Tensor<2>| host::<T>(&tensor.clone().into());
@@ -112,8 +111,8 @@ fn in_slices<T: Number, S: Clone + Sync>(
     let solution = if slice >= rows {
         solve(0)?
     } else {
-        let firsts: Vec<usize> = (0..rows).step_by(slice).collect();
-        Solution::joined(firsts.into_par_iter().map(solve).collect::<Result<Vec<_>, _>>()?)
+        let slices = on_all_cores((0..rows).step_by(slice), solve);
+        Solution::joined(slices.into_iter().collect::<Result<Vec<_>, _>>()?)
     };
     bound.failure().checked(solution.map(|x| {
         let shape = [x.rows(), x.width()];
@@ -133,14 +132,18 @@ const STEPS: u64 = 8;
 const LARGE_ROW: u64 = 10_000_000;
 /// Rows of a batch slice that keep matrix products fast.
 const FEWEST: usize = 16;
+/// Bytes of a state above which a core takes its rows in two batch slices: several states stay in its second-level cache.
+const LARGE_STATE: usize = 1 << 17;
 
 /// Returns the rows of a batch slice. No result depends on it, since rows are independent.
-fn rows_of_a_slice<T: Number>(compiled: &CompiledLoop<T>, rows: usize) -> usize {
+fn rows_of_a_slice<T: Number>(compiled: &CompiledLoop<T>, [rows, width]: [usize; 2]) -> usize {
     let (cores, operations) = (rayon::current_num_threads(), compiled.operations());
     if !compiled.is_separable() || operations.saturating_mul(STEPS) < parallel_operations() || rows < 2 {
         return rows;
     }
     let fewest = if operations / rows as u64 > LARGE_ROW { 1 } else { FEWEST };
-    let slice = rows.div_ceil(2 * cores).max(fewest);
+    let share = rows.div_ceil(cores);
+    let slices = if share * width * size_of::<T>() > LARGE_STATE { 2 * cores } else { cores };
+    let slice = rows.div_ceil(slices).max(fewest);
     if slice >= rows && cores > 1 && rows / 2 >= 4 { rows.div_ceil(2) } else { slice.min(rows) }
 }

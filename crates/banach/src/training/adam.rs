@@ -3,10 +3,9 @@
 use crate::error::Error;
 use crate::settings::strict::strict_config;
 use banach_kernels::{AdamStep, Level, adam_step};
-use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value};
+use banach_program::{Host, Number, Operand, Owned, Unsuitable, Value, on_all_cores};
 use burn::optim::{self, AdamState, AdaptiveMomentumState, LearningRate, ModuleOptimizer, Optimizer};
 use burn::tensor::{DType, Device, Tensor};
-use rayon::prelude::*;
 use std::fmt::{Debug, Formatter};
 
 /// Elements that one core updates at a time.
@@ -153,10 +152,8 @@ impl Adam {
             panic!("bug: found a gradient of integers, expected real numbers")
         };
         let mut owned = [x, moment_1, moment_2].map(|tensor| host(Owned::<T>::new(tensor.into())));
-        let parts = owned.each_mut().map(|owned| owned.numbers().par_chunks_mut(PART));
-        let [x, m, v] = parts;
-        let slopes = gradient.par_chunks(PART);
-        x.zip(slopes).zip(m).zip(v).for_each(|(((x, slopes), m), v)| {
+        let [x, m, v] = owned.each_mut().map(|owned| owned.numbers().chunks_mut(PART));
+        on_all_cores(x.zip(gradient.chunks(PART)).zip(m).zip(v), |(((x, slopes), m), v)| {
             adam_step(Level::best(), x, slopes, [m, v], &step);
         });
         let [x, moment_1, moment_2] =

@@ -2,12 +2,11 @@
 
 use crate::error::Error;
 use banach_kernels::{Level, careful_norm, square_sum};
-use banach_program::{Host, Number, Operand, Value};
+use banach_program::{Host, Number, Operand, Value, on_all_cores};
 use banach_solve::Rows as _;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
-use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Scales the gradients of a module together so that their Euclidean norm is at most `longest`, and returns them with their
@@ -84,13 +83,13 @@ impl ModuleVisitor for Measure<'_> {
 fn norm<T: Number>(gradient: Value) -> Option<f64> {
     let host = Host::<T>::new(gradient).ok()?;
     let Operand::Real(numbers) = host.operand() else { return None };
-    let parts: Vec<f64> = numbers.par_chunks(PART).map(|part| square_sum(Level::best(), part)).collect();
+    let parts = on_all_cores(numbers.chunks(PART), |part| square_sum(Level::best(), part));
     let square: f64 = parts.into_iter().sum();
     if square.is_finite() && square > f64::MIN_POSITIVE / f64::EPSILON {
         return Some(square.sqrt());
     }
     // Squares may have overflowed or underflowed in double precision.
-    let parts: Vec<f64> = numbers.par_chunks(PART).map(|part| careful_norm(Level::best(), part)).collect();
+    let parts = on_all_cores(numbers.chunks(PART), |part| careful_norm(Level::best(), part));
     Some(if parts.iter().any(|part| part.is_nan()) {
         f64::NAN
     } else {

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::options::numbers::{
-    channels, convolutions, count, deviation, gain, patch, step, tolerance, weight,
+    channels, convolutions, count, deviation, fold, gain, patch, step, tolerance, weight,
 };
 use crate::options::{AdjointName, LayerName, SolverName};
 use clap::Args;
@@ -24,7 +24,7 @@ pub(crate) struct DenoiseArguments {
     /// Train for every standard deviation from 0 to 55.
     #[arg(long, conflicts_with = "sigma")]
     pub(crate) blind: bool,
-    /// Epochs to train; the step size falls to 0 over them [default: by layer].
+    /// Epochs to train; the step size falls to 0 over them [default: 20].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) epochs: Option<usize>,
     #[command(flatten)]
@@ -40,28 +40,31 @@ pub(crate) struct DenoiseArguments {
 /// Options that change the network, its solves or its training.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
+    /// Pixels along each side of the blocks of the image that are folded into channels, 1 or 2 [default: by layer].
+    #[arg(long, value_name = "N", value_parser = fold, allow_negative_numbers = true)]
+    pub(crate) fold: Option<usize>,
     /// Channels of the state, or filters of the energy [default: 48].
     #[arg(long, value_name = "C", value_parser = channels, allow_negative_numbers = true)]
     pub(crate) channels: Option<usize>,
     /// Convolutions of the map [default: 2]; not --layer fpi-gd, whose energy has one.
     #[arg(long, value_name = "N", value_parser = convolutions, allow_negative_numbers = true)]
     pub(crate) convolutions: Option<usize>,
-    /// How much a convolution of the map may make of a difference; only --layer fpi-nn [default: 2].
+    /// How much a convolution of the map may make of a difference; only --layer fpi-nn [default: 3].
     #[arg(long, value_name = "S", value_parser = gain, allow_negative_numbers = true)]
     pub(crate) gain: Option<f64>,
     /// Pixels of a training patch along each side, an even number [default: 64].
     #[arg(long, value_name = "N", value_parser = patch, allow_negative_numbers = true)]
     pub(crate) patch: Option<usize>,
-    /// Patches of a mini-batch [default: 8].
+    /// Patches of a mini-batch [default: 4].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) batch: Option<usize>,
     /// Patches of each image in an epoch [default: 4].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) crops: Option<usize>,
-    /// Greatest step size [default: by layer].
+    /// Greatest step size [default: 4e-3, and 3e-3 for fpi-gd].
     #[arg(long, value_name = "R", value_parser = step, allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
-    /// Weight of ‖J‖²/n in the loss, J being the Jacobian of the map at its fixed point; only --layer fpi-nn [default: 0].
+    /// Weight of ‖J‖²/n in the loss, J being the Jacobian of the map at its fixed point; only --layer fpi-nn [default: 0.1].
     #[arg(long, value_name = "W", value_parser = weight, allow_negative_numbers = true)]
     pub(crate) jacobian_weight: Option<f64>,
     /// How the fixed point is found [default: anderson].
@@ -73,7 +76,7 @@ pub(crate) struct Changes {
     /// Relative residual at which a fixed point counts as found while training [default: 1e-2].
     #[arg(long, value_name = "T", value_parser = tolerance, allow_negative_numbers = true)]
     pub(crate) tolerance: Option<f64>,
-    /// Most steps of the solver while training, forward and adjoint [default: 12].
+    /// Most steps of the solver while training, forward and adjoint [default: 16].
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true)]
     pub(crate) max_steps: Option<usize>,
 }

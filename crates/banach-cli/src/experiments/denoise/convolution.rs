@@ -6,8 +6,6 @@ use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, TensorData};
 
-/// Channels of a folded image.
-pub(crate) const FOLDED: usize = 4;
 const TAPS: usize = 9;
 
 /// A convolution of 3 by 3 that keeps the size, with weights and biases that are uniform in ±1/√inputs.

@@ -19,6 +19,8 @@ const TOGETHER: usize = 2 * tiles::SIDE * tiles::SIDE;
 pub(crate) struct Denoiser {
     network: Network,
     device: Device,
+    /// Pixels along each side of the blocks that are folded.
+    fold: usize,
     side: usize,
     margin: usize,
     /// The network compiled for shapes of tiles, with its parameters.
@@ -34,11 +36,12 @@ struct Program {
 }
 
 impl Denoiser {
-    /// A denoiser with tiles of the usual size.
-    pub(crate) fn new(network: Network, device: &Device) -> Self {
+    /// A denoiser of images folded in blocks of `fold` by `fold`, with tiles of the usual size.
+    pub(crate) fn new(network: Network, fold: usize, device: &Device) -> Self {
         Self {
             network,
             device: device.clone(),
+            fold,
             side: tiles::SIDE,
             margin: tiles::MARGIN,
             programs: RefCell::default(),
@@ -61,10 +64,12 @@ impl Denoiser {
 
     /// What is made of an image after every step of the solver, with the residual there; empty where nothing is solved for.
     pub(crate) fn iterates(&self, noisy: &Plane) -> Result<Vec<(Plane, f64)>, Error> {
-        let (size, [height, width]) = ([noisy.width, noisy.height], noisy.folded_size());
-        let z = Tensor::from_data(TensorData::new(noisy.folded(), [1, 4, height, width]), &self.device);
+        let (size, fold) = ([noisy.width, noisy.height], self.fold);
+        let [height, width] = noisy.folded_size(fold);
+        let shape = [1, fold * fold, height, width];
+        let z = Tensor::from_data(TensorData::new(noisy.folded(fold), shape), &self.device);
         let course = self.network.iterates(z)?.into_iter().map(|(noise, residual)| {
-            let noise = Plane::unfolded(size, &noise.into_data().iter::<f32>().collect::<Vec<f32>>());
+            let noise = Plane::unfolded(size, fold, &noise.into_data().iter::<f32>().collect::<Vec<f32>>());
             let values = noisy.values.iter().zip(&noise.values).map(|(noisy, noise)| noisy - noise);
             (Plane { values: values.collect(), ..noise }, residual)
         });
@@ -97,7 +102,7 @@ impl Denoiser {
     }
 
     fn stretches(&self, length: usize) -> (usize, Vec<Stretch>) {
-        tiles::stretches(2 * length.div_ceil(2), self.side, self.margin)
+        tiles::stretches(length.next_multiple_of(self.fold), self.side, self.margin)
     }
 
     /// The image without its noise, and what the solver did; `advance` is told how many more tiles are done, and says
@@ -108,19 +113,19 @@ impl Denoiser {
         mut advance: impl FnMut(usize) -> bool,
     ) -> Option<(Plane, Work)> {
         let ((width, columns), (height, rows)) = (self.stretches(noisy.width), self.stretches(noisy.height));
-        let (mut clean, mut work) = (noisy.clone(), Work::default());
+        let (fold, mut clean, mut work) = (self.fold, noisy.clone(), Work::default());
         let all: Vec<[&Stretch; 2]> =
             rows.iter().flat_map(|row| columns.iter().map(move |column| [column, row])).collect();
         for group in all.chunks((TOGETHER / (width * height)).max(1)) {
             let parts = group.iter().flat_map(|[column, row]| {
-                noisy.extended([column.start, row.start], [width, height]).folded()
+                noisy.extended([column.start, row.start], [width, height]).folded(fold)
             });
-            let shape = [group.len(), 4, height / 2, width / 2];
+            let shape = [group.len(), fold * fold, height / fold, width / fold];
             let z = Tensor::from_data(TensorData::new(parts.collect::<Vec<f32>>(), shape), &self.device);
             let noise = self.noise(z);
             work += self.network.take_work(group.len());
             for (noise, [column, row]) in noise.chunks_exact(width * height).zip(group) {
-                let noise = Plane::unfolded([width, height], noise);
+                let noise = Plane::unfolded([width, height], fold, noise);
                 for y in row.kept.start..row.kept.end.min(noisy.height) {
                     for x in column.kept.start..column.kept.end.min(noisy.width) {
                         clean.values[y * noisy.width + x] -= noise.at(x - column.start, y - row.start);
@@ -148,13 +153,14 @@ mod tests {
         let device = Device::flex();
         let shape = Shape {
             layer: LayerName::Feedforward,
+            fold: 2,
             channels: 16,
             convolutions: 2,
             gain: None,
             sigma: NoiseLevel::Fixed(25.0),
         };
         let network = |seed| Network::new(shape, seed, &settings::evaluation(), &device).unwrap();
-        let denoiser = Denoiser::new(network(1), &device);
+        let denoiser = Denoiser::new(network(1), shape.fold, &device);
         let other = denoiser.clone().with_weights(&network(2)).unwrap();
         for [rows, height, width] in [[2, 12, 9], [1, 12, 9]] {
             let values = (0..rows * 4 * height * width).map(|at| (at as f32 * 0.7).sin()).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 //! The energy of FPI_GD: a field of experts.
 
-use super::convolution::{FOLDED, convolution};
+use super::convolution::convolution;
 use crate::random::Generator;
 use banach::Energy;
 use burn::module::{Module, Param};
@@ -13,7 +13,7 @@ const STARTING_WEIGHT: f32 = -2.0;
 /// `f(x, z) = ½ e^l ‖x - z‖² + Σ_i e^(a_i) Σ φ(k_i * x)` with `φ(t) = ½ ln(1 + t²)`, the sum over all filters k and all
 /// pixels (Roth and Black, "Fields of experts", 2009, eqs. 5 to 7).
 ///
-/// A filter of 3 by 3 on a folded image is one of 6 by 6 pixels on the image, in steps of 2.
+/// A filter of 3 by 3 on an image folded in blocks of n by n is one of 3n by 3n pixels on the image, in steps of n.
 #[derive(Module, Debug)]
 pub(crate) struct Experts {
     filters: Conv2d,
@@ -22,9 +22,9 @@ pub(crate) struct Experts {
 }
 
 impl Experts {
-    /// `count` experts.
-    pub(crate) fn new(count: usize, generator: &mut Generator, device: &Device) -> Self {
-        let filters = convolution([FOLDED, count], generator, device);
+    /// `count` experts on images of `planes` channels.
+    pub(crate) fn new([planes, count]: [usize; 2], generator: &mut Generator, device: &Device) -> Self {
+        let filters = convolution([planes, count], generator, device);
         let weights = TensorData::new(vec![STARTING_WEIGHT; count], [count]);
         Self {
             filters: Conv2d { bias: None, ..filters },
@@ -49,7 +49,8 @@ impl Energy for Experts {
         let weights = self.weights.val().exp().reshape([1, count, 1, 1]);
         let penalties = (penalties * weights).reshape([rows, count * height * width]).sum_dim(1);
         let away = x - z;
-        let distance = (away.clone() * away).reshape([rows, FOLDED * height * width]).sum_dim(1);
+        let planes = away.dims()[1];
+        let distance = (away.clone() * away).reshape([rows, planes * height * width]).sum_dim(1);
         let fidelity = self.fidelity.val().exp().reshape([1, 1]);
         ((distance * fidelity + penalties) * 0.5).squeeze_dim(1)
     }

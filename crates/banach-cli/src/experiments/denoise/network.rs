@@ -1,9 +1,9 @@
 //! Networks that estimate the noise of an image: convolutions applied once, their fixed point, or an energy's minimiser.
 //!
-//! Images are folded to half the size ([`Plane::folded`](crate::dataset::plane::Plane::folded)), which divides the cost of a
+//! Images may be folded to half the size ([`Plane::folded`](crate::dataset::plane::Plane::folded)), which divides the cost of a
 //! layer by four and doubles what it sees (Zhang, Zuo and Zhang, "FFDNet", 2018).
 
-use super::convolution::{FOLDED, convolution};
+use super::convolution::convolution;
 use super::experts::Experts;
 use crate::dataset::patches::NoiseLevel;
 use crate::error::Error;
@@ -15,6 +15,7 @@ use banach::regularize::frobenius_penalty;
 use banach::regularize::singular_value::convolution_bound;
 use banach::{
     Compiled, Convolution, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update,
+    detached,
 };
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;
@@ -38,6 +39,8 @@ const RATE: f64 = 0.5;
 pub(crate) struct Shape {
     /// What is done with the map.
     pub(crate) layer: LayerName,
+    /// Pixels along each side of the blocks of an image that are folded into channels; 1 leaves it as it is.
+    pub(crate) fold: usize,
     /// Channels of the state, or filters of the energy.
     pub(crate) channels: usize,
     /// Convolutions of the map; an energy has one.
@@ -46,6 +49,13 @@ pub(crate) struct Shape {
     pub(crate) gain: Option<f64>,
     /// The noise that it is trained for; the output 1 stands for a typical deviation.
     pub(crate) sigma: NoiseLevel,
+}
+
+impl Shape {
+    /// Channels of a folded image.
+    pub(crate) fn planes(&self) -> usize {
+        self.fold * self.fold
+    }
 }
 
 /// `g(x, z) = relu(I z + W_n relu( ... W_2 relu(W_1 x)))`: the image z is injected once, the state x is a stack of feature
@@ -62,7 +72,7 @@ impl Map {
     fn new(shape: Shape, generator: &mut Generator, device: &Device) -> Self {
         let Shape { channels, convolutions, gain, .. } = shape;
         let mut convolution = |ends| convolution(ends, generator, device);
-        let inject = convolution([FOLDED, channels]);
+        let inject = convolution([shape.planes(), channels]);
         Self { inject, chain: (0..convolutions).map(|_| convolution([channels; 2])).collect(), gain }
     }
 
@@ -144,11 +154,11 @@ impl Network {
         };
         let body = match features {
             Some(features) => {
-                let read_out = convolution([shape.channels, FOLDED], &mut generator, device);
+                let read_out = convolution([shape.channels, shape.planes()], &mut generator, device);
                 Body::Convolutional(Convolutional { features, read_out })
             }
             None => {
-                let experts = Experts::new(shape.channels, &mut generator, device);
+                let experts = Experts::new([shape.planes(), shape.channels], &mut generator, device);
                 let step = GradientDescentConfig::new(RATE).with_learnable_rate(true).init(experts);
                 Body::Descent(config.init(step.map_err(Error::layer)?).map_err(Error::layer)?)
             }
@@ -156,7 +166,7 @@ impl Network {
         Ok(Self { body, unit: shape.sigma.typical() / 255.0 })
     }
 
-    /// The noise in folded images z, `[batch, 4, height, width]`.
+    /// The noise in folded images z, `[batch, fold², height, width]`.
     pub(crate) fn noise(&self, z: Tensor<4>) -> Tensor<4> {
         let u = (z - SHIFT) * SCALE;
         match &self.body {
@@ -193,6 +203,18 @@ impl Network {
         let x = layer.forward(u.clone());
         let gain = frobenius_penalty(layer, x.clone(), u, probe).unwrap_or_else(|error| panic!("{error}"));
         (read_out.forward(x) * self.unit, gain)
+    }
+
+    /// The estimate of [`noise_and_gain`](Self::noise_and_gain) alone, at a point that is held fixed, so that it leads back to a
+    /// contraction where the solve failed.
+    pub(crate) fn gain(&self, z: Tensor<4>, probe: Tensor<4>) -> Tensor<1> {
+        let Body::Convolutional(Convolutional { features: Features::FixedPoint(layer), .. }) = &self.body
+        else {
+            return Tensor::zeros([1], &z.device());
+        };
+        let u = (z - SHIFT) * SCALE;
+        let x = detached(layer.forward(u.clone()));
+        frobenius_penalty(layer, x, u, probe).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// The noise that is read out of every iterate of the solve for one folded image, and the residual there; none where

@@ -87,7 +87,8 @@ impl Experiment for Denoise {
         let network = Network::new(shape, state.seed, &state.settings.training(), &tracked)?;
         let parameters = network.num_params();
         let denoiser =
-            Denoiser::new(Network::new(shape, state.seed, &settings::evaluation(), &device)?, &device);
+            Network::new(shape, state.seed, &settings::evaluation(), &device)?;
+        let denoiser = Denoiser::new(denoiser, shape.fold, &device);
         let end = if state.is_over() {
             End::Finished
         } else {

@@ -13,14 +13,17 @@ use std::path::PathBuf;
 
 const CHANNELS: usize = 48;
 const CONVOLUTIONS: usize = 2;
-/// The bound is above the largest singular value, and every ReLU halves the map: with 3 most solves fail, with 1.4 the map
-/// learns more slowly.
-const GAIN: f64 = 2.0;
+/// The bound is above the largest singular value, and every ReLU halves the map: what the penalty leaves is a contraction at the
+/// images that the map meets.
+const GAIN: f64 = 3.0;
+/// Weight of ‖J‖²/n: without it steps grow from epoch to epoch, with more of it the map has less feedback.
+const JACOBIAN_WEIGHT: f64 = 0.1;
 const PATCH: usize = 64;
-const BATCH: usize = 8;
+const BATCH: usize = 4;
 const CROPS: usize = 4;
 const TOLERANCE: f64 = 1e-2;
-const MAX_STEPS: usize = 12;
+const MAX_STEPS: usize = 16;
+const EPOCHS: usize = 20;
 /// The adjoint of a training step needs no more than this relative residual.
 const ADJOINT_TOLERANCE: f64 = 5e-2;
 /// Images are evaluated, and users' images denoised, to this relative residual.
@@ -36,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) epochs: usize,
     /// Epochs without a better validation PSNR after which training stops.
     pub(crate) patience: usize,
+    fold: usize,
     pub(crate) channels: usize,
     pub(crate) convolutions: usize,
     patch: usize,
@@ -60,28 +64,26 @@ impl Settings {
     /// The settings that arguments without contradictions give.
     pub(crate) fn new(arguments: &DenoiseArguments, data_fingerprint: &str) -> Self {
         let (layer, changes) = (arguments.layer, &arguments.changes);
-        let epochs = if layer == LayerName::Feedforward { 40 } else { 30 };
-        let learning_rate = if layer == LayerName::FpiGd { 3e-3 } else { 2e-3 };
+        let is_map = layer != LayerName::FpiGd;
+        let is_fixed_point = layer == LayerName::FpiNn;
+        let learning_rate = if is_map { 4e-3 } else { 3e-3 };
         let sigma = match arguments.sigma {
             None if arguments.blind => NoiseLevel::Blind { most: MOST_NOISE },
             sigma => NoiseLevel::Fixed(sigma.unwrap_or(TYPICAL_NOISE)),
         };
         Self {
             sigma,
-            epochs: arguments.epochs.unwrap_or(epochs),
+            epochs: arguments.epochs.unwrap_or(EPOCHS),
             patience: arguments.patience,
+            fold: changes.fold.unwrap_or(if is_map { 1 } else { 2 }),
             channels: changes.channels.unwrap_or(CHANNELS),
-            convolutions: if layer == LayerName::FpiGd {
-                1
-            } else {
-                changes.convolutions.unwrap_or(CONVOLUTIONS)
-            },
+            convolutions: if is_map { changes.convolutions.unwrap_or(CONVOLUTIONS) } else { 1 },
             patch: patch_side(arguments),
             batch: changes.batch.unwrap_or(BATCH),
             crops: changes.crops.unwrap_or(CROPS),
             learning_rate: changes.learning_rate.unwrap_or(learning_rate),
-            gain: (layer == LayerName::FpiNn).then(|| changes.gain.unwrap_or(GAIN)),
-            jacobian_weight: changes.jacobian_weight.unwrap_or(0.0),
+            gain: is_fixed_point.then(|| changes.gain.unwrap_or(GAIN)),
+            jacobian_weight: changes.jacobian_weight.unwrap_or(if is_fixed_point { JACOBIAN_WEIGHT } else { 0.0 }),
             solves: layer.solves().then(|| Solves {
                 solver: changes.solver.unwrap_or(SolverName::Anderson),
                 adjoint: changes.adjoint.unwrap_or(AdjointName::Gmres),
@@ -96,13 +98,13 @@ impl Settings {
 
     /// How training patches are drawn.
     pub(crate) fn patches(&self) -> PatchSettings {
-        PatchSettings { side: self.patch, crops: self.crops, batch: self.batch, level: self.sigma }
+        PatchSettings { side: self.patch, fold: self.fold, crops: self.crops, batch: self.batch, level: self.sigma }
     }
 
     /// The network that these settings describe.
     pub(crate) fn shape(&self, layer: LayerName) -> Shape {
-        let Self { channels, convolutions, gain, sigma, .. } = *self;
-        Shape { layer, channels, convolutions, gain, sigma }
+        let Self { fold, channels, convolutions, gain, sigma, .. } = *self;
+        Shape { layer, fold, channels, convolutions, gain, sigma }
     }
 
     /// How the layer solves while it is trained.

@@ -14,9 +14,10 @@ pub(crate) struct Stretch {
     pub(crate) kept: std::ops::Range<usize>,
 }
 
-/// The stretches of an axis of `length` pixels, all of the length that stands first; starts are even.
+/// The stretches of an axis of `length` pixels, all of the length that stands first; starts are multiples of
+/// every number that divides `length`, `side` and `margin`.
 ///
-/// `length` is even, so are `side` and `margin`, and `side > 2 margin`.
+/// `side > 2 margin`.
 pub(crate) fn stretches(length: usize, side: usize, margin: usize) -> (usize, Vec<Stretch>) {
     if length <= side {
         return (length, vec![Stretch { start: 0, kept: 0..length }]);

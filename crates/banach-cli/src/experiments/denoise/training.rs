@@ -35,6 +35,33 @@ type Noisy = (Tensor<4>, Tensor<4>, Tensor<4>);
 /// A noisy batch as [`Noisy`], with a probe of the Jacobian.
 type Probed = (Tensor<4>, Tensor<4>, Tensor<4>, Tensor<4>);
 
+/// The penalty of the Jacobian: in every [`PENALISED`]th mini-batch, and alone where most rows of a mini-batch fail.
+#[derive(Debug)]
+struct Penalty {
+    with_loss: Objective<Network, Probed>,
+    alone: Objective<Network, (Tensor<4>, Tensor<4>)>,
+    channels: usize,
+    seed: u64,
+}
+
+impl Penalty {
+    fn new(weight: f64, channels: usize, seed: u64) -> Self {
+        let weight = weight * PENALISED as f64;
+        Self {
+            with_loss: Objective::new(move |network: &Network, batch| penalised(network, batch, weight)),
+            alone: Objective::new(move |network: &Network, (z, probe)| network.gain(z, probe) * weight),
+            channels,
+            seed,
+        }
+    }
+
+    /// The probe of mini-batch number `index`.
+    fn probe(&self, z: &Tensor<4>, index: usize) -> Tensor<4> {
+        let [rows, _, height, width] = z.dims();
+        signs([rows, self.channels, height, width], self.seed, index as u64, &z.device())
+    }
+}
+
 /// A network with everything that changes while it trains.
 pub(crate) struct Training<'a> {
     session: &'a Session,
@@ -42,9 +69,8 @@ pub(crate) struct Training<'a> {
     validation: &'a [Photograph],
     network: Network,
     objective: Objective<Network, Noisy>,
-    /// The objective with a penalty of the Jacobian, where that is wanted, and the channels of its probe.
-    penalised: Option<(Objective<Network, Probed>, usize)>,
-    seed: u64,
+    /// None where the Jacobian is not penalised.
+    penalty: Option<Penalty>,
     optimizer: ModuleOptimizer,
     schedule: Schedule,
     writer: Writer,
@@ -60,19 +86,15 @@ impl<'a> Training<'a> {
         parts: Option<Parts>,
     ) -> Result<Self, Error> {
         let objective = Objective::new(loss);
-        let weight = settings.jacobian_weight * PENALISED as f64;
-        let penalised = (weight > 0.0).then(|| {
-            let objective = Objective::new(move |network: &Network, batch| penalised(network, batch, weight));
-            (objective, settings.channels)
-        });
+        let weight = settings.jacobian_weight;
+        let penalty = (weight > 0.0).then(|| Penalty::new(weight, settings.channels, seed));
         let mut training = Self {
             session,
             patches,
             validation,
             network,
             objective,
-            penalised,
-            seed,
+            penalty,
             optimizer: AdamConfig::new().init().map_err(Error::layer)?,
             schedule: Schedule::new(settings.learning_rate, settings.epochs * patches.count()),
             writer: Writer::new(&session.path(checkpoint::FOLDER)),
@@ -135,13 +157,23 @@ impl<'a> Training<'a> {
     }
 
     /// Trains with mini-batch number `index`, counted from 0 over all epochs. Where the loss or the gradient is not finite,
-    /// every row counts as not finite and the weights stay.
+    /// every row counts as not finite and the weights stay. Where most solves fail, the gradient leads further away from a
+    /// contraction, and that of the penalty alone takes its place.
     fn step(&mut self, batch: Batch, index: usize) -> Result<Sums, Error> {
-        let (rows, rate) = (batch.z.dims()[0], self.schedule.rate(index));
-        let (loss, gradients) = self.gradient(batch, index)?;
+        let (rows, rate, z) = (batch.z.dims()[0], self.schedule.rate(index), batch.z.clone());
+        let (loss, mut gradients) = self.gradient(batch, index)?;
+        let mut work = self.network.take_work(rows);
+        if let Some(penalty) = &self.penalty
+            && work.unconverged_rows > rows
+        {
+            let probe = penalty.probe(&z, index);
+            let found = penalty.alone.value_and_gradient(&self.network, (z, probe)).map_err(Error::layer)?;
+            (_, gradients) = found;
+            // The solve is that of before.
+            let _ = self.network.take_work(rows);
+        }
         let (gradients, norm) =
             clip_gradients(&self.network, gradients, GRADIENT_NORM).map_err(Error::layer)?;
-        let mut work = self.network.take_work(rows);
         if norm.is_finite() && loss.is_finite() {
             self.network = self.optimizer.step(rate, self.network.clone(), gradients);
         } else {
@@ -156,11 +188,10 @@ impl<'a> Training<'a> {
         Batch { z, noise, weight }: Batch,
         index: usize,
     ) -> Result<(f64, GradientsParams), Error> {
-        match &self.penalised {
-            Some((objective, channels)) if index.is_multiple_of(PENALISED) => {
-                let [rows, _, height, width] = z.dims();
-                let probe = signs([rows, *channels, height, width], self.seed, index as u64, &z.device());
-                objective.value_and_gradient(&self.network, (z, noise, weight, probe))
+        match &self.penalty {
+            Some(penalty) if index.is_multiple_of(PENALISED) => {
+                let probe = penalty.probe(&z, index);
+                penalty.with_loss.value_and_gradient(&self.network, (z, noise, weight, probe))
             }
             _ => self.objective.value_and_gradient(&self.network, (z, noise, weight)),
         }

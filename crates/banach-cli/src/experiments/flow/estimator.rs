@@ -112,7 +112,7 @@ impl Estimator {
         else {
             panic!("bug: no program for images of {shape:?}");
         };
-        let found = rayon::scope(|_| compiled.call((images, parameters.clone())));
+        let found = compiled.call((images, parameters.clone()));
         let mut found = found.unwrap_or_else(|error| panic!("bug: {error}"));
         found.remove(0).try_into_tensor().unwrap_or_else(|error| panic!("bug: {error}"))
     }

@@ -81,12 +81,7 @@ impl Learner {
 
     /// Learns from a mini-batch. Where the loss or the gradient is not finite, every row counts as not finite and the weights
     /// stay.
-    pub(crate) fn step(&mut self, batch: Batch, rate: f64) -> Result<Sums, Error> {
-        // Sections on all cores begin sooner from one of the threads that compute them.
-        rayon::scope(|_| self.step_on_this_thread(batch, rate))
-    }
-
-    fn step_on_this_thread(&mut self, Batch { images, flow }: Batch, rate: f64) -> Result<Sums, Error> {
+    pub(crate) fn step(&mut self, Batch { images, flow }: Batch, rate: f64) -> Result<Sums, Error> {
         let rows = images.dims()[0];
         let found = self.objective.value_and_gradient(self.network(), (images, flow));
         let (loss, gradients) = found.map_err(Error::layer)?;

@@ -4,7 +4,7 @@ use super::instruction::{Instruction, Pack};
 use super::loops::copy;
 use super::memory::{Layout, Slot};
 use super::packed::{Packed, PackedOperand};
-use super::parallel::{MOVED, pays};
+use super::parallel::{MOVED, on_all_cores, pays};
 use super::plan::{ConstantData, Plan, plan};
 use super::view::{Buffer, View, tail};
 use super::workspace::{Workspace, zeros};
@@ -14,7 +14,6 @@ use crate::language::tensor_type::Type;
 use crate::run::operand::Operand;
 use crate::run::value::number::Number;
 use banach_kernels::{ConvolutionMethod, Level, PackedWeights, Panels, StridedMatrix};
-use rayon::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A program compiled for the CPU.
@@ -155,7 +154,7 @@ impl<T: Number> Machine<T> {
         let work: usize =
             packs.iter().filter(|pack| known(pack).is_none()).filter_map(numbers).map(<[T]>::len).sum();
         let made = if self.spread && pays::<T>(work * MOVED) {
-            packs.par_iter().zip(before).map(make).collect()
+            on_all_cores(packs.iter().zip(before), make)
         } else {
             packs.iter().zip(before).map(make).collect()
         };

@@ -25,5 +25,5 @@ pub use banach_kernels::ConvolutionMethod;
 pub use convolution::convolution_method;
 pub use machine::Machine;
 pub use packed::Packed;
-pub use parallel::parallel_operations;
+pub use parallel::{on_all_cores, parallel_operations};
 pub use workspace::Workspace;

@@ -4,11 +4,10 @@ use super::Run;
 use crate::language::geometry::Span;
 use crate::run::native::instruction::{ChainLoops, Epilogue};
 use crate::run::native::loops::copy;
-use crate::run::native::parallel::pays;
+use crate::run::native::parallel::{on_all_cores, pays};
 use crate::run::native::view::View;
 use crate::run::value::number::Number;
 use banach_kernels::{Input, Output};
-use rayon::prelude::*;
 use smallvec::SmallVec;
 
 /// Numbers of a target in a part of a parallel section.
@@ -28,7 +27,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let each = if by_rows { work.columns.size } else { 1 };
         let count = if by_rows { work.rows.size } else { work.columns.size };
         let part = WORTH.div_ceil(each);
-        target.par_chunks_mut(part * each).enumerate().for_each(|(at, target)| {
+        on_all_cores(target.chunks_mut(part * each).enumerate(), |(at, target)| {
             let split = if by_rows { &work.rows } else { &work.columns };
             let offsets: SmallVec<[isize; 16]> =
                 split.strides.iter().map(|stride| stride * (at * part) as isize).collect();
@@ -57,7 +56,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
             view.sliced(&spans)
         };
         let to = one(target, 0);
-        out.par_chunks_mut(part).enumerate().for_each(|(at, out)| copy(&one(source, at), from, &to, out));
+        on_all_cores(out.chunks_mut(part).enumerate(), |(at, out)| copy(&one(source, at), from, &to, out));
     }
 
     fn nested(&self, work: &ChainLoops<T>, level: usize, offsets: &[isize], target: &mut [T]) {

@@ -4,14 +4,13 @@
 use super::Run;
 use crate::run::native::instruction::{BufferOffset, Convolve, MatrixView, Product, RightOperand};
 use crate::run::native::packed::PackedOperand;
-use crate::run::native::parallel::{MOVED, pays};
+use crate::run::native::parallel::{MOVED, on_all_cores, pays};
 use crate::run::native::view::Loop;
 use crate::run::value::number::Number;
 use banach_kernels::{
     Convolution, ConvolutionMethod, PackedWeights, Panels, StridedMatrix, axpy, convolve,
     convolve_transposed, product, product_unpacked, row_pairs, weight_gradient, write_weights,
 };
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers of a block that a chain follows: half of the fastest cache.
@@ -83,9 +82,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
                 product_unpacked(left, right, &mut part, count, false, &mut scratch);
                 (first, part)
             };
-            let firsts: Vec<usize> = (0..columns).step_by(COLUMNS).collect();
-            let parts: Vec<(usize, Vec<T>)> = firsts.into_par_iter().map(part).collect();
-            for (first, part) in parts {
+            for (first, part) in on_all_cores((0..columns).step_by(COLUMNS), part) {
                 let count = COLUMNS.min(columns - first);
                 let rows = target.chunks_mut(columns).zip(part.chunks(count));
                 rows.for_each(|(target, part)| target[first..first + count].copy_from_slice(part));
@@ -137,7 +134,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
             }
         };
         if spread {
-            target.par_chunks_mut(rows * columns).enumerate().for_each(|(at, target)| block(at, target));
+            on_all_cores(target.chunks_mut(rows * columns).enumerate(), |(at, target)| block(at, target));
         } else {
             target.chunks_mut(rows * columns).enumerate().for_each(|(at, target)| block(at, target));
         }
@@ -172,12 +169,10 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let operations =
             2 * work.images * convolution.output().iter().product::<usize>() * convolution.weights();
         if self.machine.spread && pays::<T>(operations) {
-            target.par_chunks_mut(image).enumerate().for_each(|(at, target)| {
-                target
-                    .par_chunks_mut(lines * line)
-                    .enumerate()
-                    .for_each(|(number, target)| block(at, number, target));
+            let blocks = target.chunks_mut(image).enumerate().flat_map(|(at, target)| {
+                target.chunks_mut(lines * line).enumerate().map(move |(number, target)| (at, number, target))
             });
+            on_all_cores(blocks, |(at, number, target)| block(at, number, target));
             return;
         }
         for (at, target) in target.chunks_mut(image).enumerate() {
@@ -215,7 +210,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let spread = self.machine.spread && pays::<T>(operations + convolution.weights() * MOVED);
         let by_taps = method.of_weights(convolution, images) == ConvolutionMethod::Direct;
         let parts: Vec<Vec<T>> = if spread && parts.len() > 1 {
-            parts.into_par_iter().map(|pairs| sum(pairs, &mut Panels::empty(level))).collect()
+            on_all_cores(parts, |pairs| sum(pairs, &mut Panels::empty(level)))
         } else if spread && by_taps && all > 1 {
             vec![self.by_taps(convolution, row_pairs(convolution, images), [x, y])]
         } else {
@@ -232,7 +227,7 @@ impl<T: Number> Run<'_, '_, '_, T> {
             write_weights(convolution, outputs, &sums, false, target, strides);
         };
         if self.machine.spread && pays::<T>(sums.len() * MOVED) {
-            target.par_chunks_mut(OUTPUTS * strides[0]).enumerate().for_each(write);
+            on_all_cores(target.chunks_mut(OUTPUTS * strides[0]).enumerate(), write);
         } else {
             target.chunks_mut(OUTPUTS * strides[0]).enumerate().for_each(write);
         }
@@ -245,13 +240,12 @@ impl<T: Number> Run<'_, '_, '_, T> {
         let (level, method, all) = (self.machine.level, self.machine.method, convolution.taps());
         let mut sums = vec![T::ZERO; convolution.weights()];
         let some = all.div_ceil(PARTS_OF_TAPS);
-        let part = |scratch: &mut Panels<T>, (part, sums): (usize, &mut [T])| {
+        let part = |(part, sums): (usize, &mut [T])| {
             let taps = part * some..all.min((part + 1) * some);
-            weight_gradient(convolution, method, [0..pairs, taps], images, sums, scratch);
+            weight_gradient(convolution, method, [0..pairs, taps], images, sums, &mut Panels::empty(level));
         };
         let each = convolution.weights() / all;
-        let chunks = sums.par_chunks_mut((some * each).max(1)).enumerate();
-        chunks.for_each_init(|| Panels::empty(level), part);
+        on_all_cores(sums.chunks_mut((some * each).max(1)).enumerate(), part);
         sums
     }
 }
