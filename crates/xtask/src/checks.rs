@@ -1,8 +1,35 @@
-//! Checks by Cargo: format, clippy, documentation, and running every example.
+//! Checks by Git and Cargo: unfinished merges, format, clippy, documentation, and running every example.
 
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
+
+/// Refuses files that hold the marks of an unfinished merge.
+pub(crate) fn merges(root: &Path) -> Result<String, String> {
+    let mut command = Command::new("git");
+    command.current_dir(root).args(["ls-files", "-z"]);
+    let listed = match command.output() {
+        Ok(output) if output.status.success() => output.stdout,
+        _ => return Ok("not looked at: not a clone with Git".into()),
+    };
+    let names = String::from_utf8_lossy(&listed).into_owned();
+    let names: Vec<&str> = names.split_terminator('\0').collect();
+    for name in &names {
+        // A file that was taken away, or is no text, holds no mark.
+        let text = std::fs::read_to_string(root.join(name)).unwrap_or_default();
+        if let Some(line) = text.lines().position(is_mark) {
+            return Err(format!("{name}:{}: found the mark of a merge: finish the merge", line + 1));
+        }
+    }
+    Ok(format!("{} files", names.len()))
+}
+
+/// Whether a line is one that Git writes around both sides of a conflict.
+fn is_mark(line: &str) -> bool {
+    ['<', '>']
+        .iter()
+        .any(|mark| line.strip_prefix(&mark.to_string().repeat(7)).is_some_and(|rest| rest.starts_with(' ')))
+}
 
 pub(crate) fn format(root: &Path) -> Result<String, String> {
     succeed(cargo(root, &["fmt", "--all", "--check"]), "run `cargo fmt --all`")?;
@@ -91,4 +118,27 @@ fn written(command: &Command) -> String {
 fn told(output: &Output) -> String {
     let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     text.concat().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_of_merges_are_told_from_other_lines() {
+        for side in ["<".repeat(7) + " HEAD", ">".repeat(7) + " branch"] {
+            assert!(is_mark(&side), "{side}");
+        }
+        for other in
+            ["", "<<", "=======", "a < b", &("<".repeat(8) + " x"), &(" ".to_owned() + &"<".repeat(7) + " x")]
+        {
+            assert!(!is_mark(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn this_clone_is_merged() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        assert!(merges(&root).is_ok(), "{:?}", merges(&root));
+    }
 }

@@ -13,7 +13,8 @@ pub(crate) struct Check {
     run: fn(&Path) -> Result<String, String>,
 }
 
-const CHECKS: [Check; 6] = [
+const CHECKS: [Check; 7] = [
+    Check { name: "merges", about: "no file holds the marks of an unfinished merge", run: checks::merges },
     Check { name: "fmt", about: "every file is formatted", run: checks::format },
     Check { name: "rooms", about: "the four laws, sizes and names", run: rooms::check },
     Check { name: "clippy", about: "no warning in any target", run: checks::clippy },
@@ -77,7 +78,7 @@ mod tests {
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
             chosen(&names).map(|checks| self::list(&checks))
         };
-        assert_eq!(list(&[]), Ok("fmt, rooms, clippy, docs, book, examples".into()));
+        assert_eq!(list(&[]), Ok("merges, fmt, rooms, clippy, docs, book, examples".into()));
         assert_eq!(list(&["docs", "fmt"]), Ok("fmt, docs".into()));
         assert_eq!(list(&["fmt", "speed"]), Err("speed".into()));
     }

@@ -18,31 +18,26 @@ impl ResidualHistory {
         self.count += 1;
     }
 
-    /// The factor of one step: `exp` of the median slope of `log residual` over all pairs of entries (the
-    /// Theil-Sen estimator, robust to outliers). NaN for fewer than two steps.
+    /// The factor of one step: `exp` of the median slope of `log residual` over pairs that lie half of the entries apart (Theil's
+    /// incomplete method, 1950: robust to outliers, and blind to swings of two and of four steps). NaN for fewer than two steps.
     pub(crate) fn rate(&self) -> f64 {
         let entries = &self.entries[..self.count.min(KEPT)];
-        let (mut logarithms, mut slopes, mut count) = ([0.0; KEPT], [0.0; KEPT * (KEPT - 1) / 2], 0);
-        for (index, (step, residual)) in entries.iter().enumerate() {
-            logarithms[index] = residual.ln();
-            for ((other, _), earlier) in entries[..index].iter().zip(logarithms) {
-                let slope = (logarithms[index] - earlier) / (*step as f64 - *other as f64);
-                if step != other && !slope.is_nan() {
-                    slopes[count] = slope;
-                    count += 1;
-                }
+        let (mut slopes, mut count) = ([0.0; KEPT], 0);
+        for ((from, before), (to, after)) in entries.iter().zip(&entries[entries.len() / 2..]) {
+            let slope = (after / before).ln() / (*to as f64 - *from as f64);
+            if from != to && !slope.is_nan() {
+                slopes[count] = slope;
+                count += 1;
             }
         }
-        if count == 0 {
-            return f64::NAN;
+        let slopes = &mut slopes[..count];
+        slopes.sort_unstable_by(f64::total_cmp);
+        match count {
+            0 => f64::NAN,
+            _ if count % 2 == 1 => slopes[count / 2].exp(),
+            // The mean of two logarithms, infinite where one of them is.
+            _ => (0.5 * (slopes[count / 2 - 1] + slopes[count / 2])).exp(),
         }
-        let (below, middle, _) = slopes[..count].select_nth_unstable_by(count / 2, f64::total_cmp);
-        if count % 2 == 1 {
-            return middle.exp();
-        }
-        // The mean of two logarithms, infinite where one of them is.
-        let lower = below.iter().copied().max_by(f64::total_cmp).unwrap_or(*middle);
-        (0.5 * (lower + *middle)).exp()
     }
 }
 

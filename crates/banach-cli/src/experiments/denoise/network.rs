@@ -14,8 +14,8 @@ use banach::program::Value;
 use banach::regularize::frobenius_penalty;
 use banach::regularize::singular_value::convolution_bound;
 use banach::{
-    Compiled, Convolution, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step, Update,
-    detached,
+    Compiled, Convolution, FixedPoint, FixedPointConfig, GradientDescent, GradientDescentConfig, Step,
+    Update, detached,
 };
 use burn::module::{Module, Param};
 use burn::nn::conv::Conv2d;

@@ -83,7 +83,11 @@ impl Settings {
             crops: changes.crops.unwrap_or(CROPS),
             learning_rate: changes.learning_rate.unwrap_or(learning_rate),
             gain: is_fixed_point.then(|| changes.gain.unwrap_or(GAIN)),
-            jacobian_weight: changes.jacobian_weight.unwrap_or(if is_fixed_point { JACOBIAN_WEIGHT } else { 0.0 }),
+            jacobian_weight: changes.jacobian_weight.unwrap_or(if is_fixed_point {
+                JACOBIAN_WEIGHT
+            } else {
+                0.0
+            }),
             solves: layer.solves().then(|| Solves {
                 solver: changes.solver.unwrap_or(SolverName::Anderson),
                 adjoint: changes.adjoint.unwrap_or(AdjointName::Gmres),
@@ -98,7 +102,13 @@ impl Settings {
 
     /// How training patches are drawn.
     pub(crate) fn patches(&self) -> PatchSettings {
-        PatchSettings { side: self.patch, fold: self.fold, crops: self.crops, batch: self.batch, level: self.sigma }
+        PatchSettings {
+            side: self.patch,
+            fold: self.fold,
+            crops: self.crops,
+            batch: self.batch,
+            level: self.sigma,
+        }
     }
 
     /// The network that these settings describe.

@@ -171,7 +171,8 @@ mod tests {
         .into_iter()
         .collect();
         assert!(threads.contains(&current().id()) && threads.len() == cores);
-        let sums = on_all_cores(0..4, |at| on_all_cores(0..100, |number| at * number).into_iter().sum::<usize>());
+        let sums =
+            on_all_cores(0..4, |at| on_all_cores(0..100, |number| at * number).into_iter().sum::<usize>());
         assert_eq!(sums, [0, 4950, 9900, 14_850]);
         let inside = rayon::scope(|_| on_all_cores(0..50, |number| number + 1));
         assert_eq!(inside, (1..=50).collect::<Vec<_>>());
