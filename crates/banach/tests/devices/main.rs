@@ -7,6 +7,7 @@
 
 #[path = "../suite/golden.rs"]
 mod golden;
+mod convolutions;
 mod kinds;
 mod layers;
 mod precisions;
