@@ -35,8 +35,11 @@ pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Re
     for (number, step) in steps.iter().enumerate() {
         let operand = |values: &mut Vec<Option<Value>>, position: usize, var: Var| {
             let again = step.operands[position + 1..].contains(&var);
-            let value =
-                if last_use[var.0] == number && !again { values[var.0].take() } else { values[var.0].clone() };
+            let value = if last_use[var.0] == number && !again {
+                values[var.0].take()
+            } else {
+                values[var.0].clone()
+            };
             value.unwrap_or_else(|| panic!("bug: {var} has no value at line {}", step.line))
         };
         let operands = step.operands.iter().enumerate();

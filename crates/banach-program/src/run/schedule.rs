@@ -127,7 +127,8 @@ mod tests {
     /// A program of a convolution of `IMAGES` and what is done with it and an input of the shape given.
     fn program(shape: &[usize], rest: impl Fn(&mut Builder, Var, Var) -> Vec<Var>) -> Program {
         let mut builder = Builder::new();
-        let [x, weight, bias] = [&IMAGES[..], &[3, 3, 3, 3], shape].map(|shape| builder.input(Type::f32(shape)));
+        let [x, weight, bias] =
+            [&IMAGES[..], &[3, 3, 3, 3], shape].map(|shape| builder.input(Type::f32(shape)));
         let window = Window { stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1 };
         let convolved = builder.push(Primitive::Bilinear(Bilinear::Convolution(window)), &[x, weight]);
         let outputs = rest(&mut builder, convolved, bias);

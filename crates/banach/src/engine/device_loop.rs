@@ -4,9 +4,7 @@ use crate::engine::failure::Failure;
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::tracing::layout::{point, run_single};
-use banach_program::{
-    Bilinear, Builder, Equation, Primitive, Program, Value, Var, evaluate, evaluate_on,
-};
+use banach_program::{Bilinear, Builder, Equation, Primitive, Program, Value, Var, evaluate, evaluate_on};
 use banach_solve::{Map, Smooth};
 use burn::tensor::{Device, Tensor};
 
@@ -83,7 +81,8 @@ fn is_weight(program: &Program, var: Var) -> bool {
         matches!(equation.primitive, Primitive::Bilinear(Bilinear::Convolution(_)))
             && equation.operands[0] != var
     };
-    let mut readers = program.equations().iter().filter(|equation| equation.operands.contains(&var)).peekable();
+    let mut readers =
+        program.equations().iter().filter(|equation| equation.operands.contains(&var)).peekable();
     readers.peek().is_some() && readers.all(convolves) && !program.outputs().contains(&var)
 }
 
