@@ -1,11 +1,13 @@
 //! Evaluation of programs on any Burn device: the table of values, second of the four tables over primitives.
 
 use crate::error::Error;
+use crate::language::geometry::Window;
 use crate::language::primitive::{Elementwise, Primitive};
 use crate::language::program::{Program, Var};
 use crate::language::tensor_type::{Constant, Type};
 use crate::language::value::Value;
 use crate::panics::{catch_silently, list_types, message_of};
+use crate::run::schedule::{Operation, Step, schedule};
 use burn::tensor::Device;
 use std::any::Any;
 
@@ -24,23 +26,30 @@ pub fn evaluate(program: &Program, inputs: Vec<Value>) -> Result<Vec<Value>, Err
 /// As [`evaluate`].
 pub fn evaluate_on(program: &Program, inputs: Vec<Value>, device: &Device) -> Result<Vec<Value>, Error> {
     check_inputs(program, &inputs)?;
-    let last_use = last_uses(program);
+    let steps = schedule(program);
+    let last_use = last_uses(program, &steps);
     let mut values: Vec<Option<Value>> = vec![None; program.variables()];
     for (var, value) in program.inputs().iter().zip(inputs) {
         values[var.0] = Some(value);
     }
-    for (line, equation) in program.equations().iter().enumerate() {
+    for (number, step) in steps.iter().enumerate() {
         let operand = |values: &mut Vec<Option<Value>>, position: usize, var: Var| {
-            let again = equation.operands[position + 1..].contains(&var);
-            let value =
-                if last_use[var.0] == line && !again { values[var.0].take() } else { values[var.0].clone() };
-            value.unwrap_or_else(|| panic!("bug: {var} has no value at line {line}"))
+            let again = step.operands[position + 1..].contains(&var);
+            let value = if last_use[var.0] == number && !again {
+                values[var.0].take()
+            } else {
+                values[var.0].clone()
+            };
+            value.unwrap_or_else(|| panic!("bug: {var} has no value at line {}", step.line))
         };
-        let operands = equation.operands.iter().enumerate();
+        let operands = step.operands.iter().enumerate();
         let operands: Vec<Value> = operands.map(|(at, &var)| operand(&mut values, at, var)).collect();
-        let computed = catch_silently(|| compute(&equation.primitive, operands, device));
-        let computed = computed.unwrap_or_else(|payload| Err(refused(program, line, payload.as_ref())));
-        values[equation.result.0] = Some(computed?);
+        let computed = catch_silently(|| match &step.operation {
+            Operation::Line(primitive) => compute(primitive, operands, device),
+            Operation::BiasedConvolution(window) => Ok(biased_convolution(window, operands)),
+        });
+        let computed = computed.unwrap_or_else(|payload| Err(refused(program, step.line, payload.as_ref())));
+        values[step.result.0] = Some(computed?);
     }
     let output =
         |var: &Var| values[var.0].clone().unwrap_or_else(|| panic!("bug: output {var} has no value"));
@@ -83,12 +92,12 @@ pub(crate) fn check_types(types: &[Type], inputs: &[Value]) -> Result<(), Error>
     Ok(())
 }
 
-/// Returns the position of the last equation that reads each variable; outputs are read after the end.
-fn last_uses(program: &Program) -> Vec<usize> {
+/// Returns the number of the last step that reads each variable; outputs are read after the end.
+fn last_uses(program: &Program, steps: &[Step<'_>]) -> Vec<usize> {
     let mut last = vec![0; program.variables()];
-    for (line, equation) in program.equations().iter().enumerate() {
-        for operand in &equation.operands {
-            last[operand.0] = line;
+    for (number, step) in steps.iter().enumerate() {
+        for operand in step.operands.iter() {
+            last[operand.0] = number;
         }
     }
     for output in program.outputs() {
@@ -122,6 +131,15 @@ fn compute(primitive: &Primitive, operands: Vec<Value>, device: &Device) -> Resu
         Primitive::MaxPoolIndices(pool) => next().max_pool_indices(pool),
         Primitive::Custom(_) => unreachable!("custom primitives return above"),
     })
+}
+
+/// Evaluates `convolution(x, weight) + bias` of the operands x, weight and bias.
+fn biased_convolution(window: &Window, operands: Vec<Value>) -> Value {
+    let Ok([x, weight, bias]) = <[Value; 3]>::try_from(operands) else {
+        panic!("bug: a convolution with a bias has three operands");
+    };
+    let channels = weight.ty().shape[0];
+    x.convolution(window, weight, Some(bias.reshaped(&[channels])))
 }
 
 fn elementwise(function: Elementwise, mut next: impl FnMut() -> Value) -> Value {

@@ -3,4 +3,5 @@
 pub(crate) mod evaluate;
 pub(crate) mod native;
 pub(crate) mod operand;
+mod schedule;
 pub(crate) mod value;

@@ -1,6 +1,6 @@
 //! Anderson acceleration on a device, the least-squares problems of all rows at once.
 
-use super::columns::{squares, widened};
+use super::columns::{Columns, squares, widened};
 use super::iterate::DeferredSolver;
 use super::mixture::{Constants, Problem, mixture};
 use super::picard::damped;
@@ -106,9 +106,9 @@ impl DeferredSolver for Anderson {
         (target - correction).cast(point.x.dtype())
     }
 
-    fn columns(&self, point: &Point, memory: &Memory) -> Vec<Tensor<2>> {
+    fn columns(&self, point: &Point, memory: &Memory) -> Vec<Columns> {
         let mut columns = sizes(point);
-        columns.push(memory.extrapolated.clone());
+        columns.push(memory.extrapolated.clone().into());
         columns
     }
 

@@ -1,6 +1,7 @@
 //! Anderson acceleration on a device, in three kernels a step.
 
 use super::anderson::floor;
+use super::columns::Columns;
 use super::iterate::DeferredSolver;
 use super::picard::damped;
 use super::window::Point;
@@ -69,8 +70,8 @@ impl DeferredSolver for ByKernels<'_> {
         next
     }
 
-    fn columns(&self, _: &Point, memory: &Memory) -> Vec<Tensor<2>> {
-        vec![memory.sizes.clone()]
+    fn columns(&self, _: &Point, memory: &Memory) -> Vec<Columns> {
+        vec![memory.sizes.clone().into()]
     }
 
     fn mark(&self, memory: &Memory) -> Mark {

@@ -27,11 +27,52 @@ pub(super) fn largest(matrix: &Tensor<2>) -> Tensor<2> {
     matrix.clone().abs().mask_fill(nan, f64::INFINITY).max_dim(1)
 }
 
+/// Columns of numbers of rows, one matrix on a device.
+#[derive(Debug)]
+pub(super) struct Columns {
+    matrix: Tensor<2>,
+    count: usize,
+}
+
+impl From<Tensor<2>> for Columns {
+    fn from(matrix: Tensor<2>) -> Self {
+        let count = matrix.dims()[1];
+        Self { matrix, count }
+    }
+}
+
+impl Columns {
+    /// The sums of every `count`-th column of a matrix: the host adds them up.
+    #[cfg(feature = "kernels")]
+    pub(super) fn sums(matrix: Tensor<2>, count: usize) -> Self {
+        Self { matrix, count }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The columns of the matrix, given in row-major order.
+    fn of<'a>(&self, numbers: &'a [f64]) -> impl Iterator<Item = Vec<f64>> + use<'a> {
+        let (width, count) = (self.matrix.dims()[1], self.count);
+        (0..count).map(move |column| {
+            let sum = |row: &[f64]| row[column..].iter().step_by(count).sum();
+            numbers.chunks(width).map(sum).collect()
+        })
+    }
+}
+
 /// Reads tensors in one transfer.
 pub(super) fn read(tensors: Vec<Tensor<2>>, transfers: &mut Transfers) -> Vec<Vec<f64>> {
     transfers.reads += 1;
     let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
     transaction.execute().iter().map(|data| data.iter::<f64>().collect()).collect()
+}
+
+/// Reads columns in one transfer, one after the other.
+pub(super) fn read_columns(columns: &[&Columns], transfers: &mut Transfers) -> Vec<Vec<f64>> {
+    let found = read(columns.iter().map(|columns| columns.matrix.clone()).collect(), transfers);
+    found.iter().zip(columns).flat_map(|(numbers, columns)| columns.of(numbers)).collect()
 }
 
 /// Writes a mask of rows, `[rows, 1]`, to the device of `like`.

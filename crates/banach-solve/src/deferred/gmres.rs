@@ -48,7 +48,7 @@ pub(super) fn solve(
     expected: Option<usize>,
 ) -> Result<Solution<Tensor<2>>, Error> {
     let mut system = System::new(map, v, c0, rules)?;
-    let mut schedule = Schedule::new(expected);
+    let mut schedule = Schedule::new(expected, v.shape().num_elements() * v.dtype().size());
     let mut steps = vec![0; v.rows()];
     while !system.ledger.finished() {
         let mut cycle = Cycle::new(&system, steps);

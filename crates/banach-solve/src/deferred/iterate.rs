@@ -1,6 +1,6 @@
 //! The loop of deferred solves: steps on the device, and the stopping rules applied late.
 
-use super::columns::{mask, replaced};
+use super::columns::{Columns, mask, replaced};
 use super::schedule::Schedule;
 use super::window::{Point, Step, best, look};
 use crate::active_map::check_shape;
@@ -25,9 +25,9 @@ pub(super) trait DeferredSolver {
     /// Returns the next state of all rows.
     fn step(&self, point: &Point, memory: &mut Self::Memory) -> Tensor<2>;
 
-    /// What the host will read of the last step, as the columns of these matrices: `‖g(x) - x‖²`, `‖g(x)‖²`, and, where steps
+    /// What the host will read of the last step: `‖g(x) - x‖²`, `‖g(x)‖²`, and, where steps
     /// may be extrapolated, a number that is not zero in rows whose step was.
-    fn columns(&self, point: &Point, memory: &Self::Memory) -> Vec<Tensor<2>>;
+    fn columns(&self, point: &Point, memory: &Self::Memory) -> Vec<Columns>;
 
     /// The mark of the memory.
     fn mark(&self, memory: &Self::Memory) -> Self::Mark;
@@ -91,7 +91,7 @@ pub(super) fn iterate<S: DeferredSolver>(
         scale: None,
         lengths: vec![f64::NAN; x0.rows()],
     };
-    let mut schedule = Schedule::new(expected);
+    let mut schedule = Schedule::new(expected, x0.shape().num_elements() * x0.dtype().size());
     while !batch.ledger.finished() {
         for _ in 0..schedule.length(batch.limit()) {
             batch.advance(map)?;

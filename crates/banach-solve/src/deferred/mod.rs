@@ -31,8 +31,9 @@ use burn::tensor::Tensor;
 /// after a failed extrapolation, the batch goes back to that step.
 ///
 /// The first look is after 6 steps, or one step after the number that a similar solve took, if it is given as
-/// `expected`. Then the rate of the residuals says when to look again: at the earliest 3 steps later, at the
-/// latest once the number of steps has doubled, or after 16. So beyond the end of its last row a batch computes
+/// `expected`: at the latest after 32 steps, and after 16 if the iterates until then take more than 64 MiB or that number is
+/// above 31. Then the rate of the residuals says when to look again: at the earliest 3 steps later,
+/// at the latest once the number of steps has doubled, or after 16. So beyond the end of its last row a batch computes
 /// at most 5 steps where the first look comes too late, 2 where the prediction is right, and never more than it
 /// needed; these steps are not counted in
 /// [`Statistics::evaluations`](crate::Statistics::evaluations), and no budget of evaluations is exceeded.

@@ -1,5 +1,6 @@
 //! Plain and damped iteration on a device.
 
+use super::columns::Columns;
 use super::iterate::DeferredSolver;
 use super::window::{Point, sizes};
 use crate::Picard;
@@ -19,7 +20,7 @@ impl DeferredSolver for Picard {
         damped(point, self.damping)
     }
 
-    fn columns(&self, point: &Point, (): &()) -> Vec<Tensor<2>> {
+    fn columns(&self, point: &Point, (): &()) -> Vec<Columns> {
         sizes(point)
     }
 

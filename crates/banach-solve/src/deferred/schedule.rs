@@ -9,6 +9,12 @@ const LEAST: usize = 3;
 /// The most steps between two looks: the iterates of all of them are in the memory of the device.
 const MOST: usize = 16;
 
+/// The most steps before a first look that follows a similar solve, if their iterates fit in `MEMORY`.
+const MOST_EXPECTED: usize = 32;
+
+/// Bytes of iterates.
+const MEMORY: usize = 64 << 20;
+
 /// When the host looks next.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
@@ -17,9 +23,15 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// The first look is after `FIRST` steps, or one step after the number that a similar solve took.
-    pub(super) fn new(expected: Option<usize>) -> Self {
-        Self { length: 1 + expected.map_or(FIRST, |expected| (expected + 1).min(MOST)) }
+    /// The first look is after `FIRST` steps, or one step after the number that a similar solve took. An iterate takes this
+    /// many bytes.
+    pub(super) fn new(expected: Option<usize>, bytes: usize) -> Self {
+        let steps = match expected {
+            None => FIRST,
+            Some(expected) if expected < MOST_EXPECTED && (expected + 2) * bytes <= MEMORY => expected + 1,
+            Some(expected) => (expected + 1).min(MOST),
+        };
+        Self { length: 1 + steps }
     }
 
     /// The number of points to evaluate before the next look, of at most `limit` that the budget permits.
@@ -44,7 +56,7 @@ mod tests {
 
     /// The looks of a solve whose prediction is right from the first look on.
     fn looks(needed: usize) -> (usize, usize) {
-        let (mut schedule, mut points, mut looks) = (Schedule::new(None), 0, 0);
+        let (mut schedule, mut points, mut looks) = (Schedule::new(None, 1), 0, 0);
         while points < needed + 1 {
             points += schedule.length(usize::MAX);
             looks += 1;
@@ -65,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_wrong_prediction_costs_at_most_as_many_steps_as_before() {
-        let mut schedule = Schedule::new(None);
+        let mut schedule = Schedule::new(None, 1);
         for steps in 4..100 {
             schedule.looked(steps, usize::MAX);
             assert!(schedule.length(usize::MAX) <= steps && schedule.length(usize::MAX) <= MOST);
@@ -79,9 +91,12 @@ mod tests {
 
     #[test]
     fn the_first_look_follows_a_similar_solve() {
-        for expected in 0..15 {
-            assert_eq!(Schedule::new(Some(expected)).length(usize::MAX), expected + 2);
+        let length = |expected, bytes| Schedule::new(Some(expected), bytes).length(usize::MAX);
+        for expected in 0..MOST_EXPECTED {
+            assert_eq!(length(expected, 1), expected + 2);
+            assert_eq!(length(expected, MEMORY), expected.min(MOST - 1) + 2);
         }
-        assert_eq!(Schedule::new(Some(1000)).length(usize::MAX), MOST + 1);
+        assert_eq!(length(MOST_EXPECTED, 1), MOST + 1);
+        assert_eq!([length(30, MEMORY / 32), length(30, MEMORY / 32 + 1)], [32, MOST + 1]);
     }
 }

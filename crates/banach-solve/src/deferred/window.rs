@@ -1,6 +1,6 @@
 //! The steps between two looks: their points, and what the host reads of them.
 
-use super::columns::{largest, numbers, read, replaced, squares};
+use super::columns::{Columns, largest, numbers, read_columns, squares};
 use crate::{Norm, Rows, Transfers};
 use burn::tensor::{DType, Tensor};
 
@@ -16,16 +16,16 @@ pub(super) struct Step<M> {
     pub(super) point: Point,
     /// The small state of the solver before the step.
     pub(super) mark: M,
-    /// Matrices whose columns are what the solver says of the step, and, if the norm of the tolerance is the maximum, the
-    /// largest absolute values of `g(x) - x` and `g(x)`.
-    columns: Vec<Tensor<2>>,
+    /// What the solver says of the step, and, if the norm of the tolerance is the maximum, the largest absolute values of
+    /// `g(x) - x` and `g(x)`.
+    columns: Vec<Columns>,
 }
 
 impl<M> Step<M> {
     /// The step of a solver from a point.
-    pub(super) fn new(point: Point, mark: M, mut columns: Vec<Tensor<2>>, norm: Norm) -> Self {
+    pub(super) fn new(point: Point, mark: M, mut columns: Vec<Columns>, norm: Norm) -> Self {
         if norm == Norm::Maximum {
-            columns.extend(point.residual_and_image().iter().map(largest));
+            columns.extend(point.residual_and_image().iter().map(largest).map(Columns::from));
         }
         Self { point, mark, columns }
     }
@@ -37,13 +37,13 @@ impl Point {
     }
 }
 
-/// The squared norms of `g(x) - x` and `g(x)`, in one matrix or two.
-pub(super) fn sizes(point: &Point) -> Vec<Tensor<2>> {
+/// The squared norms of `g(x) - x` and `g(x)`.
+pub(super) fn sizes(point: &Point) -> Vec<Columns> {
     #[cfg(feature = "kernels")]
     if crate::kernels::fit(&point.x) {
-        return vec![crate::kernels::sizes(&point.x, &point.gx)];
+        return vec![Columns::sums(crate::kernels::sizes(&point.x, &point.gx), 2)];
     }
-    point.residual_and_image().iter().map(squares).collect()
+    point.residual_and_image().iter().map(squares).map(Columns::from).collect()
 }
 
 /// What the host has read of one step.
@@ -66,15 +66,13 @@ pub(super) fn look<M>(
     scale: Option<&Tensor<2>>,
     transfers: &mut Transfers,
 ) -> (Vec<Look>, Option<Vec<f64>>) {
-    let tensors: Vec<Tensor<2>> =
-        steps.iter().flat_map(|step| step.columns.iter().cloned()).chain(scale.cloned()).collect();
-    let widths: Vec<usize> = tensors.iter().map(|matrix| matrix.dims()[1]).collect();
-    let found = read(tensors, transfers).into_iter().zip(widths);
-    let mut columns = found.flat_map(|(numbers, width)| columns(&numbers, width));
+    let unread = scale.cloned().map(Columns::from);
+    let columns: Vec<&Columns> = steps.iter().flat_map(|step| &step.columns).chain(&unread).collect();
+    let mut columns = read_columns(&columns, transfers).into_iter();
     let roots = |squares: Vec<f64>| -> Vec<f64> { squares.iter().map(|square| square.sqrt()).collect() };
     let mut next = || columns.next().unwrap_or_default();
     let look = |step: &Step<M>| {
-        let count: usize = step.columns.iter().map(|matrix| matrix.dims()[1]).sum();
+        let count: usize = step.columns.iter().map(Columns::count).sum();
         let largest = usize::from(norm == Norm::Maximum) * 2;
         Look {
             residuals: roots(next()),
@@ -85,11 +83,6 @@ pub(super) fn look<M>(
     };
     let looks = steps.iter().map(look).collect();
     (looks, scale.map(|_| roots(next())))
-}
-
-/// The columns of a matrix in row-major order.
-fn columns(numbers: &[f64], width: usize) -> Vec<Vec<f64>> {
-    (0..width).map(|column| numbers.iter().skip(column).step_by(width).copied().collect()).collect()
 }
 
 impl Look {
@@ -159,13 +152,15 @@ pub(super) fn best<M>(
     }
     let number = |step: &Option<usize>| step.map_or(-1.0, |step| step as f64);
     let column = chosen.iter().map(number).collect();
-    let chosen_steps = numbers(column, [chosen.len(), 1], before, transfers);
+    // One kernel compares and selects, once the column is as wide as the state.
+    let chosen_steps = numbers(column, [chosen.len(), 1], before, transfers).expand(before.dims());
     let mut taken: Vec<usize> = chosen.iter().flatten().copied().collect();
     taken.sort_unstable();
     taken.dedup();
     let mut best = before.clone();
     for step in taken {
-        best = replaced(&best, &chosen_steps.clone().equal_elem(step as f64), &steps[step].point.x);
+        let taken = chosen_steps.clone().equal_elem(step as f64);
+        best = best.mask_where(taken, steps[step].point.x.clone());
     }
     best
 }

@@ -10,6 +10,7 @@ use burn::backend::{Backend, Dispatch, DispatchDevice, backend_extension};
 use burn::tensor::{DType, Shape, Tensor};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::cubecl::prelude::{CubeCount, CubeDim};
+use burn_cubecl::cubecl::tensor_vector_size_parallel;
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
@@ -57,7 +58,7 @@ fn spec(shape: impl Into<Shape>, like: &TensorSpec) -> TensorSpec {
 /// The operations, written down for every device with kernels.
 #[backend_extension(Cube, Fusion)]
 pub(crate) trait DeferredKernels: Backend {
-    #[fusion(meta = |x, _| spec([x.shape[0], blocks(x.shape[1]), 2], x))]
+    #[fusion(meta = |x, _| spec([x.shape[0], 2 * blocks(x.shape[1])], x))]
     fn sizes(x: FloatTensor<Self>, gx: FloatTensor<Self>) -> FloatTensor<Self>;
 
     #[fusion(meta = |x, _, _, _, _, _, differences, targets, _| {
@@ -112,6 +113,12 @@ fn owned(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() { tensor } else { tensor.copy() }
 }
 
+/// The number of columns that a unit loads at once from a contiguous matrix.
+fn vector_size(matrix: &CubeTensor) -> usize {
+    let (sizes, meta) = (matrix.client.io_optimized_vector_sizes(matrix.dtype.size()), &matrix.meta);
+    tensor_vector_size_parallel(sizes, meta.shape(), meta.strides(), 1)
+}
+
 /// One row of blocks for each row.
 fn grid(blocks: usize, rows: usize) -> CubeCount {
     CubeCount::Static(blocks as u32, rows as u32, 1)
@@ -122,11 +129,12 @@ impl DeferredKernels for CubeBackend {
         let (x, gx) = (into_contiguous(x), into_contiguous(gx));
         let [rows, width] = x.meta.shape().dims();
         let blocks = blocks(width);
-        let results = empty([rows, blocks, 2], &x);
+        let results = empty([rows, 2 * blocks], &x);
         sizes_kernel::sizes::launch(
             &x.client.clone(),
             grid(blocks, rows),
             CubeDim::new_1d(UNITS as u32),
+            vector_size(&x),
             x.into_tensor_arg(),
             gx.into_tensor_arg(),
             results.clone().into_tensor_arg(),
@@ -219,12 +227,12 @@ impl DeferredKernels for CubeBackend {
     }
 }
 
-/// Returns `‖g(x) - x‖²` and `‖g(x)‖²` of every row, `[rows, 2]`.
+/// Returns `‖g(x) - x‖²` and `‖g(x)‖²` of every row in blocks of columns, `[rows, 2 blocks]`, to be added up.
 pub(crate) fn sizes(x: &Tensor<2>, gx: &Tensor<2>) -> Tensor<2> {
-    let [rows, width] = x.dims();
-    let found = <Dispatch as DeferredKernels>::sizes(x.clone().into_dispatch(), gx.clone().into_dispatch());
-    let found = Tensor::<3>::from_dispatch(found);
-    if blocks(width) == 1 { found.reshape([rows, 2]) } else { found.sum_dim(1).reshape([rows, 2]) }
+    Tensor::from_dispatch(<Dispatch as DeferredKernels>::sizes(
+        x.clone().into_dispatch(),
+        gx.clone().into_dispatch(),
+    ))
 }
 
 /// Puts the newest differences into a slot; returns the ring, and the sums for [`eliminated`].

@@ -26,7 +26,7 @@
 use crate::calculus::implicit::FixedPointOp;
 use crate::calculus::substitution::leaving_out_rows;
 use crate::error::Error;
-use crate::settings::configuration::FixedPointConfig;
+use crate::settings::configuration::{Engine, FixedPointConfig};
 use crate::settings::journal::Journal;
 use crate::settings::report::Statistics;
 use crate::settings::trial::record_error;
@@ -316,7 +316,7 @@ impl Function {
             let (what, found) = ("inputs of a function to be solved".into(), self.program.inputs().len());
             return Err(banach_program::Error::Count { what, found, expected: states }.into());
         }
-        let layout = Layout::of(&self.program, states, config.engine)?;
+        let layout = Layout::of(&self.program, states, config.engine == Engine::Native)?;
         let (packing, journal) = (layout.packing(), Arc::default());
         let fix = FixedPointOp::new(layout.flattened(&self.program), config.clone(), Arc::clone(&journal))
             .leaving_out_rows();

@@ -4,7 +4,7 @@ use crate::engine::failure::Failure;
 use crate::engine::programs::LoopPrograms;
 use crate::error::Error;
 use crate::tracing::layout::{point, run_single};
-use banach_program::{Program, Value, evaluate, evaluate_on};
+use banach_program::{Bilinear, Builder, Equation, Primitive, Program, Value, Var, evaluate, evaluate_on};
 use banach_solve::{Map, Smooth};
 use burn::tensor::{Device, Tensor};
 
@@ -18,9 +18,14 @@ pub(crate) struct DeviceLoop<'a> {
 }
 
 impl<'a> DeviceLoop<'a> {
-    /// Runs the prologue.
+    /// Runs the prologue, and lays out the weights of convolutions as devices read them.
     pub(crate) fn new(programs: &'a LoopPrograms, q: &[Value], device: &Device) -> Result<Self, Error> {
         let carried = evaluate_on(&programs.prologue, q.to_vec(), device)?;
+        let carried = carried.into_iter().zip(&programs.map.inputs()[1..]).map(|(value, &var)| {
+            let lies_elsewhere = !value.is_on_host() && is_weight(&programs.map, var);
+            if lies_elsewhere { channels_last(value) } else { Ok(value) }
+        });
+        let carried = carried.collect::<Result<_, _>>()?;
         Ok(DeviceLoop { programs, carried, failure: Failure::default() })
     }
 
@@ -68,4 +73,30 @@ impl Smooth<Tensor<2>> for DeviceLoop<'_> {
 /// Evaluates a program `(x, q..)` with one result `[rows, n]`.
 pub(crate) fn applied(program: &Program, x: &Tensor<2>, q: &[Value]) -> Result<Tensor<2>, Error> {
     Ok(run_single(program, point(x, q))?.try_into_tensor()?)
+}
+
+/// Whether a variable is the weight of convolutions, and nothing else.
+fn is_weight(program: &Program, var: Var) -> bool {
+    let convolves = |equation: &Equation| {
+        matches!(equation.primitive, Primitive::Bilinear(Bilinear::Convolution(_)))
+            && equation.operands[0] != var
+    };
+    let mut readers =
+        program.equations().iter().filter(|equation| equation.operands.contains(&var)).peekable();
+    readers.peek().is_some() && readers.all(convolves) && !program.outputs().contains(&var)
+}
+
+/// The same weight `[o, i, h, w]` with the channels side by side in memory. Devices convolve in that order, and copy weights
+/// of another order in every convolution.
+fn channels_last(weight: Value) -> Result<Value, Error> {
+    let ty = weight.ty();
+    let &[outputs, inputs, height, width] = &ty.shape[..] else { return Ok(weight) };
+    let mut builder = Builder::new();
+    let given = builder.input(ty.clone());
+    let last = builder.permute(given, &[0, 2, 3, 1]);
+    // A flat tensor is contiguous.
+    let flat = builder.reshape(last, &[ty.len()]);
+    let last = builder.reshape(flat, &[outputs, height, width, inputs]);
+    let first = builder.permute(last, &[0, 3, 1, 2]);
+    run_single(&builder.finish(vec![first]), vec![weight])
 }

@@ -1,7 +1,6 @@
 //! The layout of state tensors in one flat state `[rows, n]`.
 
 use crate::error::Error;
-use crate::settings::configuration::Engine;
 use crate::tracing::cache::Bytes;
 use banach_program::{
     Bilinear, Builder, Primitive, Program, RowDependence, Span, Structure, Type, Value, Var, evaluate,
@@ -14,14 +13,15 @@ use burn::tensor::Tensor;
 pub(crate) struct Layout {
     states: Vec<Type>,
     rows: usize,
-    /// Whether images `[b, c, h, w]` are stored channels last, as the native engine convolves them.
+    /// Whether images `[b, c, h, w]` are stored channels last, as the native engine and devices convolve them.
     channels_last: bool,
 }
 
 impl Layout {
     /// Returns the layout of a traced update whose first inputs are the states. Every sample has a row of its own, unless
-    /// samples depend on one another: then the whole batch is one row.
-    pub(crate) fn of(program: &Program, count: usize, engine: Engine) -> Result<Self, Error> {
+    /// samples depend on one another: then the whole batch is one row. Images of convolutions are stored channels last if
+    /// the loop convolves them that way.
+    pub(crate) fn of(program: &Program, count: usize, channels_last: bool) -> Result<Self, Error> {
         let states: Vec<Type> = program.input_types().take(count).cloned().collect();
         let kind = states.first().map(|ty| ty.kind);
         let uniform =
@@ -40,7 +40,7 @@ impl Layout {
         let changing: Vec<usize> = (0..count).collect();
         let independent =
             row_dependence(program, &changing) == RowDependence::Independent && !states[0].shape.is_empty();
-        let channels_last = engine == Engine::Native && convolves(program);
+        let channels_last = channels_last && convolves(program);
         Ok(Layout { states, rows: if independent { batch } else { 1 }, channels_last })
     }
 

@@ -82,8 +82,8 @@ impl TracedUpdate {
         }
         // Inside another trace the device is not known yet; it is the host as a rule.
         let on_host = |value: &Value| value.is_placeholder() || value.clone().detached().is_on_host();
-        let engine = if states.iter().all(on_host) { config.engine } else { Engine::Device };
-        let layout = Layout::of(&program, states.len(), engine)?;
+        let channels_last = config.engine == Engine::Native || !states.iter().all(on_host);
+        let layout = Layout::of(&program, states.len(), channels_last)?;
         let energy = traced(device, Part::Energy)?;
         let energy = (!energy.outputs().is_empty()).then(|| layout.column(&energy));
         let flat = FlatUpdate { g: layout.flattened(&program), energy };

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "the rest of the primitives is exact")]
 
+mod convolutions;
 #[path = "../suite/golden.rs"]
 mod golden;
 mod kinds;

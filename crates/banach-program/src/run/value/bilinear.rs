@@ -18,9 +18,7 @@ impl Value {
             Bilinear::Matmul([left, right]) => {
                 Value(Dispatch::float_matmul(self.turned(*left).0, other.turned(*right).0))
             }
-            Bilinear::Convolution(window) => {
-                Value(Dispatch::conv2d(self.0, other.0, None, conv_options(window)))
-            }
+            Bilinear::Convolution(window) => self.convolution(window, other, None),
             Bilinear::ConvolutionInput(window, size) => self.convolution_input(window, *size, other),
             Bilinear::ConvolutionWeight(window, size) => {
                 let (x, y) = (self.ty().shape, other.ty().shape);
@@ -28,6 +26,11 @@ impl Value {
                 Value(Dispatch::conv2d_weight_backward(self.0, weight, other.0, conv_options(window)))
             }
         }
+    }
+
+    /// The convolution, with a bias `[channels]` added to every pixel.
+    pub(crate) fn convolution(self, window: &Window, weight: Value, bias: Option<Value>) -> Self {
+        Value(Dispatch::conv2d(self.0, weight.0, bias.map(|bias| bias.0), conv_options(window)))
     }
 
     /// The product, and 0 where either operand is 0.
