@@ -4,12 +4,13 @@ use crate::{device, largest_difference, spread};
 use banach::solve::{Budget, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, OnFailure, Update};
 use banach_program::{
-    Bilinear, Builder, Machine, Primitive, Program, Structure, Type, Value, Var, Window, evaluate_on,
+    Bilinear, Builder, Kind, Machine, Pool, Primitive, Program, Structure, Type, Value, Var, Window,
+    evaluate_on,
 };
 use burn::module::{Module, Param};
 use burn::nn::PaddingConfig2d;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
-use burn::tensor::{Device, Tensor, activation};
+use burn::tensor::{Device, FloatDType, Tensor, activation};
 
 /// As many images as channels, and as many pixels in a row.
 const IMAGES: [usize; 4] = [4, 4, 5, 4];
@@ -84,31 +85,70 @@ fn programs() -> Vec<(&'static str, Program)> {
     programs
 }
 
+/// How far the outputs of a program on the device are from those of the processor; the first number of input 2 is `special`.
+fn apart(program: &Program, special: f32) -> f64 {
+    let inputs = |device: &Device| -> Vec<Value> {
+        let of = |(ty, seed): (&Type, u32)| {
+            let flat = spread([ty.len()], seed, device);
+            let flat = if seed == 2 { flat.slice_fill(0..1, special) } else { flat };
+            Value::from(flat).reshaped(&ty.shape)
+        };
+        program.input_types().zip(0..).map(of).collect()
+    };
+    let found = evaluate_on(program, inputs(&device()), &device()).unwrap();
+    let expected = Machine::<f32>::new(program, &[]).unwrap().call(inputs(&Device::flex())).unwrap();
+    let [found, expected] = [found, expected].map(|values| -> Vec<f64> {
+        values.into_iter().flat_map(|value| value.into_data().iter::<f64>().collect::<Vec<_>>()).collect()
+    });
+    largest_difference(&found, &expected)
+}
+
 #[test]
 fn a_convolution_with_a_bias_of_any_form_is_that_of_the_processor() {
     for (name, program) in programs() {
         for special in [0.5, f32::NAN, f32::INFINITY] {
-            let inputs = |device: &Device| -> Vec<Value> {
-                let of = |(ty, seed): (&Type, u32)| {
-                    let flat = spread([ty.len()], seed, device);
-                    // One number of the bias is special.
-                    let flat = if seed == 2 { flat.slice_fill(0..1, special) } else { flat };
-                    Value::from(flat).reshaped(&ty.shape)
-                };
-                program.input_types().zip(0..).map(of).collect()
-            };
-            let found = evaluate_on(&program, inputs(&device()), &device()).unwrap();
-            let expected = Machine::<f32>::new(&program, &[]).unwrap().call(inputs(&Device::flex())).unwrap();
-            let [found, expected] = [found, expected].map(|values| -> Vec<f64> {
-                values
-                    .into_iter()
-                    .flat_map(|value| value.into_data().iter::<f64>().collect::<Vec<_>>())
-                    .collect()
-            });
-            let apart = largest_difference(&found, &expected);
+            let apart = apart(&program, special);
             assert!(apart < 1e-5, "a bias {name} with {special}: off by {apart:e}\n{program}");
         }
     }
+}
+
+#[test]
+fn what_follows_a_convolution_or_pooling_with_one_channel_is_that_of_the_processor() {
+    let window = || Window { stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1 };
+    let (wide, thin) = ([8, 32, 40, 40], [8, 1, 40, 40]);
+    let (to_one, from_one) = ([1, 32, 3, 3], [32, 1, 3, 3]);
+    let cases = [
+        ("to one channel", Bilinear::Convolution(window()), wide, to_one, thin),
+        (
+            "of one image to one channel",
+            Bilinear::Convolution(window()),
+            [1, 32, 40, 40],
+            to_one,
+            [1, 1, 40, 40],
+        ),
+        ("back to one channel", Bilinear::ConvolutionInput(window(), [40, 40]), wide, from_one, thin),
+        ("a weight to one channel", Bilinear::ConvolutionWeight(window(), [3, 3]), wide, thin, to_one),
+        ("a weight from one channel", Bilinear::ConvolutionWeight(window(), [3, 3]), thin, wide, from_one),
+    ];
+    for (name, form, x, other, image) in cases {
+        let mut builder = Builder::new();
+        let [x, other, image] = [x, other, image].map(|shape| builder.input(Type::f32(&shape)));
+        let found = builder.push(Primitive::Bilinear(form), &[x, other]);
+        let away = builder.subtract(found, image);
+        let square = builder.multiply(away, away);
+        let apart = apart(&builder.finish(vec![square]), 0.5);
+        assert!(apart < 1e-5, "{name}: off by {apart:e}");
+    }
+    let mut builder = Builder::new();
+    let [x, add] = [thin, [8, 1, 20, 20]].map(|shape| builder.input(Type::f32(&shape)));
+    let pool = Pool { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceil: false };
+    let indices = builder.push(Primitive::MaxPoolIndices(pool), &[x]);
+    let numbers = builder.cast(indices, Kind::Float(FloatDType::F32));
+    let square = builder.multiply(numbers, add);
+    let sum = builder.add(square, add);
+    let apart = apart(&builder.finish(vec![sum]), 0.5);
+    assert!(apart < 1e-5, "pooled: off by {apart:e}");
 }
 
 /// `x = second(relu(first(x) + inject(image)))`

@@ -24,13 +24,25 @@ impl Value {
                 let (x, y) = (self.ty().shape, other.ty().shape);
                 let weight = self.zeros(&[y[1], x[1] / window.groups, size[0], size[1]]).0;
                 Value(Dispatch::conv2d_weight_backward(self.0, weight, other.0, conv_options(window)))
+                    .laid_out()
             }
         }
     }
 
     /// The convolution, with a bias `[channels]` added to every pixel.
     pub(crate) fn convolution(self, window: &Window, weight: Value, bias: Option<Value>) -> Self {
-        Value(Dispatch::conv2d(self.0, weight.0, bias.map(|bias| bias.0), conv_options(window)))
+        let bias = bias.map(|bias| bias.0);
+        Value(Dispatch::conv2d(self.0, weight.0, bias, conv_options(window))).laid_out()
+    }
+
+    /// This, laid out anew where one of the first two axes has one entry: in Burn 0.22.1 fused operations behind a convolution or a
+    /// pooling read wrong numbers there on CubeCL's devices.
+    pub(super) fn laid_out(self) -> Self {
+        let shape = self.ty().shape;
+        if shape[0] != 1 && shape[1] != 1 {
+            return self;
+        }
+        self.reshaped(&[shape.iter().product()]).reshaped(&shape)
     }
 
     /// The product, and 0 where either operand is 0.
@@ -67,7 +79,7 @@ impl Value {
         let missing = [0, 1].map(|axis| (size[axis] as isize - natural[axis]).max(0) as usize);
         let Window { stride, padding, dilation, groups } = *window;
         let options = ConvTransposeOptions::new(stride, padding, missing, dilation, groups);
-        let x = Value(Dispatch::conv_transpose2d(self.0, weight.0, None, options));
+        let x = Value(Dispatch::conv_transpose2d(self.0, weight.0, None, options)).laid_out();
         let shape = x.ty().shape;
         if shape[2..] == size {
             return x;

@@ -44,7 +44,7 @@ impl Value {
         // GPU backends store 32-bit positions, also under the name of 64.
         let pooled =
             Dispatch::max_pool2d_with_indices(self.0, kernel, stride, padding, dilation, ceil, IntDType::I32);
-        Value(Dispatch::int_cast(pooled.indices, IntDType::I64))
+        Value(Dispatch::int_cast(Value(pooled.indices).laid_out().0, IntDType::I64))
     }
 
     pub(crate) fn structure(self, structure: &Structure) -> Self {
