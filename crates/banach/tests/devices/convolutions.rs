@@ -133,7 +133,7 @@ fn what_follows_a_convolution_or_pooling_with_one_channel_is_that_of_the_process
     ];
     for (name, form, x, other, image) in cases {
         let mut builder = Builder::new();
-        let [x, other, image] = [x, other, image].map(|shape| builder.input(Type::f32(&shape)));
+        let [x, other, image] = [x, other, image].map(|shape| builder.input(Type::f32(shape)));
         let found = builder.push(Primitive::Bilinear(form), &[x, other]);
         let away = builder.subtract(found, image);
         let square = builder.multiply(away, away);
@@ -141,7 +141,7 @@ fn what_follows_a_convolution_or_pooling_with_one_channel_is_that_of_the_process
         assert!(apart < 1e-5, "{name}: off by {apart:e}");
     }
     let mut builder = Builder::new();
-    let [x, add] = [thin, [8, 1, 20, 20]].map(|shape| builder.input(Type::f32(&shape)));
+    let [x, add] = [thin, [8, 1, 20, 20]].map(|shape| builder.input(Type::f32(shape)));
     let pool = Pool { kernel: [2, 2], stride: [2, 2], padding: [0, 0], dilation: [1, 1], ceil: false };
     let indices = builder.push(Primitive::MaxPoolIndices(pool), &[x]);
     let numbers = builder.cast(indices, Kind::Float(FloatDType::F32));
