@@ -272,6 +272,17 @@ fn a_trained_network_denoises_and_one_of_another_architecture_does_not() {
         );
         model[name] = before;
     }
+    // A description of before there was a choice is one of folded images, which these weights do not fit.
+    let whole = model.to_string();
+    model.as_object_mut().unwrap().remove("fold");
+    std::fs::write(stage.path("run/model.json"), model.to_string()).unwrap();
+    refused(&stage, "denoise data/test/test0.png -o new.png --checkpoint run", &["best.bpk"]);
+    stage.succeed(&format!("train denoise --data data {SMALL} --fold 2 --epochs 1 --out folded --quiet"));
+    let mut folded = stage.json("folded/model.json");
+    folded.as_object_mut().unwrap().remove("fold").unwrap();
+    std::fs::write(stage.path("folded/model.json"), folded.to_string()).unwrap();
+    stage.succeed("denoise data/test/test0.png -o folded.png --checkpoint folded --quiet");
+    std::fs::write(stage.path("run/model.json"), whole).unwrap();
     for text in ["{}", "nonsense"] {
         std::fs::write(stage.path("run/model.json"), text).unwrap();
         refused(

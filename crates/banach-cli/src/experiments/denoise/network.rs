@@ -39,7 +39,9 @@ const RATE: f64 = 0.5;
 pub(crate) struct Shape {
     /// What is done with the map.
     pub(crate) layer: LayerName,
-    /// Pixels along each side of the blocks of an image that are folded into channels; 1 leaves it as it is.
+    /// Pixels along each side of the blocks of an image that are folded into channels; 1 leaves it as it is. Descriptions of
+    /// before there was a choice lack it.
+    #[serde(default = "Shape::folded_once")]
     pub(crate) fold: usize,
     /// Channels of the state, or filters of the energy.
     pub(crate) channels: usize,
@@ -52,6 +54,11 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
+    /// What [`fold`](Self::fold) was before there was a choice.
+    pub(super) fn folded_once() -> usize {
+        2
+    }
+
     /// Channels of a folded image.
     pub(crate) fn planes(&self) -> usize {
         self.fold * self.fold

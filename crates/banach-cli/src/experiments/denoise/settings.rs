@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) epochs: usize,
     /// Epochs without a better validation PSNR after which training stops.
     pub(crate) patience: usize,
+    #[serde(default = "Shape::folded_once")]
     fold: usize,
     pub(crate) channels: usize,
     pub(crate) convolutions: usize,
