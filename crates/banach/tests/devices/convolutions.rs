@@ -1,7 +1,7 @@
-//! Convolutions with biases: programs and a cell of images against the processor, and times of the cell.
+//! Convolutions: programs with biases or one channel, and a cell of images, against the processor.
 
 use crate::{device, largest_difference, spread};
-use banach::solve::{Budget, Picard, Tolerance};
+use banach::solve::Tolerance;
 use banach::{FixedPoint, FixedPointConfig, OnFailure, Update};
 use banach_program::{
     Bilinear, Builder, Kind, Machine, Pool, Primitive, Program, Structure, Type, Value, Var, Window,
@@ -176,16 +176,6 @@ impl Cell {
             second: convolution([channels; 2], 3, true),
         }
     }
-
-    fn injected(&self, x: Tensor<4>, injection: Tensor<4>) -> Tensor<4> {
-        self.second.forward(activation::relu(self.first.forward(x) + injection))
-    }
-
-    /// The iterations of a solve by Burn alone.
-    fn unrolled(&self, image: &Tensor<4>, count: usize) -> Tensor<4> {
-        let injection = self.inject.forward(image.clone());
-        (0..count).fold(self.start(image), |x, _| self.injected(x, injection.clone()))
-    }
 }
 
 impl Update for Cell {
@@ -198,7 +188,7 @@ impl Update for Cell {
     }
 
     fn update(&self, x: Tensor<4>, image: Tensor<4>) -> Tensor<4> {
-        self.injected(x, self.inject.forward(image))
+        self.second.forward(activation::relu(self.first.forward(x) + self.inject.forward(image)))
     }
 }
 
@@ -234,45 +224,5 @@ fn a_cell_of_images_has_the_fixed_point_and_the_gradient_of_the_processor() {
     assert_eq!(failed, [false, false, true, false]);
     for (what, found, expected) in [("x", x, expected.1), ("the gradient", slopes, expected.2)] {
         assert!(largest_difference(&found, &expected) < 1e-4, "{what}");
-    }
-}
-
-/// Repeats of a solve and of its iterations alone, in turn.
-#[test]
-#[ignore = "prints times"]
-#[allow(clippy::print_stdout, reason = "the times are the result")]
-fn times_of_a_cell_of_images() {
-    let budget = Budget { steps: 20, evaluations: Some(20), ..Budget::default() };
-    let mut config = FixedPointConfig::new()
-        .with_solver(Picard::default())
-        .with_tolerance(Tolerance::both(0.0))
-        .with_escalate(false);
-    config.forward.budget = budget;
-    (config.forward.patience, config.forward.divergence) = (None, None);
-    let layer: FixedPoint<Cell> = config.init(Cell::new(32, &device())).unwrap();
-    let image = spread([8, 1, 40, 40], 4, &device());
-    let timed = |work: &dyn Fn() -> Tensor<4>| {
-        let start = std::time::Instant::now();
-        let x = work();
-        // A number is read once the device is done.
-        let _ = numbers(x.slice([0..1, 0..1, 0..1, 0..1]));
-        start.elapsed().as_secs_f64() * 1e3
-    };
-    let solve = || layer.solve(image.clone()).unwrap().into_value();
-    let unrolled = || layer.update().unrolled(&image, 20);
-    let mut times = [vec![], vec![]];
-    for _ in 0..14 {
-        times[0].push(timed(&solve));
-        times[1].push(timed(&unrolled));
-    }
-    // Burn compiles and tries its kernels in the first runs.
-    let [solve, unrolled] = times.map(|times| {
-        let mut times = times[3..].to_vec();
-        times.sort_by(f64::total_cmp);
-        [times[0], times[times.len() / 2]]
-    });
-    for (what, at) in [("best", 0), ("median", 1)] {
-        let ratio = solve[at] / unrolled[at];
-        println!("{what}: solve {:.0} ms, unrolled {:.0} ms, ratio {ratio:.3}", solve[at], unrolled[at]);
     }
 }

@@ -163,6 +163,7 @@ impl<'a> Training<'a> {
         let (rows, rate, z) = (batch.z.dims()[0], self.schedule.rate(index), batch.z.clone());
         let (loss, mut gradients) = self.gradient(batch, index)?;
         let mut work = self.network.take_work(rows);
+        // Of two solves a row, forward and adjoint.
         if let Some(penalty) = &self.penalty
             && work.unconverged_rows > rows
         {
@@ -233,4 +234,53 @@ fn line(epoch: &Epoch, epochs: usize) -> String {
         written(scores.validation_steps, 1),
     );
     line + &sums.work.failures()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::patches::NoiseLevel;
+    use crate::experiments::denoise::network::Shape;
+    use crate::options::LayerName;
+    use banach::FixedPointConfig;
+    use banach::solve::Tolerance;
+    use burn::module::{ModuleMapper, Param};
+    use burn::tensor::{Device, TensorData};
+
+    /// Multiplies every parameter.
+    struct Times(f64);
+
+    impl ModuleMapper for Times {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            param.map(|weight| (weight * self.0).detach().require_grad())
+        }
+    }
+
+    #[test]
+    fn the_penalty_alone_leads_back_to_a_contraction() {
+        let (device, sigma) = (Device::flex().autodiff(), NoiseLevel::Fixed(25.0));
+        let gain = Some(100.0);
+        let shape = Shape { layer: LayerName::FpiNn, fold: 1, channels: 8, convolutions: 2, gain, sigma };
+        let config = FixedPointConfig::new()
+            .with_tolerance(Tolerance { relative: 1e-2, ..Tolerance::default() })
+            .with_max_steps(16)
+            .with_escalate(false);
+        let mut network = Network::new(shape, 1, &config, &device).unwrap().map(&mut Times(3.0));
+        let levels = (0..2 * 12 * 12).map(|at| (at as f32 * 0.7).sin().abs()).collect::<Vec<f32>>();
+        let z = Tensor::<4>::from_data(TensorData::new(levels, [2, 1, 12, 12]), &device);
+        let failed = |network: &Network| {
+            let _ = network.noise(z.clone());
+            network.take_work(2).unconverged_rows
+        };
+        assert_eq!(failed(&network), 2);
+        let penalty = Penalty::new(1.0, 8, 1);
+        let mut optimizer = AdamConfig::new().init().unwrap();
+        for index in 0..40 {
+            let probed = (z.clone(), penalty.probe(&z, index));
+            let (_, gradients) = penalty.alone.value_and_gradient(&network, probed).unwrap();
+            network = optimizer.step(2e-2, network, gradients);
+        }
+        let _ = network.take_work(2);
+        assert_eq!(failed(&network), 0);
+    }
 }
