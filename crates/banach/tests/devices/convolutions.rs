@@ -2,7 +2,7 @@
 
 use crate::{device, largest_difference, spread};
 use banach::solve::Tolerance;
-use banach::{FixedPoint, FixedPointConfig, OnFailure, Update};
+use banach::{FixedPointConfig, OnFailure, Update};
 use banach_program::{
     Bilinear, Builder, Kind, Machine, Pool, Primitive, Program, Structure, Type, Value, Var, Window,
     evaluate_on,
