@@ -11,6 +11,8 @@ use banach::solve::{Neumann, Picard, Tolerance};
 use banach::{FixedPoint, FixedPointConfig, Report, Update};
 use burn::module::{Module, Param};
 use burn::tensor::{Device, Tensor};
+use std::fmt::{self, Display, Formatter};
+use std::ops::ControlFlow;
 
 /// Batch and width.
 const SIZES: [(usize, usize); 3] = [(16, 64), (64, 256), (256, 512)];
@@ -80,6 +82,12 @@ pub(crate) fn bench(measuring: &Measuring) -> Result<(), Error> {
                     measure(&mut journal, &setting, backward, (batch, width), solver)?;
                 }
             }
+            for looks in [Looks::Few, Looks::EveryStep] {
+                let setting = format!("{setting} {looks}");
+                if journal.is_elsewhere() && journal.wants(&setting) {
+                    solve(&mut journal, &setting, looks, (batch, width), solver)?;
+                }
+            }
         }
     }
     journal.close()
@@ -93,10 +101,7 @@ fn measure(
     solver: &str,
 ) -> Result<(), Error> {
     let device = journal.device.clone().autodiff();
-    let mut generator = Generator::new(0, WEIGHT_STREAM);
-    let cell = Cell::new(width, &mut generator, &device);
-    let z = Matrix::normal(batch, width, &mut generator).tensor(&device);
-    let layer = config(solver, journal.measuring.engine).init(cell).map_err(Error::layer)?;
+    let (layer, z) = drawn(&config(solver, journal.measuring.engine), (batch, width), &device)?;
     let step = Step::new(backward, journal.measuring.engine, loss);
     let mut loss = 0.0;
     let timing = journal.median_ms(REPEATS, WARM_UP, || {
@@ -113,6 +118,50 @@ fn measure(
             .with("loss", loss)
             .with("unconverged_rows", unconverged),
     )
+}
+
+/// How often the host looks at the residuals while a device iterates.
+#[derive(Clone, Copy, Debug)]
+enum Looks {
+    /// As the measured rate suggests.
+    Few,
+    /// After every step, as an observer does.
+    EveryStep,
+}
+
+impl Display for Looks {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Few => "forward",
+            Self::EveryStep => "forward, every step read",
+        })
+    }
+}
+
+/// The forward solve alone.
+fn solve(
+    journal: &mut Journal<'_>,
+    setting: &str,
+    looks: Looks,
+    (batch, width): (usize, usize),
+    solver: &str,
+) -> Result<(), Error> {
+    let device = journal.device.clone();
+    let (layer, z) = drawn(&config(solver, journal.measuring.engine), (batch, width), &device)?;
+    let timing = journal.median_ms(REPEATS, WARM_UP, || {
+        let z = z.clone();
+        let solution = match looks {
+            Looks::Few => layer.solve(z),
+            Looks::EveryStep => layer.solve_observed(z.zeros_like(), z, |_| ControlFlow::Continue(())),
+        };
+        solution.map(|_| ()).map_err(Error::layer)
+    })?;
+    let counts = layer.take_statistics();
+    let measurement = journal.measurement(setting, None, timing, counts.mean_forward_steps());
+    journal.write(match looks {
+        Looks::Few => journal.with_transfers(measurement, &counts),
+        Looks::EveryStep => measurement,
+    })
 }
 
 fn loss(layer: &FixedPoint<Cell>, z: Tensor<2>) -> Tensor<1> {
@@ -142,7 +191,15 @@ pub(crate) fn differentiated(config: &FixedPointConfig, device: &Device) -> Resu
 }
 
 fn smallest(config: &FixedPointConfig, device: &Device) -> Result<(FixedPoint<Cell>, Tensor<2>), Error> {
-    let (batch, width) = SIZES[0];
+    drawn(config, SIZES[0], device)
+}
+
+/// A layer and an input, equal on every device.
+fn drawn(
+    config: &FixedPointConfig,
+    (batch, width): (usize, usize),
+    device: &Device,
+) -> Result<(FixedPoint<Cell>, Tensor<2>), Error> {
     let mut generator = Generator::new(0, WEIGHT_STREAM);
     let cell = Cell::new(width, &mut generator, device);
     let z = Matrix::normal(batch, width, &mut generator).tensor(device);

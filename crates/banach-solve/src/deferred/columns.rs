@@ -65,6 +65,8 @@ impl Columns {
 /// Reads tensors in one transfer.
 pub(super) fn read(tensors: Vec<Tensor<2>>, transfers: &mut Transfers) -> Vec<Vec<f64>> {
     transfers.reads += 1;
+    #[cfg(feature = "kernels")]
+    tensors.iter().take(1).for_each(crate::kernels::wait);
     let transaction = tensors.into_iter().fold(Transaction::default(), Transaction::register);
     transaction.execute().iter().map(|data| data.iter::<f64>().collect()).collect()
 }

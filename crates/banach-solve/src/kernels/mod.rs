@@ -12,5 +12,5 @@ mod sums;
 
 pub(crate) use elimination::Elimination;
 pub(crate) use operations::{
-    DifferencesOf, LARGEST_WINDOW, Ring, differences, eliminated, fit, mixed, sizes,
+    DifferencesOf, LARGEST_WINDOW, Ring, differences, eliminated, fit, mixed, sizes, wait,
 };

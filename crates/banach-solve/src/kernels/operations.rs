@@ -27,10 +27,19 @@ pub(crate) fn fit(x: &Tensor<2>) -> bool {
     let [rows, width] = x.dims();
     let launches = rows <= MOST_BLOCKS && width <= MOST_BLOCKS * mixture::UNITS;
     let counts = rows * width <= u32::MAX as usize / LARGEST_WINDOW;
-    launches
-        && counts
-        && x.dtype() == DType::F32
-        && matches!(x.device().as_dispatch(), DispatchDevice::Cube(_))
+    launches && counts && x.dtype() == DType::F32 && is_compiled_for(x)
+}
+
+fn is_compiled_for(x: &Tensor<2>) -> bool {
+    matches!(x.device().as_dispatch(), DispatchDevice::Cube(_))
+}
+
+/// Waits until a device that CubeCL compiles for has done what was asked of it. To read then is faster than to read what is not
+/// yet computed, where a thread of CubeCL's looks again and again whether it is.
+pub(crate) fn wait(x: &Tensor<2>) {
+    if is_compiled_for(x) {
+        x.device().sync().unwrap_or_else(|error| panic!("the device failed: {error}"));
+    }
 }
 
 /// The differences of a window, and what belongs to them.

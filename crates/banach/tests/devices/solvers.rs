@@ -173,33 +173,3 @@ fn rows_beyond_one_launch_are_solved_as_well() {
         assert!(largest_difference(&solved(&device()), &solved(&Device::flex())) < 1e-4);
     }
 }
-
-#[test]
-#[ignore = "prints times"]
-#[allow(clippy::print_stdout, reason = "the times are the result")]
-fn times_of_a_solve() {
-    let (w, z) = (spread([32, 32], 1, &device()) * 0.15, spread([12, 32], 2, &device()));
-    let map = |x: &Tensor<2>| (x.clone().matmul(w.clone()) + z.clone()).tanh();
-    for solver in
-        [FixedPointSolver::Picard(Picard::default()), FixedPointSolver::Anderson(Anderson::default())]
-    {
-        let settings = Settings::new(solver);
-        let x0 = z.zeros_like();
-        let every_step = || fixed_point(&map, &x0, &settings).unwrap().statistics.steps[0];
-        let deferred = || fixed_point_deferred(&map, &x0, &settings, Some(8)).unwrap().statistics.steps[0];
-        let (steps, _) = (every_step(), deferred());
-        let time = |solve: &dyn Fn() -> usize| {
-            let mut times: Vec<f64> = (0..15)
-                .map(|_| {
-                    let start = std::time::Instant::now();
-                    solve();
-                    start.elapsed().as_secs_f64() * 1e3
-                })
-                .collect();
-            times.sort_by(f64::total_cmp);
-            times[7]
-        };
-        let (every_step, deferred) = (time(&every_step), time(&deferred));
-        println!("{}: {steps} steps, {every_step:.1} ms, deferred {deferred:.1} ms", settings.solver);
-    }
-}
