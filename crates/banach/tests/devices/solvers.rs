@@ -3,8 +3,7 @@
 use crate::{device, largest_difference, spread};
 use banach::solve::{
     Anderson, Auto, Bicgstab, Broyden, ConjugateGradient, Dense, FixedPointSolver, Gmres, LinearSolver,
-    Neumann, Newton, Outcome, Picard, Settings, Squarem, Tolerance, Truncated, fixed_point,
-    fixed_point_deferred,
+    Neumann, Newton, Outcome, Picard, Settings, Squarem, Tolerance, Truncated, fixed_point_deferred,
 };
 use banach::{Engine, FixedPoint, FixedPointConfig, Update};
 use banach_zoo::Problem;
