@@ -17,11 +17,18 @@ pub enum Level {
     Avx512,
 }
 
+static BEST: OnceLock<Level> = OnceLock::new();
+
 impl Level {
-    /// Returns the widest level of this machine.
+    /// Returns the widest level of this machine, or the one that [`limit`](Self::limit) has set.
     pub fn best() -> Self {
-        static BEST: OnceLock<Level> = OnceLock::new();
         *BEST.get_or_init(|| Self::all().pop().unwrap_or(Level::Portable))
+    }
+
+    /// Makes this level the best one of the process, to see what a machine that lacks wider ones would do. Returns false, and
+    /// changes nothing, where this machine lacks the level, or another one is in use already.
+    pub fn limit(self) -> bool {
+        self.available() && *BEST.get_or_init(|| self) == self
     }
 
     /// Returns the levels of this machine, the widest last.
@@ -82,5 +89,20 @@ impl fmt::Display for Level {
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_of_a_process_does_not_change_once_it_is_in_use() {
+        let best = Level::best();
+        assert!(best.available() && best.limit());
+        for other in Level::all().into_iter().filter(|level| *level != best) {
+            assert!(!other.limit());
+        }
+        assert_eq!(Level::best(), best);
     }
 }

@@ -10,7 +10,7 @@ use crate::terminal::output::{say, tell};
 use banach::Statistics;
 use burn::tensor::Device;
 use clap::ValueEnum;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::time::Instant;
 
 /// Runs of a device that do not count, at least.
@@ -30,6 +30,7 @@ pub(crate) struct Journal<'a> {
 impl<'a> Journal<'a> {
     /// A journal without measurements; reads the recording to compare with, if one is named.
     pub(crate) fn new(task: &'static str, measuring: &'a Measuring) -> Result<Self, Error> {
+        measuring.limit_vectors()?;
         let earlier = measuring.against.as_deref().map(Earlier::read).transpose()?;
         let device = device::named(&measuring.device)?;
         Ok(Self { task, measuring, device, earlier, written: Vec::new() })
@@ -89,8 +90,10 @@ impl<'a> Journal<'a> {
         timing: Timing,
         iterations: f64,
     ) -> Measurement {
-        // The CPU is not named, as in recordings that are older than devices.
-        let named = self.is_elsewhere().then(|| ("device".into(), self.measuring.device.clone().into()));
+        // The CPU is not named, as in recordings that are older than devices, and neither are its widest vectors.
+        let device = self.is_elsewhere().then(|| ("device".into(), self.measuring.device.clone().into()));
+        let vectors =
+            self.measuring.vectors.map(|vectors| ("vectors".into(), vectors.level().to_string().into()));
         Measurement {
             task: self.task.into(),
             peer: "banach".into(),
@@ -100,7 +103,7 @@ impl<'a> Journal<'a> {
             ms: timing.ms,
             spread_ms: timing.spread,
             iterations,
-            more: Map::from_iter(named),
+            more: device.into_iter().chain(vectors).collect(),
         }
     }
 
@@ -198,6 +201,7 @@ mod tests {
             verbosity: Verbosity::default(),
             engine,
             device: "cpu".into(),
+            vectors: None,
             backward: None,
             repeats: Some(3),
             only,

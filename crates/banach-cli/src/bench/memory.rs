@@ -71,6 +71,8 @@ fn elsewhere(measuring: &Measuring, count: usize, backward: BackwardName) -> Res
     let mut command = Command::new(program);
     command.args(["bench", "memory", "--json", "--steps", &count.to_string()]);
     command.args(["--backward", backward.as_str(), "--engine", measuring.engine.as_str()]);
+    command
+        .args(measuring.vectors.iter().flat_map(|vectors| ["--vectors".into(), vectors.level().to_string()]));
     command.args(measuring.repeats.iter().flat_map(|repeats| ["--repeats".into(), repeats.to_string()]));
     let output = command.output().map_err(|error| failed(error.to_string()))?;
     if !output.status.success() {

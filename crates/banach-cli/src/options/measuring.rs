@@ -1,9 +1,10 @@
 //! Options of every benchmark.
 
-use super::names::{BackwardName, EngineName};
+use super::names::{BackwardName, EngineName, VectorsName};
 use super::numbers::count;
 use super::verbosity::Verbosity;
 use crate::error::Error;
+use banach_kernels::Level;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -21,6 +22,9 @@ pub(crate) struct Measuring {
     /// Where to compute, for bibtex, cell, conv and rows: a name that `banach devices` lists.
     #[arg(long, value_name = "NAME", default_value = CPU)]
     pub(crate) device: String,
+    /// Widest vectors that Banach's kernels use, as on a machine without wider ones [default: the widest of this machine].
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub(crate) vectors: Option<VectorsName>,
     /// How training steps get their gradient [default: by each in turn].
     #[arg(long, value_enum, value_name = "NAME")]
     pub(crate) backward: Option<BackwardName>,
@@ -37,6 +41,20 @@ pub(crate) struct Measuring {
 }
 
 impl Measuring {
+    /// Makes the widest vectors those that the arguments name.
+    pub(crate) fn limit_vectors(&self) -> Result<(), Error> {
+        let Some(vectors) = self.vectors else { return Ok(()) };
+        if vectors.level().limit() {
+            return Ok(());
+        }
+        let names: Vec<String> = Level::all().iter().map(Level::to_string).collect();
+        Err(Error::Setting {
+            found: format!("--vectors {}", vectors.level()),
+            expected: format!("one of {}", names.join(", ")),
+            advice: "this processor has no others".into(),
+        })
+    }
+
     /// Refuses a device other than the processor, for tasks that are measured there alone.
     pub(crate) fn on_the_cpu(&self) -> Result<&Self, Error> {
         if self.device == CPU {

@@ -1,6 +1,7 @@
 //! Names of layers, recipes and engines, on the command line and in reports.
 
 use banach::{Convolution, Engine};
+use banach_kernels::Level;
 use clap::ValueEnum;
 
 /// What stands between the input and the output of a network.
@@ -141,6 +142,31 @@ impl ConvolutionName {
             Self::Auto => Convolution::Auto,
             Self::Direct => Convolution::Direct,
             Self::Winograd => Convolution::Winograd,
+        }
+    }
+}
+
+/// Vector instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VectorsName {
+    /// Those of every processor.
+    Portable,
+    /// 256 bits, on x86.
+    Avx2,
+    /// 512 bits, on x86.
+    Avx512,
+    /// 128 bits, on ARM.
+    Neon,
+}
+
+impl VectorsName {
+    /// The level of the kernels.
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Self::Portable => Level::Portable,
+            Self::Avx2 => Level::Avx2,
+            Self::Avx512 => Level::Avx512,
+            Self::Neon => Level::Neon,
         }
     }
 }
