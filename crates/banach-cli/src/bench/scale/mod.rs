@@ -168,11 +168,16 @@ fn on_threads(
     threads: usize,
     alone: f64,
 ) -> Result<f64, Error> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| Error::Training(format!("{threads} threads: {error}")))?;
     let prepared = work.prepared(journal.measuring.engine)?;
     let cost = prepared.cost(work.count())?;
-    let timing = journal.median_ms(REPEATS, WARM_UP, || pool.install(|| prepared.solve()))?;
+    let timing = if threads == rayon::current_num_threads() {
+        // From outside of the pool, as a program calls it.
+        journal.median_ms(REPEATS, WARM_UP, || prepared.solve())?
+    } else {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let pool = pool.map_err(|error| Error::Training(format!("{threads} threads: {error}")))?;
+        journal.median_ms(REPEATS, WARM_UP, || pool.install(|| prepared.solve()))?
+    };
     let mut line = journal.measurement(setting, None, timing, work.count() as f64);
     line = line.with(RATE, billions_a_second(cost.operations, timing.ms)).with("threads", threads);
     if threads == 1 {
