@@ -59,7 +59,8 @@ pub use rewrite::rows::{RowDependence, row_dependence};
 pub use rewrite::simplify::simplify;
 pub use run::evaluate::{evaluate, evaluate_on};
 pub use run::native::{
-    ConvolutionMethod, Machine, Packed, Workspace, convolution_method, on_all_cores, parallel_operations,
+    ConvolutionMethod, Level, Machine, Packed, Workspace, convolution_method, on_all_cores,
+    parallel_operations,
 };
 pub use run::operand::{Operand, Target};
 pub use run::value::host::{Host, Owned};

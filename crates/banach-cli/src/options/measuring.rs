@@ -4,7 +4,7 @@ use super::names::{BackwardName, EngineName, VectorsName};
 use super::numbers::count;
 use super::verbosity::Verbosity;
 use crate::error::Error;
-use banach_kernels::Level;
+use banach::program::Level;
 use clap::Args;
 use std::path::PathBuf;
 

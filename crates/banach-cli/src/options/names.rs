@@ -1,7 +1,7 @@
 //! Names of layers, recipes and engines, on the command line and in reports.
 
+use banach::program::Level;
 use banach::{Convolution, Engine};
-use banach_kernels::Level;
 use clap::ValueEnum;
 
 /// What stands between the input and the output of a network.

@@ -21,7 +21,7 @@ mod run;
 mod view;
 mod workspace;
 
-pub use banach_kernels::ConvolutionMethod;
+pub use banach_kernels::{ConvolutionMethod, Level};
 pub use convolution::convolution_method;
 pub use machine::Machine;
 pub use packed::Packed;
