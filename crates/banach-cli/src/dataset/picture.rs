@@ -83,9 +83,9 @@ impl Picture {
         let count = usize::from(self.colour.channel_count());
         let most = self.most();
         let values = if self.bits() == 8 {
-            self.samples.iter().skip(channel).step_by(count).map(|&sample| f32::from(sample) / most).collect()
+            self.samples.chunks_exact(count).map(|pixel| f32::from(pixel[channel]) / most).collect()
         } else {
-            let pairs = self.samples.chunks_exact(2).skip(channel).step_by(count);
+            let pairs = self.samples.chunks_exact(2 * count).map(|pixel| &pixel[2 * channel..]);
             pairs.map(|pair| f32::from(u16::from_ne_bytes([pair[0], pair[1]])) / most).collect()
         };
         Plane { width: self.width, height: self.height, values }
@@ -96,12 +96,13 @@ impl Picture {
         let (count, most, bits) = (usize::from(self.colour.channel_count()), self.most(), self.bits());
         let sample = |level: &f32| (most * level.clamp(0.0, 1.0)).round();
         if bits == 8 {
-            let samples = self.samples.iter_mut().skip(channel).step_by(count);
-            samples.zip(&plane.values).for_each(|(old, level)| *old = sample(level) as u8);
+            let pixels = self.samples.chunks_exact_mut(count).zip(&plane.values);
+            pixels.for_each(|(pixel, level)| pixel[channel] = sample(level) as u8);
         } else {
-            let pairs = self.samples.chunks_exact_mut(2).skip(channel).step_by(count);
-            let pairs = pairs.zip(&plane.values);
-            pairs.for_each(|(old, level)| old.copy_from_slice(&(sample(level) as u16).to_ne_bytes()));
+            let pixels = self.samples.chunks_exact_mut(2 * count).zip(&plane.values);
+            pixels.for_each(|(pixel, level)| {
+                pixel[2 * channel..][..2].copy_from_slice(&(sample(level) as u16).to_ne_bytes());
+            });
         }
     }
 

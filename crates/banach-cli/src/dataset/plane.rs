@@ -23,15 +23,26 @@ impl Plane {
         self.values[y * self.width + x]
     }
 
+    /// The gray levels of a row.
+    pub(crate) fn row(&self, y: usize) -> &[f32] {
+        &self.values[y * self.width..][..self.width]
+    }
+
     /// The rectangle of `size`, width and height, whose first pixel is at `[x, y]`.
     pub(crate) fn part(&self, [x, y]: [usize; 2], size: [usize; 2]) -> Self {
         Self::from_levels(size, |column, row| self.at(x + column, y + row))
     }
 
     /// The rectangle of `size` at `[x, y]`, in which pixels beyond the last row and column repeat these.
-    pub(crate) fn extended(&self, [x, y]: [usize; 2], size: [usize; 2]) -> Self {
-        let [right, bottom] = [self.width - 1, self.height - 1];
-        Self::from_levels(size, |column, row| self.at((x + column).min(right), (y + row).min(bottom)))
+    pub(crate) fn extended(&self, [x, y]: [usize; 2], [width, height]: [usize; 2]) -> Self {
+        let mut values = Vec::with_capacity(width * height);
+        for y in (y..y + height).map(|y| y.min(self.height - 1)) {
+            let row = &self.row(y)[x..];
+            let inside = &row[..width.min(row.len())];
+            values.extend_from_slice(inside);
+            values.resize(values.len() + width - inside.len(), row[row.len() - 1]);
+        }
+        Self { width, height, values }
     }
 
     /// The square of `side` pixels at `[x, y]` in one of its eight orientations.
@@ -50,10 +61,10 @@ impl Plane {
         let mut values = Vec::with_capacity(n * n * height * width);
         for channel in 0..n * n {
             for row in 0..height {
-                let y = (n * row + channel / n).min(self.height - 1);
-                values.extend(
-                    (0..width).map(|column| self.at((n * column + channel % n).min(self.width - 1), y)),
-                );
+                let line = self.row((n * row + channel / n).min(self.height - 1));
+                let end = values.len() + width;
+                values.extend(line.iter().skip(channel % n).step_by(n));
+                values.resize(end, line[line.len() - 1]);
             }
         }
         values
@@ -67,9 +78,14 @@ impl Plane {
     /// The image of width and height `size` whose channels of blocks of n by n are `values`.
     pub(crate) fn unfolded([width, height]: [usize; 2], n: usize, values: &[f32]) -> Self {
         let [rows, columns] = [height.div_ceil(n), width.div_ceil(n)];
-        Self::from_levels([width, height], |x, y| {
-            values[((n * (y % n) + x % n) * rows + y / n) * columns + x / n]
-        })
+        let mut unfolded = vec![0.0; width * height];
+        for (y, row) in unfolded.chunks_exact_mut(width).enumerate() {
+            for first in 0..n.min(width) {
+                let levels = &values[((n * (y % n) + first) * rows + y / n) * columns..][..columns];
+                row.iter_mut().skip(first).step_by(n).zip(levels).for_each(|(pixel, level)| *pixel = *level);
+            }
+        }
+        Self { width, height, values: unfolded }
     }
 }
 
@@ -94,6 +110,14 @@ mod tests {
         }
         assert_eq!(counted(4, 2).folded(2), [0.0, 2.0, 1.0, 3.0, 10.0, 12.0, 11.0, 13.0]);
         assert_eq!(counted(1, 1).folded(2), [0.0; 4]);
+    }
+
+    #[test]
+    fn an_extended_part_repeats_the_last_row_and_column() {
+        let plane = counted(4, 3);
+        assert_eq!(plane.extended([1, 1], [2, 2]), plane.part([1, 1], [2, 2]));
+        let extended = plane.extended([2, 1], [4, 3]);
+        assert_eq!(extended.values, [12.0, 13.0, 13.0, 13.0, 22.0, 23.0, 23.0, 23.0, 22.0, 23.0, 23.0, 23.0]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::terminal::output::{say, tell};
 use crate::terminal::progress::Progress;
 use clap::Args;
 use serde::Serialize;
+use shipped::Kind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -38,6 +39,15 @@ pub(crate) struct DenoiseArguments {
     /// The results folder of a `banach train denoise` whose network is used [default: the networks inside the command].
     #[arg(long, value_name = "DIR")]
     checkpoint: Option<PathBuf>,
+    /// Which of the networks inside the command.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME",
+        default_value = "feedforward",
+        conflicts_with = "checkpoint"
+    )]
+    layer: Kind,
     /// Replace files that exist.
     #[arg(long)]
     overwrite: bool,
@@ -77,11 +87,11 @@ pub(crate) fn denoise(arguments: &DenoiseArguments) -> Result<(), Error> {
     let mut all = Vec::new();
     for (input, output) in arguments.inputs.iter().zip(outputs) {
         let picture = picture::read(input)?;
-        let estimated = estimate::noise_level(&picture.gray()) * gray_gain(&picture);
-        let sigma = arguments.sigma.unwrap_or(estimated);
+        let estimated = || estimate::noise_level(&picture.gray()) * gray_gain(&picture);
+        let sigma = arguments.sigma.unwrap_or_else(estimated);
         let (shape, denoiser) = match &own {
             Some(own) => own.clone(),
-            None => shipped::nearest(sigma.max(LEAST_NOISE))?,
+            None => shipped::nearest(arguments.layer, sigma.max(LEAST_NOISE))?,
         };
         let begun = Instant::now();
         let mut done = Done {

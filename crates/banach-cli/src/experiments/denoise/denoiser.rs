@@ -1,18 +1,21 @@
 //! A trained network applied to images of any size.
 
-use super::network::Network;
+use super::network::{Network, Shape};
 use super::tiles::{self, Stretch};
 use crate::dataset::plane::Plane;
 use crate::error::Error;
 use crate::experiments::epoch::Work;
+use crate::options::LayerName;
 use banach::Compiled;
 use banach::program::Value;
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::RefCell;
 
-/// Pixels of the tiles that are computed together.
-const TOGETHER: usize = 2 * tiles::SIDE * tiles::SIDE;
+/// Pixels of a tile along each axis, and the tiles that are computed together.
+const TILES: (usize, usize) = (512, 2);
+/// [`TILES`] of images that are not folded where a fixed point is solved for: its solver keeps a dozen states.
+const SOLVED_TILES: (usize, usize) = (256, 4);
 
 /// A trained network, off the tape.
 #[derive(Clone, Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Denoiser {
     /// Pixels along each side of the blocks that are folded.
     fold: usize,
     side: usize,
+    together: usize,
     margin: usize,
     /// The network compiled for shapes of tiles, with its parameters.
     programs: RefCell<Vec<Program>>,
@@ -36,13 +40,16 @@ struct Program {
 }
 
 impl Denoiser {
-    /// A denoiser of images folded in blocks of `fold` by `fold`, with tiles of the usual size.
-    pub(crate) fn new(network: Network, fold: usize, device: &Device) -> Self {
+    /// A denoiser by a network of this shape, with tiles of the usual size.
+    pub(crate) fn new(network: Network, shape: &Shape, device: &Device) -> Self {
+        let is_solved = shape.layer == LayerName::FpiNn;
+        let (side, together) = if is_solved { (SOLVED_TILES.0 * shape.fold, SOLVED_TILES.1) } else { TILES };
         Self {
             network,
             device: device.clone(),
-            fold,
-            side: tiles::SIDE,
+            fold: shape.fold,
+            side,
+            together,
             margin: tiles::MARGIN,
             programs: RefCell::default(),
         }
@@ -116,20 +123,22 @@ impl Denoiser {
         let (fold, mut clean, mut work) = (self.fold, noisy.clone(), Work::default());
         let all: Vec<[&Stretch; 2]> =
             rows.iter().flat_map(|row| columns.iter().map(move |column| [column, row])).collect();
-        for group in all.chunks((TOGETHER / (width * height)).max(1)) {
-            let parts = group.iter().flat_map(|[column, row]| {
+        for group in all.chunks((self.together * self.side * self.side / (width * height)).max(1)) {
+            let part = |[column, row]: &[&Stretch; 2]| {
                 noisy.extended([column.start, row.start], [width, height]).folded(fold)
-            });
+            };
+            let parts = group.iter().map(part).collect::<Vec<Vec<f32>>>().concat();
             let shape = [group.len(), fold * fold, height / fold, width / fold];
-            let z = Tensor::from_data(TensorData::new(parts.collect::<Vec<f32>>(), shape), &self.device);
+            let z = Tensor::from_data(TensorData::new(parts, shape), &self.device);
             let noise = self.noise(z);
             work += self.network.take_work(group.len());
             for (noise, [column, row]) in noise.chunks_exact(width * height).zip(group) {
                 let noise = Plane::unfolded([width, height], fold, noise);
+                let kept = column.kept.start..column.kept.end.min(noisy.width);
                 for y in row.kept.start..row.kept.end.min(noisy.height) {
-                    for x in column.kept.start..column.kept.end.min(noisy.width) {
-                        clean.values[y * noisy.width + x] -= noise.at(x - column.start, y - row.start);
-                    }
+                    let noise = &noise.row(y - row.start)[kept.start - column.start..];
+                    let clean = &mut clean.values[y * noisy.width..][kept.clone()];
+                    clean.iter_mut().zip(noise).for_each(|(level, noise)| *level -= noise);
                 }
             }
             if !advance(group.len()) {
@@ -144,9 +153,7 @@ impl Denoiser {
 mod tests {
     use super::*;
     use crate::dataset::patches::NoiseLevel;
-    use crate::experiments::denoise::network::Shape;
     use crate::experiments::denoise::settings;
-    use crate::options::LayerName;
 
     #[test]
     fn a_compiled_network_finds_the_noise_that_it_finds_by_burn() {
@@ -160,7 +167,7 @@ mod tests {
             sigma: NoiseLevel::Fixed(25.0),
         };
         let network = |seed| Network::new(shape, seed, &settings::evaluation(), &device).unwrap();
-        let denoiser = Denoiser::new(network(1), shape.fold, &device);
+        let denoiser = Denoiser::new(network(1), &shape, &device);
         let other = denoiser.clone().with_weights(&network(2)).unwrap();
         for [rows, height, width] in [[2, 12, 9], [1, 12, 9]] {
             let values = (0..rows * 4 * height * width).map(|at| (at as f32 * 0.7).sin()).collect::<Vec<_>>();

@@ -24,6 +24,6 @@ pub(crate) fn decode(folder: &Path, description: &[u8], weights: &[u8]) -> Resul
 
 fn denoiser(files: Files<'_>) -> Result<(Shape, Denoiser), Error> {
     let (device, shape) = (Device::flex(), files.description()?);
-    let network = Network::new(shape, 0, &settings::evaluation(), &device)?;
-    Ok((shape, Denoiser::new(files.load(network)?, shape.fold, &device)))
+    let network = Network::new(shape, 0, &settings::application(), &device)?;
+    Ok((shape, Denoiser::new(files.load(network)?, &shape, &device)))
 }

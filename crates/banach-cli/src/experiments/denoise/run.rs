@@ -87,7 +87,7 @@ impl Experiment for Denoise {
         let network = Network::new(shape, state.seed, &state.settings.training(), &tracked)?;
         let parameters = network.num_params();
         let denoiser = Network::new(shape, state.seed, &settings::evaluation(), &device)?;
-        let denoiser = Denoiser::new(denoiser, shape.fold, &device);
+        let denoiser = Denoiser::new(denoiser, &shape, &device);
         let end = if state.is_over() {
             End::Finished
         } else {

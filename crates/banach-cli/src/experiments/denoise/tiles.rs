@@ -1,7 +1,5 @@
 //! Tiles: parts of a large image that overlap, so that nothing is seen where they meet.
 
-/// Pixels of a tile along each axis.
-pub(crate) const SIDE: usize = 512;
 /// Pixels along each inner edge that a tile looks at and leaves to its neighbour.
 pub(crate) const MARGIN: usize = 32;
 
