@@ -24,10 +24,9 @@ const FEEDFORWARD: &[Shipped] = &shipped!("sigma15" "sigma20" "sigma25");
 const FPI_NN: &[Shipped] = &shipped!("fpi-nn-sigma15" "fpi-nn-sigma20" "fpi-nn-sigma25");
 
 /// A kind of network inside the command.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     /// Convolutions applied once to the folded image.
-    #[default]
     Feedforward,
     /// The fixed point of a map of two convolutions: better by 0.2 dB, and sixty times as long.
     FpiNn,

@@ -44,6 +44,13 @@ impl Measuring {
     /// Makes the widest vectors those that the arguments name.
     pub(crate) fn limit_vectors(&self) -> Result<(), Error> {
         let Some(vectors) = self.vectors else { return Ok(()) };
+        if self.device != CPU {
+            return Err(Error::Setting {
+                found: format!("--vectors with --device {}", self.device),
+                expected: "the CPU, whose vectors they are".into(),
+                advice: "leave out --vectors, or --device".into(),
+            });
+        }
         if vectors.level().limit() {
             return Ok(());
         }

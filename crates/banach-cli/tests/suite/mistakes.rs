@@ -95,6 +95,14 @@ fn benchmarks_that_cannot_run_are_refused() {
     refused(&stage, "bench walk", &["walk"]);
     refused(&stage, "bench cell --repeats 0", &["--repeats", "from 1 to 1000000"]);
     refused(&stage, "bench cell --engine steam", &["native, device"]);
+    refused(&stage, "bench cell --vectors mmx", &["--vectors", "portable, avx2"]);
+    refused(
+        &stage,
+        "bench cell --vectors avx2 --device wgpu",
+        &["--vectors with --device wgpu", "leave out"],
+    );
+    let foreign = if cfg!(target_arch = "x86_64") { "neon" } else { "avx2" };
+    refused(&stage, &format!("bench cell --vectors {foreign}"), &[foreign, "one of portable"]);
     refused(&stage, "bench cell --backward rail", &["--backward", "tape"]);
     refused(&stage, "bench rows --only nothing", &["--only nothing", "rows"]);
     refused(&stage, "bench solvers --only nothing", &["--only nothing", "solvers"]);

@@ -28,7 +28,7 @@ const EPOCHS: usize = 20;
 const ADJOINT_TOLERANCE: f64 = 5e-2;
 /// Images are evaluated to this relative residual.
 const EVALUATED_TOLERANCE: f64 = 1e-3;
-/// The images of users are denoised to this one: PSNR is the same to 0.001 dB, in two thirds of the steps.
+/// The images of users are denoised to this one: mean PSNR is the same to 0.001 dB, in two thirds of the steps.
 const APPLIED_TOLERANCE: f64 = 3e-3;
 const EVALUATED_STEPS: usize = 60;
 
