@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use banach_kernels::{Binary, Chain, Comparison, Input, Level, Operation, Output, Real, Step, Unary};
-use banach_kernels::{axpy, combine, distance_and_size, dot, subtract};
+use banach_kernels::{axpy, combined, distances_and_sizes, dot, dots, subtract};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -116,18 +116,25 @@ fn rows<T: Real>(level: Level) {
         (0..16384).map(move |i| T::from_f64(((i * seed) % 1000) as f64 / 300.0 - 1.6)).collect::<Vec<T>>()
     };
     let (a, b, mut y) = (numbers(7), numbers(11), numbers(13));
+    for (width, rows) in [(64, 16), (1024, 16)] {
+        let (a, b) = (&a[..width * rows], &b[..width * rows]);
+        let (mut sums, mut products) = (vec![[0.0; 2]; rows], vec![vec![0.0; rows]; 4]);
+        let factors = vec![1e-3; rows];
+        let terms: [(&[f64], &[T]); 4] = [(&factors, a), (&factors, b), (&factors, b), (&factors, a)];
+        let times = [
+            ("distances", seconds(|| distances_and_sizes(level, [black_box(a), b], width, &mut sums))),
+            ("dots 4", seconds(|| dots(level, &[[black_box(a), b]; 4], width, &mut products))),
+            ("combined 4", seconds(|| combined(level, black_box(&mut y[..width * rows]), a, &terms, width))),
+        ];
+        for (name, time) in times {
+            println!("{level} f{} {name:16} {rows} x {width:5} {:8.1} ns", 8 * size_of::<T>(), time * 1e9);
+        }
+    }
     for size in [64, 1024, 16384] {
         let (a, b, y) = (&a[..size], &b[..size], &mut y[..size]);
         let times = [
             ("dot", seconds(|| _ = black_box(dot(level, black_box(a), b)))),
-            ("distance", seconds(|| _ = black_box(distance_and_size(level, black_box(a), b)))),
             ("axpy", seconds(|| axpy(level, black_box(&mut *y), 1e-3, a))),
-            (
-                "combine 4",
-                seconds(|| {
-                    combine(level, black_box(&mut *y), &[(1e-3, a), (-1e-3, b), (1e-3, b), (-1e-3, a)])
-                }),
-            ),
             ("subtract", seconds(|| subtract(level, black_box(&mut *y), a, b))),
         ];
         for (name, time) in times {

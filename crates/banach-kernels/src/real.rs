@@ -6,7 +6,7 @@ use crate::chain::{Chain, Input, Output};
 use crate::convolution::{self, Convolution, ConvolutionMethod, PackedWeights};
 use crate::level::Level;
 use crate::panels::{Panels, StridedMatrix};
-use crate::{product as products, vector};
+use crate::{product as products, rows, vector};
 use std::ops::Range;
 
 /// `f32` or `f64`.
@@ -25,9 +25,13 @@ pub trait Real: Arithmetic {
 #[allow(clippy::type_complexity, reason = "the types of the kernels, each written once")]
 pub struct Kernels<T: 'static> {
     dot: fn(Level, &[T], &[T]) -> f64,
-    distance_and_size: fn(Level, &[T], &[T]) -> (f64, f64),
+    dots: fn(Level, &[[&[T]; 2]], usize, &mut [Vec<f64>]),
+    square_sums: fn(Level, &[T], usize, &mut [[f64; 1]]),
+    distances_and_sizes: fn(Level, [&[T]; 2], usize, &mut [[f64; 2]]),
+    combined: fn(Level, &mut [T], &[T], &[(&[f64], &[T])], usize),
     careful_norm: fn(Level, &[T]) -> f64,
-    combine: fn(Level, &mut [T], &[(f64, &[T])]),
+    axpy: fn(Level, &mut [T], f64, &[T]),
+    add: fn(Level, &mut [T], &[T], &[T]),
     subtract: fn(Level, &mut [T], &[T], &[T]),
     scale: fn(Level, &mut [T], f64),
     adam_step: fn(Level, &mut [T], &[T], [&mut [T]; 2], &AdamStep),
@@ -56,9 +60,13 @@ impl<T: Arithmetic> Kernels<T> {
     const fn new() -> Self {
         Self {
             dot: vector::dot,
-            distance_and_size: vector::distance_and_size,
+            dots: rows::dots,
+            square_sums: rows::square_sums,
+            distances_and_sizes: rows::distances_and_sizes,
+            combined: rows::combined,
             careful_norm: vector::careful_norm,
-            combine: vector::combine,
+            axpy: vector::axpy,
+            add: vector::add,
             subtract: vector::subtract,
             scale: vector::scale,
             adam_step: adam::adam_step,
@@ -106,9 +114,25 @@ pub fn square_sum<T: Real>(level: Level, x: &[T]) -> f64 {
     dot(level, x, x)
 }
 
-/// Returns the sums of `(gx - x)^2` and of `gx^2`, in one pass.
-pub fn distance_and_size<T: Real>(level: Level, x: &[T], gx: &[T]) -> (f64, f64) {
-    (T::kernels().distance_and_size)(level, x, gx)
+/// Adds the inner products of every row of the two matrices of each pair to an entry of `out`.
+pub fn dots<T: Real>(level: Level, pairs: &[[&[T]; 2]], width: usize, out: &mut [Vec<f64>]) {
+    (T::kernels().dots)(level, pairs, width, out);
+}
+
+/// Writes the sum of squares of every row.
+pub fn square_sums<T: Real>(level: Level, x: &[T], width: usize, out: &mut [[f64; 1]]) {
+    (T::kernels().square_sums)(level, x, width, out);
+}
+
+/// Writes `x` plus all terms in one pass, each a matrix whose rows are scaled by their factors, added in order. A factor of
+/// zero adds nothing, even to a term that is infinite or NaN.
+pub fn combined<T: Real>(level: Level, out: &mut [T], x: &[T], terms: &[(&[f64], &[T])], width: usize) {
+    (T::kernels().combined)(level, out, x, terms, width);
+}
+
+/// Writes the sums of `(gx - x)^2` and of `gx^2` of every row of two matrices, in one pass.
+pub fn distances_and_sizes<T: Real>(level: Level, [x, gx]: [&[T]; 2], width: usize, out: &mut [[f64; 2]]) {
+    (T::kernels().distances_and_sizes)(level, [x, gx], width, out);
 }
 
 /// Returns the Euclidean norm, in two passes with scaling, so that no square overflows or underflows.
@@ -118,12 +142,12 @@ pub fn careful_norm<T: Real>(level: Level, x: &[T]) -> f64 {
 
 /// Adds `factor x` to y.
 pub fn axpy<T: Real>(level: Level, y: &mut [T], factor: f64, x: &[T]) {
-    combine(level, y, &[(factor, x)]);
+    (T::kernels().axpy)(level, y, factor, x);
 }
 
-/// Adds all `factor x` to y in order, in one pass.
-pub fn combine<T: Real>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
-    (T::kernels().combine)(level, y, terms);
+/// Writes `a + b` to out.
+pub fn add<T: Real>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
+    (T::kernels().add)(level, out, a, b);
 }
 
 /// Writes `a - b` to out.

@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 use std::array;
 
 /// The number of partial sums: enough to hide the latency of additions at every level.
-const LANES: usize = 32;
+pub(crate) const LANES: usize = 32;
 
 /// The inner product.
 pub(crate) fn dot<T: Arithmetic>(level: Level, a: &[T], b: &[T]) -> f64 {
@@ -15,20 +15,9 @@ pub(crate) fn dot<T: Arithmetic>(level: Level, a: &[T], b: &[T]) -> f64 {
         a,
         b,
         #[inline(always)]
-        |a: f64, b: f64| [a * b],
+        |a: Block, b: Block| [[a, b]],
     ));
     sum
-}
-
-/// The sums of `(gx - x)^2` and of `gx^2`, in one pass.
-pub(crate) fn distance_and_size<T: Arithmetic>(level: Level, x: &[T], gx: &[T]) -> (f64, f64) {
-    let [distance, size] = level.run(Sums(
-        x,
-        gx,
-        #[inline(always)]
-        |x: f64, gx: f64| [(gx - x) * (gx - x), gx * gx],
-    ));
-    (distance, size)
 }
 
 /// The Euclidean norm, in two passes with scaling.
@@ -42,17 +31,21 @@ pub(crate) fn careful_norm<T: Arithmetic>(level: Level, x: &[T]) -> f64 {
         x,
         x,
         #[inline(always)]
-        |a: f64, _: f64| [(a / largest) * (a / largest)],
+        |a: Block, _: Block| [[a.map(|x| x / largest); 2]],
     ));
     largest * sum.sqrt()
 }
 
-/// Adds all `factor x` to y in order, in one pass.
-pub(crate) fn combine<T: Arithmetic>(level: Level, y: &mut [T], terms: &[(f64, &[T])]) {
-    for (_, x) in terms {
-        assert_eq!(x.len(), y.len(), "the lengths of vectors must be equal");
-    }
-    level.run(Combine(y, terms));
+/// Adds `factor x` to y.
+pub(crate) fn axpy<T: Arithmetic>(level: Level, y: &mut [T], factor: f64, x: &[T]) {
+    assert_eq!(x.len(), y.len(), "the lengths of vectors must be equal");
+    level.run(Axpy(y, factor, x));
+}
+
+/// Writes `a + b` to out.
+pub(crate) fn add<T: Arithmetic>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
+    assert!(a.len() == out.len() && b.len() == out.len(), "the lengths of vectors must be equal");
+    level.run(Add(out, a, b));
 }
 
 /// Writes `a - b` to out.
@@ -66,42 +59,83 @@ pub(crate) fn scale<T: Arithmetic>(level: Level, x: &mut [T], factor: f64) {
     level.run(Scale(x, factor));
 }
 
-/// K sums over elements of two vectors.
+/// Elements of a vector that are added to the partial sums at once, in double precision.
+pub(crate) type Block = [f64; LANES];
+
+/// The sum of `left right` over elements of two vectors, where `factors` makes the factors of a block.
 struct Sums<'a, T, F>(&'a [T], &'a [T], F);
 
-impl<T: Arithmetic, F: Fn(f64, f64) -> [f64; K], const K: usize> WithSimd for Sums<'_, T, F> {
+impl<T: Arithmetic, F: Fn(Block, Block) -> [[Block; 2]; K], const K: usize> WithSimd for Sums<'_, T, F> {
     type Output = [f64; K];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> [f64; K] {
-        let Sums(a, b, term) = self;
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; K] {
+        let Sums(a, b, factors) = self;
         assert_eq!(a.len(), b.len(), "the lengths of vectors must be equal");
-        let mut sums = [[0.0; LANES]; K];
-        let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-        for (a, b) in a.iter().zip(b) {
-            for lane in 0..LANES {
-                let terms = term(a[lane].to_f64(), b[lane].to_f64());
-                for k in 0..K {
-                    sums[k][lane] += terms[k];
-                }
-            }
+        sums(simd, a, b, factors)
+    }
+}
+
+/// K sums of products over elements of two vectors of equal length, where `factors` makes the factors of a block.
+#[inline(always)]
+pub(crate) fn sums<S: Simd, T: Arithmetic, const K: usize>(
+    simd: S,
+    a: &[T],
+    b: &[T],
+    factors: impl Fn(Block, Block) -> [[Block; 2]; K],
+) -> [f64; K] {
+    let mut sums = [[0.0; LANES]; K];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    for (a, b) in a.iter().zip(b) {
+        let factors = factors(wide(a), wide(b));
+        for k in 0..K {
+            add_products(simd, &mut sums[k], &factors[k]);
         }
-        for (lane, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
-            let terms = term(a.to_f64(), b.to_f64());
-            for k in 0..K {
-                sums[k][lane] += terms[k];
-            }
+    }
+    if !a_rest.is_empty() {
+        let factors = factors(padded(a_rest), padded(b_rest));
+        for k in 0..K {
+            add_products(simd, &mut sums[k], &factors[k]);
         }
-        sums.map(folded)
+    }
+    sums.map(folded)
+}
+
+#[inline(always)]
+fn wide<T: Arithmetic>(block: &[T; LANES]) -> Block {
+    array::from_fn(
+        #[inline(always)]
+        |lane| block[lane].to_f64(),
+    )
+}
+
+/// The elements of a part of a block, and zeros.
+#[inline(always)]
+fn padded<T: Arithmetic>(rest: &[T]) -> Block {
+    array::from_fn(
+        #[inline(always)]
+        |lane| rest.get(lane).map_or(0.0, |x| x.to_f64()),
+    )
+}
+
+/// Adds products to partial sums, in vectors.
+#[inline(always)]
+fn add_products<S: Simd>(simd: S, sums: &mut Block, [left, right]: &[Block; 2]) {
+    let (sums, _) = S::as_mut_simd_f64s(sums);
+    let ((left, _), (right, _)) = (S::as_simd_f64s(left), S::as_simd_f64s(right));
+    for ((sum, left), right) in sums.iter_mut().zip(left).zip(right) {
+        *sum = simd.add_f64s(*sum, simd.mul_f64s(*left, *right));
     }
 }
 
 /// The sum of partial sums, by pairwise halving.
 #[inline(always)]
-fn folded(sums: [f64; LANES]) -> f64 {
-    let sums: [f64; LANES / 2] = array::from_fn(|lane| sums[lane] + sums[lane + LANES / 2]);
-    let sums: [f64; LANES / 4] = array::from_fn(|lane| sums[lane] + sums[lane + LANES / 4]);
-    let sums: [f64; LANES / 8] = array::from_fn(|lane| sums[lane] + sums[lane + LANES / 8]);
+fn folded(mut sums: [f64; LANES]) -> f64 {
+    for half in [LANES / 2, LANES / 4, LANES / 8] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
     (sums[0] + sums[2]) + (sums[1] + sums[3])
 }
 
@@ -125,32 +159,30 @@ impl<T: Arithmetic> WithSimd for Largest<'_, T> {
     }
 }
 
-struct Combine<'a, 'b, T>(&'a mut [T], &'a [(f64, &'b [T])]);
+struct Axpy<'a, T>(&'a mut [T], f64, &'a [T]);
 
-impl<T: Arithmetic> WithSimd for Combine<'_, '_, T> {
+impl<T: Arithmetic> WithSimd for Axpy<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Combine(y, terms) = self;
-        let (chunks, rest) = y.as_chunks_mut::<LANES>();
-        let mut start = 0;
-        for chunk in chunks {
-            let mut sums: [f64; LANES] = array::from_fn(|lane| chunk[lane].to_f64());
-            for (factor, x) in terms {
-                let x = &x[start..start + LANES];
-                for lane in 0..LANES {
-                    sums[lane] += factor * x[lane].to_f64();
-                }
-            }
-            for lane in 0..LANES {
-                chunk[lane] = T::from_f64(sums[lane]);
-            }
-            start += LANES;
+        let Axpy(y, factor, x) = self;
+        for (y, x) in y.iter_mut().zip(x) {
+            *y = T::from_f64(y.to_f64() + factor * x.to_f64());
         }
-        for (lane, y) in rest.iter_mut().enumerate() {
-            let add = |sum: f64, (factor, x): &(f64, &[T])| sum + factor * x[start + lane].to_f64();
-            *y = T::from_f64(terms.iter().fold(y.to_f64(), add));
+    }
+}
+
+struct Add<'a, T>(&'a mut [T], &'a [T], &'a [T]);
+
+impl<T: Arithmetic> WithSimd for Add<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Add(out, a, b) = self;
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = T::from_f64(a.to_f64() + b.to_f64());
         }
     }
 }

@@ -116,9 +116,9 @@ impl<'a, R: Rows> ActiveSmoothMap<'a, R> {
 /// The positions of the active rows, where at least a quarter of the batch has ended: then at most a third of
 /// the work is wasted on ended rows, and copies are rare.
 fn positions_to_keep(active: &[bool]) -> Option<Vec<usize>> {
-    let keep: Vec<usize> = (0..active.len()).filter(|position| active[*position]).collect();
-    let ended = active.len() - keep.len();
-    (ended > 0 && !keep.is_empty() && 4 * ended >= active.len()).then_some(keep)
+    let left = || (0..active.len()).filter(|position| active[*position]);
+    let ended = active.len() - left().count();
+    (ended > 0 && ended < active.len() && 4 * ended >= active.len()).then(|| left().collect())
 }
 
 /// Refuses an image of another shape than `x`, and energies without exactly one value a row.

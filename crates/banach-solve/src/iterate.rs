@@ -6,6 +6,7 @@ use crate::ledger::Ledger;
 use crate::settings::StoppingRules;
 use crate::state::rows::entries_at;
 use crate::{Error, Iterate, Map, Observe, Rows, Solution, Solver};
+use std::borrow::Cow;
 
 /// Iterates until every row has ended: evaluates the map, refuses extrapolated steps uphill, records residuals,
 /// applies the stopping rules, reports, steps, and narrows the batch. Returns the solution and the memory of
@@ -70,21 +71,22 @@ pub(crate) fn iterate<R: Rows, S: Solver<R>>(
 ///
 /// A row that was reset waits at its best iterate for one evaluation, and the solver clears its memory: the
 /// point that the row leaves may not be finite, and must not reach that memory.
-fn reset_failed<R: Rows, S: Solver<R>>(
+fn reset_failed<'a, R: Rows, S: Solver<R>>(
     solver: &S,
     memory: &mut S::Memory,
-    ledger: &Ledger<R>,
+    ledger: &'a Ledger<R>,
     (x, gx): (&mut R, &mut R),
-) -> Vec<bool> {
+) -> Cow<'a, [bool]> {
     let (actives, reset) = (ledger.actives(), ledger.reset());
     for position in (0..reset.len()).filter(|position| actives[*position]) {
         if reset[position] || ledger.needs_plain_steps(position) {
             solver.restart(memory, position);
         }
     }
-    if reset.contains(&true) {
-        x.replace(reset, ledger.best());
-        gx.replace(reset, ledger.best());
+    if !reset.contains(&true) {
+        return actives.into();
     }
+    x.replace(reset, ledger.best());
+    gx.replace(reset, ledger.best());
     actives.iter().zip(reset).map(|(active, reset)| *active && !reset).collect()
 }

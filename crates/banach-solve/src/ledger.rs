@@ -3,14 +3,14 @@
 mod budget;
 mod deferral;
 mod extrapolation;
+mod row;
 
-use crate::descent::{EnergyDecrease, EnergyEvidence, rounding};
-use crate::growth::Growth;
+use crate::descent::EnergyEvidence;
 use crate::report::advice::ResidualTrend;
-use crate::report::rate::ResidualHistory;
 use crate::settings::StoppingRules;
 use crate::state::rows::entries_at;
 use crate::{Observe, Outcome, Progress, Record, Rows, Solution, Statistics, Switch};
+use row::{NO_ENERGY, Point, Row, RowEvidence};
 use web_time::Instant;
 
 /// The best iterate, the residual and the outcome of every row.
@@ -33,30 +33,9 @@ pub(crate) struct Ledger<R> {
     steps: Vec<usize>,
     residuals: Vec<f64>,
     sizes: Vec<f64>,
-    /// The residual above which a row has diverged.
-    divergence_limits: Vec<f64>,
-    /// The growth of every row since its first point.
-    growth: Vec<Growth>,
-    /// The bound on the true residual at the best iterate.
-    bounds: Vec<f64>,
-    /// Whether a row has taken an extrapolated step since its best iterate.
-    extrapolated: Vec<bool>,
-    /// Whether the size of a row was finite at its first point.
-    finite_data: Vec<bool>,
-    precision: f64,
-    /// How often a row was reset to its best iterate without finding a better one since.
-    resets: Vec<usize>,
+    states: Vec<Row>,
     /// Rows of the batch that the last call of [`record`](Self::record) has reset.
     reset: Vec<bool>,
-    /// The last residual that counted as an improvement, and its step.
-    milestones: Vec<(f64, usize)>,
-    /// The energy at the best iterate; NaN without one.
-    energies: Vec<f64>,
-    decreases: Vec<EnergyDecrease>,
-    /// Whether the last iterate met the tolerance.
-    met: Vec<bool>,
-    /// The last residuals of every row.
-    histories: Vec<ResidualHistory>,
     /// The residuals of the last report.
     reported: Vec<f64>,
     trace: Option<Vec<Record>>,
@@ -68,17 +47,6 @@ pub(crate) struct Ledger<R> {
     pub(crate) derivative_applications: usize,
     pub(crate) energy_evaluations: usize,
 }
-
-/// The energy of one row, and what it is evidence of.
-#[derive(Clone, Copy)]
-struct RowEvidence {
-    energy: f64,
-    arrived: bool,
-    falling: bool,
-}
-
-/// The evidence of a row without an energy.
-const NO_ENERGY: RowEvidence = RowEvidence { energy: f64::NAN, arrived: false, falling: false };
 
 impl<R: Rows> Ledger<R> {
     /// Creates a ledger in which `x0` is the best iterate of every row, with no residual.
@@ -97,19 +65,8 @@ impl<R: Rows> Ledger<R> {
             steps: vec![0; rows],
             residuals: vec![residual; rows],
             sizes: vec![residual; rows],
-            divergence_limits: vec![f64::NAN; rows],
-            growth: vec![Growth::new(x0.precision(), rules.tolerance.absolute); rows],
-            bounds: vec![f64::INFINITY; rows],
-            extrapolated: vec![false; rows],
-            finite_data: vec![true; rows],
-            precision: x0.precision(),
-            resets: vec![0; rows],
+            states: vec![Row::new(x0.precision(), rules.tolerance.absolute); rows],
             reset: vec![false; rows],
-            milestones: vec![(f64::INFINITY, 0); rows],
-            energies: vec![f64::NAN; rows],
-            decreases: vec![EnergyDecrease::default(); rows],
-            met: vec![false; rows],
-            histories: vec![ResidualHistory::default(); rows],
             reported: vec![residual; rows],
             trace: rules.trace.then(Vec::new),
             stopped: false,
@@ -186,76 +143,39 @@ impl<R: Rows> Ledger<R> {
             }
             let row = self.batch[position];
             let (residual, size) = (residuals[position], sizes[position]);
-            self.steps[row] = steps(position);
-            self.histories[row].push(self.steps[row], residual);
+            let (step, state) = (steps(position), &mut self.states[row]);
+            self.steps[row] = step;
+            state.history.push(step, residual);
             let at = evidence.map_or(NO_ENERGY, |evidence| RowEvidence {
                 energy: evidence.energies[position],
                 arrived: evidence.arrived[position],
                 falling: evidence.falling[position],
             });
-            let outcome = self.judge(row, (residual, size), at);
-            let bound = self.growth[row].bound(residual, size);
-            let better = self.better(row, bound, at.energy);
-            let lower = better && !at.energy.is_nan();
-            self.reset[position] = self.extrapolated[row]
-                && self.is_hopeless(row, outcome, size)
-                && !(lower && outcome.is_none());
             let first = self.residuals[row].is_nan();
-            let finite = outcome != Some(Outcome::NonFinite) && !self.reset[position];
+            let outcome = state.judge(&self.rules, (residual, size), at, Point { step, first });
+            let bound = state.growth.bound(residual, size);
+            let better = state.better(bound, at.energy);
+            let lower = better && !at.energy.is_nan();
+            let reset =
+                state.extrapolated && state.is_hopeless(outcome, size) && !(lower && outcome.is_none());
+            let finite = outcome != Some(Outcome::NonFinite) && !reset;
             let converged = outcome == Some(Outcome::Converged);
             if finite && (first || better || converged) {
-                (self.residuals[row], self.sizes[row], self.bounds[row]) = (residual, size, bound);
-                self.energies[row] = at.energy;
-                (self.extrapolated[row], self.resets[row]) = (false, 0);
+                (self.residuals[row], self.sizes[row], state.bound) = (residual, size, bound);
+                state.energy = at.energy;
+                (state.extrapolated, state.resets) = (false, 0);
             } else {
                 worse.push(position);
             }
-            if self.reset[position] {
-                (self.extrapolated[row], self.resets[row]) = (false, self.resets[row] + 1);
+            if reset {
+                (state.extrapolated, state.resets) = (false, state.resets + 1);
             } else {
                 self.outcomes[row] = outcome;
                 self.active[position] = outcome.is_none();
             }
+            self.reset[position] = reset;
         }
         worse
-    }
-
-    /// Whether an iterate of the row is better than its best one: lower, or as low up to rounding and with a
-    /// smaller bound on the residual.
-    fn better(&self, row: usize, bound: f64, energy: f64) -> bool {
-        let higher = energy - self.energies[row];
-        if higher.abs() > rounding(energy, self.precision) { higher < 0.0 } else { bound < self.bounds[row] }
-    }
-
-    /// The outcome of a row with this residual, if it ends here.
-    fn judge(&mut self, row: usize, (residual, size): (f64, f64), at: RowEvidence) -> Option<Outcome> {
-        if !(residual.is_finite() && size.is_finite()) {
-            self.finite_data[row] &= size.is_finite() || !self.residuals[row].is_nan();
-            return Some(Outcome::NonFinite);
-        }
-        self.growth[row].begin(residual, size);
-        self.met[row] = self.growth[row].met(&self.rules.tolerance, (residual, size), at.arrived);
-        if self.met[row] && !at.falling {
-            return Some(Outcome::Converged);
-        }
-        // Along an energy without a minimum the residual stays, and the state grows.
-        let (descends, reach) = (!at.energy.is_nan(), residual.max(size));
-        if self.divergence_limits[row].is_nan() {
-            let reach = if descends { reach.max(1.0) } else { reach };
-            self.divergence_limits[row] = self.rules.divergence.unwrap_or(f64::INFINITY) * reach;
-        }
-        if residual > self.divergence_limits[row] || descends && reach > self.divergence_limits[row] {
-            return Some(Outcome::Diverged);
-        }
-        let patience = self.rules.patience?;
-        let (milestone, reached) = self.milestones[row];
-        let falls = self.decreases[row].improves(at.energy, self.precision);
-        if residual < milestone * (1.0 - patience.improvement) || falls {
-            self.milestones[row] = (residual.min(milestone), self.steps[row]);
-            return None;
-        }
-        let outcome = if self.met[row] { Outcome::Converged } else { Outcome::Stalled };
-        (self.steps[row] - reached >= patience.steps).then_some(outcome)
     }
 
     /// The best iterates of the rows in the batch.
@@ -267,7 +187,7 @@ impl<R: Rows> Ledger<R> {
     /// tolerance.
     pub(crate) fn end(&mut self, position: usize, outcome: Outcome) {
         let row = self.batch[position];
-        let outcome = if self.met[row] { Outcome::Converged } else { outcome };
+        let outcome = if self.states[row].met { Outcome::Converged } else { outcome };
         self.outcomes[row].get_or_insert(outcome);
         self.active[position] = false;
     }
@@ -305,9 +225,9 @@ impl<R: Rows> Ledger<R> {
 
     /// `next` in active rows, and the best iterate in rows that have ended or were reset.
     pub(crate) fn freeze(&self, mut next: R) -> R {
-        let at_best: Vec<bool> =
-            self.active.iter().zip(&self.reset).map(|(active, reset)| !active || *reset).collect();
-        if at_best.contains(&true) {
+        if self.active.contains(&false) || self.reset.contains(&true) {
+            let at_best: Vec<bool> =
+                self.active.iter().zip(&self.reset).map(|(active, reset)| !active || *reset).collect();
             next.replace(&at_best, &self.best);
         }
         next
@@ -329,11 +249,12 @@ impl<R: Rows> Ledger<R> {
 
     /// Returns the solution, when every row has ended.
     pub(crate) fn close(self) -> Solution<R> {
+        let precision = self.best.precision();
         let relative = |(residual, size): (&f64, &f64)| if *residual == 0.0 { 0.0 } else { residual / size };
         let relatives: Vec<f64> = self.residuals.iter().zip(&self.sizes).map(relative).collect();
         let trend = |row: usize| {
-            let start = (self.steps[row], self.finite_data[row]);
-            ResidualTrend::of(&self.histories[row], start, relatives[row], self.precision)
+            let Row { history, finite_data, .. } = &self.states[row];
+            ResidualTrend::of(history, (self.steps[row], *finite_data), relatives[row], precision)
         };
         let trends = (0..relatives.len()).map(trend).collect();
         let statistics = Statistics {
@@ -345,8 +266,13 @@ impl<R: Rows> Ledger<R> {
             steps: self.steps,
             relative: relatives,
             residuals: self.residuals,
-            rates: self.histories.iter().map(ResidualHistory::rate).collect(),
-            growth: self.growth.iter().zip(&self.sizes).map(|(growth, size)| growth.factor(*size)).collect(),
+            rates: self.states.iter().map(|state| state.history.rate()).collect(),
+            growth: self
+                .states
+                .iter()
+                .zip(&self.sizes)
+                .map(|(state, size)| state.growth.factor(*size))
+                .collect(),
             switches: self.switches,
             transfers: None,
             trace: self.trace,

@@ -2,6 +2,7 @@
 
 use crate::{Error, Rows};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// The definition of converged, for one row: `‖g(x) - x‖ <= absolute + relative * ‖g(x)‖`.
@@ -52,21 +53,21 @@ pub enum Norm {
 
 impl Norm {
     /// Converts `‖g(x) - x‖` and `‖g(x)‖` of every row from the Euclidean norm.
-    pub(crate) fn measured<R: Rows>(
+    pub(crate) fn measured<'a, R: Rows>(
         self,
         (gx, x): (&R, &R),
-        residuals: &[f64],
+        residuals: &'a [f64],
         sizes: Vec<f64>,
-    ) -> (Vec<f64>, Vec<f64>) {
+    ) -> (Cow<'a, [f64]>, Vec<f64>) {
         let factor = (x.width() as f64).sqrt().recip();
-        let mean = |norms: &[f64]| norms.iter().map(|norm| norm * factor).collect();
+        let mean = |norms: &[f64]| norms.iter().map(|norm| norm * factor).collect::<Vec<f64>>();
         match self {
-            Self::Euclidean => (residuals.to_vec(), sizes),
-            Self::RootMeanSquare => (mean(residuals), mean(&sizes)),
+            Self::Euclidean => (residuals.into(), sizes),
+            Self::RootMeanSquare => (mean(residuals).into(), mean(&sizes)),
             Self::Maximum => {
                 let mut largest = R::largest(&[&gx.minus(x), gx]);
                 let sizes = largest.swap_remove(1);
-                (largest.swap_remove(0), sizes)
+                (largest.swap_remove(0).into(), sizes)
             }
         }
     }

@@ -14,7 +14,7 @@ impl<R: Rows> Ledger<R> {
     pub(crate) fn predicted_steps(&self, residuals: &[f64], sizes: &[f64]) -> usize {
         let remaining = |position: usize| {
             let threshold = self.rules.tolerance.threshold(sizes[position]);
-            let rate = self.histories[self.batch[position]].rate();
+            let rate = self.states[self.batch[position]].history.rate();
             let steps = (threshold / residuals[position]).ln() / rate.ln();
             // NaN without a rate; a rate of zero needs no more steps.
             if rate < 1.0 && !steps.is_nan() { steps.max(0.0).ceil() as usize } else { usize::MAX }

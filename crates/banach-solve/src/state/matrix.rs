@@ -2,12 +2,11 @@
 
 use super::pooled_vector::{Number, PooledVector};
 use super::rows::{Rows, pseudo_random};
-use banach_kernels::{Level, careful_norm, combine, distance_and_size, dot, scale, square_sum, subtract};
+use banach_kernels::{
+    Level, add, careful_norm, combined, distances_and_sizes, dots, scale, square_sums, subtract,
+};
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Columns of a cache block, which several terms pass over.
-const BLOCK: usize = 2048;
 
 /// A row-major matrix `[rows, width]` in memory.
 ///
@@ -114,7 +113,9 @@ impl<T: Number> Rows for Matrix<T> {
     }
 
     fn plus(&self, other: &Self) -> Self {
-        self.add_scaled(&[(&vec![1.0; self.rows], other)])
+        Self::written(self.rows, self.width, |out| {
+            add(Level::best(), out, self.as_slice(), other.as_slice());
+        })
     }
 
     fn minus(&self, other: &Self) -> Self {
@@ -126,9 +127,8 @@ impl<T: Number> Rows for Matrix<T> {
     fn scaled(&self, factors: &[f64]) -> Self {
         let level = Level::best();
         Self::written(self.rows, self.width, |out| {
-            for (row, place) in blocks(self.rows, self.width) {
-                let out = &mut out[place.clone()];
-                out.copy_from_slice(&self.as_slice()[place]);
+            out.copy_from_slice(self.as_slice());
+            for (row, out) in out.chunks_exact_mut(self.width.max(1)).enumerate() {
                 scale(level, out, factors[row]);
             }
         })
@@ -136,37 +136,33 @@ impl<T: Number> Rows for Matrix<T> {
 
     /// A factor of zero adds nothing, even to a term that is infinite or NaN.
     fn add_scaled(&self, terms: &[(&[f64], &Self)]) -> Self {
-        let level = Level::best();
-        let mut parts = Vec::with_capacity(terms.len());
+        let terms: Vec<(&[f64], &[T])> =
+            terms.iter().map(|(factors, term)| (*factors, term.as_slice())).collect();
         Self::written(self.rows, self.width, |out| {
-            for (row, place) in blocks(self.rows, self.width) {
-                let terms = terms.iter().filter(|(factors, _)| factors[row] != 0.0);
-                parts.clear();
-                parts.extend(terms.map(|(factors, term)| (factors[row], &term.as_slice()[place.clone()])));
-                let out = &mut out[place.clone()];
-                out.copy_from_slice(&self.as_slice()[place]);
-                combine(level, out, &parts);
-            }
+            combined(Level::best(), out, self.as_slice(), &terms, self.width);
         })
     }
 
     fn dots(pairs: &[(&Self, &Self)]) -> Vec<Vec<f64>> {
         let Some((first, _)) = pairs.first() else { return Vec::new() };
-        let level = Level::best();
+        let slices: Vec<[&[T]; 2]> =
+            pairs.iter().map(|(left, right)| [left.as_slice(), right.as_slice()]).collect();
         let mut products = vec![vec![0.0; first.rows]; pairs.len()];
-        for (row, place) in blocks(first.rows, first.width) {
-            for ((left, right), products) in pairs.iter().zip(&mut products) {
-                let (left, right) = (&left.as_slice()[place.clone()], &right.as_slice()[place.clone()]);
-                products[row] += dot(level, left, right);
-            }
-        }
+        dots(Level::best(), &slices, first.width, &mut products);
         products
     }
 
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>> {
         let level = Level::best();
-        let norm = |row: &[T]| safe_root::<T>(square_sum(level, row), || careful_norm(level, row));
-        matrices.iter().map(|matrix| (0..matrix.rows).map(|row| norm(matrix.row(row))).collect()).collect()
+        let norms = |matrix: &&Self| {
+            let mut squares = vec![[0.0]; matrix.rows];
+            square_sums(level, matrix.as_slice(), matrix.width, &mut squares);
+            let norm = |(row, [square]): (usize, [f64; 1])| {
+                safe_root::<T>(square, || careful_norm(level, matrix.row(row)))
+            };
+            squares.into_iter().enumerate().map(norm).collect()
+        };
+        matrices.iter().map(norms).collect()
     }
 
     fn largest(matrices: &[&Self]) -> Vec<Vec<f64>> {
@@ -180,17 +176,17 @@ impl<T: Number> Rows for Matrix<T> {
 
     fn distances(&self, from: &Self) -> (Vec<f64>, Vec<f64>) {
         let level = Level::best();
-        let of = |row: usize| {
-            let (gx, x) = (self.row(row), from.row(row));
-            let (distance, size) = distance_and_size(level, x, gx);
+        let mut sums = vec![[0.0; 2]; self.rows];
+        distances_and_sizes(level, [from.as_slice(), self.as_slice()], self.width, &mut sums);
+        let of = |(row, [distance, size]): (usize, [f64; 2])| {
             let careful = || {
-                let mut difference = gx.to_vec();
-                subtract(level, &mut difference, gx, x);
+                let (mut difference, gx) = (vec![T::default(); self.width], self.row(row));
+                subtract(level, &mut difference, gx, from.row(row));
                 careful_norm(level, &difference)
             };
-            (safe_root::<T>(distance, careful), safe_root::<T>(size, || careful_norm(level, gx)))
+            (safe_root::<T>(distance, careful), safe_root::<T>(size, || careful_norm(level, self.row(row))))
         };
-        (0..self.rows).map(of).unzip()
+        sums.into_iter().enumerate().map(of).unzip()
     }
 
     fn replace(&mut self, mask: &[bool], by: &Self) {
@@ -231,12 +227,6 @@ impl<T: Number> Rows for Matrix<T> {
             }
         })
     }
-}
-
-/// The cache blocks of all rows: the row of each, and its range in memory.
-fn blocks(rows: usize, width: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
-    let block = move |row: usize, start: usize| row * width + start..row * width + width.min(start + BLOCK);
-    (0..rows).flat_map(move |row| (0..width).step_by(BLOCK).map(move |start| (row, block(row, start))))
 }
 
 /// The square root of a sum of squares, or `careful()` where squares may have overflowed or underflowed.

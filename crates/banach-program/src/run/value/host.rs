@@ -124,10 +124,8 @@ impl Value {
 
     /// Creates a tensor in host memory.
     pub fn from_numbers<T: Number>(numbers: Vec<T>, shape: &[usize]) -> Self {
-        let count = numbers.len();
-        let dtype = burn::tensor::DType::from(precision::<T>());
-        Value::from(Tensor::<1>::from_data(T::data(numbers, &[count]), (&Device::flex(), dtype)))
-            .reshaped(shape)
+        let tensor = FloatTensor::<Flex>::from_data(T::data(numbers, shape));
+        Tensor::<1>::from_primitive::<Flex>(tensor).into()
     }
 
     /// Creates a tensor of real numbers, or of truth values encoded as 0 and 1.

@@ -17,6 +17,8 @@ pub(super) struct Products {
 struct Workspace {
     /// The indices of the differences used.
     kept: Vec<usize>,
+    /// `‖ΔFᵢ‖`.
+    lengths: Vec<f64>,
     /// The packed rows of the triangular factor: one entry, two entries, ...
     factor: Vec<f64>,
     solved: Vec<f64>,
@@ -47,14 +49,14 @@ impl Products {
     pub(super) fn mixture(&mut self, regularization: Regularization) -> &[f64] {
         let count = self.right.len();
         let (gram, right, residual) = (&self.gram, &self.right, self.residual);
-        let Workspace { kept, factor, solved, mixture } = &mut self.workspace;
-        let length = |i: usize| gram[i * count + i].sqrt();
+        let Workspace { kept, lengths, factor, solved, mixture } = &mut self.workspace;
         kept.clear();
-        [&mut *factor, solved, mixture].into_iter().for_each(Vec::clear);
-        for i in (0..count).filter(|i| length(*i) > regularization.precision * residual) {
+        [&mut *lengths, factor, solved, mixture].into_iter().for_each(Vec::clear);
+        lengths.extend((0..count).map(|i| gram[i * count + i].sqrt()));
+        for i in (0..count).filter(|i| lengths[*i] > regularization.precision * residual) {
             let start = factor.len();
             for (k, j) in kept.iter().enumerate() {
-                let cosine = gram[i * count + j] / (length(i) * length(*j));
+                let cosine = gram[i * count + j] / (lengths[i] * lengths[*j]);
                 let above = factor_row(factor, k);
                 factor.push((cosine - dot(above, &factor[start..])) / above[k]);
             }
@@ -65,7 +67,7 @@ impl Products {
                 continue;
             }
             let root = (pivot + regularization.ridge).sqrt();
-            solved.push((right[i] / length(i) - dot(newest, solved)) / root);
+            solved.push((right[i] / lengths[i] - dot(newest, solved)) / root);
             factor.push(root);
             kept.push(i);
         }
@@ -74,7 +76,7 @@ impl Products {
             solved[k] = (solved[k] - later) / factor_row(factor, k)[k];
         }
         mixture.resize(count, 0.0);
-        kept.iter().zip(solved).for_each(|(i, value)| mixture[*i] = *value / length(*i));
+        kept.iter().zip(solved).for_each(|(i, value)| mixture[*i] = *value / lengths[*i]);
         if !mixture.iter().all(|value| value.abs() * regularization.precision < 1.0) {
             mixture.fill(0.0);
         }

@@ -183,8 +183,8 @@ impl Newton {
             if ledger.finished() {
                 break;
             }
-            let (mut gx, mut residuals, mut excess) =
-                (gx, residuals, rules.tolerance.excess(&measured, &sizes));
+            let mut excess = rules.tolerance.excess(&measured, &sizes);
+            let (mut gx, mut residuals) = (gx, residuals);
             if let Some(keep) = active_map.narrow(ledger.batch(), ledger.actives()) {
                 ledger.narrow(&keep);
                 (x, gx) = (x.gather(&keep), gx.gather(&keep));
