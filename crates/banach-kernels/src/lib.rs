@@ -25,7 +25,7 @@ pub use convolution::{Convolution, ConvolutionMethod, PackedWeights, row_pairs};
 pub use level::Level;
 pub use panels::{Panels, StridedMatrix};
 pub use real::{
-    Real, adam_step, add, axpy, careful_norm, combined, convolve, convolve_transposed, distances_and_sizes,
-    dot, dots, product, product_unpacked, scale, square_sum, square_sums, subtract, weight_gradient,
-    write_weights,
+    Real, adam_step, add, axpy, careful_norm, change, combined, convolve, convolve_transposed,
+    distances_and_sizes, dot, dots, product, product_unpacked, scale, square_sum, square_sums, subtract,
+    weight_gradient, write_weights,
 };

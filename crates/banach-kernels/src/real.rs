@@ -26,6 +26,7 @@ pub trait Real: Arithmetic {
 pub struct Kernels<T: 'static> {
     dot: fn(Level, &[T], &[T]) -> f64,
     dots: fn(Level, &[[&[T]; 2]], usize, &mut [Vec<f64>]),
+    change: Change<T>,
     square_sums: fn(Level, &[T], usize, &mut [[f64; 1]]),
     distances_and_sizes: fn(Level, [&[T]; 2], usize, &mut [[f64; 2]]),
     combined: fn(Level, &mut [T], &[T], &[(&[f64], &[T])], usize),
@@ -47,6 +48,8 @@ pub struct Kernels<T: 'static> {
     write_weights: fn(&Convolution, Range<usize>, &[T], bool, &mut [T], [usize; 4]),
 }
 
+type Change<T> = fn(Level, [[&[T]; 2]; 2], &[&[T]], usize, ([&mut [T]; 2], &mut [Vec<f64>]));
+
 type Elementwise<T> = for<'a> fn(
     &Chain<T>,
     Level,
@@ -61,6 +64,7 @@ impl<T: Arithmetic> Kernels<T> {
         Self {
             dot: vector::dot,
             dots: rows::dots,
+            change: rows::change,
             square_sums: rows::square_sums,
             distances_and_sizes: rows::distances_and_sizes,
             combined: rows::combined,
@@ -117,6 +121,18 @@ pub fn square_sum<T: Real>(level: Level, x: &[T]) -> f64 {
 /// Adds the inner products of every row of the two matrices of each pair to an entry of `out`.
 pub fn dots<T: Real>(level: Level, pairs: &[[&[T]; 2]], width: usize, out: &mut [Vec<f64>]) {
     (T::kernels().dots)(level, pairs, width, out);
+}
+
+/// Writes the changes of `F = gx - x` and of gx between two points `[x, gx]`, the newer first, and adds inner products of rows:
+/// of the change of F with itself and with each of `older`, then of F with the same.
+pub fn change<T: Real>(
+    level: Level,
+    points: [[&[T]; 2]; 2],
+    older: &[&[T]],
+    width: usize,
+    (out, products): ([&mut [T]; 2], &mut [Vec<f64>]),
+) {
+    (T::kernels().change)(level, points, older, width, (out, products));
 }
 
 /// Writes the sum of squares of every row.

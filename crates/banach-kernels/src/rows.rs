@@ -21,6 +21,23 @@ pub(crate) fn dots<T: Arithmetic>(level: Level, pairs: &[[&[T]; 2]], width: usiz
     level.run(Dots { pairs, width, out });
 }
 
+/// Writes the changes of `F = gx - x` and of gx between two points, the newer first, and adds inner products of rows: of the
+/// change of F with itself and with each of `older`, then of F with the same. F is held in blocks that stay in the cache.
+pub(crate) fn change<T: Arithmetic>(
+    level: Level,
+    points: [[&[T]; 2]; 2],
+    older: &[&[T]],
+    width: usize,
+    (out, products): ([&mut [T]; 2], &mut [Vec<f64>]),
+) {
+    assert_eq!(out[0].len(), out[1].len(), "the lengths of matrices must be equal");
+    let all = points.as_flattened().iter().chain(older);
+    assert!(all.copied().all(|matrix| matrix.len() == out[0].len()), "the lengths of matrices must be equal");
+    let fits = |sums: &Vec<f64>| sums.len() * width == out[0].len();
+    assert!(products.len() == 2 * (older.len() + 1) && products.iter().all(fits), "the number of sums");
+    level.run(Change { points, older, width, out, products });
+}
+
 /// Writes the sums of `(gx - x)^2` and of `gx^2` of every row, in one pass.
 pub(crate) fn distances_and_sizes<T: Arithmetic>(
     level: Level,
@@ -74,6 +91,44 @@ fn blocks(rows: usize, width: usize) -> impl Iterator<Item = (usize, Range<usize
     (0..rows).flat_map(move |row| (0..width).step_by(BLOCK).map(move |start| (row, block(row, start))))
 }
 
+struct Change<'a, T> {
+    points: [[&'a [T]; 2]; 2],
+    older: &'a [&'a [T]],
+    width: usize,
+    out: [&'a mut [T]; 2],
+    products: &'a mut [Vec<f64>],
+}
+
+impl<T: Arithmetic> WithSimd for Change<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Change { points: [[x, gx], [x_before, gx_before]], older, width, out: [out, image], products } =
+            self;
+        let mut block = vec![T::ZERO; width.min(BLOCK)];
+        let rounded = |a: T, b: T| T::from_f64(a.to_f64() - b.to_f64());
+        for (row, place) in blocks(products[0].len(), width) {
+            let (difference, out) = (&mut block[..place.len()], &mut out[place.clone()]);
+            let image = &mut image[place.clone()];
+            let (x, gx) = (&x[place.clone()], &gx[place.clone()]);
+            let (x_before, gx_before) = (&x_before[place.clone()], &gx_before[place.clone()]);
+            for at in 0..difference.len() {
+                difference[at] = rounded(gx[at], x[at]);
+                out[at] = rounded(difference[at], rounded(gx_before[at], x_before[at]));
+                image[at] = rounded(gx[at], gx_before[at]);
+            }
+            let (of_change, of_difference) = products.split_at_mut(older.len() + 1);
+            for (left, sums) in [(&*out, of_change), (&*difference, of_difference)] {
+                sums[0][row] += product(simd, left, out);
+                for (older, sums) in older.iter().zip(&mut sums[1..]) {
+                    sums[row] += product(simd, left, &older[place.clone()]);
+                }
+            }
+        }
+    }
+}
+
 struct Dots<'a, T> {
     pairs: &'a [[&'a [T]; 2]],
     width: usize,
@@ -88,17 +143,23 @@ impl<T: Arithmetic> WithSimd for Dots<'_, T> {
         let Dots { pairs, width, out } = self;
         for (row, place) in blocks(out.first().map_or(0, Vec::len), width) {
             for ([left, right], out) in pairs.iter().zip(&mut *out) {
-                let [sum] = sums(
-                    simd,
-                    &left[place.clone()],
-                    &right[place.clone()],
-                    #[inline(always)]
-                    |a: Block, b: Block| [[a, b]],
-                );
-                out[row] += sum;
+                out[row] += product(simd, &left[place.clone()], &right[place.clone()]);
             }
         }
     }
+}
+
+/// The inner product.
+#[inline(always)]
+fn product<S: Simd, T: Arithmetic>(simd: S, left: &[T], right: &[T]) -> f64 {
+    let [sum] = sums(
+        simd,
+        left,
+        right,
+        #[inline(always)]
+        |a: Block, b: Block| [[a, b]],
+    );
+    sum
 }
 
 /// K sums of products over the elements of every row of two matrices.

@@ -1,8 +1,8 @@
 //! Vector arithmetic against naive sums, at every length, level and magnitude.
 
 use banach_kernels::{
-    Level, Real, add, axpy, careful_norm, combined, distances_and_sizes, dot, dots, scale, square_sum,
-    square_sums, subtract,
+    Level, Real, add, axpy, careful_norm, change, combined, distances_and_sizes, dot, dots, scale,
+    square_sum, square_sums, subtract,
 };
 
 fn numbers<T: Real>(length: usize, seed: usize) -> Vec<T> {
@@ -74,6 +74,25 @@ fn rows<T: Real>() {
             let mut sums = vec![T::ZERO; 3 * width];
             let terms = [(&factors[0][..], &y[..]), (&factors[1][..], &matrices[2][..])];
             combined(level, &mut sums, x, &terms, width);
+            let points = [[0, 1], [2, 3]].map(|point| point.map(|at: usize| &matrices[at][..]));
+            let older = [&matrices[4][..], &matrices[5]];
+            let [mut found_change, mut image] = [(); 2].map(|()| vec![T::ZERO; 3 * width]);
+            let mut along = vec![vec![1.0; 3]; 6];
+            change(level, points, &older, width, ([&mut found_change, &mut image], &mut along));
+            let mut differences = [(); 3].map(|()| vec![T::ZERO; 3 * width]);
+            let [difference, before, expected] = &mut differences;
+            subtract(level, difference, points[0][1], points[0][0]);
+            subtract(level, before, points[1][1], points[1][0]);
+            subtract(level, expected, difference, before);
+            assert_eq!(&found_change, expected);
+            let mut expected_image = image.clone();
+            subtract(level, &mut expected_image, points[0][1], points[1][1]);
+            assert_eq!(image, expected_image);
+            let rights = [expected, older[0], older[1]];
+            let both = [&*expected, &*difference].map(|left| rights.map(|right| [left, right]));
+            let mut expected_along = vec![vec![1.0; 3]; 6];
+            dots(level, both.as_flattened(), width, &mut expected_along);
+            assert_eq!(along, expected_along);
             for at in 0..3 {
                 for (k, [left, right]) in pairs.iter().enumerate() {
                     assert!(close(found[k][at], 1.0 + dot(level, row(*left, at), row(*right, at))));

@@ -194,7 +194,7 @@ impl<R: Rows> Solver<R> for Auto {
         if by_anderson.contains(&true) {
             let anderson = memory.anderson.get_or_insert_with(|| self.anderson.start(iterate.x));
             if let Some((x, gx)) = &memory.last {
-                anderson.begin(&self.anderson, (x, gx));
+                anderson.begin((x, gx));
             }
             changed.into_iter().for_each(|row| anderson.enter(row));
             next =

@@ -3,7 +3,7 @@
 use super::pooled_vector::{Number, PooledVector};
 use super::rows::{Rows, pseudo_random};
 use banach_kernels::{
-    Level, add, careful_norm, combined, distances_and_sizes, dots, scale, square_sums, subtract,
+    Level, add, careful_norm, change, combined, distances_and_sizes, dots, scale, square_sums, subtract,
 };
 use std::ops::Range;
 use std::sync::Arc;
@@ -150,6 +150,18 @@ impl<T: Number> Rows for Matrix<T> {
         let mut products = vec![vec![0.0; first.rows]; pairs.len()];
         dots(Level::best(), &slices, first.width, &mut products);
         products
+    }
+
+    fn change(point: [&Self; 2], before: [&Self; 2], older: &[&Self]) -> ([Self; 2], Vec<Vec<f64>>) {
+        let [Matrix { rows, width, .. }, _] = point;
+        let older: Vec<&[T]> = older.iter().map(|older| older.as_slice()).collect();
+        let mut products = vec![vec![0.0; *rows]; 2 * (older.len() + 1)];
+        let points = [point, before].map(|point| point.map(Self::as_slice));
+        let mut image = Self::written(*rows, *width, |_| {});
+        let difference = Self::written(*rows, *width, |out| {
+            change(Level::best(), points, &older, *width, ([out, image.make_mut()], &mut products));
+        });
+        ([difference, image], products)
     }
 
     fn norms(matrices: &[&Self]) -> Vec<Vec<f64>> {

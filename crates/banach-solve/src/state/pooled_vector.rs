@@ -54,9 +54,14 @@ impl<T: Number> PooledVector<T> {
             let fits = |vector: &Vec<T>| (length..=2 * length).contains(&vector.capacity());
             pool.iter().rposition(fits).map(|at| pool.remove(at))
         });
-        let mut vector = pooled.ok().flatten().unwrap_or_default();
-        vector.resize(length, T::default());
-        PooledVector(vector)
+        PooledVector(match pooled.ok().flatten() {
+            Some(mut vector) => {
+                vector.resize(length, T::default());
+                vector
+            }
+            // Fresh memory of the system is zero without being written.
+            None => vec![T::default(); length],
+        })
     }
 
     /// Copies a slice.

@@ -54,6 +54,17 @@ pub trait Rows: Clone {
     /// solvers take a plain step where a product is not usable.
     fn dots(pairs: &[(&Self, &Self)]) -> Vec<Vec<f64>>;
 
+    /// Returns the changes of the difference `F = gx - x` and of the image gx since an earlier point, and inner products of
+    /// rows as [`dots`](Self::dots): of the change of F with itself and with each of `older`, then of F with the same.
+    fn change([x, gx]: [&Self; 2], before: [&Self; 2], older: &[&Self]) -> ([Self; 2], Vec<Vec<f64>>) {
+        let [difference, earlier] = [[x, gx], before].map(|[x, gx]| gx.minus(x));
+        let change = difference.minus(&earlier);
+        let along = || std::iter::once(&change).chain(older.iter().copied());
+        let of = |left| along().map(move |right| (left, right));
+        let products = Self::dots(&of(&change).chain(of(&difference)).collect::<Vec<_>>());
+        ([change, gx.minus(before[1])], products)
+    }
+
     /// Returns Euclidean norms of rows: one vector of `rows` values for every matrix, in one read from the
     /// device.
     ///
@@ -177,6 +188,16 @@ mod tests {
         assert!((sizes[0] - 5.0_f64.sqrt()).abs() < 1e-7 && sizes[1] == 5.0);
     }
 
+    fn a_change_is_that_of_differences<R: Small>() {
+        let [x, gx] = [R::of(&[[1.0, 2.0], [3.0, 4.0]]), R::of(&[[2.0, 5.0], [3.0, 3.0]])];
+        let [x_before, gx_before] = [R::of(&[[0.0, 1.0], [3.0, 4.0]]), R::of(&[[0.5, 1.0], [5.0, 4.0]])];
+        let older = R::of(&[[1.0, 1.0], [2.0, 0.0]]);
+        let ([change, image], products) = R::change([&x, &gx], [&x_before, &gx_before], &[&older]);
+        assert_eq!(change.values(), [0.5, 3.0, -2.0, -1.0]);
+        assert_eq!(image.values(), [1.5, 4.0, -2.0, -1.0]);
+        assert_eq!(products, [[9.25, 5.0], [3.5, -4.0], [9.5, 1.0], [4.0, 0.0]]);
+    }
+
     fn numbers_come_from_the_host_and_go_back<R: Small>() {
         let x = R::of(&[[1.0, 2.0], [f64::NAN, 4.0]]);
         assert_eq!(x.holding(&[5.0, 0.5, f64::INFINITY, -1.0]).numbers(), [5.0, 0.5, f64::INFINITY, -1.0]);
@@ -246,6 +267,7 @@ mod tests {
 
     fn all<R: Small>(large: f64) {
         rows_are_combined_each_with_its_own_factor::<R>();
+        a_change_is_that_of_differences::<R>();
         numbers_come_from_the_host_and_go_back::<R>();
         a_probe_is_the_same_in_every_row_and_every_seed_has_its_own::<R>();
         a_choice_never_mixes_in_what_was_not_chosen::<R>();

@@ -87,8 +87,8 @@ impl Anderson {
 /// The memory of [`Anderson`].
 #[derive(Debug)]
 pub struct AndersonMemory<R> {
-    /// `F` and `x + β F` of the last iterate.
-    last: Option<(R, R)>,
+    /// `x` and `g(x)` of the last iterate.
+    last: Option<[R; 2]>,
     /// Differences of consecutive iterates, the newest first.
     changes: VecDeque<Change<R>>,
     /// The number of newest differences that each row may use; `None` where its last iterate is invalid, too.
@@ -128,8 +128,7 @@ impl<R: Rows> Solver<R> for Anderson {
     }
 
     fn step(&self, iterate: &Iterate<'_, R>, memory: &mut Self::Memory) -> R {
-        let target = damped(iterate, self.mixing);
-        let right = memory.update(self, iterate, &target);
+        let right = memory.update(self, iterate);
         let regularization = self.regularization(iterate.x.precision());
         let rows = iterate.active.len();
         let mut factors = vec![0.0; rows * memory.changes.len()];
@@ -140,15 +139,14 @@ impl<R: Rows> Solver<R> for Anderson {
         }
         let changes = memory.changes.iter().map(|change| &change.target);
         let terms: Vec<(&[f64], &R)> = factors.chunks(rows.max(1)).zip(changes).collect();
-        target.add_scaled(&terms)
+        damped(iterate, self.mixing).add_scaled(&terms)
     }
 
     fn narrow(&self, memory: &mut Self::Memory, keep: &[usize]) {
-        if let Some((difference, target)) = &mut memory.last {
-            (*difference, *target) = (difference.gather(keep), target.gather(keep));
-        }
+        let gather = |state: &mut R| *state = state.gather(keep);
+        memory.last.iter_mut().flatten().for_each(gather);
         for Change { difference, target, products } in &mut memory.changes {
-            (*difference, *target) = (difference.gather(keep), target.gather(keep));
+            [difference, target].into_iter().for_each(gather);
             products.iter_mut().for_each(|products| *products = entries_at(products, keep));
         }
         (memory.held, memory.least) = (entries_at(&memory.held, keep), entries_at(&memory.least, keep));
@@ -174,9 +172,8 @@ impl Anderson {
 
 impl<R: Rows> AndersonMemory<R> {
     /// Sets the last iterate to `(x, g(x))` of all rows, in an empty memory.
-    pub(crate) fn begin(&mut self, settings: &Anderson, point: (&R, &R)) {
-        let iterate = Iterate::new(point, &[], &[], &[]);
-        self.last.get_or_insert_with(|| (iterate.difference().clone(), damped(&iterate, settings.mixing)));
+    pub(crate) fn begin(&mut self, (x, gx): (&R, &R)) {
+        self.last.get_or_insert_with(|| [x.clone(), gx.clone()]);
     }
 
     /// Makes the last iterate the only one known of the row.
@@ -191,24 +188,20 @@ impl<R: Rows> AndersonMemory<R> {
 
     /// Adds the newest difference. Returns `⟨ΔFᵢ, F⟩` for every difference kept, one vector of row values
     /// each.
-    fn update(&mut self, settings: &Anderson, iterate: &Iterate<'_, R>, target: &R) -> Vec<Vec<f64>> {
+    fn update(&mut self, settings: &Anderson, iterate: &Iterate<'_, R>) -> Vec<Vec<f64>> {
         let mut right = Vec::new();
-        if let Some((difference, last_target)) = &self.last {
-            let change = iterate.difference().minus(difference);
+        if let Some(last) = &self.last {
             self.changes.truncate(settings.window - 1);
-            let older = || self.changes.iter().map(|change| &change.difference);
-            let with_change = std::iter::once(&change).chain(older()).map(|past| (&change, past));
-            let with_difference =
-                std::iter::once(&change).chain(older()).map(|past| (iterate.difference(), past));
-            let mut products = R::dots(&with_change.chain(with_difference).collect::<Vec<_>>());
+            let older: Vec<&R> = self.changes.iter().map(|change| &change.difference).collect();
+            let ([difference, image], mut products) =
+                R::change([iterate.x, iterate.gx], last.each_ref(), &older);
             right = products.split_off(products.len() / 2);
-            self.changes.push_front(Change {
-                difference: change,
-                target: target.minus(last_target),
-                products,
-            });
+            let undamped = settings.mixing == 1.0;
+            let less = vec![settings.mixing - 1.0; image.rows()];
+            let target = if undamped { image } else { image.add_scaled(&[(&less, &difference)]) };
+            self.changes.push_front(Change { difference, target, products });
         }
-        self.last = Some((iterate.difference().clone(), target.clone()));
+        self.last = Some([iterate.x.clone(), iterate.gx.clone()]);
         for row in (0..iterate.residuals.len()).filter(|row| iterate.active[*row]) {
             let residual = iterate.residuals[row];
             let held = &mut self.held[row];
