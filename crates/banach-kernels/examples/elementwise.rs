@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a program that prints")]
 
 use banach_kernels::{Binary, Chain, Comparison, Input, Level, Operation, Output, Real, Step, Unary};
-use banach_kernels::{axpy, combined, distances_and_sizes, dot, dots, subtract};
+use banach_kernels::{axpy, change, combined, distances_and_sizes, dot, dots, subtract};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -115,8 +115,8 @@ fn rows<T: Real>(level: Level) {
     let numbers = |seed: usize| {
         (0..16384).map(move |i| T::from_f64(((i * seed) % 1000) as f64 / 300.0 - 1.6)).collect::<Vec<T>>()
     };
-    let (a, b, mut y) = (numbers(7), numbers(11), numbers(13));
-    for (width, rows) in [(64, 16), (1024, 16)] {
+    let (a, b, mut y, mut z) = (numbers(7), numbers(11), numbers(13), numbers(17));
+    for (width, rows) in [(64, 16), (159, 16), (1024, 16)] {
         let (a, b) = (&a[..width * rows], &b[..width * rows]);
         let (mut sums, mut products) = (vec![[0.0; 2]; rows], vec![vec![0.0; rows]; 4]);
         let factors = vec![1e-3; rows];
@@ -125,6 +125,13 @@ fn rows<T: Real>(level: Level) {
             ("distances", seconds(|| distances_and_sizes(level, [black_box(a), b], width, &mut sums))),
             ("dots 4", seconds(|| dots(level, &[[black_box(a), b]; 4], width, &mut products))),
             ("combined 4", seconds(|| combined(level, black_box(&mut y[..width * rows]), a, &terms, width))),
+            (
+                "change of 2",
+                seconds(|| {
+                    let out = [&mut y[..width * rows], &mut z[..width * rows]];
+                    change(level, [[black_box(a), b], [b, a]], &[b], width, (out, &mut products));
+                }),
+            ),
         ];
         for (name, time) in times {
             println!("{level} f{} {name:16} {rows} x {width:5} {:8.1} ns", 8 * size_of::<T>(), time * 1e9);

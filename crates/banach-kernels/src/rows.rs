@@ -3,7 +3,7 @@
 
 use crate::arithmetic::Arithmetic;
 use crate::level::Level;
-use crate::vector::{Block, LANES, sums};
+use crate::vector::{Block, LANES, padded, sums};
 use pulp::{Simd, WithSimd};
 use std::array;
 use std::ops::Range;
@@ -202,7 +202,7 @@ impl<T: Arithmetic> WithSimd for Combined<'_, T> {
             let ((chunks, rest), mut start) = (out.as_chunks_mut::<LANES>(), 0);
             for chunk in chunks {
                 let x = &x[start..start + LANES];
-                let mut sums: [f64; LANES] = array::from_fn(|lane| x[lane].to_f64());
+                let mut sums: Block = array::from_fn(|lane| x[lane].to_f64());
                 for (factor, term) in &of_row {
                     let term = &term[start..start + LANES];
                     for lane in 0..LANES {
@@ -214,9 +214,16 @@ impl<T: Arithmetic> WithSimd for Combined<'_, T> {
                 }
                 start += LANES;
             }
-            for (lane, out) in rest.iter_mut().enumerate() {
-                let add = |sum: f64, (factor, term): &(f64, &[T])| sum + factor * term[start + lane].to_f64();
-                *out = T::from_f64(of_row.iter().fold(x[start + lane].to_f64(), add));
+            if !rest.is_empty() {
+                let mut sums = padded(&x[start..]);
+                for (factor, term) in &of_row {
+                    let term = padded(&term[start..]);
+                    for lane in 0..LANES {
+                        sums[lane] += factor * term[lane];
+                    }
+                }
+                let sums = sums.map(T::from_f64);
+                rest.copy_from_slice(&sums[..rest.len()]);
             }
         }
     }

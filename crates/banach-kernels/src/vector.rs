@@ -9,6 +9,9 @@ use std::array;
 /// The number of partial sums: enough to hide the latency of additions at every level.
 pub(crate) const LANES: usize = 32;
 
+/// Elements of a part of a block that are moved at once.
+const PART: usize = 8;
+
 /// The inner product.
 pub(crate) fn dot<T: Arithmetic>(level: Level, a: &[T], b: &[T]) -> f64 {
     let [sum] = level.run(Sums(
@@ -102,7 +105,7 @@ pub(crate) fn sums<S: Simd, T: Arithmetic, const K: usize>(
 }
 
 #[inline(always)]
-fn wide<T: Arithmetic>(block: &[T; LANES]) -> Block {
+pub(crate) fn wide<T: Arithmetic>(block: &[T; LANES]) -> Block {
     array::from_fn(
         #[inline(always)]
         |lane| block[lane].to_f64(),
@@ -111,11 +114,19 @@ fn wide<T: Arithmetic>(block: &[T; LANES]) -> Block {
 
 /// The elements of a part of a block, and zeros.
 #[inline(always)]
-fn padded<T: Arithmetic>(rest: &[T]) -> Block {
-    array::from_fn(
-        #[inline(always)]
-        |lane| rest.get(lane).map_or(0.0, |x| x.to_f64()),
-    )
+pub(crate) fn padded<T: Arithmetic>(rest: &[T]) -> Block {
+    let mut block = [0.0; LANES];
+    let ((parts, _), (whole, last)) = (block.as_chunks_mut::<PART>(), rest.as_chunks::<PART>());
+    for (part, numbers) in parts.iter_mut().zip(whole) {
+        *part = array::from_fn(
+            #[inline(always)]
+            |lane| numbers[lane].to_f64(),
+        );
+    }
+    for (sum, number) in block[rest.len() - last.len()..].iter_mut().zip(last) {
+        *sum = number.to_f64();
+    }
+    block
 }
 
 /// Adds products to partial sums, in vectors.
