@@ -105,7 +105,7 @@ pub(crate) fn sums<S: Simd, T: Arithmetic, const K: usize>(
 }
 
 #[inline(always)]
-pub(crate) fn wide<T: Arithmetic>(block: &[T; LANES]) -> Block {
+fn wide<T: Arithmetic>(block: &[T; LANES]) -> Block {
     array::from_fn(
         #[inline(always)]
         |lane| block[lane].to_f64(),
