@@ -33,6 +33,11 @@ impl AlignedBuffer {
         }
     }
 
+    /// The size in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+
     pub(crate) fn numbers<T: Arithmetic>(&self) -> &[T] {
         let length = self.0.len() * (size_of::<Line>() / size_of::<T>());
         // SAFETY: the lines are initialised and hold `length` elements; `T` is `f32` or `f64`, aligned to

@@ -149,6 +149,11 @@ impl<T: Arithmetic> Panels<T> {
         self.level
     }
 
+    /// Returns the memory of the packed numbers in bytes.
+    pub fn bytes(&self) -> usize {
+        self.lines.bytes()
+    }
+
     /// Returns the number of rows of the matrix.
     pub fn depth(&self) -> usize {
         self.depth

@@ -94,6 +94,11 @@ impl<T: Arithmetic> PackedWeights<T> {
         &self.convolution
     }
 
+    /// Returns the memory of the packed numbers in bytes.
+    pub fn bytes(&self) -> usize {
+        self.groups.iter().map(Panels::bytes).sum::<usize>() + size_of_val(&self.zeros[..])
+    }
+
     /// Returns whether the weights are packed for [`convolve_transposed`](crate::convolve_transposed).
     pub fn transposed(&self) -> bool {
         self.transposed

@@ -99,7 +99,7 @@ impl<T: Number> Machine<T> {
         })
     }
 
-    /// Estimates the memory of the machine in bytes: instructions, constants and released workspaces.
+    /// Estimates the memory of the machine in bytes: instructions, constants, and released workspaces with what is packed in them.
     pub fn bytes(&self) -> usize {
         let constant = |known: &ConstantData<T>| match known {
             ConstantData::Real(numbers) => size_of_val(&numbers[..]),

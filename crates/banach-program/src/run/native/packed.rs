@@ -2,6 +2,7 @@
 
 use super::instruction::Pack;
 use super::view::Buffer;
+use crate::run::value::number::Number;
 use banach_kernels::{PackedWeights, Panels};
 use std::sync::Arc;
 
@@ -11,6 +12,16 @@ pub(super) enum PackedOperand<T> {
     Matrix(Panels<T>),
     Weights(PackedWeights<T>),
     Elements(Vec<T>),
+}
+
+impl<T: Number> PackedOperand<T> {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            PackedOperand::Matrix(panels) => panels.bytes(),
+            PackedOperand::Weights(weights) => weights.bytes(),
+            PackedOperand::Elements(numbers) => size_of_val(&numbers[..]),
+        }
+    }
 }
 
 /// The packed form of inputs that stay fixed over many runs.

@@ -2,6 +2,7 @@
 
 use super::packed::{Packed, PackedOperand};
 use crate::error::Error;
+use crate::run::value::number::Number;
 use banach_kernels::Panels;
 use std::fmt::{Debug, Formatter};
 
@@ -22,10 +23,13 @@ impl<T> Debug for Workspace<T> {
     }
 }
 
-impl<T> Workspace<T> {
+impl<T: Number> Workspace<T> {
     pub(super) fn bytes(&self) -> usize {
-        let real: usize = self.real.iter().map(Vec::len).sum();
-        real * size_of::<T>() + self.integers.iter().map(Vec::len).sum::<usize>() * size_of::<i64>()
+        let real: usize = self.real.iter().map(|numbers| size_of_val(&numbers[..])).sum();
+        let integers: usize = self.integers.iter().map(|numbers| size_of_val(&numbers[..])).sum();
+        let made: usize = self.made.iter().flatten().map(PackedOperand::bytes).sum();
+        let given: usize = self.given.made.iter().flatten().map(|packed| packed.bytes()).sum();
+        real + integers + made + given + self.scratch.bytes() + size_of_val(&self.sums[..])
     }
 }
 
