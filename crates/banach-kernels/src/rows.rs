@@ -120,9 +120,9 @@ impl<T: Arithmetic> WithSimd for Change<'_, T> {
             }
             let (of_change, of_difference) = products.split_at_mut(older.len() + 1);
             for (left, sums) in [(&*out, of_change), (&*difference, of_difference)] {
-                sums[0][row] += product(simd, left, out);
+                sums[0][row] += inner_product(simd, left, out);
                 for (older, sums) in older.iter().zip(&mut sums[1..]) {
-                    sums[row] += product(simd, left, &older[place.clone()]);
+                    sums[row] += inner_product(simd, left, &older[place.clone()]);
                 }
             }
         }
@@ -143,7 +143,7 @@ impl<T: Arithmetic> WithSimd for Dots<'_, T> {
         let Dots { pairs, width, out } = self;
         for (row, place) in blocks(out.first().map_or(0, Vec::len), width) {
             for ([left, right], out) in pairs.iter().zip(&mut *out) {
-                out[row] += product(simd, &left[place.clone()], &right[place.clone()]);
+                out[row] += inner_product(simd, &left[place.clone()], &right[place.clone()]);
             }
         }
     }
@@ -151,7 +151,7 @@ impl<T: Arithmetic> WithSimd for Dots<'_, T> {
 
 /// The inner product.
 #[inline(always)]
-fn product<S: Simd, T: Arithmetic>(simd: S, left: &[T], right: &[T]) -> f64 {
+fn inner_product<S: Simd, T: Arithmetic>(simd: S, left: &[T], right: &[T]) -> f64 {
     let [sum] = sums(
         simd,
         left,

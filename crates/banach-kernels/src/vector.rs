@@ -48,13 +48,25 @@ pub(crate) fn axpy<T: Arithmetic>(level: Level, y: &mut [T], factor: f64, x: &[T
 /// Writes `a + b` to out.
 pub(crate) fn add<T: Arithmetic>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
     assert!(a.len() == out.len() && b.len() == out.len(), "the lengths of vectors must be equal");
-    level.run(Add(out, a, b));
+    level.run(Elementwise(
+        out,
+        a,
+        b,
+        #[inline(always)]
+        |a: f64, b: f64| a + b,
+    ));
 }
 
 /// Writes `a - b` to out.
 pub(crate) fn subtract<T: Arithmetic>(level: Level, out: &mut [T], a: &[T], b: &[T]) {
     assert!(a.len() == out.len() && b.len() == out.len(), "the lengths of vectors must be equal");
-    level.run(Subtract(out, a, b));
+    level.run(Elementwise(
+        out,
+        a,
+        b,
+        #[inline(always)]
+        |a: f64, b: f64| a - b,
+    ));
 }
 
 /// Multiplies x by a factor.
@@ -184,30 +196,17 @@ impl<T: Arithmetic> WithSimd for Axpy<'_, T> {
     }
 }
 
-struct Add<'a, T>(&'a mut [T], &'a [T], &'a [T]);
+/// A function of the elements of two vectors.
+struct Elementwise<'a, T, F>(&'a mut [T], &'a [T], &'a [T], F);
 
-impl<T: Arithmetic> WithSimd for Add<'_, T> {
+impl<T: Arithmetic, F: Fn(f64, f64) -> f64> WithSimd for Elementwise<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Add(out, a, b) = self;
+        let Elementwise(out, a, b, function) = self;
         for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-            *out = T::from_f64(a.to_f64() + b.to_f64());
-        }
-    }
-}
-
-struct Subtract<'a, T>(&'a mut [T], &'a [T], &'a [T]);
-
-impl<T: Arithmetic> WithSimd for Subtract<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Subtract(out, a, b) = self;
-        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
-            *out = T::from_f64(a.to_f64() - b.to_f64());
+            *out = T::from_f64(function(a.to_f64(), b.to_f64()));
         }
     }
 }

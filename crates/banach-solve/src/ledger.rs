@@ -33,6 +33,7 @@ pub(crate) struct Ledger<R> {
     steps: Vec<usize>,
     residuals: Vec<f64>,
     sizes: Vec<f64>,
+    /// What the rules need to know of every row.
     states: Vec<Row>,
     /// Rows of the batch that the last call of [`record`](Self::record) has reset.
     reset: Vec<bool>,

@@ -6,7 +6,7 @@ use crate::growth::Growth;
 use crate::report::rate::ResidualHistory;
 use crate::settings::StoppingRules;
 
-/// What a row has been through, beside its best iterate.
+/// The state of a row, beside its best iterate.
 #[derive(Clone)]
 pub(super) struct Row {
     precision: f64,
